@@ -1,0 +1,102 @@
+"""Everything that can go wrong on purpose, as one family.
+
+    DeployError                1   unexpected; every other one is a better-known case
+    ├── InputError             2   a setting or a file that the user gave; nothing was changed
+    ├── PreflightError         3   the world is not ready for this; nothing was changed
+    ├── AbortedError           4   the deployment failed and everything was put back
+    │   └── NotPutBackError    5   … and something could not be put back
+    └── SupersededError        6   another run holds the app, or took over
+    Cancelled (BaseException)  130 SIGINT, 143 SIGTERM
+
+An error is raised where it is known and becomes words and an exit code in `cli` alone. `Cancelled`
+stands outside `Exception` so that no careful ``except Exception`` swallows a cancelled job.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in a file of the user the fault is; lines and columns count from 1."""
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+    def __str__(self) -> str:
+        parts = [self.file, self.line, self.column]
+        return ":".join(str(part) for part in parts if part is not None)
+
+
+class DeployError(Exception):
+    """A failure with a sentence for the user, a way to mend it, and an exit code.
+
+    Args:
+        message: one sentence that names the thing, its value and what was expected.
+        hint: what to do about it; empty when there is nothing to do.
+        place: the file, line and column at fault, if a file is.
+    """
+
+    exit_code = 1
+    result = "failed"
+
+    def __init__(self, message: str, *, hint: str = "", place: Place | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.place = place
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class InputError(DeployError):
+    """A setting, or a file that the user keeps, is not usable. Nothing was changed."""
+
+    exit_code = 2
+    result = "invalid"
+
+
+class PreflightError(DeployError):
+    """The plan cannot be carried out as the world is now. Nothing was changed."""
+
+    exit_code = 3
+    result = "refused"
+
+
+class AbortedError(DeployError):
+    """The deployment was given up and everything was put back."""
+
+    exit_code = 4
+    result = "aborted"
+
+
+class NotPutBackError(AbortedError):
+    """The deployment was given up and something could not be put back."""
+
+    exit_code = 5
+    result = "abort-failed"
+
+
+class SupersededError(DeployError):
+    """Another run holds the app or took over; this run gave way."""
+
+    exit_code = 6
+    result = "superseded"
+
+
+class Cancelled(BaseException):
+    """The job was cancelled by a signal.
+
+    Args:
+        signal_number: SIGINT (2) or SIGTERM (15); the exit code is 128 plus this number.
+    """
+
+    result = "cancelled"
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(f"cancelled by signal {signal_number}")
+        self.signal_number = signal_number
+        self.exit_code = 128 + signal_number
