@@ -1,0 +1,127 @@
+"""What the parts of the sandbox know of each other: a handful of small agreements, no code.
+
+The *front* terminates TLS and asks a host table for a `Service`; the *ingress* asks a `Directory`
+which replica answers a host name; the *world* (ARM's state) asks `Images` and a `Runtime` to turn a
+revision into running replicas. Each side can be deepened without moving another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from aiohttp import web
+
+
+class Service(Protocol):
+    """Answers HTTP for one or more host names (ARM, Entra ID, a registry, blob storage, OIDC)."""
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request; `request.host` is the public host name that the client asked for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One replica that may answer: a loopback address and the revision it belongs to."""
+
+    revision: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why no replica answers; the ingress turns it into this status and text."""
+
+    status: int
+    reason: str
+
+
+class Directory(Protocol):
+    """Knows which replica answers for an app, revision or label host name."""
+
+    def serves(self, host: str) -> bool:
+        """Whether *host* is a data-plane name of this environment at all."""
+        ...
+
+    async def pick(self, host: str) -> Backend | Refusal:
+        """Choose a replica for one request, by traffic weight; may wait for a wake-up from zero."""
+        ...
+
+    def answered(self, host: str, backend: Backend | None, status: int) -> None:
+        """Count one answer: who gave it and with which status."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image as a runtime needs it; *digest* is ``sha256:…`` of its manifest."""
+
+    reference: str
+    digest: str
+    entrypoint: Sequence[str] = ()
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    working_directory: str = "/"
+
+
+class ImageNotFound(Exception):  # noqa: N818  the registry's own words travel in it
+    """The registry does not have the image; the message is the text that Azure would quote."""
+
+
+class Images(Protocol):
+    """The registries, seen from the platform that pulls."""
+
+    async def resolve(self, reference: str) -> Image:
+        """Look up ``host/repository:tag`` or ``…@sha256:…``; raises `ImageNotFound`."""
+        ...
+
+
+class Replica(Protocol):
+    """One running copy of a container."""
+
+    name: str
+    address: tuple[str, int]
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        ...
+
+    def logs(self) -> Sequence[str]:
+        """What it has written so far (stdout and stderr, newest last, bounded)."""
+        ...
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL after *grace_s* seconds."""
+        ...
+
+
+class Runtime(Protocol):
+    """Starts replicas: as processes, or as containers where a Docker engine answers."""
+
+    async def start(
+        self,
+        *,
+        name: str,
+        image: Image,
+        command: Sequence[str],
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        target_port: int,
+    ) -> Replica:
+        """Start one replica; raises `RuntimeError` with the reason when it cannot even start.
+
+        *command* and *arguments*, when not empty, replace the image's entrypoint and command.
+        The replica is expected to listen on *target_port*. Processes share one machine, so the
+        process runtime maps that port to a free one and says so in ``PORT``, unless *environment*
+        itself sets a ``PORT`` that differs from *target_port*: then the replica really listens
+        elsewhere, as it would in a container.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Stop everything that was started and remove what was unpacked."""
+        ...
