@@ -1,0 +1,1 @@
+"""One file per verb; each tells its story. Read these first."""

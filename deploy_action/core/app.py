@@ -1,0 +1,83 @@
+"""The app as one read of Azure shows it, and which of its revisions is stable."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from deploy_action.core.revision import Revision, by_name
+from deploy_action.core.split import Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class App:
+    """One Container App at one moment.
+
+    Args:
+        state: the app's own `provisioningState`: Succeeded, InProgress, Failed, Canceled, Deleting.
+        fqdn: the users' host name; empty without ingress.
+        location: where it runs, as Azure writes it.
+    """
+
+    name: str
+    state: str
+    mode: str
+    split: Split
+    fqdn: str = ""
+    latest: str = ""
+    latest_ready: str = ""
+    location: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def busy(self) -> bool:
+        """Whether an operation is running on it."""
+        return self.state.lower() not in {"succeeded", "failed", "canceled"}
+
+    @classmethod
+    def from_azure(cls, resource: Mapping[str, Any]) -> App:
+        """Read the resource as ARM gives it; what we do not know stays untouched in Azure."""
+        properties = resource.get("properties") or {}
+        configuration = properties.get("configuration") or {}
+        ingress = configuration.get("ingress") or {}
+        return cls(
+            name=str(resource.get("name", "")),
+            state=str(properties.get("provisioningState") or ""),
+            mode=str(configuration.get("activeRevisionsMode") or "Single"),
+            split=Split.from_azure(ingress.get("traffic")),
+            fqdn=str(ingress.get("fqdn") or ""),
+            latest=str(properties.get("latestRevisionName") or ""),
+            latest_ready=str(properties.get("latestReadyRevisionName") or ""),
+            location=str(resource.get("location") or ""),
+            tags={str(key): str(value) for key, value in (resource.get("tags") or {}).items()},
+        )
+
+
+def revision_from_azure(resource: Mapping[str, Any]) -> Revision:
+    """Read one revision as ARM gives it; states outside the SDK's enumerations pass through."""
+    properties = resource.get("properties") or {}
+    return Revision(
+        name=str(resource.get("name", "")),
+        active=bool(properties.get("active")),
+        created=str(properties.get("createdTime") or ""),
+        fqdn=str(properties.get("fqdn") or ""),
+        weight=int(properties.get("trafficWeight") or 0),
+        replicas=int(properties.get("replicas") or 0),
+        provisioning_state=str(properties.get("provisioningState") or ""),
+        health_state=str(properties.get("healthState") or ""),
+        running_state=str(properties.get("runningState") or ""),
+        details=str(
+            properties.get("provisioningError") or properties.get("runningStateDetails") or ""
+        ),
+        template=properties.get("template") or {},
+    )
+
+
+def serving(app: App, revisions: Collection[Revision]) -> Revision | None:
+    """Return the revision that holds the users' traffic, or None if nothing serves.
+
+    Where traffic follows "latest", Azure serves the latest *ready* revision (facts 3.6).
+    """
+    entry = app.split.heaviest()
+    return by_name(revisions, entry.revision or app.latest_ready)

@@ -1,0 +1,206 @@
+"""What happened, as data. Everything that is printed, annotated or summed up is rendered from it.
+
+The record is handed its clock and tells its listeners each event as it comes; it keeps them all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from deploy_action.core.phase import Phase
+from deploy_action.core.split import Split
+from deploy_action.errors import Cancelled, DeployError, Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseStarted:
+    """A phase began; *at* is in seconds since the record's start."""
+
+    phase: Phase
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseEnded:
+    """A phase ended well or not; *at* is in seconds since the record's start."""
+
+    phase: Phase
+    at: float
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line for whoever watches."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warned:
+    """Something that did not stop the run but that somebody should see."""
+
+    text: str
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gated:
+    """A gate's final answer: which gate, its verdict in a word, and the evidence."""
+
+    gate: str
+    verdict: str
+    seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shifted:
+    """A split that was written and read back."""
+
+    at: float
+    split: Split
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CacheCleared:
+    """One clearing: when in the story, keys removed by pattern, and whether it was complete."""
+
+    moment: str
+    removed: tuple[tuple[str, int], ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PutBack:
+    """One undo: what was put back, whether that worked, and what to do by hand if not."""
+
+    what: str
+    ok: bool
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The end: result word, exit code, and for a bad ending the reason and the way on."""
+
+    at: float
+    result: str
+    exit_code: int
+    reason: str = ""
+    hint: str = ""
+    place: Place | None = None
+
+
+Event = PhaseStarted | PhaseEnded | Said | Warned | Gated | Shifted | CacheCleared | PutBack | Ended
+
+
+@dataclass(slots=True)
+class Record:
+    """The run's record.
+
+    Args:
+        command: the verb, such as ``deploy``.
+        clock: seconds, monotonic.
+        listeners: called with each event at once.
+        facts: what became known, by output name (``version``, ``revision``, …).
+    """
+
+    command: str
+    clock: Callable[[], float]
+    listeners: list[Callable[[Event], None]] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    facts: dict[str, str] = field(default_factory=dict)
+    _started: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._started = self.clock()
+
+    @property
+    def elapsed_s(self) -> float:
+        """Seconds since the run began."""
+        return self.clock() - self._started
+
+    @contextmanager
+    def phase(self, phase: Phase) -> Iterator[None]:
+        """Tell the beginning and the end of one phase, however it ends."""
+        self._tell(PhaseStarted(phase=phase, at=self.elapsed_s))
+        ok = False
+        try:
+            yield
+            ok = True
+        finally:
+            self._tell(PhaseEnded(phase=phase, at=self.elapsed_s, ok=ok))
+
+    def say(self, text: str) -> None:
+        """Tell a line."""
+        self._tell(Said(text))
+
+    def warn(self, text: str, place: Place | None = None) -> None:
+        """Tell something that deserves an annotation."""
+        self._tell(Warned(text=text, place=place))
+
+    def gated(self, gate: str, verdict: str, seen: str) -> None:
+        """Tell a gate's final answer."""
+        self._tell(Gated(gate=gate, verdict=verdict, seen=seen))
+
+    def shifted(self, split: Split, why: str) -> None:
+        """Tell a split that Azure confirmed."""
+        self._tell(Shifted(at=self.elapsed_s, split=split, why=why))
+
+    def cleared(self, moment: str, removed: tuple[tuple[str, int], ...], *, complete: bool) -> None:
+        """Tell one clearing of the cache."""
+        self._tell(CacheCleared(moment=moment, removed=removed, complete=complete))
+
+    def put_back(self, what: str, *, ok: bool, detail: str = "") -> None:
+        """Tell one undo."""
+        self._tell(PutBack(what=what, ok=ok, detail=detail))
+
+    def learned(self, **facts: str) -> None:
+        """Keep facts for outputs and summary; underscores become dashes."""
+        self.facts.update({name.replace("_", "-"): value for name, value in facts.items()})
+
+    def ended_well(self, result: str) -> None:
+        """Close the record of a run that did what it was asked."""
+        self._tell(Ended(at=self.elapsed_s, result=result, exit_code=0))
+
+    def ended_badly(self, error: BaseException) -> None:
+        """Close the record with what stopped the run; an unknown error is told by its kind only."""
+        match error:
+            case DeployError():
+                ended = Ended(
+                    at=self.elapsed_s,
+                    result=error.result,
+                    exit_code=error.exit_code,
+                    reason=error.message,
+                    hint=error.hint,
+                    place=error.place,
+                )
+            case Cancelled():
+                ended = Ended(
+                    at=self.elapsed_s,
+                    result=error.result,
+                    exit_code=error.exit_code,
+                    reason="The job was cancelled.",
+                )
+            case _:
+                ended = Ended(
+                    at=self.elapsed_s,
+                    result="failed",
+                    exit_code=1,
+                    reason=f"An unexpected error stopped the run: {type(error).__name__}.",
+                    hint="Run it again with DEPLOYMENT_DEBUG=1 to see where it comes from.",
+                )
+        self._tell(ended)
+
+    @property
+    def ending(self) -> Ended | None:
+        """How the run ended, once it has."""
+        return next((event for event in reversed(self.events) if isinstance(event, Ended)), None)
+
+    def _tell(self, event: Event) -> None:
+        self.events.append(event)
+        for listener in self.listeners:
+            listener(event)

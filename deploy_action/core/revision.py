@@ -1,0 +1,186 @@
+"""Revisions: what is known of one, how it is named, and who came before whom.
+
+Names follow Container Apps' rule `<app>--<suffix>`, at most 54 characters in all; the suffix is
+lower-case letters, digits and single dashes, first and last not a dash.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+LONGEST_NAME = 54
+_SUFFIX = re.compile(r"[a-z0-9](?!.*--)([-a-z0-9]*[a-z0-9])?")
+
+# The environment variables in which a candidate carries where it came from.
+VERSION_VARIABLE = "DEPLOY_VERSION"
+COMMIT_VARIABLE = "DEPLOY_COMMIT"
+RUN_VARIABLE = "DEPLOY_RUN"
+PREDECESSOR_VARIABLE = "DEPLOY_PREDECESSOR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """Where a revision came from; empty texts where it does not say."""
+
+    version: str = ""
+    commit: str = ""
+    run: str = ""
+    predecessor: str = ""
+
+    def as_environment(self) -> dict[str, str]:
+        """Return the variables that a candidate's container carries."""
+        return {
+            VERSION_VARIABLE: self.version,
+            COMMIT_VARIABLE: self.commit,
+            RUN_VARIABLE: self.run,
+            PREDECESSOR_VARIABLE: self.predecessor,
+        }
+
+    @classmethod
+    def from_template(cls, template: Mapping[str, Any]) -> Provenance:
+        """Read the variables back from a revision's template, whichever container has them."""
+        found: dict[str, str] = {}
+        for container in template.get("containers") or ():
+            for variable in container.get("env") or ():
+                found.setdefault(variable.get("name", ""), variable.get("value") or "")
+        return cls(
+            version=found.get(VERSION_VARIABLE, ""),
+            commit=found.get(COMMIT_VARIABLE, ""),
+            run=found.get(RUN_VARIABLE, ""),
+            predecessor=found.get(PREDECESSOR_VARIABLE, ""),
+        )
+
+
+class Readiness(Enum):
+    """The platform's word on a revision, boiled down to what a gate needs."""
+
+    READY = "ready"
+    PENDING = "pending"
+    IDLE = "idle"  # scaled to zero: wakes on a request
+    FAILED = "failed"
+    INACTIVE = "inactive"
+
+
+_READY_STATES = {"running", "runningatmaxscale"}
+_FAILED_STATES = {"failed", "activationfailed", "degraded"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """One revision as Azure reported it at one moment.
+
+    Args:
+        created: ISO 8601 text as Azure gives it; sorts by time within one app.
+        weight: declared traffic weight, 0-100; what is served may differ (azure-on-the-wire, 0.3).
+        template: the whole template as Azure gave it, unknown fields included.
+    """
+
+    name: str
+    active: bool
+    created: str = ""
+    fqdn: str = ""
+    weight: int = 0
+    replicas: int = 0
+    provisioning_state: str = ""
+    health_state: str = ""
+    running_state: str = ""
+    details: str = ""
+    template: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from, as its own environment variables say."""
+        return Provenance.from_template(self.template)
+
+    @property
+    def image(self) -> str:
+        """The image of the first container; empty when there is none."""
+        for container in self.template.get("containers") or ():
+            return str(container.get("image") or "")
+        return ""
+
+    @property
+    def suffix(self) -> str:
+        """The part of the name after the app's."""
+        return self.name.partition("--")[2]
+
+    @property
+    def readiness(self) -> Readiness:
+        """Ready only when health and running state both say so (azure-on-the-wire, 3.4)."""
+        running = self.running_state.lower()
+        if not self.active:
+            return Readiness.INACTIVE
+        if running in _FAILED_STATES or self.provisioning_state.lower() == "failed":
+            return Readiness.FAILED
+        if self.health_state.lower() == "healthy" and running in _READY_STATES:
+            return Readiness.READY
+        if running in {"scaledtozero", "scaled to 0"} or (
+            running in _READY_STATES and self.replicas == 0
+        ):
+            return Readiness.IDLE
+        return Readiness.PENDING
+
+    @property
+    def in_words(self) -> str:
+        """Its states as Azure named them, for messages."""
+        states = [self.provisioning_state, self.health_state, self.running_state, self.details]
+        return ", ".join(state for state in states if state) or "nothing reported"
+
+
+def suffix_for(app: str, *, version: str, commit: str, run: str, taken: Collection[str]) -> str:
+    """Return a fresh, legal suffix that tells version, commit and run.
+
+    Args:
+        app: the app's name; the whole revision name must fit into 54 characters.
+        version: dotted manifest version, or empty.
+        commit: full or short commit id, or empty.
+        run: run id and attempt, such as ``4711.1``; its last digits make a re-run differ.
+        taken: names of all revisions, inactive ones too: a reused suffix is not deployed.
+
+    >>> suffix_for("api", version="1.3.0.3", commit="0123456789", run="4711.1", taken=[])
+    'v1-3-0-3-0123456-4711-1'
+    """
+    room = LONGEST_NAME - len(app) - 2
+    parts = [f"v{version}" if version else "", commit[:7], run]
+    text = "-".join(_legal(part) for part in parts if part) or "candidate"
+    for count in range(1, 100):
+        again = f"-{count}" if count > 1 else ""
+        suffix = _fitted(text, room - len(again)) + again
+        if f"{app}--{suffix}" not in taken:
+            return suffix
+    raise AssertionError("a hundred revisions of one run")
+
+
+def is_suffix(text: str) -> bool:
+    """Whether Azure accepts *text* as a revision suffix."""
+    return bool(_SUFFIX.fullmatch(text))
+
+
+def _legal(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
+
+
+def _fitted(text: str, room: int) -> str:
+    """Cut from the front of the middle part rather than lose the run at the end."""
+    if len(text) <= room:
+        return text
+    head, tail = text[: room // 2].rstrip("-"), text[-(room - room // 2 - 1) :].lstrip("-")
+    return f"{head}-{tail}"
+
+
+def by_name(revisions: Iterable[Revision], name: str) -> Revision | None:
+    """Return the revision called *name*, or None."""
+    return next((revision for revision in revisions if revision.name == name), None)
+
+
+def previous_of(stable: Revision, revisions: Collection[Revision]) -> Revision | None:
+    """Return the stable before *stable*: what its provenance names, while that still exists.
+
+    Never "second in the list": a failed candidate may stand between the two. Without provenance
+    (the first deployment by this tool) there is no previous.
+    """
+    return by_name(revisions, stable.provenance.predecessor)

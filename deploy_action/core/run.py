@@ -1,0 +1,24 @@
+"""Who is running: one execution of the action."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One GitHub run and attempt, or a run by hand.
+
+    Args:
+        id: run id and attempt, such as ``4711.1``; unique among all runs of the app.
+        link: address of the run's page; empty for a run by hand.
+        commit: the commit that is deployed, full id; empty when unknown.
+        branch: the branch that triggered it; empty when there is none (a tag, a detached head).
+        actor: who triggered it.
+    """
+
+    id: str
+    link: str = ""
+    commit: str = ""
+    branch: str = ""
+    actor: str = ""

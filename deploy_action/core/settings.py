@@ -1,0 +1,314 @@
+"""Every setting, once: name as the user writes it, kind, default, sentence.
+
+The field ``traffic_steps`` is the action's input ``traffic-steps`` and the key of that name in the
+environments file. `action.yml`, the README's table and the JSON Schema are checked against this
+declaration by tests.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any
+
+from deploy_action.core import kinds
+from deploy_action.errors import InputError, Place
+
+
+class Command(Enum):
+    """The verbs of the action."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+    STATUS = "status"
+    REPAIR = "repair"
+
+
+class BumpWhen(Enum):
+    """When the manifest's version is raised."""
+
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class BumpPart(Enum):
+    """Which part of the version is raised."""
+
+    BUILD = "build"
+    PATCH = "patch"
+    MINOR = "minor"
+    MAJOR = "major"
+
+
+class BuilderKind(Enum):
+    """Who builds the image."""
+
+    DOCKER = "docker"
+    ACR = "acr"
+
+
+class Moment(Enum):
+    """When the cache is cleared."""
+
+    BEFORE = "before"
+    AFTER = "after"
+
+
+class CommitBy(Enum):
+    """How the version commit reaches the branch."""
+
+    PUSH = "push"
+    NONE = "none"
+
+
+def _setting(
+    kind: Callable[[str], Any], default: str, sentence: str, *, secret: bool = False
+) -> Any:
+    return field(metadata={"kind": kind, "default": default, "about": sentence, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one run, validated. Durations are seconds."""
+
+    command: Command = _setting(
+        kinds.one_of(Command), "deploy", "What to do: deploy, rollback, status or repair."
+    )
+    environment: str = _setting(
+        kinds.name, "prod", "Which environment of the settings file this run is for."
+    )
+    settings_file: str = _setting(
+        kinds.text,
+        ".github/deploy.yml",
+        "Path of the file with settings per environment (YAML or JSON); it may be missing.",
+    )
+    subscription_id: str = _setting(
+        kinds.guid, "", "The Azure subscription; taken from the az session when empty."
+    )
+    tenant_id: str = _setting(
+        kinds.guid, "", "The Entra tenant, for signing in with GitHub's OIDC token."
+    )
+    client_id: str = _setting(
+        kinds.guid,
+        "",
+        "The application to sign in as with GitHub's OIDC token; empty uses the az session.",
+    )
+    resource_group: str = _setting(kinds.name, "", "The resource group of the container app.")
+    app: str = _setting(kinds.name, "", "The name of the container app.")
+    container: str = _setting(
+        kinds.name, "", "Which container gets the new image; empty means the first."
+    )
+    registry: str = _setting(
+        kinds.text, "", "The registry, by name or host, such as contoso or contoso.azurecr.io."
+    )
+    repository: str = _setting(
+        kinds.text, "", "The image's name in the registry; empty means the app's name."
+    )
+    image: str = _setting(
+        kinds.text, "", "An image that exists already, to deploy instead of building one."
+    )
+    builder: BuilderKind = _setting(
+        kinds.one_of(BuilderKind),
+        "docker",
+        "Who builds the image: docker (the engine on the runner) or acr (the registry itself).",
+    )
+    context: str = _setting(kinds.text, ".", "The build context, relative to the workspace.")
+    dockerfile: str = _setting(
+        kinds.text, "", "The Dockerfile, relative to the context; empty means Dockerfile."
+    )
+    build_args: tuple[str, ...] = _setting(
+        kinds.lines, "", "Build arguments, one NAME=value a line. Not for secrets."
+    )
+    build_timeout: float = _setting(kinds.duration, "20m", "How long building may take.")
+    manifest: str = _setting(
+        kinds.text, "", "The add-in's manifest, such as addin/manifest.xml; empty means none."
+    )
+    bump: BumpWhen = _setting(
+        kinds.one_of(BumpWhen), "always", "When to raise the manifest's version: always or never."
+    )
+    bump_part: BumpPart = _setting(
+        kinds.one_of(BumpPart), "build", "Which part to raise: build, patch, minor or major."
+    )
+    commit: CommitBy = _setting(
+        kinds.one_of(CommitBy),
+        "push",
+        "How the raised version reaches the branch after promotion: push or none.",
+    )
+    git_token: str = _setting(
+        kinds.text, "", "The token to push the version commit with.", secret=True
+    )
+    cache_url: str = _setting(
+        kinds.text,
+        "",
+        "Redis as a rediss:// URL or as the portal's connection string; empty means no cache.",
+        secret=True,
+    )
+    cache_patterns: tuple[str, ...] = _setting(
+        kinds.lines, "", "Keys to clear, one Redis pattern a line, such as manifest:*."
+    )
+    cache_clear: tuple[Moment, ...] = _setting(
+        kinds.some_of(Moment), "before,after", "When to clear: before, after, both, or none."
+    )
+    cache_required: bool = _setting(
+        kinds.boolean, "false", "Whether a cache that cannot be cleared stops the deployment."
+    )
+    cache_allow_flush: bool = _setting(
+        kinds.boolean, "false", "Whether a pattern may match every key of the database."
+    )
+    cache_metadata_ttl: float = _setting(
+        kinds.duration, "168h", "How long the deployment's metadata stays in the cache."
+    )
+    health_path: str = _setting(
+        kinds.path, "/health/ready", "The path that must answer 200 on the candidate's address."
+    )
+    health_passes: int = _setting(
+        kinds.whole(1, 100), "5", "How many passes in a row make the candidate healthy."
+    )
+    health_interval: float = _setting(kinds.duration, "2s", "The pause between two looks.")
+    health_timeout: float = _setting(kinds.duration, "30s", "How long one answer may take.")
+    identity_path: str = _setting(
+        kinds.path,
+        "",
+        "A path whose JSON answer names the revision (and version); empty does not ask.",
+    )
+    manifest_path: str = _setting(
+        kinds.path, "", "Where the app serves its manifest; empty does not look at it."
+    )
+    smoke_test: str = _setting(
+        kinds.text, "", "A shell command that must succeed; CANDIDATE_URL names the candidate."
+    )
+    gate_timeout: float = _setting(
+        kinds.duration, "5m", "How long the candidate may take to pass all its gates."
+    )
+    traffic_steps: tuple[int, ...] = _setting(
+        kinds.percentages, "10,50,100", "The candidate's share of the traffic, step by step."
+    )
+    step_interval: float = _setting(kinds.duration, "60s", "How long each step is watched.")
+    bake: float = _setting(
+        kinds.duration, "60s", "How long the promoted candidate is watched, the way back armed."
+    )
+    operation_timeout: float = _setting(
+        kinds.duration, "5m", "How long Azure may take for one change."
+    )
+    keep_revisions: int = _setting(
+        kinds.whole(1, 100), "3", "How many of the newest revisions stay active."
+    )
+    drain_time: float = _setting(
+        kinds.duration, "30s", "How long a revision without traffic drains before it is stopped."
+    )
+    revision: str = _setting(
+        kinds.text, "", "For a rollback: the revision to go back to; empty means the previous."
+    )
+    reason: str = _setting(kinds.text, "", "For a rollback: why, for the record.")
+    dry_run: bool = _setting(
+        kinds.boolean, "false", "Whether to stop after printing the plan, with nothing changed."
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A setting's text and where it was written, for messages: ``input`` or a file's line."""
+
+    text: str
+    source: str = "input"
+    place: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Declared:
+    """One setting as declared above."""
+
+    name: str
+    default: str
+    about: str
+    secret: bool
+    kind: Callable[[str], Any]
+
+
+def declared() -> Iterator[Declared]:
+    """Yield every setting in order."""
+    for item in fields(Settings):
+        meta = item.metadata
+        yield Declared(
+            name=item.name.replace("_", "-"),
+            default=meta["default"],
+            about=meta["about"],
+            secret=meta["secret"],
+            kind=meta["kind"],
+        )
+
+
+def parse(given: Mapping[str, Given]) -> Settings:
+    """Return the settings; names not given, or given as an empty text, take their default.
+
+    Raises:
+        InputError: every fault at once, each naming the setting as the user wrote it, its value
+            (never a secret's) and what was expected.
+    """
+    known = {setting.name: setting for setting in declared()}
+    faults = [_unknown(name, known, item) for name, item in given.items() if name not in known]
+    values: dict[str, Any] = {}
+    for name, setting in known.items():
+        item = given.get(name)
+        written = item.text if item and item.text.strip() else setting.default
+        try:
+            values[name.replace("-", "_")] = setting.kind(written)
+        except ValueError as error:
+            shown = "the given value" if setting.secret else f"'{written}'"
+            source = item.source if item else "default"
+            faults.append((f"{source} {name}: {shown} must be {error}.", item))
+    if faults:
+        raise _all(faults)
+    return Settings(**values)
+
+
+def _unknown(name: str, known: Mapping[str, Declared], item: Given) -> tuple[str, Given | None]:
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f" Did you mean {close[0]}?" if close else ""
+    return f"{item.source} {name}: there is no such setting.{meant}", item
+
+
+def _all(faults: list[tuple[str, Given | None]]) -> InputError:
+    place = next((item.place for _, item in faults if item and item.place), None)
+    return InputError(
+        " ".join(fault[:1].upper() + fault[1:] for fault, _ in faults),
+        hint="Nothing was changed.",
+        place=place,
+    )
+
+
+def require(settings: Settings) -> None:
+    """Check what the chosen command needs beyond single values.
+
+    Raises:
+        InputError: all missing or contradicting settings at once.
+    """
+    missing = [name for name in ("resource-group", "app") if not _value(settings, name)]
+    faults = [
+        f"Input {name}: it is empty, but {settings.command.value} needs it." for name in missing
+    ]
+    if settings.command is Command.DEPLOY and not settings.image and not settings.registry:
+        faults.append(
+            "Input registry: it is empty; name the registry to push to, or give an image."
+        )
+    if bool(settings.client_id) != bool(settings.tenant_id):
+        lacking = "tenant-id" if settings.client_id else "client-id"
+        faults.append(f"Input {lacking}: it is empty, but signing in with OIDC needs both ids.")
+    if settings.client_id and not settings.subscription_id:
+        faults.append("Input subscription-id: it is empty, but signing in with OIDC needs it.")
+    faults += [
+        f"Input build-args: '{item.partition('=')[0]}' must be written NAME=value."
+        for item in settings.build_args
+        if "=" not in item
+    ]
+    if faults:
+        raise InputError(
+            " ".join(faults),
+            hint="Set them as inputs, or in the settings file under the environment's name.",
+        )
+
+
+def _value(settings: Settings, name: str) -> Any:
+    return getattr(settings, name.replace("-", "_"))

@@ -1,0 +1,1 @@
+"""The record in words: pure renderings for console, summary and outputs."""
