@@ -1,0 +1,164 @@
+"""How this run proves to Azure who it is: GitHub's OIDC, the az session, or a managed identity."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy_action.errors import PreflightError
+from deploy_action.runtime.https import NoReply, Web
+
+AUDIENCE = "api://AzureADTokenExchange"
+ARM_SCOPE = "https://management.azure.com/.default"
+REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """A way of signing in that was found.
+
+    Args:
+        how: in words, for the log.
+        credential: what the Azure SDK takes (`get_token`).
+        subscription: the subscription to work in.
+        tenant: the Entra tenant, or empty.
+    """
+
+    how: str
+    credential: Any
+    subscription: str
+    tenant: str
+
+    def token(self, scope: str) -> str:
+        """Return an access token for *scope*."""
+        return str(self.credential.get_token(scope).token)
+
+
+def sign_in(
+    *,
+    client_id: str,
+    tenant_id: str,
+    subscription_id: str,
+    environment: Mapping[str, str],
+    on_secret: Callable[[str], None],
+) -> SignIn:
+    """Return the first way of signing in that is configured.
+
+    Args:
+        client_id: application for GitHub's OIDC; empty to use what the machine has.
+        tenant_id: tenant of that application.
+        subscription_id: subscription to work in; empty takes the az session's.
+        environment: the process environment.
+        on_secret: called with every assertion before it is used, to mask it.
+
+    Raises:
+        PreflightError: no way is configured, or the one that is lacks something.
+    """
+    if client_id:
+        return _with_github(client_id, tenant_id, subscription_id, environment, on_secret)
+    session = _az_folder(environment)
+    if (session / "azureProfile.json").exists():
+        return _with_az_session(subscription_id, session)
+    if environment.get("IDENTITY_ENDPOINT") or environment.get("AZURE_FEDERATED_TOKEN_FILE"):
+        return _with_identity(subscription_id)
+    raise PreflightError(
+        "No Azure sign-in was found: no client-id was given, there is no az session, and this "
+        "machine has no managed identity.",
+        hint="Give client-id, tenant-id and subscription-id with the job permission "
+        "'id-token: write', or run azure/login before this step.",
+    )
+
+
+def _az_folder(environment: Mapping[str, str]) -> Path:
+    home = environment.get("HOME", "")
+    return Path(environment.get("AZURE_CONFIG_DIR") or Path(home) / ".azure")
+
+
+def _with_github(
+    client_id: str,
+    tenant_id: str,
+    subscription_id: str,
+    environment: Mapping[str, str],
+    on_secret: Callable[[str], None],
+) -> SignIn:
+    from azure.identity import ClientAssertionCredential  # noqa: PLC0415  only when it is used
+
+    url = environment.get("ACTIONS_ID_TOKEN_REQUEST_URL", "")
+    request_token = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
+    if not url or not request_token:
+        raise PreflightError(
+            f"Input client-id: '{client_id}' asks for a sign-in with GitHub's OIDC token, but the "
+            "job may not ask for one.",
+            hint="Add 'id-token: write' to the job's permissions.",
+        )
+    web = Web()
+
+    def assertion() -> str:
+        # A fresh one for each token: GitHub's live five minutes, a rollout longer.
+        try:
+            reply = web.get(
+                f"{url}&audience={AUDIENCE.replace(':', '%3A').replace('/', '%2F')}",
+                timeout_s=20,
+                headers={"Authorization": f"Bearer {request_token}"},
+            )
+            value = str(json.loads(reply.text)["value"])
+        except (NoReply, ValueError, KeyError, TypeError) as error:
+            raise PreflightError(
+                f"GitHub's OIDC endpoint gave no token: {type(error).__name__}.",
+                hint="Check the job's permission 'id-token: write' and run the job again.",
+            ) from None
+        on_secret(value)
+        return value
+
+    return SignIn(
+        how=f"GitHub OIDC as application {client_id}",
+        credential=ClientAssertionCredential(
+            tenant_id, client_id, assertion, disable_instance_discovery=True
+        ),
+        subscription=subscription_id,
+        tenant=tenant_id,
+    )
+
+
+def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
+    from azure.cli.core import get_default_cli  # noqa: PLC0415  only when it is used
+    from azure.cli.core._profile import Profile  # noqa: PLC0415
+    from knack.util import CLIError  # noqa: PLC0415
+
+    try:
+        profile = Profile(cli_ctx=get_default_cli())
+        credential, subscription, tenant = profile.get_login_credentials(
+            subscription_id=subscription_id or None
+        )
+    except CLIError as error:
+        raise PreflightError(
+            f"The az session in {folder} cannot be used: {error}",
+            hint="Run azure/login (or az login) again before this step.",
+        ) from None
+    return SignIn(
+        how="the az session of this machine",
+        credential=credential,
+        subscription=str(subscription),
+        tenant=str(tenant),
+    )
+
+
+def _with_identity(subscription_id: str) -> SignIn:
+    from azure.identity import DefaultAzureCredential  # noqa: PLC0415  only when it is used
+
+    if not subscription_id:
+        raise PreflightError(
+            "Input subscription-id: it is empty, but a managed identity does not name one.",
+            hint="Give subscription-id.",
+        )
+    return SignIn(
+        how="the managed identity of this machine",
+        credential=DefaultAzureCredential(
+            exclude_cli_credential=True, exclude_developer_cli_credential=True
+        ),
+        subscription=subscription_id,
+        tenant="",
+    )

@@ -1,0 +1,92 @@
+"""The one place that waits: every wait has a deadline, says what it waits for, can be broken off.
+
+A signal breaks a wait off by raising `Cancelled` out of it (see `stopping`).
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from deploy_action.errors import DeployError
+
+Found = TypeVar("Found")
+
+monotonic = time.monotonic
+
+
+class TimedOut(DeployError):  # noqa: N818  it is what happened
+    """Something did not come about in time; the message says what, and what was seen last."""
+
+
+class Deadline:
+    """A point in time that several waits share.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self._end = monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below zero."""
+        return max(0.0, self._end - monotonic())
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return self.remaining == 0.0
+
+
+def now_utc() -> float:
+    """Return seconds since 1970, for journals that other machines read."""
+    return time.time()
+
+
+def pause(seconds: float) -> None:
+    """Wait; a signal ends it at once by raising `Cancelled`."""
+    if seconds > 0:
+        time.sleep(seconds)
+
+
+def growing(first: float, most: float) -> Iterator[float]:
+    """Yield pauses in seconds that double up to *most*, each with up to a quarter of jitter."""
+    length = first
+    while True:
+        yield length * random.uniform(0.75, 1.0)  # noqa: S311  jitter, not a secret
+        length = min(length * 2, most)
+
+
+def until(
+    look: Callable[[], tuple[Found | None, str]],
+    *,
+    what: str,
+    deadline: Deadline,
+    first: float = 0.1,
+    most: float = 2.0,
+) -> Found:
+    """Look again and again until there is a result, and return it.
+
+    Args:
+        look: returns the result or None, and what was seen, in words.
+        what: what is waited for, as the object of "waiting for …".
+        deadline: when to give up.
+        first: the first pause in seconds; the following ones double.
+        most: the longest pause in seconds.
+
+    Raises:
+        TimedOut: with what was seen last.
+    """
+    for length in growing(first, most):
+        found, seen = look()
+        if found is not None:
+            return found
+        if deadline.passed:
+            raise TimedOut(f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}.")
+        pause(min(length, deadline.remaining))
+    raise AssertionError("pauses never run out")
