@@ -7,8 +7,10 @@ for them, and after any doubt the app is read before anything else happens.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from typing import Any
 
 from azure.core.exceptions import (
@@ -152,7 +154,8 @@ class ContainerApp:
     ) -> App:
         deadline = deadline or Deadline(self.operation_timeout_s)
         for length in growing(0.3, 5.0):
-            refused, status_url, wait_s = None, "", 0.0
+            refused: AzureError | None = None
+            status_url, wait_s = "", 0.0
             try:
                 status_url = self._patch(body)
             except ClientAuthenticationError:
@@ -184,7 +187,7 @@ class ContainerApp:
         self._apps.begin_update(
             self.resource_group,
             self.name,
-            dict(body),
+            BytesIO(json.dumps(body).encode()),
             polling=False,
             retry_total=0,
             raw_response_hook=keep,
@@ -208,9 +211,11 @@ class ContainerApp:
 
         def look() -> tuple[App | None, str]:
             app = self._settled(deadline)
+            if holds(app):
+                return app, "as written"
             if failure := self._failure(status_url):
                 raise AzureRefused(f"Azure accepted {what} and then failed: {failure}")
-            return (app if holds(app) else None), f"the split is {app.split}"
+            return None, f"the app is {app.state}, its split {app.split}"
 
         try:
             return until(look, what=f"{what} to show", deadline=lag)
@@ -281,7 +286,7 @@ def _text(error: Exception) -> str:
 
 
 def _retry_after(error: HttpResponseError) -> float:
-    headers = error.response.headers if error.response is not None else {}
+    headers = getattr(error.response, "headers", {})
     try:
         return min(float(headers.get("Retry-After") or 0), _MOST_RETRY_AFTER_S)
     except ValueError:

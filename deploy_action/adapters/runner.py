@@ -1,0 +1,126 @@
+"""GitHub's runner: where the run came from, and the files and commands that it reads.
+
+Works without one too: by hand there are no files, and commands would only be noise.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from deploy_action.core.run import Run
+from deploy_action.errors import Place
+
+MOST_SUMMARY_BYTES = 1_000_000  # GitHub drops a summary beyond 1 MiB as a whole
+MOST_MESSAGE_CHARACTERS = 4_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Where we run.
+
+    Args:
+        environment: the process environment.
+        write: prints one line.
+    """
+
+    environment: Mapping[str, str]
+    write: Callable[[str], None]
+
+    @property
+    def on_github(self) -> bool:
+        """Whether workflow commands are understood."""
+        return self.environment.get("GITHUB_ACTIONS") == "true"
+
+    @property
+    def workspace(self) -> Path:
+        """The checkout, or the current folder."""
+        return Path(self.environment.get("GITHUB_WORKSPACE") or ".").resolve()
+
+    @property
+    def run(self) -> Run:
+        """This execution. By hand its id is random: two runs must never share one."""
+        env = self.environment
+        branch = env.get("GITHUB_REF_NAME", "") if env.get("GITHUB_REF_TYPE") == "branch" else ""
+        number = env.get("GITHUB_RUN_ID", "")
+        server = env.get("GITHUB_SERVER_URL", "")
+        repository = env.get("GITHUB_REPOSITORY", "")
+        return Run(
+            id=f"{number}.{env.get('GITHUB_RUN_ATTEMPT') or '1'}"
+            if number
+            else f"hand.{secrets.token_hex(4)}",
+            link=f"{server}/{repository}/actions/runs/{number}" if server and number else "",
+            commit=env.get("GITHUB_SHA", ""),
+            branch=branch,
+            actor=env.get("GITHUB_ACTOR", "") or env.get("USER", ""),
+        )
+
+    def mask(self, secret: str) -> None:
+        """Have the runner strike *secret* out of its log; an empty one is left alone."""
+        if self.on_github and secret.strip():
+            self.write(f"::add-mask::{_escaped(secret)}")
+
+    def group(self, title: str) -> None:
+        """Open a foldable group in the log."""
+        if self.on_github:
+            self.write(f"::group::{_escaped(title)}")
+
+    def end_group(self) -> None:
+        """Close it."""
+        if self.on_github:
+            self.write("::endgroup::")
+
+    def annotate(self, level: str, title: str, message: str, place: Place | None) -> None:
+        """Put a message on the run's page, and on a line of a file when *place* is given.
+
+        Args:
+            level: ``error``, ``warning`` or ``notice``.
+            title: one line.
+            message: any text; cut at 4,000 characters.
+            place: file, line and column of the user's file.
+        """
+        if not self.on_github:
+            return
+        properties = {"title": title}
+        if place:
+            properties["file"] = place.file
+            if place.line is not None:
+                properties["line"] = str(place.line)
+            if place.column is not None:
+                properties["col"] = str(place.column)
+        written = ",".join(
+            f"{name}={_escaped_property(value)}" for name, value in properties.items()
+        )
+        self.write(f"::{level} {written}::{_escaped(message[:MOST_MESSAGE_CHARACTERS])}")
+
+    def outputs(self, values: Mapping[str, str]) -> None:
+        """Set the step's outputs; nothing without a runner."""
+        target = self.environment.get("GITHUB_OUTPUT")
+        if not target:
+            return
+        with Path(target).open("a", encoding="utf-8") as file:
+            for name, value in values.items():
+                delimiter = f"ghadelimiter_{secrets.token_hex(16)}"
+                file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+
+    def summary(self, text: str) -> None:
+        """Write the step's summary, replacing what this step wrote before."""
+        target = self.environment.get("GITHUB_STEP_SUMMARY")
+        if not target:
+            return
+        whole = text.encode()
+        if len(whole) > MOST_SUMMARY_BYTES:
+            cut = whole[:MOST_SUMMARY_BYTES].decode("utf-8", "ignore")
+            whole = f"{cut}\n\nThe summary was too long and ends here.\n".encode()
+        Path(target).write_bytes(whole)
+
+
+def _escaped(text: str) -> str:
+    """Escape a message as the toolkit does (actions/toolkit, core/src/command.ts)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
