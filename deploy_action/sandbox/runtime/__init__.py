@@ -1,0 +1,4 @@
+"""Where replicas run: ordinary processes, or containers of a Docker engine.
+
+`ProcessRuntime(directory=…, images=registry)`, `DockerRuntime(images=registry, environment=…)`.
+"""

@@ -1,0 +1,1 @@
+"""Real servers beside the local Azure: `RedisServer(directory)`, `GitRemote(directory)`."""
