@@ -14,11 +14,10 @@ from deploy_action.core.verdict import Answer, Verdict
 from deploy_action.runtime.https import NoReply, Reply, Web
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Probes:
-    """Asks over HTTPS, each question within *timeout_s* seconds."""
+    """Asks over HTTPS, each question within *timeout_s* seconds; safe to use from any thread."""
 
-    web: Web
     timeout_s: float
 
     def healthy(self, host: str, path: str) -> Answer:
@@ -61,7 +60,8 @@ class Probes:
 
     def _get(self, host: str, path: str) -> Reply | Answer:
         try:
-            return self.web.get(f"https://{host}{path}", timeout_s=self.timeout_s)
+            # A connection of its own each time, as a new user would make it.
+            return Web().get(f"https://{host}{path}", timeout_s=self.timeout_s)
         except NoReply as error:
             return Answer(verdict=Verdict.UNREACHABLE, seen=f"{path}: {error}")
 

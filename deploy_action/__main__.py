@@ -1,0 +1,5 @@
+"""``python -m deploy_action``."""
+
+from deploy_action.cli import main
+
+main(prog_name="deploy-action")

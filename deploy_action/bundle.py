@@ -1,0 +1,33 @@
+"""What every command receives: one frozen bundle of adapters and the parts made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.probes import Probes
+from deploy_action.core.run import Run
+from deploy_action.rollout.gates import Gates
+from deploy_action.rollout.refresh import Refresh
+from deploy_action.runtime.stopping import Stopping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bundle:
+    """The adapters of one run; `wiring` makes it.
+
+    Args:
+        run: this execution.
+        app: the container app in Azure.
+        probes: asks the app over its own addresses.
+        gates: what a revision must answer before users reach it.
+        refresh: the cache, or none.
+        stopping: signals.
+    """
+
+    run: Run
+    app: ContainerApp
+    probes: Probes
+    gates: Gates
+    refresh: Refresh
+    stopping: Stopping

@@ -1,0 +1,230 @@
+"""The verbs on the command line, and the only exit.
+
+Every input of the action can be given as ``INPUT_<NAME>`` in the environment or as an option here;
+an option wins. Exit codes: README, "Exit codes".
+"""
+
+# ruff: noqa: PLC0415  a verb imports what it uses
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import click
+
+from deploy_action.core.record import Record
+from deploy_action.core.settings import Settings, declared
+from deploy_action.core.standing import Standing
+from deploy_action.errors import Cancelled, DeployError
+from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.stopping import Stopping
+
+_EPILOG = "Exit codes: 0 done, 1 unexpected, 2 bad input, 3 refused, 4 aborted and put back, 5 not \
+everything put back, 6 another run holds the app, 130 and 143 cancelled."
+
+
+class _Lazy(click.Group):
+    """Loads the sandbox only when it is asked for; it is no part of the action."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*super().list_commands(ctx), "sandbox"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name == "sandbox":
+            try:
+                from deploy_action.sandbox.command import sandbox
+            except ModuleNotFoundError as error:
+                raise click.ClickException(
+                    f"The sandbox needs '{error.name}': install "
+                    "deploy_action/sandbox/requirements.txt."
+                ) from None
+            return sandbox
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="deploy-action", message="%(version)s")
+def main() -> None:
+    """Blue-green deploys for Azure Container Apps, with a way back at any moment."""
+
+
+def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add an option for each setting of *names*, as declared once in `core.settings`."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for setting in reversed([item for item in declared() if item.name in names]):
+            shown = f" [default: {setting.default}]" if setting.default else ""
+            function = click.option(
+                f"--{setting.name}", metavar="TEXT", default="", help=setting.about + shown
+            )(function)
+        return function
+
+    return decorate
+
+
+_WHERE = (
+    "environment",
+    "settings-file",
+    "subscription-id",
+    "tenant-id",
+    "client-id",
+    "resource-group",
+    "app",
+)
+_GATES = ("health-path", "health-passes", "health-interval", "health-timeout", "gate-timeout")
+_CACHE = ("cache-patterns", "cache-required")
+
+
+@main.command()
+@_options(*[item.name for item in declared() if item.name not in {"command", "revision", "reason"}])
+def deploy(**given: str) -> None:
+    """Deploy the checkout's commit beside the live revision, move traffic over, or put all back.
+
+    Example: deploy-action deploy --app api --resource-group rg --registry contoso --dry-run true
+    """
+    _run("deploy", given)
+
+
+@main.command()
+@_options(*_WHERE, *_GATES, *_CACHE, "revision", "reason", "identity-path", "dry-run")
+def rollback(**given: str) -> None:
+    """Move all traffic back to the previous revision, or to the one named.
+
+    Example: deploy-action rollback --app api --resource-group rg --reason "errors at login"
+    """
+    _run("rollback", given)
+
+
+@main.command()
+@_options(*_WHERE, *_CACHE, "dry-run")
+def repair(**given: str) -> None:
+    """Finish or undo what a cancelled, killed or lost run left behind.
+
+    Example: deploy-action repair --app api --resource-group rg --dry-run true
+    """
+    _run("repair", given)
+
+
+@main.command()
+@_options(*_WHERE)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+def status(*, as_json: bool, **given: str) -> None:
+    """Show the app's revisions, their roles and weights.
+
+    Example: deploy-action status --app api --resource-group rg --json
+    """
+    _run("status", given, as_json=as_json)
+
+
+@main.command()
+def action() -> None:
+    """Run what the input 'command' says; this is what action.yml calls."""
+    _run(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
+
+
+@main.command()
+def finish() -> None:
+    """Finish what a cancelled step of the same run had no time for; action.yml's second step."""
+    _run("repair", {}, own_only=True)
+
+
+def _run(command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
+) -> None:
+    """Run one verb from settings to exit code; every ending is reported."""
+    from deploy_action.adapters.runner import Runner
+    from deploy_action.report.table import table
+    from deploy_action.reporting import Reporting
+
+    stopping = Stopping()
+    stopping.install()
+    runner = Runner(environment=os.environ, write=_write_to(sys.stderr if as_json else sys.stdout))
+    mask, record = Mask(), Record(command=command, clock=time.monotonic)
+    for setting in declared():
+        if setting.secret:
+            secret = os.environ.get("INPUT_" + setting.name.replace("-", "_").upper(), "")
+            if mask.add(secret):
+                runner.mask(secret)
+    record.listeners.append(Reporting(runner, mask, record))
+    try:
+        from deploy_action.inputs import load
+
+        overrides = {name.replace("_", "-"): text for name, text in given.items()}
+        settings = load(os.environ, runner.workspace, {**overrides, "command": command})
+        shown = _dispatch(settings, runner, mask, record, stopping, own_only=own_only)
+        if shown is not None:
+            told = json.dumps(dataclasses.asdict(shown), indent=2) if as_json else table(shown)
+            click.echo(mask.strike(told))
+    except (Exception, Cancelled) as error:  # noqa: BLE001  the only exit
+        with stopping.held():
+            if _debugging():
+                trace = "".join(traceback.format_exception(error))
+                sys.stderr.write(mask.strike(trace))
+            record.ended_badly(error)
+        known = isinstance(error, (DeployError, Cancelled))
+        sys.exit(error.exit_code if known else 1)
+
+
+def _dispatch(
+    settings: Settings,
+    runner: Any,
+    mask: Mask,
+    record: Record,
+    stopping: Stopping,
+    *,
+    own_only: bool,
+) -> Standing | None:
+    """Wire and run the verb; only `status` has something to show beside its record."""
+    from deploy_action.core.settings import Command
+    from deploy_action.wiring import Wiring
+
+    wiring = Wiring(
+        settings=settings,
+        environment=os.environ,
+        runner=runner,
+        mask=mask,
+        record=record,
+        stopping=stopping,
+    )
+    signed_in = wiring.sign_in()
+    bundle = wiring.bundle(signed_in)
+    match settings.command:
+        case Command.DEPLOY:
+            from deploy_action.commands.deploy import deploy as run_deploy
+
+            images, versioning = wiring.images(signed_in), wiring.versioning()
+            run_deploy(settings, bundle, images=images, versioning=versioning, record=record)
+        case Command.ROLLBACK:
+            from deploy_action.commands.rollback import rollback as run_rollback
+
+            run_rollback(settings, bundle, record)
+        case Command.REPAIR:
+            from deploy_action.commands.repair import repair as run_repair
+
+            run_repair(settings, bundle, record, own_only=own_only)
+        case Command.STATUS:
+            from deploy_action.commands.status import status as run_status
+
+            return run_status(bundle, record)
+    return None
+
+
+def _debugging() -> bool:
+    return os.environ.get("RUNNER_DEBUG") == "1" or os.environ.get("DEPLOYMENT_DEBUG") in {
+        "1",
+        "true",
+    }
+
+
+def _write_to(stream: Any) -> Callable[[str], None]:
+    def write(text: str) -> None:
+        stream.write(text + "\n")
+        stream.flush()
+
+    return write

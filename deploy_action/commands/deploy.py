@@ -1,0 +1,154 @@
+"""Deploy: the story of `core.phase.Phase`, step by step.
+
+Whatever changes the world registers its way back before it acts. Left by any exception, the undo
+stack puts everything back, traffic first.
+"""
+
+from __future__ import annotations
+
+from deploy_action.bundle import Bundle
+from deploy_action.core.phase import Phase
+from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
+from deploy_action.core.record import Record
+from deploy_action.core.settings import Moment, Settings
+from deploy_action.core.template import for_candidate
+from deploy_action.rollout import journal, retire
+from deploy_action.rollout.image import Images
+from deploy_action.rollout.observe import observe
+from deploy_action.rollout.shift import Shift
+from deploy_action.rollout.undo import Undo
+from deploy_action.rollout.version import Versioning
+
+CONFIRM_S = 60.0
+LOOK_EVERY_S = 5.0
+
+
+def deploy(  # noqa: PLR0915  a story is told in one piece
+    settings: Settings,
+    bundle: Bundle,
+    *,
+    images: Images,
+    versioning: Versioning | None,
+    record: Record,
+) -> None:
+    """Ship the checkout's commit, or leave everything as it was.
+
+    Args:
+        settings: what was asked.
+        bundle: the adapters of every verb.
+        images: where the image comes from.
+        versioning: the manifest's version; None where the app has no manifest.
+        record: is told everything.
+
+    Raises:
+        InputError, PreflightError, SupersededError: nothing was changed.
+        AbortedError: it failed and was put back (`NotPutBackError`: not all of it).
+        Cancelled: the same, after a signal.
+    """
+    app, refresh, gates = bundle.app, bundle.refresh, bundle.gates
+    with record.phase(Phase.PLAN):
+        plan = _plan(settings, versioning, record, observe(app, bundle.run))
+    if settings.dry_run:
+        record.ended_well("planned")
+        return
+    with record.phase(Phase.RECOVER):
+        if plan.left_behind:
+            journal.settle(app, plan.left_behind, record)
+            plan = _plan(settings, versioning, record, observe(app, bundle.run))
+
+    keeper = journal.Keeper(app, plan)
+    shift = Shift(
+        app=app,
+        probes=bundle.probes,
+        keeper=keeper,
+        plan=plan,
+        record=record,
+        health_path=settings.health_path,
+        look_every_s=min(LOOK_EVERY_S, settings.health_interval),
+    )
+    with Undo(record, bundle.stopping) as undo:
+        with record.phase(Phase.BUMP):
+            if versioning and plan.bump:
+                undo.add("the manifest", versioning.restore, by_hand="git restore the manifest")
+                versioning.write(plan.bump, plan.candidate)
+        with record.phase(Phase.CLEAR):
+            if Moment.BEFORE in settings.cache_clear:
+                undo.add("the cache", lambda: refresh.clear("abort"))
+                refresh.clear("before")
+        with record.phase(Phase.IMAGE):
+            image = images.obtain(plan.suffix, plan.run, plan.version)
+            record.learned(image=image, digest=image.partition("@")[2])
+        with record.phase(Phase.PIN):
+            undo.add("the stable revision", lambda: gates.verify(plan.app.fqdn))
+            undo.add("the journal", keeper.close)
+            shift.pin()
+        with record.phase(Phase.CREATE):
+            undo.add(
+                "the candidate",
+                lambda: retire.candidate(app, plan.candidate),
+                by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
+            )
+            template = for_candidate(
+                plan.stable.template,
+                suffix=plan.suffix,
+                image=image,
+                container=settings.container,
+                provenance=plan.provenance,
+            )
+            app.write_template(template, plan.candidate, keeper.tags(Phase.CREATE))
+        with record.phase(Phase.GATES):
+            candidate = gates.must_pass(plan.candidate, version=plan.version)
+            record.learned(revision_url=f"https://{candidate.fqdn}")
+        with record.phase(Phase.SHIFT):
+            undo.add(
+                "the traffic",
+                lambda: shift.back(wait_s=CONFIRM_S),
+                by_hand="the command 'repair'",
+            )
+            shift.walk(candidate)
+        with record.phase(Phase.PROMOTE):
+            shift.promote(candidate)
+            keeper.close()
+            undo.forget()  # promoted and baked: from here only forward
+
+    with record.phase(Phase.REFRESH):
+        if Moment.AFTER in settings.cache_clear:
+            refresh.clear("after")
+        refresh.tell(record.facts)
+    with record.phase(Phase.PUBLISH):
+        if versioning and plan.bump:
+            versioning.publish(plan.bump, record)
+    with record.phase(Phase.RETIRE):
+        retire.old(
+            app,
+            record,
+            stable=candidate.name,
+            previous=plan.stable.name,
+            keep=plan.keep,
+            drain_s=settings.drain_time,
+        )
+    with record.phase(Phase.REPORT):
+        record.ended_well("deployed")
+
+
+def _plan(
+    settings: Settings, versioning: Versioning | None, record: Record, seen: Observed
+) -> Plan:
+    """Decide, and say what was decided."""
+    left_behind = check_journal(seen)
+    bump, version = None, ""
+    if versioning:
+        bump, version = versioning.decide(seen.revisions)
+    plan = make_plan(settings, seen, bump=bump, version=version, left_behind=left_behind)
+    for line in plan.lines():
+        record.say(line)
+    for warning in plan.warnings:
+        record.warn(warning)
+    record.learned(
+        version=plan.version,
+        previous_version=plan.previous_version,
+        revision=plan.candidate,
+        previous_revision=plan.stable.name,
+        url=f"https://{plan.app.fqdn}",
+    )
+    return plan

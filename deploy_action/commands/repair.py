@@ -1,0 +1,52 @@
+"""Repair: finish or undo what a run left behind that was cancelled, killed or lost."""
+
+from __future__ import annotations
+
+from deploy_action.bundle import Bundle
+from deploy_action.core.journal import Journal
+from deploy_action.core.phase import Phase
+from deploy_action.core.plan import check_journal
+from deploy_action.core.record import Record
+from deploy_action.core.settings import Settings
+from deploy_action.rollout import journal
+from deploy_action.rollout.observe import observe
+
+
+def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool) -> None:
+    """Settle the journal on the app, if there is one that is dead or our own.
+
+    Args:
+        settings: what was asked.
+        bundle: the adapters.
+        record: is told everything.
+        own_only: leave every other run's journal alone; for the step after a cancelled one.
+
+    Raises:
+        SupersededError: its run may still be alive.
+        AzureRefused: Azure did not let it be put back.
+    """
+    with record.phase(Phase.PLAN):
+        seen = observe(bundle.app, bundle.run)
+        left_behind = Journal.from_tags(seen.app.tags) if own_only else check_journal(seen)
+        if own_only and left_behind and left_behind.run != seen.run.id:
+            left_behind = None
+        record.learned(url=f"https://{seen.app.fqdn}")
+        if left_behind is None:
+            record.say("no run left anything behind")
+            record.ended_well("unchanged")
+            return
+        record.say(
+            f"run {left_behind.run} stopped in phase {left_behind.phase.key} with candidate "
+            f"{left_behind.candidate}; traffic now {seen.app.split}, before {left_behind.before}"
+        )
+        record.learned(revision=left_behind.stable, previous_revision=left_behind.candidate)
+    if settings.dry_run:
+        record.ended_well("planned")
+        return
+    with record.phase(Phase.RECOVER):
+        done = journal.settle(bundle.app, left_behind, record)
+        if done == "kept":
+            record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
+        bundle.refresh.clear("repair")
+    with record.phase(Phase.REPORT):
+        record.ended_well("repaired")

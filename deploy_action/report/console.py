@@ -1,0 +1,47 @@
+"""The record as lines for whoever watches."""
+
+from __future__ import annotations
+
+from deploy_action.core.record import (
+    CacheCleared,
+    Ended,
+    Event,
+    Gated,
+    PhaseEnded,
+    PhaseStarted,
+    PutBack,
+    Said,
+    Shifted,
+    Warned,
+)
+
+
+def line(event: Event) -> str:  # noqa: PLR0911  one form for each kind of event
+    """Return the line for one event; empty for those that the console shows otherwise."""
+    match event:
+        case PhaseStarted():
+            return f"{event.phase.number:2}. {event.phase.sentence}"
+        case PhaseEnded():
+            return ""
+        case Said():
+            return f"    {event.text}"
+        case Warned():
+            return f"    warning: {event.text}"
+        case Gated():
+            return f"    gate {event.gate}: {event.verdict} ({event.seen})"
+        case Shifted():
+            return f"    traffic {event.why}: {event.split}"
+        case CacheCleared():
+            counts = ", ".join(f"{pattern} {count}" for pattern, count in event.removed)
+            rest = "" if event.complete else ", not complete"
+            return f"    cache cleared ({event.moment}): {counts}{rest}"
+        case PutBack():
+            state = "put back" if event.ok else "NOT put back"
+            return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
+        case Ended():
+            return _ending(event)
+
+
+def _ending(event: Ended) -> str:
+    first = f"{event.result} after {event.at:.1f} s"
+    return "\n".join(part for part in (first, event.reason, event.hint) if part)

@@ -1,0 +1,27 @@
+"""How the app stands, as a table for a terminal."""
+
+from __future__ import annotations
+
+from deploy_action.core.standing import Row, Standing
+
+_COLUMNS = ("role", "weight", "state", "version", "commit", "revision")
+
+
+def table(now: Standing) -> str:
+    """Return a headline and one line per revision, newest first."""
+    rows = [_COLUMNS, *(_cells(row) for row in now.rows)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    lines = [f"{now.app} at {now.url}, {now.mode} mode, {now.state}"]
+    if now.held_by:
+        lines.append(f"held by run {now.held_by} in phase {now.held_in}")
+    lines += [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _cells(row: Row) -> tuple[str, ...]:
+    labels = "".join(f" @{label}" for label in row.labels)
+    weight = f"{row.weight} %"
+    return (row.role, weight, row.state, row.version, row.commit, row.revision + labels)

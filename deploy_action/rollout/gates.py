@@ -1,0 +1,181 @@
+"""The questions that a candidate must answer on its own address before users may reach it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.probes import Probes
+from deploy_action.adapters.shell import Shell
+from deploy_action.core import manifest
+from deploy_action.core.record import Record
+from deploy_action.core.revision import Readiness, Revision
+from deploy_action.core.verdict import Answer, Streak, Verdict
+from deploy_action.errors import DeployError
+from deploy_action.runtime.waiting import Deadline, TimedOut, pause, until
+
+
+class GateFailed(DeployError):  # noqa: N818  it is what happened
+    """The candidate did not answer a gate; the message names the gate and what was seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """What is asked; empty paths are not asked. Durations in seconds."""
+
+    health_path: str
+    passes: int
+    interval_s: float
+    timeout_s: float
+    identity_path: str = ""
+    manifest_path: str = ""
+    smoke_test: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gates:
+    """Asks a revision everything, in order, each answer into the record."""
+
+    app: ContainerApp
+    probes: Probes
+    shell: Shell
+    asked: Questions
+    record: Record
+
+    def must_pass(self, name: str, *, version: str) -> Revision:
+        """Ask the revision *name*; return it as the platform saw it when it was ready.
+
+        Args:
+            name: the revision's full name.
+            version: what it and its manifest must say, or empty for whatever they say.
+
+        Raises:
+            GateFailed: a gate said fail, or could not be answered in time.
+        """
+        asked, deadline = self.asked, Deadline(self.asked.timeout_s)
+        revision = self._started(name, deadline)
+        self._streak(lambda: self._healthy(revision), deadline)
+        if asked.identity_path:
+            self._once("identity", lambda: self._identity(revision, version))
+        if asked.manifest_path:
+            self._once("add-in", lambda: self._addin(revision.fqdn, version))
+        if asked.smoke_test:
+            self._once("smoke test", lambda: self._smoke_test(revision, deadline))
+        return revision
+
+    def verify(self, host: str) -> str:
+        """Ask *host* only for health, as after traffic was put back.
+
+        Raises:
+            GateFailed: it is not healthy.
+        """
+        path = self.asked.health_path
+        self._streak(lambda: self.probes.healthy(host, path), Deadline(self.asked.timeout_s))
+        return f"https://{host}{path} passes"
+
+    def _started(self, name: str, deadline: Deadline) -> Revision:
+        """Wait for platform readiness: healthy, or idle at zero and to be woken by asking."""
+
+        def look() -> tuple[Revision | None, str]:
+            revision = self.app.revision(name)
+            if revision is None:
+                return None, "the revision is not listed yet"
+            if revision.readiness is Readiness.FAILED:
+                raise GateFailed(
+                    f"Revision '{name}' does not start: {revision.in_words}.",
+                    hint="Look at its container's log in Azure; image, command and secrets first.",
+                )
+            ready = revision.readiness in {Readiness.READY, Readiness.IDLE}
+            return (revision if ready else None), f"the platform says {revision.in_words}"
+
+        try:
+            found = until(look, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0)
+        except TimedOut as error:
+            self.record.gated("platform", str(Verdict.UNREACHABLE), error.message)
+            raise GateFailed(
+                error.message,
+                hint="A port that the container does not listen on looks like this: check the "
+                "ingress' target port.",
+            ) from None
+        except GateFailed as error:
+            self.record.gated("platform", str(Verdict.FAIL), error.message)
+            raise
+        self.record.gated("platform", str(Verdict.PASS), found.in_words)
+        return found
+
+    def _healthy(self, revision: Revision) -> Answer:
+        answer = self.probes.healthy(revision.fqdn, self.asked.health_path)
+        if answer.verdict is not Verdict.PASS:
+            now = self.app.revision(revision.name)
+            if now is not None and now.readiness is Readiness.FAILED:
+                return Answer(verdict=Verdict.FAIL, seen=f"{answer.seen}; {now.in_words}")
+        return answer
+
+    def _identity(self, revision: Revision, version: str) -> Answer:
+        return self.probes.identity(
+            revision.fqdn,
+            self.asked.identity_path,
+            revision=revision.name,
+            version=version,
+        )
+
+    def _smoke_test(self, revision: Revision, deadline: Deadline) -> Answer:
+        command = self.asked.smoke_test
+        return self.shell.check(
+            command,
+            {"CANDIDATE_URL": f"https://{revision.fqdn}", "CANDIDATE_REVISION": revision.name},
+            timeout_s=deadline.remaining,
+        )
+
+    def _streak(self, ask: Callable[[], Answer], deadline: Deadline) -> None:
+        streak = Streak(needed=self.asked.passes)
+        while True:
+            answer = ask()
+            streak = streak.after(answer.verdict)
+            if streak.complete:
+                seen = f"{answer.seen}, {streak.passes} times in a row"
+                self.record.gated("health", str(answer.verdict), seen)
+                return
+            if deadline.remaining < self.asked.interval_s or deadline.passed:
+                self.record.gated("health", str(answer.verdict), answer.seen)
+                raise GateFailed(
+                    f"The health gate did not see {streak.needed} passes in a row within "
+                    f"{deadline.seconds:.0f} s: {answer.seen}.",
+                    hint="See what the path answers on the revision's own address, and its log.",
+                )
+            pause(self.asked.interval_s)
+
+    def _once(self, gate: str, ask: Callable[[], Answer]) -> None:
+        answer = ask()
+        self.record.gated(gate, str(answer.verdict), answer.seen)
+        if answer.verdict is not Verdict.PASS:
+            raise GateFailed(f"The {gate} gate said {answer.verdict}: {answer.seen}.")
+
+    def _addin(self, host: str, version: str) -> Answer:
+        """The served manifest parses, carries the version, and each of its own pages answers."""
+        path = self.asked.manifest_path
+        answer, body = self.probes.body(host, path)
+        if answer.verdict is not Verdict.PASS:
+            return answer
+        try:
+            served = manifest.read(body, file=path)
+        except DeployError as error:
+            return Answer(verdict=Verdict.FAIL, seen=f"the served manifest: {error.message}")
+        if version and str(served.version) != version:
+            seen = f"the served manifest says {served.version}, expected {version}"
+            return Answer(verdict=Verdict.FAIL, seen=seen)
+        pages = sorted({_path(url) for url in served.pages})
+        for page in pages:
+            answered, _ = self.probes.body(host, page)
+            if answered.verdict is not Verdict.PASS:
+                return answered
+        seen = f"manifest {served.version} and {len(pages)} of its pages answered"
+        return Answer(verdict=Verdict.PASS, seen=seen)
+
+
+def _path(url: str) -> str:
+    """The page's path and query; its host is the users', the question goes to the candidate."""
+    parts = urlsplit(url)
+    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -1,0 +1,48 @@
+"""Old revisions are put to sleep, after the drain time, and never one that something depends on."""
+
+from __future__ import annotations
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.record import Record
+from deploy_action.core.retention import to_retire
+from deploy_action.errors import DeployError
+from deploy_action.runtime.waiting import pause
+
+
+def old(
+    app: ContainerApp, record: Record, *, stable: str, previous: str, keep: int, drain_s: float
+) -> None:
+    """Deactivate what is beyond the newest *keep*; one that Azure refuses is told, not fatal."""
+    if not _beyond(app, stable, previous, keep):
+        return
+    pause(drain_s)
+    # Looked at again: during the drain time somebody may have given one of them traffic.
+    for name in _beyond(app, stable, previous, keep):
+        try:
+            app.deactivate(name)
+        except DeployError as error:
+            record.warn(f"Revision '{name}' could not be deactivated: {error.message}")
+        else:
+            record.say(f"deactivated {name}")
+
+
+def candidate(app: ContainerApp, name: str) -> str:
+    """Deactivate a candidate that was given up, unless it still holds traffic or never came to be.
+
+    Raises:
+        DeployError: it holds traffic, so that stopping it would lose requests.
+    """
+    revision = app.revision(name)
+    if revision is None or not revision.active:
+        return f"{name} is not there"
+    now = app.read()
+    if now.split.weight_of(name) or now.split.follows_latest:
+        raise DeployError(f"{name} may still hold traffic ({now.split}).")
+    app.deactivate(name)
+    return f"{name} deactivated"
+
+
+def _beyond(app: ContainerApp, stable: str, previous: str, keep: int) -> list[str]:
+    split, revisions = app.read().split, app.revisions()
+    found = to_retire(revisions, split, stable=stable, previous=previous, keep=keep)
+    return [revision.name for revision in found]

@@ -1,0 +1,83 @@
+"""The way back: registered before each act, taken newest first, each tried whatever others did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from deploy_action.core.record import Record
+from deploy_action.errors import AbortedError, Cancelled, DeployError, NotPutBackError
+from deploy_action.runtime.stopping import Stopping
+
+
+class Undo:
+    """A context: left normally it does nothing more, left by an exception it puts everything back.
+
+    Each way back must be idempotent and check that what it undoes is ours: it may run although the
+    act that it belongs to never happened. Signals are held while things are put back.
+
+    Args:
+        record: is told what was put back and what was not.
+        stopping: holds signals.
+    """
+
+    def __init__(self, record: Record, stopping: Stopping) -> None:
+        self._record = record
+        self._stopping = stopping
+        self._ways: list[tuple[str, Callable[[], str], str]] = []
+
+    def add(self, what: str, way: Callable[[], str], *, by_hand: str = "") -> None:
+        """Register a way back.
+
+        Args:
+            what: what is put back, such as "the traffic".
+            way: puts it back and says how it stands now, in words.
+            by_hand: the command or act that does it by hand, for when it fails.
+        """
+        self._ways.append((what, way, by_hand))
+
+    def forget(self) -> None:
+        """From here on only forward: nothing registered so far is put back any more."""
+        self._ways.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or not self._ways:
+            return
+        failed = self._put_back()
+        if isinstance(error, Cancelled):
+            return  # keeps its own exit code; the record tells what was put back
+        raise _aborted(error, failed) from error
+
+    def _put_back(self) -> list[tuple[str, str]]:
+        failed: list[tuple[str, str]] = []
+        with self._stopping.held():
+            for what, way, by_hand in reversed(self._ways):
+                try:
+                    now = way()
+                except Exception as error:  # noqa: BLE001  the others must still be tried
+                    reason = error.message if isinstance(error, DeployError) else repr(error)
+                    failed.append((what, by_hand))
+                    self._record.put_back(what, ok=False, detail=f"{reason} {by_hand}".strip())
+                else:
+                    self._record.put_back(what, ok=True, detail=now)
+        self._ways.clear()
+        return failed
+
+
+def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError:
+    reason = error.message if isinstance(error, DeployError) else f"{type(error).__name__}: {error}"
+    hint = error.hint if isinstance(error, DeployError) else ""
+    place = error.place if isinstance(error, DeployError) else None
+    if failed:
+        lost = "; ".join(f"{what} ({by_hand})" if by_hand else what for what, by_hand in failed)
+        return NotPutBackError(reason, hint=f"Not put back: {lost}. {hint}".strip(), place=place)
+    return AbortedError(reason, hint=hint, place=place)

@@ -1,0 +1,237 @@
+"""From settings to adapters. The only file that names them all, and it imports late: a rollback
+loads neither Docker nor git, and no Redis client where there is no cache.
+"""
+
+# ruff: noqa: PLC0415  importing late is the point here
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.credentials import REGISTRY_SCOPE, SignIn, sign_in
+from deploy_action.adapters.probes import Probes
+from deploy_action.adapters.runner import Runner
+from deploy_action.adapters.shell import Shell
+from deploy_action.bundle import Bundle
+from deploy_action.core.record import Record
+from deploy_action.core.settings import BuilderKind, CommitBy, Settings
+from deploy_action.rollout.gates import Gates, Questions
+from deploy_action.rollout.refresh import Refresh
+from deploy_action.runtime.https import Web
+from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.stopping import Stopping
+
+if TYPE_CHECKING:
+    from deploy_action.adapters.cache import Cache
+    from deploy_action.adapters.images import Builder
+    from deploy_action.rollout.image import Images
+    from deploy_action.rollout.version import Versioning
+
+# Never handed on to programs that we start.
+_OWN_VARIABLES = ("INPUT_", "ACTIONS_ID_TOKEN_REQUEST", "AZURE_REDIS_CONNECTION_STRING")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """Makes the adapters of one run.
+
+    Args:
+        settings: validated.
+        environment: the process environment.
+        runner: GitHub's, or none.
+        mask: gets every secret before it is used.
+        record: what the adapters' users tell.
+        stopping: signals.
+    """
+
+    settings: Settings
+    environment: Mapping[str, str]
+    runner: Runner
+    mask: Mask
+    record: Record
+    stopping: Stopping
+
+    def secret(self, value: str) -> None:
+        """Mask a secret here and in the runner's log, before anything uses it."""
+        if self.mask.add(value):
+            self.runner.mask(value)
+
+    def sign_in(self) -> SignIn:
+        """Sign in to Azure, and say how."""
+        settings = self.settings
+        found = sign_in(
+            client_id=settings.client_id,
+            tenant_id=settings.tenant_id,
+            subscription_id=settings.subscription_id,
+            environment=self.environment,
+            on_secret=self.secret,
+        )
+        self.record.say(f"signed in with {found.how}")
+        return found
+
+    def bundle(self, signed_in: SignIn) -> Bundle:
+        """Return what every verb receives."""
+        settings = self.settings
+        app = ContainerApp(
+            signed_in.credential,
+            subscription=signed_in.subscription,
+            resource_group=settings.resource_group,
+            name=settings.app,
+            operation_timeout_s=settings.operation_timeout,
+        )
+        probes = Probes(timeout_s=settings.health_timeout)
+        return Bundle(
+            run=self.runner.run,
+            app=app,
+            probes=probes,
+            gates=Gates(
+                app=app,
+                probes=probes,
+                shell=self._shell(),
+                asked=self._questions(),
+                record=self.record,
+            ),
+            refresh=Refresh(
+                cache=self._cache(),
+                patterns=settings.cache_patterns,
+                required=settings.cache_required,
+                ttl_s=int(settings.cache_metadata_ttl),
+                record=self.record,
+            ),
+            stopping=self.stopping,
+        )
+
+    def images(self, signed_in: SignIn) -> Images:
+        """Return where the image of a deployment comes from."""
+        from deploy_action.adapters.images.registry import Reference, Registry, host_of
+        from deploy_action.rollout.image import Images
+
+        settings = self.settings
+        host = (
+            Reference.parse(settings.image).host if settings.image else host_of(settings.registry)
+        )
+        registry = Registry(
+            host,
+            web=Web(),
+            entra_token=lambda: signed_in.token(REGISTRY_SCOPE),
+            on_secret=self.secret,
+        )
+        return Images(
+            registry=registry,
+            given=settings.image,
+            builder=self._builder(signed_in, registry.refresh_token, host),
+            repository=settings.repository or settings.app,
+            context=str(self._inside("context", settings.context)),
+            dockerfile=settings.dockerfile,
+            arguments=dict(_pair(item) for item in settings.build_args),
+            record=self.record,
+        )
+
+    def versioning(self) -> Versioning | None:
+        """Return the manifest's versioning, or None where the app has no manifest."""
+        settings = self.settings
+        if not settings.manifest:
+            return None
+        from deploy_action.adapters.git import Git
+        from deploy_action.adapters.manifest_file import ManifestFile
+        from deploy_action.rollout.version import Versioning
+
+        workspace = self.runner.workspace
+        if settings.git_token:
+            self.secret(settings.git_token)
+        return Versioning(
+            git=Git(workspace, token=settings.git_token, environment=self._for_programs()),
+            file=ManifestFile(workspace / settings.manifest, workspace),
+            path=settings.manifest,
+            when=settings.bump,
+            part=settings.bump_part,
+            publish_it=settings.commit is CommitBy.PUSH,
+            run=self.runner.run,
+        )
+
+    def _builder(
+        self, signed_in: SignIn, password: Callable[[], str], host: str
+    ) -> Callable[[], Builder]:
+        settings = self.settings
+
+        def docker() -> Builder:
+            from deploy_action.adapters.images.docker_engine import DockerEngine
+
+            return DockerEngine(
+                self.environment, password=password, timeout_s=settings.build_timeout
+            )
+
+        def acr() -> Builder:
+            from deploy_action.adapters.images.remote_build import RemoteBuild
+
+            return RemoteBuild(
+                signed_in.credential,
+                subscription=signed_in.subscription,
+                resource_group=settings.resource_group,
+                name=host.partition(".")[0],
+                web=Web(),
+                timeout_s=settings.build_timeout,
+                on_secret=self.secret,
+            )
+
+        return docker if settings.builder is BuilderKind.DOCKER else acr
+
+    def _cache(self) -> Cache | None:
+        settings = self.settings
+        if not settings.cache_url:
+            return None
+        from deploy_action.adapters.cache import Cache
+        from deploy_action.core.cache_target import parse
+
+        self.secret(settings.cache_url)
+        target = parse(settings.cache_url)
+        if target.password:
+            self.secret(target.password)
+        return Cache(target, allow_flush=settings.cache_allow_flush)
+
+    def _questions(self) -> Questions:
+        settings = self.settings
+        return Questions(
+            health_path=settings.health_path,
+            passes=settings.health_passes,
+            interval_s=settings.health_interval,
+            timeout_s=settings.gate_timeout,
+            identity_path=settings.identity_path,
+            manifest_path=settings.manifest_path,
+            smoke_test=settings.smoke_test,
+        )
+
+    def _shell(self) -> Shell:
+        return Shell(
+            workspace=self.runner.workspace,
+            environment=self._for_programs(),
+            on_line=self.record.say,
+        )
+
+    def _for_programs(self) -> dict[str, str]:
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith(_OWN_VARIABLES)
+        }
+
+    def _inside(self, name: str, relative: str) -> Path:
+        """Return a folder of the checkout, and none outside it."""
+        from deploy_action.errors import InputError
+
+        found = (self.runner.workspace / relative).resolve()
+        if not found.is_relative_to(self.runner.workspace) or not found.is_dir():
+            raise InputError(
+                f"Input {name}: '{relative}' must be a folder inside the checkout.",
+                hint="Check the path, and that actions/checkout ran before.",
+            )
+        return found
+
+
+def _pair(item: str) -> tuple[str, str]:
+    name, _, value = item.partition("=")
+    return name, value
