@@ -1,0 +1,33 @@
+# The words of this repository. Each sets up what it needs inside this folder.
+PYTHON ?= python3
+BUILD := .build
+SANDBOX_LOCKS := deploy_action/sandbox/requirements.txt
+TEST_LOCKS := tests/requirements.txt
+
+.PHONY: help sandbox setup test lint bench lock clean
+
+help: ## Show the words
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+sandbox: ## Run the main job in a local Azure: no account, no Docker, no Redis needed
+	@python="$$($(PYTHON) .github/bootstrap.py --into $(BUILD) $(SANDBOX_LOCKS))" && \
+	"$$python" -m deploy_action sandbox demo $(ARGUMENTS)
+
+setup: ## Install what the tests need, system packages too where that is possible
+	@$(PYTHON) tests/support/system_packages.py
+	@$(PYTHON) .github/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
+
+test: setup ## Pass the tests
+	@"$$(cat $(BUILD)/test-python)" -m pytest -n 2 --dist loadgroup $(ARGUMENTS)
+
+lint: setup ## Check style, types, floors and workflows
+	@"$$(cat $(BUILD)/test-python)" .github/lint.py
+
+bench: setup ## Measure, as ratios against a named peer in one run
+	@"$$(cat $(BUILD)/test-python)" benchmarks
+
+lock: ## Renew the locks after a change of pyproject.toml (needs uv)
+	@sh .github/lock.sh
+
+clean: ## Remove what the words above made
+	rm -rf $(BUILD) .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
