@@ -146,7 +146,7 @@ def suffix_for(app: str, *, version: str, commit: str, run: str, taken: Collecti
     """
     room = LONGEST_NAME - len(app) - 2
     parts = [f"v{version}" if version else "", commit[:7], run]
-    text = "-".join(_legal(part) for part in parts if part) or "candidate"
+    text = "-".join(legal for part in parts if (legal := _legal(part))) or "candidate"
     for count in range(1, 100):
         again = f"-{count}" if count > 1 else ""
         suffix = _fitted(text, room - len(again)) + again

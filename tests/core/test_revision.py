@@ -1,0 +1,116 @@
+"""Revision names, readiness and provenance."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy_action.core.app import App, revision_from_azure, serving
+from deploy_action.core.revision import (
+    LONGEST_NAME,
+    Provenance,
+    Readiness,
+    Revision,
+    is_suffix,
+    previous_of,
+    suffix_for,
+)
+from deploy_action.core.split import Split
+
+
+@given(
+    app=st.from_regex(r"[a-z]([a-z0-9]|-(?=[a-z0-9])){0,30}[a-z0-9]", fullmatch=True),
+    version=st.from_regex(r"(\d{1,5}\.){3}\d{1,5}", fullmatch=True) | st.just(""),
+    commit=st.text("0123456789abcdef", max_size=40),
+    run=st.from_regex(r"\d{1,12}\.\d{1,3}", fullmatch=True),
+    collisions=st.integers(0, 3),
+)
+def test_every_suffix_is_legal_fits_and_is_new(
+    app: str, version: str, commit: str, run: str, collisions: int
+) -> None:
+    taken: list[str] = []
+    for _ in range(collisions + 1):
+        suffix = suffix_for(app, version=version, commit=commit, run=run, taken=taken)
+        name = f"{app}--{suffix}"
+
+        assert is_suffix(suffix), suffix
+        assert len(name) <= LONGEST_NAME
+        assert name not in taken
+        taken.append(name)
+
+
+def test_a_rerun_of_the_same_commit_gets_another_name() -> None:
+    first = suffix_for("api", version="1.3.0.3", commit="abcdef0", run="99.1", taken=[])
+    second = suffix_for("api", version="1.3.0.3", commit="abcdef0", run="99.2", taken=[])
+
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("active", "provisioning", "health", "running", "replicas", "expected"),
+    [
+        (True, "Provisioned", "Healthy", "Running", 1, Readiness.READY),
+        (True, "Provisioned", "Healthy", "RunningAtMaxScale", 10, Readiness.READY),
+        (True, "Provisioning", "None", "Processing", 0, Readiness.PENDING),
+        (True, "Provisioned", "None", "Activating", 1, Readiness.PENDING),
+        (True, "Provisioned", "None", "ActivationFailed", 0, Readiness.FAILED),
+        (True, "Failed", "Unhealthy", "Failed", 1, Readiness.FAILED),
+        (True, "Provisioned", "Healthy", "Deprovisioning", 1, Readiness.PENDING),
+        (False, "Provisioned", "Healthy", "Stopped", 0, Readiness.INACTIVE),
+    ],
+)
+def test_the_states_that_azure_was_seen_to_report(  # noqa: PLR0917  a row of the table
+    active: bool,
+    provisioning: str,
+    health: str,
+    running: str,
+    replicas: int,
+    expected: Readiness,
+) -> None:
+    """The combinations of the recorded traffic."""
+    revision = revision_from_azure(
+        {
+            "name": "api--a",
+            "properties": {
+                "active": active,
+                "provisioningState": provisioning,
+                "healthState": health,
+                "runningState": running,
+                "replicas": replicas,
+            },
+        }
+    )
+
+    assert revision.readiness is expected
+
+
+def carrying(name: str, **provenance: str) -> Revision:
+    """Build a revision that says where it came from."""
+    variables = Provenance(**provenance).as_environment()
+    env = [{"name": key, "value": value} for key, value in variables.items()]
+    return Revision(name=name, active=True, template={"containers": [{"name": "m", "env": env}]})
+
+
+def test_previous_is_what_stable_itself_names_not_the_second_in_the_list() -> None:
+    good = carrying("api--1")
+    sick = carrying("api--2", predecessor="api--1")
+    stable = carrying("api--3", predecessor="api--1")
+
+    assert previous_of(stable, [good, sick, stable]) is good
+
+
+def test_without_provenance_there_is_no_previous() -> None:
+    assert previous_of(Revision(name="api--1", active=True), [carrying("api--0")]) is None
+
+
+def test_traffic_that_follows_latest_is_served_by_the_latest_ready_one() -> None:
+    app = App(
+        name="api",
+        state="Succeeded",
+        mode="Multiple",
+        split=Split.from_azure(None),
+        latest="api--2",
+        latest_ready="api--1",
+    )
+    ready, newest = Revision(name="api--1", active=True), Revision(name="api--2", active=True)
+
+    assert serving(app, [ready, newest]) is ready

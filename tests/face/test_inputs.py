@@ -1,0 +1,147 @@
+"""What a user may write, and the sentence that answers when it cannot be meant."""
+
+from pathlib import Path
+
+import pytest
+
+from deploy_action.core.settings import BuilderKind, Moment, Settings
+from deploy_action.errors import InputError
+from deploy_action.inputs import load
+
+ENOUGH = {"INPUT_APP": "api", "INPUT_RESOURCE_GROUP": "rg", "INPUT_REGISTRY": "contoso"}
+
+
+def loaded(workspace: Path, **inputs: str) -> Settings:
+    return load({**ENOUGH, **{f"INPUT_{k}": v for k, v in inputs.items()}}, workspace, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "sentence"),
+    [
+        ("TRAFFIC_STEPS", "50,10", "Input traffic-steps: '50,10' must be rising percentages"),
+        ("TRAFFIC_STEPS", "0,100", "Input traffic-steps: '0,100' must be rising"),
+        ("TRAFFIC_STEPS", "10,101", "Input traffic-steps: '10,101' must be rising"),
+        ("STEP_INTERVAL", "soon", "Input step-interval: 'soon' must be a duration such as 30s"),
+        ("KEEP_REVISIONS", "0", "Input keep-revisions: '0' must be a whole number from 1 to 100"),
+        ("KEEP_REVISIONS", "many", "Input keep-revisions: 'many' must be a whole number"),
+        ("DRY_RUN", "yes", "Input dry-run: 'yes' must be true or false"),
+        ("CACHE_REQUIRED", "1", "Input cache-required: '1' must be true or false"),
+        ("BUILDER", "kaniko", "Input builder: 'kaniko' must be one of docker, acr"),
+        ("CACHE_CLEAR", "later", "Input cache-clear: 'later' must be none, or one of before"),
+        ("HEALTH_PATH", "health", "Input health-path: 'health' must be a path that begins with"),
+        ("SUBSCRIPTION_ID", "prod", "Input subscription-id: 'prod' must be an id of the form"),
+        ("COMMAND", "destroy", "Input command: 'destroy' must be one of deploy, rollback"),
+        ("APP", "my app", "Input app: 'my app' must be a name of letters"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_its_name_the_value_and_what_was_expected(
+    tmp_path: Path, name: str, text: str, sentence: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        loaded(tmp_path, **{name: text})
+
+    assert raised.value.message.startswith(sentence)
+    assert raised.value.exit_code == 2
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as raised:
+        loaded(tmp_path, DRY_RUN="yes", BAKE="long", BUILDER="kaniko")
+
+    assert all(name in raised.value.message for name in ("dry-run", "bake", "builder"))
+
+
+def test_a_secret_is_never_repeated(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yml"
+    file.write_text("environments:\n  prod:\n    cache-url: [{a: hunter2}]\n")
+
+    with pytest.raises(InputError) as raised:
+        loaded(tmp_path, SETTINGS_FILE="settings.yml")
+
+    assert "hunter2" not in str(raised.value)
+
+
+def test_an_empty_text_counts_as_not_given(tmp_path: Path) -> None:
+    settings = loaded(tmp_path, TRAFFIC_STEPS="", BUILDER="  ", REVISION="")
+
+    assert settings.traffic_steps == (10, 50, 100)
+    assert settings.builder is BuilderKind.DOCKER
+
+
+def test_inputs_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+    (tmp_path / ".github").mkdir()
+    (tmp_path / ".github/deploy.yml").write_text(
+        "environments:\n"
+        "  prod:\n"
+        "    bake: 5m\n"
+        "    step-interval: 10s\n"
+        "    cache-patterns:\n"
+        "      - manifest:*\n"
+        "      - config:*\n"
+        "  dev:\n"
+        "    bake: 1s\n"
+    )
+
+    settings = loaded(tmp_path, BAKE="7s")
+
+    assert settings.bake == 7
+    assert settings.step_interval == 10
+    assert settings.cache_patterns == ("manifest:*", "config:*")
+    assert settings.cache_clear == (Moment.BEFORE, Moment.AFTER)
+    assert loaded(tmp_path, ENVIRONMENT="dev").bake == 1
+
+
+def test_an_unknown_key_in_the_file_is_told_with_its_line_and_what_was_meant(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "settings.yml").write_text(
+        "environments:\n  prod:\n    bake: 5m\n    trafic-steps: 10,100\n"
+    )
+
+    with pytest.raises(InputError) as raised:
+        loaded(tmp_path, SETTINGS_FILE="settings.yml")
+
+    assert "trafic-steps: there is no such setting. Did you mean traffic-steps?" in str(
+        raised.value
+    )
+    assert str(raised.value.place) == "settings.yml:4"
+
+
+def test_yaml_that_is_none_is_told_with_line_and_column(tmp_path: Path) -> None:
+    (tmp_path / "settings.yml").write_text("environments:\n  prod: [1,\n")
+
+    with pytest.raises(InputError) as raised:
+        loaded(tmp_path, SETTINGS_FILE="settings.yml")
+
+    assert raised.value.place is not None
+    assert raised.value.place.line == 3
+
+
+def test_an_environment_that_the_file_does_not_have_is_refused_with_those_it_has(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "settings.yml").write_text("environments:\n  prod: {}\n  dev: {}\n")
+
+    with pytest.raises(InputError, match=r"no environment 'staging' \(it has prod, dev\)"):
+        loaded(tmp_path, SETTINGS_FILE="settings.yml", ENVIRONMENT="staging")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        ({"INPUT_APP": ""}, "Input app: it is empty, but deploy needs it."),
+        ({"INPUT_REGISTRY": ""}, "Input registry: it is empty; name the registry"),
+        (
+            {"INPUT_CLIENT_ID": "00000000-0000-0000-0000-000000000000"},
+            "Input tenant-id: it is empty, but signing in with OIDC needs both ids.",
+        ),
+        ({"INPUT_BUILD_ARGS": "DEBUG"}, "Input build-args: 'DEBUG' must be written NAME=value."),
+    ],
+)
+def test_what_a_command_needs_is_asked_for_before_anything_happens(
+    tmp_path: Path, inputs: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(InputError) as raised:
+        load({**ENOUGH, **inputs}, tmp_path, {})
+
+    assert sentence in raised.value.message
