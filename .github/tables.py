@@ -1,0 +1,80 @@
+"""Render the README's tables from the code that they describe, and write them into the README.
+
+Each stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``. A test fails when one is stale.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from deploy_action import errors  # noqa: E402  the package is found by the line above
+from deploy_action.core.phase import Phase  # noqa: E402
+from deploy_action.core.settings import declared  # noqa: E402
+from deploy_action.report.outputs import OUTPUTS  # noqa: E402
+
+
+def inputs() -> str:
+    """Every input with its default."""
+    rows = ["| input | default | meaning |", "|---|---|---|"]
+    for setting in declared():
+        default = f"`{setting.default}`" if setting.default else ""
+        rows.append(f"| `{setting.name}` | {default} | {setting.about} |")
+    return "\n".join(rows)
+
+
+def outputs() -> str:
+    """Every output."""
+    rows = ["| output | meaning |", "|---|---|"]
+    return "\n".join(rows + [f"| `{name}` | {about} |" for name, about in OUTPUTS.items()])
+
+
+def phases() -> str:
+    """The story of a deployment."""
+    return "\n".join(f"{phase.number}. {phase.sentence}." for phase in Phase)
+
+
+def codes() -> str:
+    """Every exit code, from the family of errors."""
+    rows = ["| exit code | `result` | meaning |", "|---:|---|---|"]
+    rows.append(
+        "| 0 | `deployed`, `rolled-back`, `repaired`, `planned`, `unchanged`, `ok` | Done. |"
+    )
+    family = [
+        errors.DeployError,
+        errors.InputError,
+        errors.PreflightError,
+        errors.AbortedError,
+        errors.NotPutBackError,
+        errors.SupersededError,
+    ]
+    for kind in family:
+        about = (kind.__doc__ or "").strip().splitlines()[0]
+        if kind is errors.DeployError:
+            about = "An unexpected error, or one outside the deployment itself."
+        rows.append(f"| {kind.exit_code} | `{kind.result}` | {about} |")
+    about = (
+        "The job was cancelled; what could be put back in time was, the second step did the rest."
+    )
+    rows.append(f"| 130, 143 | `{errors.Cancelled.result}` | {about} |")
+    return "\n".join(rows)
+
+
+TABLES = {"inputs": inputs, "outputs": outputs, "phases": phases, "codes": codes}
+
+
+def written(text: str) -> str:
+    """Return *text* with every table renewed."""
+    for name, render in TABLES.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
+        text = re.sub(
+            pattern, lambda found, r=render: found[1] + r() + "\n" + found[2], text, flags=re.DOTALL
+        )
+    return text
+
+
+if __name__ == "__main__":
+    readme = ROOT / "README.md"
+    readme.write_text(written(readme.read_text("utf-8")), "utf-8")

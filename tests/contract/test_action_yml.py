@@ -1,0 +1,111 @@
+"""action.yml, the settings, the outputs and the README say the same."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from deploy_action import errors
+from deploy_action.core.phase import Phase
+from deploy_action.core.settings import declared
+from deploy_action.report.outputs import OUTPUTS
+
+ROOT = Path(__file__).resolve().parents[2]
+ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+STEPS = {step.get("id") or step["name"]: step for step in ACTION["runs"]["steps"]}
+
+
+def test_every_setting_is_an_input_and_every_input_a_setting() -> None:
+    assert list(ACTION["inputs"]) == [setting.name for setting in declared()]
+
+
+def test_every_description_is_the_settings_own_and_tells_the_default() -> None:
+    for setting in declared():
+        described = ACTION["inputs"][setting.name]["description"]
+        assert described.startswith(setting.about)
+        if setting.default:
+            assert described.endswith(f"Default: {setting.default}.")
+
+
+def test_no_input_has_a_default_that_would_hide_the_settings_file() -> None:
+    """An input with a default is always given, so that the file could never win over it."""
+    defaults = {
+        name: item["default"] for name, item in ACTION["inputs"].items() if "default" in item
+    }
+
+    assert defaults == {"git-token": "${{ github.token }}"}
+
+
+def test_every_output_is_mapped_to_the_one_step_that_sets_it() -> None:
+    assert list(ACTION["outputs"]) == list(OUTPUTS)
+    for name, output in ACTION["outputs"].items():
+        assert output["value"] == f"${{{{ steps.run.outputs.{name} }}}}"
+        assert output["description"] == OUTPUTS[name]
+
+
+def test_the_main_step_hands_over_every_input_through_its_environment() -> None:
+    handed = {name: text for name, text in STEPS["run"]["env"].items() if name != "PYTHON"}
+
+    assert handed == {
+        f"INPUT_{setting.name.replace('-', '_').upper()}": f"${{{{ inputs.{setting.name} }}}}"
+        for setting in declared()
+    }
+
+
+def test_no_expression_stands_inside_a_script() -> None:
+    assert not [step["name"] for step in ACTION["runs"]["steps"] if "${{" in step["run"]]
+
+
+def test_every_expression_names_something_that_exists() -> None:
+    text = (ROOT / "action.yml").read_text("utf-8")
+    for name in re.findall(r"inputs\.([\w-]+)", text):
+        assert name in ACTION["inputs"], name
+    for step, output in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", text):
+        assert step in STEPS, step
+        assert output in {*OUTPUTS, "path"}, output
+
+
+def test_python_is_the_steps_entry_process_so_that_a_cancel_reaches_it() -> None:
+    assert STEPS["run"]["run"].startswith("exec ")
+    assert "if" not in STEPS["run"], "a step that always runs is never signalled"
+
+
+def test_the_second_step_runs_after_a_cancel_and_not_after_a_clean_end() -> None:
+    condition = STEPS["Finish what was cancelled"]["if"]
+
+    assert condition.startswith("always() && ")
+    assert "deployed" not in condition
+    assert '"cancelled"' in condition
+
+
+def test_the_readmes_tables_are_fresh() -> None:
+    before = (ROOT / "README.md").read_bytes()
+    script = "import runpy, sys; written = runpy.run_path('.github/tables.py')['written']; "
+    script += "sys.stdout.write(written(open('README.md', encoding='utf-8').read()))"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
+
+    assert done.stdout == before, "run .github/tables.py"
+
+
+def test_exit_codes_are_unique() -> None:
+    family = [errors.DeployError, *_below(errors.DeployError)]
+    own = {kind.exit_code for kind in family if "exit_code" in vars(kind)}
+
+    assert own == {1, 2, 3, 4, 5, 6}
+
+
+def test_the_readme_tells_the_story_in_the_phases_own_words() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+
+    assert all(phase.sentence in readme for phase in Phase)
+
+
+def _below(kind: type) -> list[type]:
+    found = []
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            found += [child, *_below(child)]
+    return found
