@@ -1,0 +1,186 @@
+"""One call of the git program: a clean environment, our configuration for this call, the token."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deploy_action.runtime import process
+from deploy_action.runtime.process import Completed
+
+LOCAL_S = 60.0
+NETWORK_S = 60.0
+
+# Variables of git that say how the remote is reached or where the user's own settings are. All
+# others could redirect a call to another repository, index or object store, or make it chatty.
+_KEPT = frozenset(
+    {
+        "GIT_CONFIG_GLOBAL",
+        "GIT_CONFIG_NOSYSTEM",
+        "GIT_CONFIG_SYSTEM",
+        "GIT_EXEC_PATH",
+        "GIT_SSH",
+        "GIT_SSH_COMMAND",
+        "GIT_SSH_VARIANT",
+        "GIT_SSL_CAINFO",
+        "GIT_SSL_CAPATH",
+    }
+)
+# What the user's configuration must not change for us, in every call.
+_SETTINGS = (
+    ("core.hooksPath", "/dev/null"),
+    ("core.fsmonitor", "false"),
+    ("core.splitIndex", "false"),
+    ("commit.gpgSign", "false"),
+    ("push.gpgSign", "false"),
+    ("push.followTags", "false"),
+    ("push.recurseSubmodules", "no"),
+    ("fetch.recurseSubmodules", "no"),
+    ("fetch.writeCommitGraph", "false"),
+    ("submodule.recurse", "false"),
+    ("i18n.commitEncoding", "UTF-8"),
+    ("gc.auto", "0"),
+    ("maintenance.auto", "false"),
+    ("http.lowSpeedLimit", "1000"),
+    ("http.lowSpeedTime", "30"),
+)
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Command:
+    """Runs git in one workspace.
+
+    Args:
+        workspace: the checkout or a folder of it.
+        token: shown to http remotes as GitHub's own checkout does; empty leaves the credentials
+            that the checkout or the user configured.
+        environment: what git inherits, less its own variables.
+        echo: is told each command line.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        token: str,
+        environment: Mapping[str, str],
+        echo: Callable[[str], None] | None,
+    ) -> None:
+        self._workspace = workspace
+        self._token = token
+        self._secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        self._echo = echo
+        self._environment = _clean(environment)
+        self._settings = (*_SETTINGS, ("safe.directory", str(_root(workspace))))
+
+    def run(
+        self,
+        *words: str,
+        input: bytes = b"",  # noqa: A002  the word of the standard library
+        check: bool = True,
+        extra: Mapping[str, str] | None = None,
+        settings: tuple[tuple[str, str], ...] = (),
+        timeout_s: float = LOCAL_S,
+    ) -> Completed:
+        """Run ``git *words``.
+
+        Args:
+            words: subcommand and arguments.
+            input: its standard input.
+            check: whether an exit code other than 0 is an error.
+            extra: more environment variables.
+            settings: more configuration for this call, pairs of key and value.
+            timeout_s: seconds until it is ended.
+
+        Raises:
+            ProcessError: see `process.run`.
+        """
+        every = (*self._settings, *settings)
+        environment = {**self._environment, "GIT_CONFIG_COUNT": str(len(every))}
+        for number, (key, value) in enumerate(every):
+            environment[f"GIT_CONFIG_KEY_{number}"] = key
+            environment[f"GIT_CONFIG_VALUE_{number}"] = value
+        return process.run(
+            ["git", *words],
+            cwd=self._workspace,
+            environment={**environment, **(extra or {})},
+            input=input,
+            timeout_s=timeout_s,
+            check=check,
+            name=f"git {words[0]}",
+            echo=self._echo,
+            strike=self.strike,
+        )
+
+    def text(self, *words: str, input: bytes = b"") -> str:  # noqa: A002  as above
+        """Run ``git *words`` and return its output without the last line's end."""
+        return self.run(*words, input=input).stdout.removesuffix("\n")
+
+    def remote(self, *words: str, url: str, check: bool = True) -> Completed:
+        """Run ``git *words``, which talks to the remote at *url*; the token goes along."""
+        return self.run(*words, check=check, settings=self.credentials(url), timeout_s=NETWORK_S)
+
+    def credentials(self, url: str) -> tuple[tuple[str, str], ...]:
+        """Return the configuration that shows the token to *url*, and to nothing else.
+
+        A header that actions/checkout left in the configuration would win over the token that was
+        given to us (customerio/customerio-ios#1044). The most exact address wins, so ours is the
+        whole one, and an empty value first drops what was collected before.
+        """
+        if not self._token or not _may_see_a_token(url):
+            return ()
+        key = f"http.{without_credentials(url)}.extraHeader"
+        return (
+            ("credential.helper", ""),
+            (key, ""),
+            (key, f"Authorization: Basic {self._secret}"),
+        )
+
+    def strike(self, text: str) -> str:
+        """Return *text* without the token and without user names and passwords in addresses."""
+        if self._token:
+            text = text.replace(self._token, "***").replace(self._secret, "***")
+        return _USER_INFO.sub("***", text)
+
+
+def without_credentials(url: str) -> str:
+    """Return *url* without user and password; an ssh address keeps its user, which is no secret."""
+    parts = urlsplit(url)
+    if not parts.scheme or "@" not in parts.netloc:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    kept = f"{user.partition(':')[0]}@{host}" if parts.scheme == "ssh" else host
+    return parts._replace(netloc=kept).geturl()
+
+
+def _may_see_a_token(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+
+
+def _clean(environment: Mapping[str, str]) -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith("GIT_") or name in _KEPT
+    }
+    return {
+        **kept,
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "",  # empty: no program is asked either
+        "GIT_OPTIONAL_LOCKS": "0",  # a look must not rewrite the index
+        "GIT_LITERAL_PATHSPECS": "1",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "LC_ALL": "C",  # its messages are read
+        "LANGUAGE": "",
+    }
+
+
+def _root(workspace: Path) -> Path:
+    """Return the folder that git will take for the repository's, found as git does."""
+    start = workspace.resolve()
+    return next((it for it in (start, *start.parents) if (it / ".git").exists()), start)

@@ -1,0 +1,124 @@
+"""The remote that the checkout belongs to: asked, fetched from, pushed to by compare-and-swap."""
+
+from __future__ import annotations
+
+from deploy_action.adapters.git.command import Command, without_credentials
+from deploy_action.adapters.git.refusal import PublishError, Refusal, because, classify
+from deploy_action.errors import InputError
+from deploy_action.runtime.process import Completed, ProcessTimeoutError
+
+_QUIET_PUSH = ("push", "--porcelain", "--no-verify", "--no-signed")
+_QUIET_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
+
+
+class Remote:
+    """One remote of the repository: ``origin``, or the only one there is."""
+
+    def __init__(self, git: Command) -> None:
+        self._git = git
+        self._address: tuple[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it is pushed to, without credentials; empty if there is no remote."""
+        return without_credentials(self._found()[1])
+
+    def read(self, *words: str) -> Completed:
+        """Run a local git command that may have to fetch what a partial clone left out."""
+        return self._git.run(*words, settings=self._git.credentials(self.url))
+
+    def dry_push(self, branch: str) -> PublishError | None:
+        """See `Git.dry_push`."""
+        ref = self._ref(branch)
+        try:
+            said = self._talk(*_QUIET_PUSH, "--dry-run", to=(f"HEAD:{ref}",), branch=branch)
+        except PublishError as refused:
+            return None if refused.refusal is Refusal.MOVED else refused
+        is_new = any(line.startswith("*\t") for line in said.splitlines())
+        return because(Refusal.MISSING, branch) if is_new else None
+
+    def push(self, commit: str, base: str, branch: str) -> None:
+        """Move the branch from *base* to *commit*, or not at all.
+
+        The lease makes an ordinary push stricter. Without it the remote would also take the commit
+        if the branch had been set back behind *base*, and so bring back what somebody took away.
+        As *commit* stands on *base*, there is never anything to force.
+
+        Raises:
+            PublishError: why the branch was not moved.
+        """
+        ref = self._ref(branch)
+        lease = f"--force-with-lease={ref}:{base}"
+        self._talk(*_QUIET_PUSH, lease, to=(f"{commit}:{ref}",), branch=branch)
+
+    def tip(self, branch: str) -> str:
+        """Return the commit that the remote's branch is at.
+
+        Raises:
+            PublishError: the remote does not answer, or has no such branch.
+        """
+        said = self._talk("ls-remote", "--quiet", to=(self._ref(branch),), branch=branch)
+        if not said:
+            raise because(Refusal.MISSING, branch)
+        return said.split("\t", 1)[0]
+
+    def obtain(self, commit: str, *, branch: str, history: bool = False) -> None:
+        """Fetch *commit* if it is not here. A shallow clone stays as shallow as it is.
+
+        Args:
+            commit: full id.
+            branch: for messages.
+            history: also what lies between it and what is here already.
+
+        Raises:
+            PublishError: it cannot be had.
+        """
+        if not history and self.has(commit):
+            return
+        shallow = self._git.text("rev-parse", "--is-shallow-repository") == "true"
+        depth = ("--depth=1",) if shallow and not history else ()
+        self._talk(*_QUIET_FETCH, *depth, to=(commit,), branch=branch)
+
+    def has(self, commit: str) -> bool:
+        """Whether *commit* is in the local repository."""
+        found = self._git.run("rev-parse", "--quiet", "--verify", f"{commit}^{{tree}}", check=False)
+        return found.exit_code == 0
+
+    def contains(self, tip: str, commit: str, branch: str) -> bool:
+        """Whether *commit* is *tip* or lies behind it."""
+        if tip == commit:
+            return True
+        self.obtain(tip, branch=branch, history=True)
+        asked = self._git.run("merge-base", "--is-ancestor", commit, tip, check=False)
+        return asked.exit_code == 0
+
+    def _talk(self, *words: str, to: tuple[str, ...], branch: str) -> str:
+        """Run a git command against the remote; return what it said."""
+        name, url = self._found()
+        if not url:
+            raise because(Refusal.UNREACHABLE, branch, "the checkout has no remote")
+        # With a token, its own address and nothing of the remote's configuration. Without one the
+        # remote's name: its address may hold credentials, which must not stand in an argument.
+        where = without_credentials(url) if self._git.credentials(url) else name
+        try:
+            done = self._git.remote(*words, "--", where, *to, url=url, check=False)
+        except ProcessTimeoutError as error:
+            raise because(Refusal.UNREACHABLE, branch, error.message) from error
+        if done.exit_code != 0:
+            raise classify(self._git.strike(f"{done.stdout}\n{done.stderr}"), branch)
+        return done.stdout
+
+    def _found(self) -> tuple[str, str]:
+        """Return the remote's name and the address that it is pushed to."""
+        if self._address is None:
+            names = self._git.text("remote").splitlines()
+            name = "origin" if "origin" in names or len(names) != 1 else names[0]
+            asked = self._git.run("remote", "get-url", "--push", name, check=False)
+            self._address = (name, asked.stdout.strip())
+        return self._address
+
+    def _ref(self, branch: str) -> str:
+        ref = f"refs/heads/{branch}"
+        if self._git.run("check-ref-format", ref, check=False).exit_code != 0:
+            raise InputError(f"'{branch}' is not the name of a git branch.")
+        return ref

@@ -1,0 +1,198 @@
+"""The checkout and its remote: looked at, committed to beside the user's work, published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from deploy_action.adapters.git import objects
+from deploy_action.adapters.git.command import Command
+from deploy_action.adapters.git.publication import TRIES, Publication, Remake
+from deploy_action.adapters.git.refusal import PublishError
+from deploy_action.adapters.git.remote import Remote
+from deploy_action.adapters.git.values import BOT, Checkout, Identity, Published, TreeFile
+from deploy_action.errors import PreflightError
+from deploy_action.runtime.process import ProcessError
+
+
+class Git:
+    """The repository that the workspace belongs to.
+
+    Args:
+        workspace: the checkout.
+        token: shown to the remote in place of what the checkout left configured; may be empty.
+        environment: what git inherits: PATH, HOME, proxies; its own variables are dropped.
+        echo: is told each command line.
+    """
+
+    def __init__(
+        self,
+        workspace: Path,
+        *,
+        token: str = "",
+        environment: Mapping[str, str],
+        echo: Callable[[str], None] | None = None,
+    ) -> None:
+        self._workspace = workspace
+        self._git = Command(workspace, token=token, environment=environment, echo=echo)
+        self._remote = Remote(self._git)
+
+    def observe(self, *paths: str) -> Checkout:
+        """Look at the checkout.
+
+        Args:
+            paths: relative to the repository, of files whose blobs are wanted.
+
+        Raises:
+            PreflightError: the workspace is no checkout, or has no commit.
+        """
+        try:
+            said = self._git.text("rev-parse", "--show-toplevel", "--is-shallow-repository", "HEAD")
+        except ProcessError as error:
+            raise PreflightError(
+                f"The workspace {self._workspace} is not a git checkout with a commit.",
+                hint="Let actions/checkout run before.",
+            ) from error
+        root, shallow, head = said.rsplit("\n", 2)
+        on_branch = self._git.run("symbolic-ref", "--quiet", "HEAD", check=False).stdout.strip()
+        found = {path: objects.entry(self._git, head, path) for path in paths}
+        return Checkout(
+            root=Path(root),
+            head=head,
+            branch=on_branch.removeprefix("refs/heads/") or None,
+            remote_url=self._remote.url,
+            shallow=shallow == "true",
+            dirty=self._dirty(),
+            blobs={path: at[1] if at else None for path, at in found.items()},
+        )
+
+    def file_at(self, commit: str, path: str) -> TreeFile | None:
+        """Return the file *path* of *commit*, or None if there is none.
+
+        Raises:
+            PreflightError: it is not a plain file (a link, a folder, a submodule).
+        """
+        return objects.file_at(self._git, self._remote, commit, path)
+
+    def changed_paths(self, base: str, head: str) -> frozenset[str] | None:
+        """Return the paths that differ between two commits, fetching what is not here.
+
+        Returns:
+            None if one of them cannot be had: history was rewritten, or no remote answers.
+        """
+        try:
+            for commit in (base, head):
+                self._remote.obtain(commit, branch=commit)
+        except PublishError:
+            return None
+        words = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, head)
+        listed = self._remote.read(*words).stdout
+        return frozenset(name for name in listed.split("\0") if name)
+
+    def commit_files(
+        self,
+        base: str,
+        files: Mapping[str, bytes],
+        *,
+        message: str,
+        when: float,
+        author: Identity = BOT,
+        committer: Identity = BOT,
+    ) -> str:
+        """Make a commit on *base* in which exactly *files* differ; no ref points to it.
+
+        Two runs that make the same change in the same second get the same commit id, and both
+        pushes succeed; something in the message must tell them apart.
+
+        Args:
+            base: the parent.
+            files: bytes by path, stored exactly as they are; a file that exists keeps its mode.
+            message: subject, body and trailers.
+            when: seconds since 1970, for both dates.
+            author: who changed it.
+            committer: who committed it.
+
+        Returns:
+            the new commit's id.
+
+        Raises:
+            PreflightError: a path is something else than a plain file in *base*.
+        """
+        return objects.make_commit(
+            self._git,
+            base,
+            files,
+            message=message,
+            when=when,
+            author=author,
+            committer=committer,
+        )
+
+    def dry_push(self, branch: str) -> PublishError | None:
+        """Ask the remote whether a push would be let in, without pushing.
+
+        Proves the way there, the credentials and that the branch exists. Branch protection shows
+        only when something is really pushed.
+        """
+        return self._remote.dry_push(branch)
+
+    def publish(
+        self,
+        commit: str,
+        branch: str,
+        *,
+        paths: Sequence[str],
+        remake: Remake,
+        wait: Callable[[float], None],
+        tries: int = TRIES,
+    ) -> Published:
+        """Put *commit* on the remote's branch by compare-and-swap.
+
+        If the branch is not at the commit's parent any more, the commit is made again by *remake*
+        on what is there now. Nothing is forced or merged.
+
+        Args:
+            commit: made by `commit_files`.
+            branch: the remote's branch.
+            paths: the files that *remake* wants to see.
+            remake: is given the branch's commit and its files (None where missing), and returns the
+                new commit, or None if there is nothing left to publish. May raise.
+            wait: waits between tries, in seconds.
+            tries: how many pushes at most.
+
+        Raises:
+            PublishError: why it is not on the branch.
+        """
+        way = Publication(self._git, self._remote, commit, branch, paths=paths, remake=remake)
+        return way.run(wait, tries)
+
+    def advance_local(self, commit: str, paths: Sequence[str]) -> bool:
+        """Let the checkout's head and index follow a published commit, for *paths* only.
+
+        Returns:
+            False, with nothing changed, if the head is not the commit's parent, if one of *paths*
+            was staged otherwise, or if another git holds the index.
+        """
+        base = objects.parent(self._git, commit)
+        staged = ("diff-index", "--cached", "--quiet", base, "--", *paths)
+        if (
+            self._git.text("rev-parse", "HEAD") != base
+            or self._git.run(*staged, check=False).exit_code != 0
+        ):
+            return False
+        found = {path: objects.entry(self._git, commit, path) for path in paths}
+        lines = objects.index_lines({path: at for path, at in found.items() if at})
+        # The index first: stopped in between, the change looks staged, not taken back.
+        update = ("update-index", "--add", "-z", "--index-info")
+        if self._git.run(*update, input=lines, check=False).exit_code != 0:
+            return False
+        people = {"GIT_COMMITTER_NAME": BOT.name, "GIT_COMMITTER_EMAIL": BOT.email}
+        move = ("update-ref", "-m", "deploy: the version commit", "HEAD", commit, base)
+        self._git.run(*move, extra=people)
+        return True
+
+    def _dirty(self) -> frozenset[str]:
+        """Return tracked paths that differ; the insides of submodules do not count."""
+        words = ("-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
+        listed = self._git.run("status", "--porcelain=v1", *words)
+        return frozenset(line[3:] for line in listed.stdout.split("\0") if line)

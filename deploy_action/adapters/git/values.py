@@ -1,0 +1,71 @@
+"""What git's adapter hands out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who a commit is by."""
+
+    name: str
+    email: str
+
+
+# Under this address github.com shows its workflow bot (user id 41898282).
+BOT = Identity(
+    name="github-actions[bot]", email="41898282+github-actions[bot]@users.noreply.github.com"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TreeFile:
+    """A file of a commit: its exact bytes as stored, before any line-ending conversion."""
+
+    path: str
+    mode: str
+    blob: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """What was found in the workspace.
+
+    Args:
+        root: the repository's folder.
+        head: the commit that is checked out, full id.
+        branch: the local branch; None when the head is detached.
+        remote_url: where it is pushed to, without credentials; empty without a remote.
+        shallow: whether history is cut off.
+        dirty: tracked paths that differ from the head, staged or not.
+        blobs: for each path asked about, its blob at the head, or None.
+    """
+
+    root: Path
+    head: str
+    branch: str | None
+    remote_url: str
+    shallow: bool
+    dirty: frozenset[str]
+    blobs: Mapping[str, str | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """How a publication ended.
+
+    Args:
+        commit: what is on the branch now; None if there was nothing left to publish.
+        base: the commit that it stands on.
+        tries: how many pushes it took.
+        replanned: whether it was made again because the branch had moved.
+    """
+
+    commit: str | None
+    base: str
+    tries: int
+    replanned: bool

@@ -1,0 +1,233 @@
+"""The one door to child processes.
+
+A child gets an argument list and a whole environment, never a shell text and never ours by
+accident. It lives in a session of its own, so that a signal meant for us does not reach it, and it
+is ended with everything that it started when we are broken off.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy_action.errors import DeployError
+from deploy_action.runtime.waiting import Deadline, pause
+
+# How long a child may tidy up after SIGTERM. Short: within a second of a cancel the users' traffic
+# must be on its way back.
+GRACE_S = 0.5
+NOT_FOUND = 127  # what a shell says of a program that does not exist
+_LAST_LINES = 5
+_LONGEST_LINE = 300
+# A child that has ended may leave others behind that hold its pipes: how often we look.
+_LOOK_S = 0.2
+_LOOK_AGAIN_S = 0.01
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A child that has ended by itself. *exit_code* is negative where a signal ended it."""
+
+    exit_code: int
+    output: bytes
+    errors: bytes
+
+    @property
+    def stdout(self) -> str:
+        """Its standard output as text, whatever the bytes."""
+        return self.output.decode("utf-8", "replace")
+
+    @property
+    def stderr(self) -> str:
+        """Its standard error as text, whatever the bytes."""
+        return self.errors.decode("utf-8", "replace")
+
+
+class ProcessError(DeployError):
+    """A child failed. It knows neither arguments nor environment: they may hold secrets.
+
+    Args:
+        command: what the child is called in messages, such as ``git push``.
+        exit_code: its exit code, negative for a signal, 127 if there is no such program.
+        last_lines: the end of its standard error, secrets struck out.
+    """
+
+    def __init__(
+        self, message: str, *, command: str, exit_code: int, last_lines: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.command = command
+        self.child_exit_code = exit_code
+        self.last_lines = tuple(last_lines)
+
+
+class ProcessTimeoutError(ProcessError):
+    """The child took too long and was ended."""
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    input: bytes = b"",  # noqa: A002  the word of the standard library
+    timeout_s: float,
+    check: bool = True,
+    name: str = "",
+    echo: Callable[[str], None] | None = None,
+    strike: Callable[[str], str] = str,
+    grace_s: float = GRACE_S,
+) -> Completed:
+    """Run a program to its end and return what it said.
+
+    What it leaves behind is ended too if it still holds the program's output, so that a forgotten
+    background job cannot keep us waiting.
+
+    Args:
+        argv: the program, looked up on *environment*'s PATH, and its arguments.
+        cwd: where it runs.
+        environment: all that it sees.
+        input: its standard input.
+        timeout_s: seconds until it is ended.
+        check: whether an exit code other than 0 is an error.
+        name: what messages call it; the program's name if empty.
+        echo: is told the command line before it starts.
+        strike: replaces secrets in what is echoed or put into an error.
+        grace_s: seconds between SIGTERM and SIGKILL when it is broken off.
+
+    Raises:
+        ProcessError: no such program, or an exit code other than 0 with *check*.
+        ProcessTimeoutError: it took longer than *timeout_s*.
+    """
+    words = [str(word) for word in argv]
+    name = name or Path(words[0]).name
+    if echo is not None:
+        echo(strike(shlex.join(words)))
+    try:
+        with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
+            done = child.to_its_end(input, timeout_s)
+    except subprocess.TimeoutExpired as error:
+        raise ProcessTimeoutError(
+            f"'{name}' took more than {timeout_s:g} s and was ended.",
+            command=name,
+            exit_code=-signal.SIGTERM,
+            last_lines=_last_lines(error.stderr or b"", strike),
+        ) from None
+    except OSError as error:
+        raise _not_started(name, cwd, error) from None
+    if check and done.exit_code != 0:
+        raise failed(name, done, strike)
+    return done
+
+
+def failed(name: str, done: Completed, strike: Callable[[str], str] = str) -> ProcessError:
+    """Return the error for a child that ended badly.
+
+    Args:
+        name: what the message calls it.
+        done: how it ended.
+        strike: replaces secrets.
+    """
+    lines = _last_lines(done.errors, strike)
+    end = (
+        f"was ended by signal {-done.exit_code}"
+        if done.exit_code < 0
+        else f"ended with exit code {done.exit_code}"
+    )
+    said = f": {' / '.join(lines)}" if lines else "."
+    return ProcessError(
+        f"'{name}' {end}{said}", command=name, exit_code=done.exit_code, last_lines=lines
+    )
+
+
+class _Child(subprocess.Popen[bytes]):
+    """A child in its own session; leaving the context by an exception ends all of that session."""
+
+    def __init__(self, words: Sequence[str], grace_s: float, **place: Any) -> None:
+        self._grace_s = grace_s
+        try:
+            super().__init__(
+                words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                **place,
+            )
+        except BaseException:
+            # A signal may be told while the child already runs but was not handed to us yet.
+            if getattr(self, "pid", None) and self.returncode is None:
+                self._end()
+            raise
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is not None and self.returncode is None:
+            self._end()
+        for pipe in (self.stdin, self.stdout, self.stderr):
+            if pipe is not None:
+                with suppress(OSError):  # a child that never read its input
+                    pipe.close()
+
+    def to_its_end(self, given: bytes, timeout_s: float) -> Completed:
+        """Hand over *given*, gather what it says, and return when it has ended."""
+        deadline = Deadline(timeout_s)
+        unsent: bytes | None = given
+        while True:
+            try:
+                output, errors = self.communicate(
+                    unsent, timeout=min(_LOOK_S, max(deadline.remaining, 0.001))
+                )
+            except subprocess.TimeoutExpired:
+                unsent = None  # communicate keeps the rest itself
+                if self._ended():
+                    self._signal(signal.SIGKILL)
+                elif deadline.passed:
+                    raise
+            else:
+                return Completed(exit_code=self.returncode, output=output, errors=errors)
+
+    def _ended(self) -> bool:
+        """Whether it has ended; it is not reaped, so that its session keeps its number."""
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        with suppress(ChildProcessError):
+            return os.waitid(os.P_PID, self.pid, options) is not None
+        return True
+
+    def _end(self) -> None:
+        """SIGTERM to all of the session, a grace, SIGKILL to what is left; then reap the child."""
+        try:
+            self._signal(signal.SIGTERM)
+            deadline = Deadline(self._grace_s)
+            while not self._ended() and not deadline.passed:
+                pause(_LOOK_AGAIN_S)
+        finally:
+            self._signal(signal.SIGKILL)
+            self.wait()
+
+    def _signal(self, number: signal.Signals) -> None:
+        try:
+            os.killpg(self.pid, number)
+        except (ProcessLookupError, PermissionError):  # no session yet; macOS: only a zombie left
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:
+    if isinstance(error, FileNotFoundError) and cwd.is_dir():
+        said = f"The program '{name}' is not on the PATH."
+    else:
+        said = f"'{name}' could not be started in {cwd}: {error.strerror}."
+    return ProcessError(said, command=name, exit_code=NOT_FOUND)
+
+
+def _last_lines(text: bytes, strike: Callable[[str], str]) -> list[str]:
+    # Struck out before anything is cut: half a secret would not be recognised any more.
+    lines = [line.strip() for line in strike(text.decode("utf-8", "replace")).splitlines()]
+    return [line[:_LONGEST_LINE] for line in lines if line][-_LAST_LINES:]

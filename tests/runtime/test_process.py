@@ -1,0 +1,209 @@
+"""Child processes: what they get, what we hear of them, and that they never outlive us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy_action.runtime.process import ProcessError, ProcessTimeoutError, run
+
+PATH = {"PATH": os.environ["PATH"]}
+SECRET = "hunter2-hunter2"
+PATIENCE_S = 20.0
+
+
+def alive(number: int) -> bool:
+    """Whether the process runs; one that only waits to be reaped does not."""
+    try:
+        stat = Path(f"/proc/{number}/stat").read_text()
+    except FileNotFoundError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def until_gone(*numbers: int) -> None:
+    end = time.monotonic() + PATIENCE_S
+    while any(alive(number) for number in numbers):
+        assert time.monotonic() < end, "a child outlived its parent"
+        time.sleep(0.01)
+
+
+def until_written(file: Path) -> list[int]:
+    end = time.monotonic() + PATIENCE_S
+    while not (file.exists() and file.read_text().endswith("\n")):
+        assert time.monotonic() < end, f"{file} was never written"
+        time.sleep(0.01)
+    return [int(word) for word in file.read_text().split()]
+
+
+@pytest.fixture
+def family(tmp_path: Path) -> Iterator[Path]:
+    """A script whose child and grandchild ignore SIGTERM and write their numbers to a file."""
+    script = tmp_path / "family.sh"
+    script.write_text(
+        "trap '' TERM\n"
+        "(trap '' TERM; while :; do sleep 1; done) &\n"
+        'echo "$$ $!" > numbers\n'
+        "while :; do sleep 1; done\n"
+    )
+    yield script
+    for number in (tmp_path / "numbers").read_text().split():
+        if alive(int(number)):
+            os.kill(int(number), signal.SIGKILL)
+
+
+def test_it_tells_what_the_program_said_and_how_it_ended(tmp_path: Path) -> None:
+    words = ["bash", "-c", "cat; echo oops >&2; exit 3"]
+    done = run(
+        words, cwd=tmp_path, environment=PATH, input=b"a\xff\n", timeout_s=PATIENCE_S, check=False
+    )
+
+    assert (done.exit_code, done.output, done.stderr) == (3, b"a\xff\n", "oops\n")
+
+
+def test_a_program_sees_only_the_environment_it_was_given(tmp_path: Path) -> None:
+    done = run(["env"], cwd=tmp_path, environment={**PATH, "GIVEN": "yes"}, timeout_s=PATIENCE_S)
+
+    assert sorted(line.partition("=")[0] for line in done.stdout.splitlines()) == ["GIVEN", "PATH"]
+
+
+def test_much_input_and_output_at_once_does_not_block(tmp_path: Path) -> None:
+    much = os.urandom(1 << 20)
+
+    done = run(["cat"], cwd=tmp_path, environment=PATH, input=much, timeout_s=PATIENCE_S)
+
+    assert done.output == much
+
+
+def test_a_program_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> None:
+    much = bytes(1 << 20)
+
+    done = run(["true"], cwd=tmp_path, environment=PATH, input=much, timeout_s=PATIENCE_S)
+
+    assert done.exit_code == 0
+
+
+def test_a_failure_tells_name_code_and_last_lines_but_no_secret(tmp_path: Path) -> None:
+    words = ["bash", "-c", 'seq 1 20 >&2; echo "key $KEY" >&2; exit 7', SECRET]
+    with pytest.raises(ProcessError) as caught:
+        run(
+            words,
+            cwd=tmp_path,
+            environment={**PATH, "KEY": SECRET},
+            timeout_s=PATIENCE_S,
+            name="the smoke test",
+            strike=lambda text: text.replace(SECRET, "***"),
+        )
+
+    assert caught.value.command == "the smoke test"
+    assert caught.value.child_exit_code == 7
+    assert caught.value.last_lines == ("17", "18", "19", "20", "key ***")
+    assert str(caught.value) == (
+        "'the smoke test' ended with exit code 7: 17 / 18 / 19 / 20 / key ***"
+    )
+    assert SECRET not in repr(vars(caught.value))
+
+
+def test_the_echo_is_the_command_line_without_secrets(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    run(
+        ["echo", "two words", SECRET],
+        cwd=tmp_path,
+        environment=PATH,
+        timeout_s=PATIENCE_S,
+        echo=heard.append,
+        strike=lambda text: text.replace(SECRET, "***"),
+    )
+
+    assert heard == ["echo 'two words' ***"]
+
+
+def test_a_missing_program_or_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ProcessError, match=r"^The program 'no-such-program' is not on the PATH\.$"):
+        run(["no-such-program"], cwd=tmp_path, environment=PATH, timeout_s=PATIENCE_S)
+    with pytest.raises(ProcessError, match=r"^'true' could not be started in .*/nowhere: No such"):
+        run(["true"], cwd=tmp_path / "nowhere", environment=PATH, timeout_s=PATIENCE_S)
+
+
+def test_one_that_takes_too_long_is_ended_with_its_children(tmp_path: Path, family: Path) -> None:
+    with pytest.raises(ProcessTimeoutError, match=r"^'bash' took more than 1 s and was ended\.$"):
+        run(["bash", family], cwd=tmp_path, environment=PATH, timeout_s=1, grace_s=0.05)
+
+    until_gone(*until_written(tmp_path / "numbers"))
+
+
+def test_a_tidy_program_has_time_to_tidy_up(tmp_path: Path) -> None:
+    script = "trap 'echo tidy > left; exit' TERM; while :; do sleep 0.01; done"
+    with pytest.raises(ProcessTimeoutError):
+        run(
+            ["bash", "-c", script],
+            cwd=tmp_path,
+            environment=PATH,
+            timeout_s=0.5,
+            grace_s=PATIENCE_S,
+        )
+
+    assert (tmp_path / "left").read_text() == "tidy\n"
+
+
+def test_what_it_leaves_in_the_background_does_not_hold_us(tmp_path: Path) -> None:
+    script = "sleep 1000 & echo $! > numbers; echo done"
+
+    done = run(["bash", "-c", script], cwd=tmp_path, environment=PATH, timeout_s=1000)
+
+    assert (done.exit_code, done.stdout) == (0, "done\n")
+    until_gone(*until_written(tmp_path / "numbers"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_cancelled_run_takes_its_children_along(
+    tmp_path: Path, family: Path, number: signal.Signals
+) -> None:
+    """The signal reaches us alone, as GitHub's runner sends it; `Cancelled` is no Exception."""
+    script = textwrap.dedent(
+        """
+        import sys
+        from pathlib import Path
+        from deploy_action.errors import Cancelled
+        from deploy_action.runtime.process import run
+        from deploy_action.runtime.stopping import Stopping
+
+        Stopping().install()
+        try:
+            run(["bash", sys.argv[1]], cwd=Path.cwd(), environment={"PATH": sys.argv[2]},
+                timeout_s=1000, grace_s=0.05)
+        except Cancelled as cancelled:
+            sys.exit(cancelled.exit_code)
+        """
+    )
+    words = [sys.executable, "-c", script, str(family), PATH["PATH"]]
+    here = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(words, cwd=tmp_path, env={**PATH, "PYTHONPATH": str(here)}) as parent:
+        numbers = until_written(tmp_path / "numbers")
+        parent.send_signal(number)
+        assert parent.wait(PATIENCE_S) == 128 + number
+
+    until_gone(*numbers)
+
+
+def test_a_signal_to_our_group_does_not_reach_a_child(tmp_path: Path) -> None:
+    """Ctrl-C goes to all of a terminal's foreground group; what becomes of children we decide."""
+    done = run(
+        ["bash", "-c", 'ps -o pgid=,sid= -p "$$"'],
+        cwd=tmp_path,
+        environment=PATH,
+        timeout_s=PATIENCE_S,
+    )
+
+    group, session = map(int, done.stdout.split())
+    assert group == session
+    assert group != os.getpgid(0)
