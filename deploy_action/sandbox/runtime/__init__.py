@@ -1,4 +1,5 @@
-"""Where replicas run: ordinary processes, or containers of a Docker engine.
+"""Where replicas run: ordinary processes, or containers of a Docker engine."""
 
-`ProcessRuntime(directory=…, images=registry)`, `DockerRuntime(images=registry, environment=…)`.
-"""
+from deploy_action.sandbox.runtime.process import ProcessReplica, ProcessRuntime
+
+__all__ = ["ProcessReplica", "ProcessRuntime"]

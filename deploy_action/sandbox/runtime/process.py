@@ -1,0 +1,155 @@
+"""Replicas as ordinary processes of this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from deploy_action.sandbox.registry import Registry
+from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
+from deploy_action.sandbox.runtime.unpack import UnsafeLayer, unpack
+from deploy_action.sandbox.seams import Image
+from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
+
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class ProcessReplica:
+    """One running copy of an image; a `seams.Replica`."""
+
+    def __init__(self, name: str, child: Child, ports: Sequence[Port], home: Path) -> None:
+        self.name = name
+        self.address = (_LOOPBACK, ports[0].number)
+        self._child = child
+        self._ports = ports
+        self._home = home
+        self.stopped = False
+
+    @property
+    def pid(self) -> int:
+        """The process id, also that of its group."""
+        return self._child.pid
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs; a signal counts as 128 plus its number, as in a container."""
+        return self._child.exit_code
+
+    def logs(self) -> Sequence[str]:
+        """Return its last lines, newest last."""
+        return tuple(self._child.lines)
+
+    async def wait(self) -> int:
+        """Wait for its end; return the exit code."""
+        return await self._child.wait()
+
+    async def stop(self, grace_s: float) -> None:
+        """SIGTERM, then SIGKILL after *grace_s* seconds; its log stays readable."""
+        await self._child.stop(grace_s=grace_s)
+        for port in self._ports:
+            port.release()
+        shutil.rmtree(self._home, ignore_errors=True)
+        self.stopped = True
+
+
+class ProcessRuntime:
+    """Runs images of *images* as processes; a `seams.Runtime`.
+
+    Args:
+        directory: where images are unpacked, once for each digest; removed by `close`.
+        images: the registries to pull from.
+    """
+
+    def __init__(self, *, directory: Path, images: Registry) -> None:
+        self._directory = directory
+        self._images = images
+        self._leash = Leash()
+        self._replicas: list[ProcessReplica] = []
+        self._unpacking: dict[str, asyncio.Task[Path]] = {}
+        self._started = 0
+
+    async def start(
+        self,
+        *,
+        name: str,
+        image: Image,
+        command: Sequence[str],
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        target_port: int,
+    ) -> ProcessReplica:
+        """Start one replica; see `seams.Runtime.start`.
+
+        Where PORT (of the app, else of the image) differs from *target_port*, the replica listens
+        on another free port and the address that it was expected at refuses connections.
+
+        Raises:
+            RuntimeError: it cannot even start.
+        """
+        root = await self._unpacked(image)
+        self._started += 1
+        home = self._directory / "replicas" / str(self._started)
+        home.mkdir(parents=True)
+        cwd = root / image.working_directory.lstrip("/")
+        cwd.mkdir(parents=True, exist_ok=True)
+        words = Translation(root, self._wrappers(), image.environment.get("PATH", ""))
+        argv = words.argv(argv_of(image, command, arguments), cwd)
+        wanted = environment.get("PORT", image.environment.get("PORT", str(target_port)))
+        ports = _ports(elsewhere=wanted != str(target_port))
+        variables = {
+            "HOSTNAME": name,
+            **words.environment(image.environment, environment, home),
+            "PORT": str(ports[-1].number),
+        }
+        try:
+            child = await start_child(argv, leash=self._leash, cwd=cwd, environment=variables)
+        except OSError as error:
+            for port in ports:
+                port.release()
+            raise RuntimeError(f"failed to start container process: {error.strerror}") from error
+        replica = ProcessReplica(name, child, ports, home)
+        self._replicas = [*(one for one in self._replicas if not one.stopped), replica]
+        return replica
+
+    async def close(self) -> None:
+        """Stop everything that was started and remove what was unpacked."""
+        await asyncio.gather(*(one.stop(grace_s=0.0) for one in self._replicas))
+        for task in self._unpacking.values():
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, RuntimeError):
+                await task
+        await self._leash.close()
+        await asyncio.to_thread(shutil.rmtree, self._directory, ignore_errors=True)
+
+    def _wrappers(self) -> Path:
+        directory = self._directory / "bin"
+        if not directory.exists():
+            wrappers(directory)
+        return directory
+
+    async def _unpacked(self, image: Image) -> Path:
+        """Return the image's folder; whoever comes first unpacks, the others wait."""
+        task = self._unpacking.get(image.digest)
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = asyncio.create_task(self._unpack(image))
+            self._unpacking[image.digest] = task
+        return await asyncio.shield(task)
+
+    async def _unpack(self, image: Image) -> Path:
+        host_and_name = image.reference.partition("@")[0]
+        pulled = await self._images.pull(f"{host_and_name}@{image.digest}")
+        root = self._directory / "images" / image.digest.partition(":")[2][:16]
+        try:
+            await asyncio.to_thread(unpack, pulled.layers, root)
+        except UnsafeLayer as error:
+            raise RuntimeError(f"failed to unpack image: {error}") from error
+        return root
+
+
+def _ports(*, elsewhere: bool) -> list[Port]:
+    """Return the address's port and, last, the one that the process is told to listen on."""
+    return [free_port(occupied=True), free_port()] if elsewhere else [free_port()]
