@@ -1,0 +1,151 @@
+"""The vocabulary of the stories: a live app in a local Azure, its repository, and runs on it.
+
+A `Stage` answers questions from outside (weights from ARM, bytes from the remote, keys from Redis,
+answers to requests); it never gives access to the action's objects.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deploy_action.sandbox.scene import ROOT, Scene, Users
+
+VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
+HURRY = {
+    "builder": "acr",
+    "health_passes": "2",
+    "health_interval": "0.05s",
+    "traffic_steps": "25,50,100",
+    "step_interval": "0.3s",
+    "bake": "0.3s",
+    "gate_timeout": "20s",
+    "drain_time": "0s",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """What one run of the action left for whoever looks: exit code, log, outputs, summary."""
+
+    exit_code: int
+    log: str
+    outputs: dict[str, str]
+    summary: str
+
+    def said(self, text: str) -> bool:
+        """Whether the log has *text*."""
+        return text in self.log
+
+
+@dataclass(slots=True)
+class Stage:
+    """One app that serves 1.3.0.2 and the checkout of its repository."""
+
+    scene: Scene
+    url: str = ""
+    runs: int = 0
+    first: str = field(default="")
+
+    @classmethod
+    def set_up(cls, environment: dict[str, str], directory: Path, app: str) -> Stage:
+        """Make repository, image and app; everything of it is this stage's own."""
+        stage = cls(Scene(environment, directory, app))
+        stage.scene.make_repository()
+        image = stage.scene.seed_image(VERSION)
+        stage.url = stage.scene.create_app(image, VERSION)
+        stage.first = f"{app}--first"
+        return stage
+
+    # -- acts ----------------------------------------------------------------------------------
+
+    def push(self, path: str, old: str, new: str) -> str:
+        """A developer edits one file on main; the checkout is the new commit."""
+        return self.scene.push_change(path, old, new, f"Change {path}")
+
+    def push_better(self) -> str:
+        """A developer pushes a change that works."""
+        return self.push("addin/app/greeting.py", "Hello", "Good morning")
+
+    def push_sick(self) -> str:
+        """A developer pushes a change after which the app never becomes healthy."""
+        return self.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
+
+    def run(self, command: str = "deploy", **inputs: str) -> Run:
+        """Run the action's step with a runner's environment."""
+        return self.finished(self.started(command, **inputs))
+
+    def started(self, command: str = "deploy", **inputs: str) -> subprocess.Popen[str]:
+        """Start the action's step and return at once."""
+        self.runs += 1
+        given = {**HURRY, "command": command, **inputs}
+        env = self.scene.runner_environment(self.runs, **given)
+        return subprocess.Popen(
+            [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"],
+            cwd=self.scene.workspace,
+            env={**env, "GITHUB_ACTIONS": "true"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finished(self, process: subprocess.Popen[str]) -> Run:
+        """Wait for a started step and return what it left."""
+        number = self.runs
+        log, _ = process.communicate(timeout=300)
+        files = self.scene.directory / f"run-{number}"
+        return Run(
+            exit_code=process.returncode,
+            log=log,
+            outputs=outputs_of(files / "output"),
+            summary=(files / "summary.md").read_text("utf-8"),
+        )
+
+    def users(self) -> Users:
+        """People who use the app all the time; see `Users.busy`."""
+        return Users(self.scene, self.url)
+
+    # -- questions -----------------------------------------------------------------------------
+
+    def weights(self) -> dict[str, int]:
+        """Return the weights that Azure reports, without those of zero."""
+        return {name: weight for name, weight in self.scene.weights().items() if weight}
+
+    def active(self) -> list[str]:
+        """Return the names of the active revisions, oldest first."""
+        return [name for name, item in self.scene.revisions().items() if item["active"]]
+
+    def tags(self) -> dict[str, str]:
+        """Return the app's tags."""
+        return dict(self.scene.resource().get("tags") or {})
+
+    def branch_head(self) -> str:
+        """Return the commit that main is at on the remote."""
+        return self.scene.git("rev-parse", "main", cwd=self.scene.remote)
+
+    def on_branch(self, *arguments: str) -> str:
+        """Ask git on the remote."""
+        return self.scene.git(*arguments, cwd=self.scene.remote)
+
+    def checkout_is_clean(self) -> bool:
+        """Whether the checkout's files are as the commit has them."""
+        return not self.scene.git("status", "--porcelain", cwd=self.scene.workspace)
+
+    def serves(self) -> dict[str, Any]:
+        """Return what the app tells its users about itself."""
+        found = self.scene.session.get(f"{self.url}/version", timeout=30).json()
+        assert isinstance(found, dict)
+        return found
+
+
+def outputs_of(file: Path) -> dict[str, str]:
+    """Read outputs as the runner does (heredoc form)."""
+    text = file.read_text("utf-8") if file.exists() else ""
+    found = re.findall(
+        r"^([\w-]+)<<(ghadelimiter_\w+)\n(.*?)\n?\2$", text, re.DOTALL | re.MULTILINE
+    )
+    return {name: value for name, _, value in found}

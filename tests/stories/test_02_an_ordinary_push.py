@@ -1,0 +1,86 @@
+"""The second and every later deployment."""
+
+import redis
+
+from tests.stage import Stage
+
+MANIFEST = {"manifest": "addin/manifest.xml"}
+
+
+def test_the_second_push_goes_on_from_the_first(stage: Stage) -> None:
+    stage.push_better()
+    first = stage.run(**MANIFEST)
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    second = stage.run(**MANIFEST)
+
+    assert second.exit_code == 0, second.log
+    assert second.outputs["version"] == "1.3.0.4"
+    assert second.outputs["previous-revision"] == first.outputs["revision"]
+    assert stage.weights() == {second.outputs["revision"]: 100}
+    assert stage.on_branch("rev-list", "--count", "main") == "5"
+
+
+def test_the_cache_is_cleared_before_and_after_and_told_what_serves(stage: Stage) -> None:
+    stage.push_better()
+    stage.scene.fill_cache()
+    url = stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
+
+    run = stage.run(**MANIFEST, cache_url=url, cache_patterns="manifest:*\nconfig:*")
+
+    assert run.exit_code == 0, run.log
+    with redis.Redis.from_url(url, decode_responses=True) as cache:
+        assert cache.keys("manifest:*") == []
+        assert cache.keys("config:*") == []
+        assert len(cache.keys("session:*")) == 50
+        assert run.outputs["revision"] in (cache.get("deployment:current") or "")
+        assert 0 < cache.ttl("deployment:current") <= 7 * 24 * 3600
+    assert run.said("cache cleared (before): manifest:* 50, config:* 50")
+    assert run.said("cache cleared (after)")
+
+
+def test_a_cache_that_cannot_be_reached_is_told_and_breaks_nothing(stage: Stage) -> None:
+    """Promise C1."""
+    stage.push_better()
+    run = stage.run(
+        **MANIFEST, cache_url="redis://:hunter2hunter2@127.0.0.1:1/0", cache_patterns="manifest:*"
+    )
+
+    assert run.exit_code == 0, run.log
+    assert "The cache was not cleared (before)" in run.log
+    assert (
+        "hunter2" not in run.log.replace("::add-mask::", "\n::add-mask::").split("::add-mask::")[0]
+    )
+    assert "hunter2" not in run.summary
+
+
+def test_only_the_newest_revisions_stay_active(stage: Stage) -> None:
+    names = [stage.first]
+    for number in range(3):
+        stage.push(
+            "addin/app/greeting.py", "Hello" if number == 0 else f"Hi {number}", f"Hi {number + 1}"
+        )
+        run = stage.run(**MANIFEST, keep_revisions="2")
+        assert run.exit_code == 0, run.log
+        names.append(run.outputs["revision"])
+
+    assert stage.active() == names[-2:]
+
+
+def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -> None:
+    pushed = stage.push_better()
+    run = stage.run()
+
+    assert run.exit_code == 0, run.log
+    assert stage.branch_head() == pushed
+    assert run.outputs["version"] == ""
+    assert stage.weights() == {run.outputs["revision"]: 100}
+
+
+def test_an_image_that_exists_is_deployed_by_its_digest(stage: Stage) -> None:
+    stage.push_better()
+    image = stage.scene.seed_image("ready")
+    run = stage.run(image=image)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["image"].startswith(image.rpartition(":")[0] + "@sha256:")
+    assert stage.weights() == {run.outputs["revision"]: 100}

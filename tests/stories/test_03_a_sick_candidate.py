@@ -1,0 +1,66 @@
+"""The new version does not become healthy: everything is put back, and the job is red."""
+
+from tests.stage import Stage
+
+MANIFEST = {"manifest": "addin/manifest.xml"}
+
+
+def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) -> None:
+    pushed = stage.push_sick()
+    stage.scene.fill_cache()
+    with stage.users().busy() as users:
+        run = stage.run(**MANIFEST, gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert run.outputs["result"] == "aborted"
+    assert set(users.answers) == {stage.first}
+    assert users.failures == []
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert stage.branch_head() == pushed
+    assert stage.checkout_is_clean()
+    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+    assert run.summary.startswith("## Aborted: everything was put back")
+    assert "/health/ready" in run.summary
+    assert "What was put back" in run.summary
+    assert "::error " in run.log
+
+
+def test_a_container_that_crashes_is_told_as_the_platform_told_it(stage: Stage) -> None:
+    stage.push("addin/app/__main__.py", "import", "raise SystemExit(3)\nimport")
+    run = stage.run(**MANIFEST, gate_timeout="15s")
+
+    assert run.exit_code == 4, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert "platform" in run.summary
+
+
+def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**MANIFEST, smoke_test='echo "asked $CANDIDATE_URL"; exit 7')
+
+    assert run.exit_code == 4, run.log
+    assert "the smoke test ended with exit code 7" in run.summary.replace("&#95;", "_")
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
+    stage.push("addin/Dockerfile", "FROM", "FORM")
+    before = stage.scene.resource()
+    run = stage.run(**MANIFEST)
+
+    assert run.exit_code == 4, run.log
+    assert stage.scene.resource() == before
+    assert stage.checkout_is_clean()
+
+
+def test_after_an_abort_the_next_good_push_goes_out_with_a_higher_version(stage: Stage) -> None:
+    """Promise V1: a number that any revision carried is not given out again."""
+    stage.push_sick()
+    stage.run(**MANIFEST, gate_timeout="3s")
+    stage.push("addin/app/health.py", "HEALTHY = False", "HEALTHY = True")
+    run = stage.run(**MANIFEST)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["version"] == "1.3.0.4"
+    assert run.outputs["previous-revision"] == stage.first
