@@ -6,6 +6,8 @@ stack puts everything back, traffic first.
 
 from __future__ import annotations
 
+from functools import partial
+
 from deploy_action.bundle import Bundle
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
@@ -69,23 +71,23 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     with Undo(record, bundle.stopping) as undo:
         with record.phase(Phase.BUMP):
             if versioning and plan.bump:
-                undo.add("the manifest", versioning.restore, by_hand="git restore the manifest")
-                versioning.write(plan.bump, plan.candidate)
+                undo.add("the manifest", partial(versioning.restore, plan.bump))
+                versioning.write(plan.bump)
         with record.phase(Phase.CLEAR):
             if Moment.BEFORE in settings.cache_clear:
-                undo.add("the cache", lambda: refresh.clear("abort"))
+                undo.add("the cache", partial(refresh.clear, "abort"))
                 refresh.clear("before")
         with record.phase(Phase.IMAGE):
             image = images.obtain(plan.suffix, plan.run, plan.version)
             record.learned(image=image, digest=image.partition("@")[2])
         with record.phase(Phase.PIN):
-            undo.add("the stable revision", lambda: gates.verify(plan.app.fqdn))
+            undo.add("the stable revision", partial(gates.verify, plan.app.fqdn))
             undo.add("the journal", keeper.close)
             shift.pin()
         with record.phase(Phase.CREATE):
             undo.add(
                 "the candidate",
-                lambda: retire.candidate(app, plan.candidate),
+                partial(retire.candidate, app, plan.candidate),
                 by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
             )
             template = for_candidate(
@@ -102,7 +104,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         with record.phase(Phase.SHIFT):
             undo.add(
                 "the traffic",
-                lambda: shift.back(wait_s=CONFIRM_S),
+                partial(shift.back, wait_s=CONFIRM_S),
                 by_hand="the command 'repair'",
             )
             shift.walk(candidate)
@@ -117,7 +119,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         refresh.tell(record.facts)
     with record.phase(Phase.PUBLISH):
         if versioning and plan.bump:
-            versioning.publish(plan.bump, record)
+            versioning.publish(plan.bump, candidate.name, record)
     with record.phase(Phase.RETIRE):
         retire.old(
             app,
