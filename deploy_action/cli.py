@@ -135,7 +135,8 @@ def finish() -> None:
     _run("repair", {}, own_only=True)
 
 
-def _run(command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
+def _run(
+    command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
 ) -> None:
     """Run one verb from settings to exit code; every ending is reported."""
     from deploy_action.adapters.runner import Runner
@@ -167,8 +168,7 @@ def _run(command: str, given: Mapping[str, str], *, as_json: bool = False, own_o
                 trace = "".join(traceback.format_exception(error))
                 sys.stderr.write(mask.strike(trace))
             record.ended_badly(error)
-        known = isinstance(error, (DeployError, Cancelled))
-        sys.exit(error.exit_code if known else 1)
+        sys.exit(error.exit_code if isinstance(error, DeployError | Cancelled) else 1)
 
 
 def _dispatch(

@@ -16,6 +16,7 @@ from deploy_action.core.settings import Given, Settings, declared, parse, requir
 from deploy_action.errors import InputError, Place
 
 PREFIX = "INPUT_"
+_BASICS = {"environment", "settings-file"}
 _LONGEST_FILE = 1 << 20
 
 
@@ -32,7 +33,7 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
     """
     given = _from_environment(environment)
     given |= {name: Given(text=text, source="option") for name, text in overrides.items() if text}
-    basics = {name: given[name] for name in ("environment", "settings-file") if name in given}
+    basics = {name: item for name, item in given.items() if name in _BASICS}
     first = parse(basics)
     named = "settings-file" in given
     from_file = _from_file(workspace, first.settings_file, first.environment, named=named)

@@ -6,10 +6,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from deploy_action.adapters.cache import Cache
 from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
+
+if TYPE_CHECKING:  # an app without a cache loads no Redis client
+    from deploy_action.adapters.cache import Cache
 
 CURRENT_KEY = "deployment:current"
 HISTORY_KEY = "deployment:history"
