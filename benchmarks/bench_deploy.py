@@ -75,14 +75,14 @@ def main() -> None:
             scene.create_app(scene.seed_image("1.3.0.2"), "1.3.0.2")
             number = 0
             for _ in range(ROUNDS):
-                for name in results:
+                for name, rounds in results.items():
                     number += 1
                     env = scene.runner_environment(number, command=name, **SETTINGS)
                     scene.check_out()
                     seen = requests_by_host(scene)
                     command = [sys.executable, "-c", FLOOR] if name == "floor" else action
                     wall, cpu, _ = measured(command, scene, {**env, "BENCH_GROUP": GROUP})
-                    results[name].append((wall, cpu))
+                    rounds.append((wall, cpu))
                     now = requests_by_host(scene)
                     hosts[name] = {
                         h: n - seen.get(h, 0) for h, n in now.items() if n > seen.get(h, 0)

@@ -7,7 +7,13 @@ from types import TracebackType
 from typing import Self
 
 from deploy_action.core.record import Record
-from deploy_action.errors import AbortedError, Cancelled, DeployError, NotPutBackError
+from deploy_action.errors import (
+    AbortedError,
+    Cancelled,
+    DeployError,
+    NotPutBackError,
+    SupersededError,
+)
 from deploy_action.runtime.stopping import Stopping
 
 
@@ -53,7 +59,7 @@ class Undo:
         if error is None or not self._ways:
             return
         failed = self._put_back()
-        if isinstance(error, Cancelled):
+        if isinstance(error, Cancelled | SupersededError):
             return  # keeps its own exit code; the record tells what was put back
         raise _aborted(error, failed) from error
 

@@ -1,0 +1,105 @@
+"""The way back: newest first, each tried, and the error tells what is left."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from deploy_action.core.record import PutBack, Record
+from deploy_action.errors import (
+    AbortedError,
+    Cancelled,
+    DeployError,
+    InputError,
+    NotPutBackError,
+    Place,
+    SupersededError,
+)
+from deploy_action.rollout.undo import Undo
+from deploy_action.runtime.stopping import Stopping
+
+
+@pytest.fixture
+def record() -> Record:
+    """A record whose clock ticks once a look."""
+    return Record(command="deploy", clock=itertools.count().__next__)
+
+
+def noting(notes: list[str], what: str) -> Callable[[], str]:
+    def way() -> str:
+        notes.append(what)
+        return "as before"
+
+    return way
+
+
+def failing() -> str:
+    raise DeployError("Azure said no.")
+
+
+def put_back(record: Record) -> list[tuple[str, bool]]:
+    return [(event.what, event.ok) for event in record.events if isinstance(event, PutBack)]
+
+
+def test_everything_is_put_back_newest_first(record: Record) -> None:
+    notes: list[str] = []
+
+    with pytest.raises(AbortedError) as raised, Undo(record, Stopping()) as undo:
+        for what in ("the manifest", "the candidate", "the traffic"):
+            undo.add(what, noting(notes, what))
+        raise InputError("The image is broken.", hint="Mend it.", place=Place(file="a", line=3))
+
+    assert notes == ["the traffic", "the candidate", "the manifest"]
+    assert raised.value.exit_code == 4
+    assert raised.value.message == "The image is broken."
+    assert raised.value.place == Place(file="a", line=3)
+
+
+def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
+    record: Record,
+) -> None:
+    notes: list[str] = []
+
+    with pytest.raises(NotPutBackError) as raised, Undo(record, Stopping()) as undo:
+        undo.add("the manifest", noting(notes, "the manifest"))
+        undo.add("the candidate", failing, by_hand="az containerapp revision deactivate")
+        undo.add("the traffic", noting(notes, "the traffic"))
+        raise DeployError("The gate said no.")
+
+    assert notes == ["the traffic", "the manifest"]
+    assert put_back(record) == [
+        ("the traffic", True),
+        ("the candidate", False),
+        ("the manifest", True),
+    ]
+    assert raised.value.exit_code == 5
+    assert "the candidate (az containerapp revision deactivate)" in raised.value.hint
+
+
+def test_left_well_nothing_is_put_back(record: Record) -> None:
+    with Undo(record, Stopping()) as undo:
+        undo.add("the traffic", failing)
+
+    assert put_back(record) == []
+
+
+def test_after_the_bake_only_forward(record: Record) -> None:
+    with pytest.raises(ZeroDivisionError), Undo(record, Stopping()) as undo:
+        undo.add("the traffic", failing)
+        undo.forget()
+        raise ZeroDivisionError
+
+    assert put_back(record) == []
+
+
+@pytest.mark.parametrize("ending", [Cancelled(2), SupersededError("Another run took over.")])
+def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
+    record: Record, ending: BaseException
+) -> None:
+    notes: list[str] = []
+
+    with pytest.raises(type(ending)), Undo(record, Stopping()) as undo:
+        undo.add("the traffic", noting(notes, "the traffic"))
+        raise ending
+
+    assert notes == ["the traffic"]

@@ -1,0 +1,50 @@
+"""Signals, sent to real processes."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+SCRIPT = """
+import sys
+from deploy_action.errors import Cancelled
+from deploy_action.runtime.side_by_side import Started
+from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.waiting import pause
+
+stopping = Stopping()
+stopping.install()
+try:
+    print("waiting", flush=True)
+    {wait}
+except Cancelled as cancelled:
+    with stopping.held():
+        print("cancelled", flush=True)
+        sys.stdin.readline()
+        print("put back", flush=True)
+    sys.exit(cancelled.exit_code)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("wait", ["pause(60)", "Started(lambda: pause(60)).result()"])
+def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_back(
+    number: signal.Signals, wait: str
+) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", SCRIPT.format(wait=wait)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "waiting\n"
+    process.send_signal(number)
+    assert process.stdout.readline() == "cancelled\n"
+    process.send_signal(signal.SIGTERM)
+    process.send_signal(signal.SIGINT)
+    rest, _ = process.communicate("\n", timeout=60)
+
+    assert rest == "put back\n"
+    assert process.returncode == 128 + number
