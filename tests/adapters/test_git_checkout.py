@@ -203,8 +203,8 @@ def test_changed_paths_between_two_commits_are_fetched_where_missing(remote: Rem
 
     git_there = adapter(work)
 
-    assert git_there.changed_paths(second, third) == {"README.md", "addin/taskpane.html"}
-    assert git_there.changed_paths(first, second) == {"src/app.py"}
+    assert git_there.changed_paths(second, third) == frozenset({"README.md", "addin/taskpane.html"})
+    assert git_there.changed_paths(first, second) == frozenset({"src/app.py"})
     assert git_there.changed_paths("0" * 39 + "1", third) is None
     assert git(work, "rev-list", "--count", "HEAD") == "1"
 

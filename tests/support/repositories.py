@@ -135,7 +135,10 @@ class Remote:
 
 
 def state(checkout: Path) -> dict[str, str]:
-    """All that a user could notice of a checkout: refs, index, head, work tree, configuration."""
+    """All that a user could notice of a checkout: refs, index, head, work tree, configuration.
+
+    Not where the remote was last seen (``refs/remotes``): a push tells git the truth about that.
+    """
     index = checkout / ".git" / "index"
     config = checkout / ".git" / "config"
     files = {
@@ -145,7 +148,7 @@ def state(checkout: Path) -> dict[str, str]:
     }
     return {
         "head": (checkout / ".git" / "HEAD").read_text(),
-        "refs": git(checkout, "for-each-ref"),
+        "refs": git(checkout, "for-each-ref", "refs/heads", "refs/tags"),
         "index": index.read_bytes().hex(),
         "config": config.read_text(),
         "fetch head": str((checkout / ".git" / "FETCH_HEAD").exists()),

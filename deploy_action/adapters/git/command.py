@@ -120,10 +120,6 @@ class Command:
         """Run ``git *words`` and return its output without the last line's end."""
         return self.run(*words, input=input).stdout.removesuffix("\n")
 
-    def remote(self, *words: str, url: str, check: bool = True) -> Completed:
-        """Run ``git *words``, which talks to the remote at *url*; the token goes along."""
-        return self.run(*words, check=check, settings=self.credentials(url), timeout_s=NETWORK_S)
-
     def credentials(self, url: str) -> tuple[tuple[str, str], ...]:
         """Return the configuration that shows the token to *url*, and to nothing else.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 
 from deploy_action.adapters.git import objects
@@ -16,7 +17,7 @@ TRIES = 20
 # A remote that is not there is not waited for as long.
 UNREACHABLE_TRIES = 4
 _FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 5.0
+_LONGEST_PAUSE_S = 3.0
 
 Remake = Callable[[str, Mapping[str, TreeFile | None]], str | None]
 
@@ -57,7 +58,8 @@ class Publication:
             again = refused.refusal in {Refusal.MOVED, Refusal.UNREACHABLE}
             if not again or number >= tries or self._unreachable >= UNREACHABLE_TRIES:
                 raise refused
-            wait(next(pauses))
+            # Anywhere up to the pause: rivals that lost the same round must not meet again.
+            wait(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             number += 1
         return Published(
             commit=self._commit, base=self._base, tries=number, replanned=self._replanned

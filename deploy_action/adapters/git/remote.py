@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.adapters.git.command import Command, without_credentials
+from deploy_action.adapters.git.command import NETWORK_S, Command, without_credentials
 from deploy_action.adapters.git.refusal import PublishError, Refusal, because, classify
 from deploy_action.errors import InputError
 from deploy_action.runtime.process import Completed, ProcessTimeoutError
@@ -99,9 +99,13 @@ class Remote:
             raise because(Refusal.UNREACHABLE, branch, "the checkout has no remote")
         # With a token, its own address and nothing of the remote's configuration. Without one the
         # remote's name: its address may hold credentials, which must not stand in an argument.
-        where = without_credentials(url) if self._git.credentials(url) else name
+        token = self._git.credentials(url)
+        where = without_credentials(url) if token else name
+        settings = (*token, (f"remote.{name}.mirror", "false"))  # it pushes everything
         try:
-            done = self._git.remote(*words, "--", where, *to, url=url, check=False)
+            done = self._git.run(
+                *words, "--", where, *to, check=False, settings=settings, timeout_s=NETWORK_S
+            )
         except ProcessTimeoutError as error:
             raise because(Refusal.UNREACHABLE, branch, error.message) from error
         if done.exit_code != 0:

@@ -192,7 +192,13 @@ class Git:
         return True
 
     def _dirty(self) -> frozenset[str]:
-        """Return tracked paths that differ; the insides of submodules do not count."""
+        """Return tracked paths that differ; the insides of submodules do not count.
+
+        A checkout without Git LFS is configured for it all the same; its filter may fail here.
+        """
+        asked = ("config", "--name-only", "--get-regexp", r"^filter\..*\.required$")
+        filters = self._git.run(*asked, check=False).stdout.splitlines()
         words = ("-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
-        listed = self._git.run("status", "--porcelain=v1", *words)
+        lenient = tuple((name, "false") for name in filters)
+        listed = self._git.run("status", "--porcelain=v1", *words, settings=lenient)
         return frozenset(line[3:] for line in listed.stdout.split("\0") if line)

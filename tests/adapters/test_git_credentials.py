@@ -1,0 +1,156 @@
+"""The token: shown to the remote, in that one call, and to nobody else."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deploy_action.adapters.git import Git, Refusal
+from tests.support.git_over_http import Host, served
+from tests.support.repositories import MANIFEST, Remote, environment, git, state
+
+TOKEN = "ghs_given/to+us"
+WHEN = 1_767_225_600.0
+
+
+def header(token: str) -> str:
+    return "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    return Remote(tmp_path)
+
+
+@pytest.fixture
+def host(remote: Remote) -> Iterator[Host]:
+    with served(remote.folder) as host:
+        yield host
+
+
+def publish(work: Path, *, token: str = "", echo: list[str] | None = None) -> str:
+    here = Git(
+        work,
+        token=token,
+        environment=environment(work.parent / "home-of-the-run"),
+        echo=None if echo is None else echo.append,
+    )
+    new = here.commit_files(here.observe().head, {MANIFEST: b"new\n"}, message="m", when=WHEN)
+    done = here.publish(new, "main", paths=[], remake=lambda *_: None, wait=lambda _: None)
+    assert done.commit == new
+    return new
+
+
+def test_it_publishes_where_the_checkout_kept_no_credentials(remote: Remote, host: Host) -> None:
+    """`persist-credentials: false`: nothing about the token is left behind either."""
+    work = remote.checkout()
+    git(work, "remote", "set-url", "origin", f"{host.url}/remote.git")
+    host.accepted = header(TOKEN)
+    before = state(work)
+
+    commit = publish(work, token=TOKEN)
+
+    assert remote.head() == commit
+    assert set(host.seen) == {header(TOKEN)}
+    assert state(work) == before
+
+
+@pytest.mark.parametrize("scope", ["/", "/remote.git", ""])
+def test_the_token_given_wins_over_the_one_that_the_checkout_left(
+    remote: Remote, host: Host, scope: str
+) -> None:
+    work = remote.checkout()
+    git(work, "remote", "set-url", "origin", f"{host.url}/remote.git")
+    key = f"http.{host.url}{scope}.extraheader" if scope else "http.extraheader"
+    git(work, "config", key, f"AUTHORIZATION: {header('persisted')}")
+    host.accepted = header(TOKEN)
+
+    commit = publish(work, token=TOKEN)
+
+    assert remote.head() == commit
+    assert set(host.seen) == {header(TOKEN)}
+
+
+def test_without_a_token_the_checkouts_own_credentials_are_used(remote: Remote, host: Host) -> None:
+    work = remote.checkout()
+    git(work, "remote", "set-url", "origin", f"{host.url}/remote.git")
+    git(work, "config", f"http.{host.url}/.extraheader", f"AUTHORIZATION: {header('persisted')}")
+    host.accepted = header("persisted")
+
+    commit = publish(work)
+
+    assert remote.head() == commit
+    assert set(host.seen) == {header("persisted")}
+
+
+def test_credentials_in_the_address_work_and_stand_in_no_argument(
+    remote: Remote, host: Host
+) -> None:
+    work = remote.checkout()
+    address = host.url.replace("://", "://x-access-token:in-the-address@")
+    git(work, "remote", "set-url", "origin", f"{address}/remote.git")
+    host.accepted = header("in-the-address")
+    heard: list[str] = []
+
+    commit = publish(work, echo=heard)
+
+    assert remote.head() == commit
+    assert "in-the-address" not in "\n".join(heard)
+    assert any(line.startswith("git push") for line in heard)
+
+
+def test_the_token_given_wins_over_one_in_the_address(remote: Remote, host: Host) -> None:
+    work = remote.checkout()
+    address = host.url.replace("://", "://somebody:else@")
+    git(work, "remote", "set-url", "origin", f"{address}/remote.git")
+    host.accepted = header(TOKEN)
+    heard: list[str] = []
+
+    commit = publish(work, token=TOKEN, echo=heard)
+
+    assert remote.head() == commit
+    assert set(host.seen) == {header(TOKEN)}
+    for secret in ("somebody:else", TOKEN, header(TOKEN)):
+        assert secret not in "\n".join(heard)
+
+
+def test_the_token_is_not_sent_in_clear_over_the_network(remote: Remote) -> None:
+    """Only to https, or to this machine."""
+    work = remote.checkout()
+    for url, shown in [
+        ("https://example.com/o/r", True),
+        ("http://example.com/o/r", False),
+        ("http://localhost:1234/o/r", True),
+        ("ssh://git@example.com/o/r", False),
+        ("git@example.com:o/r", False),
+        (remote.url, False),
+    ]:
+        here = Git(work, token=TOKEN, environment=environment(work.parent / "home"))
+        assert bool(here._git.credentials(url)) is shown, url
+
+
+@pytest.mark.parametrize(
+    ("accepted", "may_write", "token"),
+    [(header("another"), True, TOKEN), (header(TOKEN), False, TOKEN), (header(TOKEN), True, "")],
+    ids=["wrong token", "read only", "no token"],
+)
+def test_who_may_not_push_is_told_before_anything_is_built(
+    remote: Remote, host: Host, accepted: str, may_write: bool, token: str
+) -> None:
+    work = remote.checkout()
+    git(work, "remote", "set-url", "origin", f"{host.url}/remote.git")
+    host.accepted, host.may_write = accepted, may_write
+    here = Git(work, token=token, environment=environment(work.parent / "home"))
+
+    refused = here.dry_push("main")
+
+    assert refused is not None
+    assert refused.refusal is Refusal.FORBIDDEN
+    assert refused.message.startswith(
+        "The git remote does not let these credentials push to 'main': "
+    )
+    assert "contents: write" in refused.hint
+    assert TOKEN not in str(refused)
