@@ -1,7 +1,8 @@
-"""An image's layers as a folder, for replicas that run as processes.
+"""Archives as folders: an image's layers, and the contexts that clients upload.
 
-Source: OCI image specification 1.1, "Image Layer Filesystem Changeset" (order, whiteouts). Layers
-are foreign input: nothing is written outside the folder, no device, no set-user-id bit.
+Source: OCI image specification 1.1, "Image Layer Filesystem Changeset" (order, whiteouts). Archives
+are foreign input: nothing is written outside the folder, no device, no set-user-id bit. (The
+standard library's own filters came after Python 3.11.2, and know no whiteouts.)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import shutil
 import stat
 import tarfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -20,36 +22,46 @@ _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
 
 
-class UnsafeLayer(Exception):  # noqa: N818  it is the layer that is unsafe
-    """A layer wants to write outside its folder, or is in a form that cannot be read."""
+class UnsafeArchive(Exception):  # noqa: N818  it is the archive that is unsafe
+    """It wants to write outside its folder, or is in a form that cannot be read."""
 
 
-def unpack(layers: Sequence[Layer], root: Path) -> None:
+def unpack_layers(layers: Sequence[Layer], root: Path) -> None:
     """Lay *layers* over each other in the new folder *root*.
 
     Raises:
-        UnsafeLayer: one of them cannot be trusted or read; *root* is removed then.
+        UnsafeArchive: one of them cannot be trusted or read; *root* is removed then.
     """
+    for layer in layers:
+        if layer.media_type.endswith("zstd"):
+            raise UnsafeArchive(f"layer {layer.digest} is compressed with zstd: not imitated")
+    _extract([layer.path for layer in layers], root, layered=True)
+
+
+def unpack(archive: Path, root: Path) -> None:
+    """Unpack one tar archive, compressed or not, to the new folder *root*.
+
+    Raises:
+        UnsafeArchive: it cannot be trusted or read; *root* is removed then.
+    """
+    _extract([archive], root, layered=False)
+
+
+def _extract(archives: Sequence[Path], root: Path, *, layered: bool) -> None:
     root.mkdir(parents=True)
     try:
-        for layer in layers:
-            _lay(layer, root)
-    except (tarfile.TarError, OSError, EOFError) as error:
+        for path in archives:
+            with tarfile.open(path, "r:*") as archive:
+                for member in archive:
+                    place = _inside(root, member.name)
+                    if place != root and not (layered and _whited_out(place)):
+                        _place(archive, member, place, root)
+    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         shutil.rmtree(root, ignore_errors=True)
-        raise UnsafeLayer(f"a layer cannot be unpacked: {error}") from error
-    except UnsafeLayer:
+        raise UnsafeArchive(f"an archive cannot be unpacked: {error}") from error
+    except UnsafeArchive:
         shutil.rmtree(root, ignore_errors=True)
         raise
-
-
-def _lay(layer: Layer, root: Path) -> None:
-    if layer.media_type.endswith("zstd"):
-        raise UnsafeLayer(f"layer {layer.digest} is compressed with zstd: not imitated")
-    with tarfile.open(layer.path, "r:*") as archive:
-        for member in archive:
-            path = _inside(root, member.name)
-            if path != root and not _whited_out(path):
-                _place(archive, member, path, root)
 
 
 def _whited_out(path: Path) -> bool:
@@ -87,13 +99,13 @@ def _inside(root: Path, name: str) -> Path:
     """Return where *name* goes; its folder is made, and is really inside *root*."""
     parts = [part for part in PurePosixPath(name).parts if part not in {"/", "."}]
     if ".." in parts:
-        raise UnsafeLayer(f"a layer names '{name}'")
+        raise UnsafeArchive(f"an archive names '{name}'")
     if not parts:
         return root
     folder = root.joinpath(*parts[:-1])
     real, real_root = Path(os.path.realpath(folder)), Path(os.path.realpath(root))
     if real != real_root and real_root not in real.parents:
-        raise UnsafeLayer(f"a layer leads outside by a link: '{name}'")
+        raise UnsafeArchive(f"an archive leads outside by a link: '{name}'")
     real.mkdir(parents=True, exist_ok=True)
     return real / parts[-1]
 

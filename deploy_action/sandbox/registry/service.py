@@ -52,6 +52,7 @@ class Registry:
         upstream: str | None = None,
     ) -> None:
         self.hosts = tuple(host.lower() for host in hosts)
+        self.directory = directory
         self.upstream = upstream
         self._gates = {host: Gate(host, check_token) for host in self.hosts}
         self._contents: dict[str, Contents] = {}

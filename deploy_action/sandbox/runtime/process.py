@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from deploy_action.sandbox.registry import Registry
+from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack_layers
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
-from deploy_action.sandbox.runtime.unpack import UnsafeLayer, unpack
 from deploy_action.sandbox.seams import Image
 from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
 
@@ -144,8 +144,8 @@ class ProcessRuntime:
         pulled = await self._images.pull(f"{host_and_name}@{image.digest}")
         root = self._directory / "images" / image.digest.partition(":")[2][:16]
         try:
-            await asyncio.to_thread(unpack, pulled.layers, root)
-        except UnsafeLayer as error:
+            await asyncio.to_thread(unpack_layers, pulled.layers, root)
+        except UnsafeArchive as error:
             raise RuntimeError(f"failed to unpack image: {error}") from error
         return root
 
