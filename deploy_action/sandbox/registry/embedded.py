@@ -81,15 +81,13 @@ class Embedded:
         return _json({})
 
     async def _get_catalog(self, request: web.BaseRequest, _route: Route) -> web.Response:
-        return _page(
-            request, self.store.repositories(), lambda names: {"repositories": list(names)}
-        )
+        return page(request, self.store.repositories(), lambda names: {"repositories": list(names)})
 
     async def _get_tags(self, request: web.BaseRequest, route: Route) -> web.Response:
         tags = list(self.store.tags(route.repository))
         if not tags and not any(True for _ in self.store.manifests(route.repository)):
             raise errors.name_unknown(route.repository)
-        return _page(request, tags, lambda names: {"name": route.repository, "tags": list(names)})
+        return page(request, tags, lambda names: {"name": route.repository, "tags": list(names)})
 
     async def _get_manifest(self, _request: web.BaseRequest, route: Route) -> web.Response:
         found = self.store.manifest(route.repository, route.last)
@@ -235,10 +233,13 @@ def _json(body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
     )
 
 
-def _page(
+def page(
     request: web.BaseRequest, names: list[str], body: Callable[[list[str]], dict[str, Any]]
 ) -> web.Response:
-    """Return the names after ``last``, at most ``n``, with a link to the next page."""
+    """Return the names after ``last``, at most ``n``, with a link to the next page.
+
+    Source: OCI distribution specification 1.1, "Listing Tags"; the catalog goes the same way.
+    """
     last, most = request.query.get("last", ""), request.query.get("n", "")
     rest = [name for name in sorted(names) if name > last]
     if not most.isdigit() or len(rest) <= int(most):

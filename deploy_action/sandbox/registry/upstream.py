@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import json
 import re
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,7 +20,7 @@ from aiohttp import hdrs, web
 
 from deploy_action.sandbox.registry import errors
 from deploy_action.sandbox.registry.contents import Route
-from deploy_action.sandbox.registry.embedded import chunks
+from deploy_action.sandbox.registry.embedded import chunks, page
 from deploy_action.sandbox.registry.store import Manifest
 
 _HOP_BY_HOP: Final = frozenset(
@@ -74,7 +73,14 @@ class Upstream:
         if route.kind == "base":
             return web.json_response({})
         if route.kind == "catalog":
-            return web.json_response({"repositories": await self.repositories()})
+            names = await self.repositories()
+            return page(request, names, lambda some: {"repositories": some})
+        if route.kind == "tags" and request.method in {"GET", "HEAD"}:
+            # Listed by ourselves: docker-registry 2.8 gives no order and no pages.
+            names = await self._tag_names(route.repository)
+            if not names:
+                raise errors.name_unknown(route.repository)
+            return page(request, names, lambda some: {"name": route.repository, "tags": some})
         if route.kind == "manifest" and request.method in {"GET", "HEAD"}:
             await self._known(route)
         return await self._carry(request, route)
@@ -131,9 +137,8 @@ class Upstream:
 
     async def tags(self, repository: str) -> dict[str, str]:
         """Return the tags; see `Contents`."""
-        async with self._client().get(f"{self._base(repository)}/tags/list") as reply:
-            names = (await reply.json()).get("tags") if reply.status == 200 else None
-        found = {name: await self.manifest(repository, name) for name in sorted(names or [])}
+        names = await self._tag_names(repository)
+        found = {name: await self.manifest(repository, name) for name in names}
         return {name: manifest.digest for name, manifest in found.items() if manifest}
 
     async def drop_tag(self, repository: str, tag: str) -> bool:
@@ -151,6 +156,10 @@ class Upstream:
         """Return the sandbox's start: docker-registry tells no times."""
         return self._started
 
+    async def _tag_names(self, repository: str) -> list[str]:
+        async with self._client().get(f"{self._base(repository)}/tags/list") as reply:
+            return sorted((await reply.json()).get("tags") or []) if reply.status == 200 else []
+
     async def _known(self, route: Route) -> None:
         """A missing manifest is told in the words of Azure's registry."""
         url = f"{self._base(route.repository)}/manifests/{route.last}"
@@ -165,6 +174,10 @@ class Upstream:
             for name, value in request.headers.items()
             if name.lower() not in _NOT_SENT_ON
         ]
+        if route.kind == "manifest" and "manifest" not in request.headers.get("Accept", ""):
+            # Who names no kind would get the manifest rewritten to the schema of 2014.
+            headers = [pair for pair in headers if pair[0].lower() != "accept"]
+            headers.append(("Accept", _ACCEPT))
         body: AsyncIterator[bytes] | None = None
         if request.body_exists:
             body = chunks(request)
@@ -179,8 +192,6 @@ class Upstream:
             data=body,
             allow_redirects=False,
         ) as reply:
-            if route.kind == "tags" and reply.status == 200:
-                return await self._renamed(reply, route)
             return await self._send_back(request, reply)
 
     async def _send_back(
@@ -199,18 +210,6 @@ class Upstream:
                 await response.write(chunk)
         await response.write_eof()
         return response
-
-    async def _renamed(self, reply: aiohttp.ClientResponse, route: Route) -> web.Response:
-        body: dict[str, Any] = await reply.json()
-        headers = {}
-        if "Link" in reply.headers:
-            link = reply.headers["Link"]
-            headers["Link"] = re.sub(r"<[^>]*>", lambda at: f"<{self._outward(at[0][1:-1])}>", link)
-        return web.Response(
-            body=json.dumps({**body, "name": route.repository}).encode(),
-            content_type="application/json",
-            headers=headers,
-        )
 
     def _inward(self, path: str, repository: str) -> str:
         """Put our folder before the repository, also before one that a blob is mounted from."""
