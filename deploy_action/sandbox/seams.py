@@ -94,6 +94,10 @@ class Replica(Protocol):
         """What it has written so far (stdout and stderr, newest last, bounded)."""
         ...
 
+    async def wait(self) -> int:
+        """Wait for its end; return the exit code."""
+        ...
+
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after *grace_s* seconds."""
         ...

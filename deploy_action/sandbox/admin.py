@@ -1,0 +1,112 @@
+"""The sandbox's own address, on loopback without TLS: what is going on, and what Azure cannot do.
+
+==============================  ================================================================
+GET /healthz                    200 once everything answers
+GET /state                      apps, revisions, weights and who answered how often
+GET /requests                   the newest requests; GET /requests/counts counts them by host
+POST /images                    build ``context`` and store it as ``reference``
+POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
+==============================  ================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
+from deploy_action.sandbox.requestlog import RequestLog
+from deploy_action.sandbox.world import App, World
+
+
+class Admin:
+    """A `seams.Service` for requests to the sandbox itself.
+
+    Args:
+        world: what exists.
+        log: what was asked.
+        builder: builds images that were there before anything began.
+    """
+
+    def __init__(self, *, world: World, log: RequestLog, builder: ImageBuilder) -> None:
+        self._world = world
+        self._log = log
+        self._builder = builder
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        match request.method, request.path.rstrip("/"):
+            case "GET", "/healthz":
+                return web.json_response({"status": "ok"})
+            case "GET", "/state":
+                return web.json_response({"apps": [_app(a) for a in self._world.apps.values()]})
+            case "GET", "/requests":
+                return web.json_response({"requests": self._log.newest()})
+            case "GET", "/requests/counts":
+                return web.json_response({"hosts": self._log.counts()})
+            case "POST", "/images" | "/clock" as path:
+                return await self._told(path, request)
+        return web.json_response({"error": f"no {request.method} {request.path}"}, status=404)
+
+    async def _told(self, path: str, request: web.BaseRequest) -> web.Response:
+        try:
+            wanted = json.loads(await request.read())
+            if path == "/clock":
+                return self._clock(wanted)
+            return await self._image(wanted)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+    async def _image(self, wanted: Mapping[str, Any]) -> web.Response:
+        try:
+            built = await self._builder.build(
+                Path(wanted["context"]),
+                str(wanted["reference"]),
+                str(wanted.get("dockerfile") or "Dockerfile"),
+                dict(wanted.get("arguments") or {}),
+            )
+        except BuildFailed as error:
+            return web.json_response({"error": str(error)}, status=400)
+        return web.json_response({"reference": built.reference, "digest": built.digest})
+
+    def _clock(self, wanted: Mapping[str, Any]) -> web.Response:
+        if "factor" in wanted:
+            self._world.clock.set_factor(float(wanted["factor"]))
+        if "advance" in wanted:
+            self._world.clock.advance(float(wanted["advance"]))
+        return web.json_response({"factor": self._world.clock.factor})
+
+
+def _app(app: App) -> dict[str, Any]:
+    answered = [
+        {"host": host, "revision": revision, "status": status, "times": times}
+        for (host, revision, status), times in app.answered.items()
+    ]
+    return {
+        "name": app.name,
+        "group": app.group,
+        "url": f"https://{app.host()}" if app.ingress else "",
+        "state": app.state,
+        "traffic": app.traffic,
+        "latest": app.latest,
+        "latest_ready": app.latest_ready,
+        "tags": app.resource.get("tags") or {},
+        "revisions": [
+            {
+                "name": revision.name,
+                "active": revision.active,
+                "running": revision.running_state,
+                "health": revision.health_state,
+                "details": revision.details,
+                "weight": app.weight(revision.name),
+                "replicas": len(revision.copies),
+                "log": [line for copy in revision.copies for line in copy.replica.logs()][-50:],
+            }
+            for revision in app.revisions.values()
+        ],
+        "answered": answered,
+    }

@@ -1,0 +1,359 @@
+"""Azure Resource Manager's routes: Microsoft.App, and enough of the rest for real clients.
+
+Any api-version is taken and given back in polling addresses; paths are matched without regard to
+case. What is not imitated answers 501 and says so, it never passes silently.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+from deploy_action.sandbox.arm import views
+from deploy_action.sandbox.arm.polling import Addresses
+from deploy_action.sandbox.world import App, Operation, Refused, World
+from deploy_action.sandbox.world.refusals import (
+    invalid,
+    not_imitated,
+    refuse,
+    subscription_missing,
+)
+
+_TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
+_RESOURCE_TYPES: Final = ("containerApps", "managedEnvironments", "jobs", "operations")
+
+
+class Arm:
+    """A `seams.Service` for ``management.azure.com``.
+
+    Args:
+        world: what exists.
+        subscription: the only one there is.
+        tenant: its Entra tenant.
+        retry_after_s: seconds that polling answers ask to wait.
+        status_url: whether PATCH answers with ``Azure-AsyncOperation`` too, as it does since 2024.
+        allowed: whether a bearer token is good for Resource Manager.
+        registries: answers for Microsoft.ContainerRegistry, or gives None.
+        registry_list: lists registries for the resource list of a subscription.
+    """
+
+    def __init__(
+        self,
+        *,
+        world: World,
+        subscription: str,
+        tenant: str,
+        retry_after_s: int,
+        status_url: bool,
+        allowed: Callable[[str], bool],
+        registries: Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]],
+        registry_list: Callable[[str], Sequence[Mapping[str, Any]]],
+    ) -> None:
+        self._world = world
+        self._subscription = subscription
+        self._tenant = tenant
+        self._retry_after_s = retry_after_s
+        self._status_url = status_url
+        self._allowed = allowed
+        self._registries = registries
+        self._registry_list = registry_list
+        self._addresses = Addresses()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        try:
+            response = await self._answer(request)
+        except Refused as refused:
+            problem = refused.problem
+            body = {"error": {"code": problem.code, "message": problem.message}}
+            response = web.json_response(body, status=problem.status)
+        if not response.prepared:
+            response.headers.setdefault("x-ms-request-id", secrets.token_hex(16))
+            response.headers.setdefault("x-ms-correlation-request-id", secrets.token_hex(16))
+            response.headers.setdefault("Cache-Control", "no-cache")
+        return response
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not self._allowed(token):
+            return self._who_are_you(given=bool(token))
+        if not request.query.get("api-version"):
+            raise refuse(
+                400,
+                "MissingApiVersionParameter",
+                "The api-version query parameter (?api-version=) is required for all requests.",
+            )
+        parts = [unquote(part) for part in request.path.split("/") if part]
+        match [part.lower() for part in parts]:
+            case ["subscriptions"]:
+                return _listed([self._subscription_view()])
+            case ["tenants"]:
+                tenant = {"id": f"/tenants/{self._tenant}", "tenantId": self._tenant}
+                return _listed([tenant])
+            case ["subscriptions", given, *_]:
+                if given != self._subscription.lower():
+                    raise subscription_missing(parts[1])
+                return await self._in_subscription(request, parts[2:])
+        raise not_imitated(f"{request.method} {request.path}")
+
+    def _who_are_you(self, *, given: bool) -> web.Response:
+        login = f"https://login.microsoftonline.com/{self._tenant}"
+        error = "invalid_token" if given else "authentication_failed"
+        code = "InvalidAuthenticationToken" if given else "AuthenticationFailed"
+        text = (
+            "The access token is invalid."
+            if given
+            else ("Authentication failed. The 'Authorization' header is missing.")
+        )
+        return web.json_response(
+            {"error": {"code": code, "message": text}},
+            status=401,
+            headers={
+                "WWW-Authenticate": f'Bearer authorization_uri="{login}", error="{error}", '
+                f'error_description="{text}"'
+            },
+        )
+
+    async def _in_subscription(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
+        self, request: web.BaseRequest, parts: list[str]
+    ) -> web.StreamResponse:
+        method, low = request.method, [part.lower() for part in parts]
+        match method, low:
+            case "GET", []:
+                return web.json_response(self._subscription_view())
+            case "GET", ["resourcegroups"]:
+                return _listed([self._group_view(name) for name in self._world.groups.values()])
+            case "GET" | "HEAD", ["resourcegroups", _]:
+                return web.json_response(self._group_view(self._world.group(parts[1])))
+            case "GET", ["resources"]:
+                return _listed(self._resources(request.query.get("$filter", "")))
+            case "GET", ["providers"]:
+                return _listed([_provider(name) for name in ("Microsoft.App",)])
+            case "GET", ["providers", _]:
+                return web.json_response(_provider(parts[1]))
+            case "POST", ["providers", _, "register"]:
+                return web.json_response(_provider(parts[1]))
+            case "GET", ["providers", "microsoft.app", "containerapps"]:
+                return _listed([views.app(app) for app in self._world.apps.values()])
+            case "GET", ["providers", "microsoft.app", "managedenvironments"]:
+                return _listed(self._environments(""))
+            case "GET", ["providers", "microsoft.app", "locations", _, kind, operation]:
+                return self._operation(request, kind, operation)
+            case _, ["resourcegroups", _, "providers", "microsoft.app", *_]:
+                return await self._microsoft_app(request, self._world.group(parts[1]), parts[4:])
+        if "microsoft.containerregistry" in low:
+            answer = await self._registries(request)
+            if answer is not None:
+                return answer
+        raise not_imitated(f"{method} {request.path}")
+
+    async def _microsoft_app(  # noqa: C901, PLR0911  a routing table, in one piece
+        self, request: web.BaseRequest, group: str, parts: list[str]
+    ) -> web.StreamResponse:
+        match request.method, [part.lower() for part in parts]:
+            case "GET", ["managedenvironments"]:
+                return _listed(self._environments(group))
+            case "GET", ["managedenvironments", name]:
+                found = [e for e in self._environments(group) if e["name"].lower() == name]
+                if not found:
+                    kind = "Microsoft.App/managedEnvironments"
+                    raise refuse(
+                        404,
+                        "ResourceNotFound",
+                        f"The Resource '{kind}/{name}' under "
+                        f"resource group '{group}' was not found.",
+                    )
+                return web.json_response(found[0])
+            case "GET", ["containerapps"]:
+                apps = [app for app in self._world.apps.values() if app.group == group]
+                return _listed([views.app(app) for app in apps])
+            case "GET", ["containerapps", _]:
+                return web.json_response(views.app(self._world.app(group, parts[1])))
+            case "PUT", ["containerapps", _]:
+                return await self._put(request, group, parts[1])
+            case "PATCH", ["containerapps", _]:
+                return await self._patch(request, group, parts[1])
+            case "DELETE", ["containerapps", _]:
+                return self._delete(request, group, parts[1])
+            case "POST", ["containerapps", _, "listsecrets"]:
+                secrets_ = self._world.app(group, parts[1]).configuration.get("secrets") or ()
+                return _listed([{k: s[k] for k in ("name", "value") if k in s} for s in secrets_])
+            case _, ["containerapps", _, "revisions", *_]:
+                app = self._world.app(group, parts[1])
+                return self._revisions(request.method, app, parts[3:])
+        raise not_imitated(f"{request.method} {request.path}")
+
+    # -- container apps ------------------------------------------------------------------------
+
+    async def _put(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
+        wanted = await _body(request)
+        app, operation = self._world.put(self._subscription, group, name, wanted)
+        headers = {
+            "Azure-AsyncOperation": self._addresses.status(
+                operation, self._subscription, _version(request)
+            ),
+            "Retry-After": str(self._retry_after_s),
+            "x-ms-ratelimit-remaining-subscription-resource-requests": "499",
+            **_TIMEOUT,
+        }
+        shown = views.app(app, resource=operation.asked)
+        return web.json_response(shown, status=201, headers=headers)
+
+    async def _patch(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
+        _, operation = self._world.patch(group, name, await _body(request))
+        return web.Response(status=202, headers=self._polling(operation, request))
+
+    def _delete(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
+        accepted = self._world.delete(group, name)
+        if accepted is None:
+            return web.Response(status=204)
+        headers = self._polling(accepted[1], request)
+        headers.pop("Azure-AsyncOperation", None)
+        return web.Response(status=202, headers=headers)
+
+    def _polling(self, operation: Operation, request: web.BaseRequest) -> dict[str, str]:
+        version, own = _version(request), self._subscription
+        headers = {
+            "Location": self._addresses.result(operation, own, version),
+            "Retry-After": str(self._retry_after_s),
+            "x-ms-ratelimit-remaining-subscription-resource-requests": "499",
+            **_TIMEOUT,
+        }
+        if self._status_url:
+            headers["Azure-AsyncOperation"] = self._addresses.status(operation, own, version)
+        return headers
+
+    def _operation(self, request: web.BaseRequest, kind: str, name: str) -> web.Response:
+        operation = self._world.operations.get(name)
+        if not self._addresses.good(request):
+            raise refuse(
+                403, "InvalidOperationToken", "The token of the operation's address is invalid."
+            )
+        if operation is None:
+            raise refuse(404, "OperationNotFound", f"Operation '{name}' could not be found.")
+        if kind == "containerappoperationstatuses":
+            return web.json_response(views.status(operation, request.path))
+        if operation.runs:
+            return web.Response(
+                status=202,
+                headers={
+                    "Location": self._addresses.result(
+                        operation, self._subscription, _version(request)
+                    ),
+                    "Retry-After": str(self._retry_after_s),
+                },
+            )
+        if operation.problem:
+            problem = operation.problem
+            return web.json_response({"code": problem.code, "message": problem.message})
+        if operation.subject is None:
+            return web.Response(status=204)
+        return web.json_response(views.app(operation.subject))
+
+    def _revisions(self, method: str, app: App, parts: list[str]) -> web.Response:
+        match method, [part.lower() for part in parts]:
+            case "GET", []:
+                return _listed([views.revision(app, one) for one in app.revisions.values()])
+            case "GET", [_]:
+                return web.json_response(views.revision(app, self._world.revision(app, parts[0])))
+            case "GET", [_, "replicas"]:
+                return _listed(views.replicas(app, self._world.revision(app, parts[0])))
+            case "POST", [_, "activate"]:
+                self._world.activate(app, parts[0])
+                return _done("Activate succeeded")
+            case "POST", [_, "deactivate"]:
+                self._world.deactivate(app, parts[0])
+                return _done("Deactivate succeeded")
+            case "POST", [_, "restart"]:
+                self._world.restart(app, parts[0])
+                return _done("Restart succeeded")
+        raise not_imitated(f"{method} on revisions/{'/'.join(parts)}")
+
+    # -- the rest of a subscription ------------------------------------------------------------
+
+    def _environments(self, group: str) -> list[dict[str, Any]]:
+        return [
+            views.environment(item, self._subscription)
+            for item in self._world.environments.values()
+            if group in {"", item.group}
+        ]
+
+    def _resources(self, asked: str) -> list[Mapping[str, Any]]:
+        everything: list[Mapping[str, Any]] = [
+            *self._registry_list(self._subscription),
+            *[views.app(app) for app in self._world.apps.values()],
+        ]
+        keys = ("id", "name", "type", "location")
+        return [
+            {key: item[key] for key in keys}
+            for item in everything
+            if not asked or str(item["type"]).lower() in asked.lower()
+        ]
+
+    def _group_view(self, name: str) -> dict[str, Any]:
+        location = next(
+            item.location for item in self._world.environments.values() if item.group == name
+        )
+        return {
+            "id": f"/subscriptions/{self._subscription}/resourceGroups/{name}",
+            "name": name,
+            "type": "Microsoft.Resources/resourceGroups",
+            "location": location.lower().replace(" ", ""),
+            "properties": {"provisioningState": "Succeeded"},
+        }
+
+    def _subscription_view(self) -> dict[str, Any]:
+        return {
+            "id": f"/subscriptions/{self._subscription}",
+            "authorizationSource": "RoleBased",
+            "managedByTenants": [],
+            "subscriptionId": self._subscription,
+            "tenantId": self._tenant,
+            "displayName": "Local Azure",
+            "state": "Enabled",
+            "subscriptionPolicies": {
+                "locationPlacementId": "Public_2014-09-01",
+                "quotaId": "PayAsYouGo_2014-09-01",
+                "spendingLimit": "Off",
+            },
+        }
+
+
+def _provider(name: str) -> dict[str, Any]:
+    return {
+        "id": f"/providers/{name}",
+        "namespace": name,
+        "registrationState": "Registered",
+        "registrationPolicy": "RegistrationRequired",
+        "resourceTypes": [
+            {"resourceType": kind, "locations": ["East US"], "apiVersions": ["2025-07-01"]}
+            for kind in _RESOURCE_TYPES
+        ],
+    }
+
+
+async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
+    try:
+        body = json.loads(await request.read())
+    except ValueError as error:
+        raise invalid("body", f"it is no JSON: {error}") from None
+    if not isinstance(body, dict):
+        raise invalid("body", "an object was expected")
+    return body
+
+
+def _version(request: web.BaseRequest) -> str:
+    return str(request.query.get("api-version", ""))
+
+
+def _listed(items: Sequence[Mapping[str, Any]]) -> web.Response:
+    return web.json_response({"value": list(items)})
+
+
+def _done(text: str) -> web.Response:
+    return web.json_response(text)

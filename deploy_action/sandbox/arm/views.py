@@ -1,0 +1,244 @@
+"""How Azure writes what exists: key sets, casing and times after recorded answers (2025-2026)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from deploy_action.sandbox.world import App, Environment, Operation, Revision
+
+_CONFIGURATION: Final[Mapping[str, Any]] = {
+    "secrets": None,
+    "activeRevisionsMode": "Single",
+    "targetLabel": "",
+    "ingress": None,
+    "registries": None,
+    "identitySettings": [],
+    "dapr": None,
+    "runtime": None,
+    "maxInactiveRevisions": 100,
+    "service": None,
+}
+_INGRESS: Final[Mapping[str, Any]] = {
+    "fqdn": "",
+    "external": False,
+    "targetPort": None,
+    "exposedPort": 0,
+    "transport": "Auto",
+    "traffic": None,
+    "customDomains": None,
+    "allowInsecure": False,
+    "ipSecurityRestrictions": None,
+    "corsPolicy": None,
+    "clientCertificateMode": None,
+    "stickySessions": None,
+    "additionalPortMappings": None,
+    "targetPortHttpScheme": None,
+}
+_TEMPLATE: Final[Mapping[str, Any]] = {
+    "revisionSuffix": "",
+    "terminationGracePeriodSeconds": None,
+    "containers": None,
+    "initContainers": None,
+    "scale": None,
+    "volumes": None,
+    "serviceBinds": None,
+}
+_SCALE: Final[Mapping[str, Any]] = {
+    "minReplicas": None,
+    "maxReplicas": 10,
+    "cooldownPeriod": 300,
+    "pollingInterval": 30,
+    "rules": None,
+}
+_OWN: Final = frozenset({"configuration", "template", "environmentId", "managedEnvironmentId"})
+
+
+def app(item: App, *, resource: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return an app as GET shows it; *resource* is what was just asked for, before it holds."""
+    stored = copy.deepcopy(dict(resource or item.resource))
+    properties = stored["properties"]
+    group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
+    created = ticks(item.created)
+    return {
+        "id": f"{group}/providers/Microsoft.App/containerapps/{item.name}",
+        "name": item.name,
+        "type": "Microsoft.App/containerApps",
+        "location": item.environment.location,
+        "systemData": {
+            "createdBy": "00000000-0000-0000-0000-000000000000",
+            "createdByType": "Application",
+            "createdAt": created,
+            "lastModifiedBy": "00000000-0000-0000-0000-000000000000",
+            "lastModifiedByType": "Application",
+            "lastModifiedAt": created,
+        },
+        **({"tags": stored["tags"]} if stored.get("tags") else {}),
+        "properties": {
+            "provisioningState": item.state,
+            "runningStatus": "Running",
+            "managedEnvironmentId": item.environment.id,
+            "environmentId": item.environment.id,
+            "workloadProfileName": "Consumption",
+            "patchingMode": "Automatic",
+            "outboundIpAddresses": ["20.0.0.4"],
+            "latestRevisionName": item.latest,
+            "latestReadyRevisionName": item.latest_ready,
+            "latestRevisionFqdn": item.host(item.latest) if item.latest and item.ingress else "",
+            "customDomainVerificationId": item.verification,
+            "configuration": _configuration(item, properties.get("configuration") or {}),
+            "template": template(properties.get("template") or {}),
+            "eventStreamEndpoint": f"https://{_region(item)}.azurecontainerapps.dev{group}"
+            f"/containerApps/{item.name}/eventstream",
+            "delegatedIdentities": [],
+            **{key: value for key, value in properties.items() if key not in _OWN},
+        },
+        "identity": stored.get("identity") or {"type": "None"},
+    }
+
+
+def _region(item: App) -> str:
+    return item.environment.location.lower().replace(" ", "")
+
+
+def _configuration(item: App, stored: Mapping[str, Any]) -> dict[str, Any]:
+    shown = {**_CONFIGURATION, **stored}
+    if shown["secrets"]:
+        shown["secrets"] = [
+            {key: value for key, value in secret.items() if key != "value"}
+            for secret in shown["secrets"]
+        ]
+    if shown["ingress"]:
+        ingress = {**_INGRESS, **shown["ingress"], "fqdn": item.host()}
+        shown["ingress"] = ingress
+    return shown
+
+
+def template(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template with the keys that Azure fills in."""
+    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
+    shown["revisionSuffix"] = shown["revisionSuffix"] or ""
+    shown["scale"] = {**_SCALE, **(shown["scale"] or {})}
+    for container in shown["containers"] or ():
+        resources = container.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"})
+        resources.setdefault("ephemeralStorage", "2Gi")
+        container.setdefault("env", [])
+        container.setdefault("probes", [])
+    return shown
+
+
+def revision(item: App, one: Revision) -> dict[str, Any]:
+    """Return a revision as GET shows it."""
+    group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
+    shown = template(one.template)
+    shown["revisionSuffix"] = None
+    properties: dict[str, Any] = {
+        "createdTime": one.created.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+    }
+    if one.last_active:
+        properties["lastActiveTime"] = one.last_active.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    properties |= {
+        "fqdn": item.host(one.name) if item.ingress else "",
+        "template": shown,
+        "active": one.active,
+        "replicas": len(one.copies),
+        "trafficWeight": item.weight(one.name),
+        "healthState": one.health_state,
+        "provisioningState": one.provisioning_state,
+        "runningState": one.running_state,
+    }
+    if labels := item.labels(one.name):
+        properties["labels"] = labels
+    if one.provisioning_error:
+        properties["provisioningError"] = one.provisioning_error
+    if one.details:
+        properties["runningStateDetails"] = one.details
+    return {
+        "id": f"{group}/providers/Microsoft.App/containerapps/{item.name}/revisions/{one.name}",
+        "name": one.name,
+        "type": "Microsoft.App/containerapps/revisions",
+        "properties": properties,
+    }
+
+
+def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
+    """Return the replicas of a revision as the list shows them."""
+    group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
+    home = f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{one.name}"
+    listed = []
+    for each in one.copies:
+        running = each.replica.exit_code is None
+        state = "Running" if each.ready else "Waiting" if running else "Terminated"
+        stream = f"https://{_region(item)}.azurecontainerapps.dev{home}/replicas"
+        stream = f"{stream}/{each.replica.name}/containers/{each.container}"
+        listed.append(
+            {
+                "id": f"{home}/replicas/{each.replica.name}",
+                "name": each.replica.name,
+                "type": "Microsoft.App/containerApps/revisions/replicas",
+                "properties": {
+                    "createdTime": each.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "runningState": "Running" if each.ready else "NotRunning",
+                    "runningStateDetails": "",
+                    "containers": [
+                        {
+                            "name": each.container,
+                            "containerId": f"containerd://{each.replica.name}",
+                            "ready": each.ready,
+                            "started": each.started,
+                            "restartCount": each.restarts,
+                            "runningState": state,
+                            "runningStateDetails": "",
+                            "logStreamEndpoint": f"{stream}/logstream",
+                            "execEndpoint": f"{stream}/exec",
+                        }
+                    ],
+                    "initContainers": [],
+                },
+            }
+        )
+    return listed
+
+
+def environment(item: Environment, subscription: str) -> dict[str, Any]:
+    """Return a managed environment as GET shows it."""
+    return {
+        "id": item.id,
+        "name": item.name,
+        "type": "Microsoft.App/managedEnvironments",
+        "location": item.location,
+        "properties": {
+            "provisioningState": "Succeeded",
+            "daprAIInstrumentationKey": None,
+            "vnetConfiguration": None,
+            "defaultDomain": item.domain,
+            "staticIp": "20.0.0.5",
+            "appLogsConfiguration": {"destination": None, "logAnalyticsConfiguration": None},
+            "zoneRedundant": False,
+            "customDomainConfiguration": {"customDomainVerificationId": subscription.upper()},
+            "workloadProfiles": [{"workloadProfileType": "Consumption", "name": "Consumption"}],
+        },
+    }
+
+
+def status(operation: Operation, path: str) -> dict[str, Any]:
+    """Return an operation: exactly four fields, and the error once it failed."""
+    shown: dict[str, Any] = {
+        "id": path,
+        "name": operation.id,
+        "status": operation.status,
+        "startTime": ticks(operation.started),
+    }
+    if operation.problem:
+        shown["error"] = {
+            "code": operation.problem.code,
+            "message": operation.problem.message,
+        }
+    return shown
+
+
+def ticks(when: datetime) -> str:
+    """Write a time with seven digits and no zone."""
+    return when.strftime("%Y-%m-%dT%H:%M:%S.%f") + "0"

@@ -1,0 +1,157 @@
+"""The verbs of the sandbox: keep a local Azure running, or play the demonstration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from deploy_action.sandbox.world.clock import INSTANT, REAL
+
+if TYPE_CHECKING:  # its parts are loaded only once one is started
+    from deploy_action.sandbox.server import Options
+
+
+class _Pace(click.ParamType[float]):
+    """``instant``, ``real`` or a number of real seconds for one of Azure's."""
+
+    name = "instant|real|FACTOR"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        named = {"instant": INSTANT, "real": REAL}
+        text = str(value)
+        if text in named:
+            return named[text]
+        with contextlib.suppress(ValueError):
+            if 0 <= float(text) < float("inf"):
+                return float(text)
+        raise click.BadParameter(
+            f"'{text}' is neither 'instant' nor 'real' nor a number like 0.1.", ctx, param
+        )
+
+
+@click.group()
+def sandbox() -> None:
+    """A local Azure: no account, no Docker needed.
+
+    Real clients reach it through a proxy and its own certificate authority, with Azure's own
+    addresses. What it does not imitate is in deploy_action/sandbox/DIFFERENCES.md.
+    """
+
+
+@sandbox.command()
+@click.option(
+    "--env-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the KEY=VALUE environment for clients to this file once everything answers.",
+)
+@click.option(
+    "--directory",
+    type=click.Path(path_type=Path),
+    help="A new folder for all its files, removed in the end. [default: a temporary one]",
+)
+@click.option(
+    "--clock",
+    type=_Pace(),
+    default="instant",
+    show_default=True,
+    help="How long Azure's operations take: at once, as recorded, or that times a factor.",
+)
+@click.option(
+    "--retry-after",
+    type=click.IntRange(min=1),
+    help="Seconds that polling answers ask to wait. [default: Azure's 15, scaled, at least 1]",
+)
+@click.option(
+    "--location-only", is_flag=True, help="Answer as Azure did until 2024: no Azure-AsyncOperation."
+)
+@click.option(
+    "--registry",
+    type=click.Choice(["embedded", "debian"]),
+    default="embedded",
+    show_default=True,
+    help="Where images are kept: in a store of its own, or in Debian's docker-registry.",
+)
+@click.option("--until-stdin-closes", is_flag=True, help="Stop, too, when stdin ends.")
+def up(  # noqa: PLR0917  options of one command
+    env_file: Path | None,
+    directory: Path | None,
+    clock: float,
+    retry_after: int | None,
+    location_only: bool,
+    registry: str,
+    until_stdin_closes: bool,
+) -> None:
+    """Keep a local Azure running until SIGTERM or Ctrl-C.
+
+    Example: python -m deploy_action sandbox up --env-file sandbox.env
+    """
+    from deploy_action.sandbox.server import Options  # noqa: PLC0415  help needs none of it
+
+    with contextlib.ExitStack() as stack:
+        if directory is None:
+            made = tempfile.TemporaryDirectory(prefix="local-azure-")
+            directory = Path(stack.enter_context(made)) / "azure"
+        options = Options(
+            directory=directory.absolute(),
+            factor=clock,
+            retry_after_s=retry_after,
+            status_url=not location_only,
+            debian_registry=registry == "debian",
+        )
+        try:
+            asyncio.run(_until_told(options, env_file, until_stdin_closes=until_stdin_closes))
+        except FileExistsError:
+            raise click.ClickException(
+                f"--directory '{directory}' is there already; name one that can be made anew."
+            ) from None
+        except RuntimeError as error:
+            raise click.ClickException(f"The local Azure could not start: {error}") from None
+        finally:
+            if env_file:
+                env_file.unlink(missing_ok=True)
+
+
+async def _until_told(options: Options, env_file: Path | None, *, until_stdin_closes: bool) -> None:
+    from deploy_action.sandbox.server import running, write_environment  # noqa: PLC0415
+
+    over = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, over.set)
+    if until_stdin_closes:
+        loop.add_reader(sys.stdin.fileno(), _look, over)
+    async with running(options) as environment:
+        if env_file:
+            write_environment(env_file, environment)
+        click.echo(f"ready: {environment['HTTPS_PROXY']} answers for Azure's host names")
+        await over.wait()
+    click.echo("stopped")
+
+
+def _look(over: asyncio.Event) -> None:
+    """End with whoever holds the other end of stdin."""
+    if not os.read(sys.stdin.fileno(), 4096):
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        over.set()
+
+
+@sandbox.command()
+@click.option("--break", "broken", is_flag=True, help="Make the new version sick; watch it return.")
+def demo(*, broken: bool) -> None:
+    """Run the main job in a local Azure and show what was observed.
+
+    Example: python -m deploy_action sandbox demo --break
+    """
+    from deploy_action.sandbox.demo import demo as play  # noqa: PLC0415
+
+    sys.exit(play(broken=broken))

@@ -1,0 +1,166 @@
+"""The network front: an HTTPS proxy that answers for every host name itself. Nothing leaves.
+
+``CONNECT host:443`` is accepted for the names that the sandbox knows; TLS ends here with a
+certificate for that name. Requests without a proxy's form are for the sandbox itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+from aiohttp import web
+
+from deploy_action.sandbox.certificates import Authority
+from deploy_action.sandbox.seams import Service
+
+_LONGEST_HEAD = 64 * 1024
+
+
+class Front:
+    """Listens on a free loopback port.
+
+    Args:
+        authority: for the certificates.
+        hosts: the service for a host name, or None for a name that is not imitated.
+        local: answers what is asked of the sandbox itself.
+        seen: is told host, method, path and status of each answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        authority: Authority,
+        hosts: Callable[[str], Service | None],
+        local: Service,
+        seen: Callable[[str, str, str, int], None],
+    ) -> None:
+        self.authority = authority
+        self.hosts = hosts
+        self._local = local
+        self._seen = seen
+        self.public = web.Server(self._answer, access_log=None)
+        self.own = web.Server(local.handle, access_log=None)
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Listen; return the port."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Opening(self), "127.0.0.1", 0)
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def close(self) -> None:
+        """Stop listening and end connections."""
+        if self._server:
+            self._server.close()
+        await self.public.shutdown(1.0)
+        await self.own.shutdown(1.0)
+
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        host = request.host.partition(":")[0].lower()
+        service = self.hosts(host)
+        if service is None:
+            return web.Response(status=502, text=_unknown(host))
+        status = 0
+        try:
+            response = await service.handle(request)
+            status = response.status
+        finally:
+            self._seen(host, request.method, request.path, status)
+        return response
+
+
+class _Opening(asyncio.Protocol):
+    """The first bytes of a connection: a CONNECT, or a request for the sandbox itself."""
+
+    def __init__(self, front: Front) -> None:
+        self._front = front
+        self._head = b""
+        self._transport: asyncio.Transport
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._head += data
+        if b"\r\n\r\n" not in self._head:
+            if len(self._head) > _LONGEST_HEAD:
+                self._transport.close()
+            return
+        method, _, rest = self._head.partition(b" ")
+        if method != b"CONNECT":
+            own = cast("asyncio.Protocol", self._front.own())
+            own.connection_made(self._transport)
+            self._transport.set_protocol(own)
+            own.data_received(self._head)
+            return
+        host = rest.partition(b" ")[0].decode("ascii", "replace").rpartition(":")[0].lower()
+        if self._front.hosts(host) is None:
+            body = _unknown(host).encode()
+            self._transport.write(
+                b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+                + f"Content-Length: {len(body)}\r\n\r\n".encode()
+                + body
+            )
+            self._transport.close()
+            return
+        self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self._task = asyncio.ensure_future(self._secure(host))
+
+    async def _secure(self, host: str) -> None:
+        late = _Late(cast("asyncio.Protocol", self._front.public()))
+        loop = asyncio.get_running_loop()
+        context = self._front.authority.context_for(host)
+        try:
+            secured = await loop.start_tls(self._transport, late, context, server_side=True)
+        except (OSError, ConnectionError):
+            self._transport.abort()
+            return
+        if secured is not None:
+            late.begin(secured)
+
+
+class _Late(asyncio.Protocol):
+    """Holds back what arrives with the end of the handshake until the inner protocol has begun."""
+
+    def __init__(self, inner: asyncio.Protocol) -> None:
+        self._inner = inner
+        self._early: list[bytes] = []
+        self._begun = self._lost = False
+
+    def begin(self, transport: asyncio.BaseTransport) -> None:
+        self._begun = True
+        self._inner.connection_made(transport)
+        for data in self._early:
+            self._inner.data_received(data)
+        if self._lost:
+            self._inner.connection_lost(None)
+
+    def data_received(self, data: bytes) -> None:
+        if self._begun:
+            self._inner.data_received(data)
+        else:
+            self._early.append(data)
+
+    def eof_received(self) -> bool | None:
+        return self._inner.eof_received() if self._begun else None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = True
+        if self._begun:
+            self._inner.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._inner.resume_writing()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _unknown(host: str) -> str:
+    return f"the local Azure does not answer for {host}, and sends nothing on\n"

@@ -1,0 +1,233 @@
+"""Puts the parts of the local Azure together, starts them, and writes what clients need."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import shutil
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from deploy_action.sandbox import entra as identity
+from deploy_action.sandbox.acr_tasks import Builder, Tasks
+from deploy_action.sandbox.admin import Admin
+from deploy_action.sandbox.arm import Arm
+from deploy_action.sandbox.certificates import Authority
+from deploy_action.sandbox.front import Front
+from deploy_action.sandbox.ingress import Ingress
+from deploy_action.sandbox.registry import Registry
+from deploy_action.sandbox.registry.debian import DebianRegistry
+from deploy_action.sandbox.requestlog import RequestLog
+from deploy_action.sandbox.runtime import ProcessRuntime
+from deploy_action.sandbox.seams import Service
+from deploy_action.sandbox.services import GitRemote, RedisServer
+from deploy_action.sandbox.world import Clock, Environment, World
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+LOCATION: Final = "East US"
+# The two environments of the sample: resource group, its environment's name, its registry.
+HOMES: Final = (
+    ("TheWell-Infra-East", "well-intake-env", "wellintakeregistry"),
+    ("TheWell-Dev-East", "well-intake-env-dev", "wellintakeregistrydev"),
+)
+_WORDS: Final = ("bluegrass", "calmwater", "kindmeadow", "orangetree", "redpond", "whitesand")
+_RETRY_AFTER_S: Final = 15  # recorded since March 2024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a local Azure is to be.
+
+    Args:
+        directory: everything that it writes is in here; made if missing, removed in the end.
+        factor: real seconds for one of Azure's.
+        retry_after_s: what polling answers ask to wait; None scales Azure's 15 seconds.
+        status_url: whether PATCH answers with ``Azure-AsyncOperation`` beside ``Location``.
+        debian_registry: keep images in Debian's docker-registry instead of the embedded store.
+    """
+
+    directory: Path
+    factor: float
+    retry_after_s: int | None = None
+    status_url: bool = True
+    debian_registry: bool = False
+
+
+@contextlib.asynccontextmanager
+async def running(options: Options) -> AsyncIterator[dict[str, str]]:
+    """Run a local Azure for the length of a block; gives the environment for its clients.
+
+    Raises:
+        RuntimeError: a part of it could not start.
+        FileExistsError: the directory is there already.
+    """
+    options.directory.mkdir(mode=0o700, parents=True)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(shutil.rmtree, options.directory, ignore_errors=True)
+        yield await _started(options, stack)
+
+
+async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[str, str]:
+    directory = options.directory
+    redis = RedisServer(directory / "redis")
+    remote = GitRemote(directory / "git")
+    redis_url, _ = await asyncio.gather(redis.start(), _seed(remote))
+    stack.push_async_callback(redis.close)
+
+    github = identity.GitHub(subject="repo:the-well/well-intake:environment:prod")
+    entra = identity.Entra(github=github)
+    subscription = str(uuid.uuid4())
+
+    upstream = None
+    if options.debian_registry:
+        store = DebianRegistry(directory / "registry-store")
+        upstream = await store.start()
+        stack.push_async_callback(store.close)
+    registry = Registry(
+        directory=directory / "registry",
+        hosts=[f"{name}.azurecr.io" for _, _, name in HOMES],
+        check_token=lambda token: entra.good(
+            token, identity.REGISTRY_AUDIENCE, *identity.ARM_AUDIENCES
+        ),
+        upstream=upstream,
+    )
+    stack.push_async_callback(registry.close)
+    builder = Builder(registry=registry)
+    tasks = Tasks(
+        registry=registry,
+        directory=directory / "tasks",
+        builder=builder,
+        groups={name: _home(subscription, group) for group, _, name in HOMES},
+        location=_region(LOCATION),
+    )
+    stack.push_async_callback(tasks.close)
+
+    runtime = ProcessRuntime(directory=directory / "runtime", images=registry)
+    stack.push_async_callback(runtime.close)
+    world = World(
+        environments=_environments(subscription),
+        images=registry,
+        runtime=runtime,
+        clock=Clock(options.factor),
+    )
+    stack.push_async_callback(world.close)
+    ingress = Ingress(world)
+    await ingress.start()
+    stack.push_async_callback(ingress.close)
+
+    arm = Arm(
+        world=world,
+        subscription=subscription,
+        tenant=entra.tenant,
+        retry_after_s=_retry_after(options),
+        status_url=options.status_url,
+        allowed=lambda token: entra.good(token, *identity.ARM_AUDIENCES),
+        registries=tasks.handle_arm,
+        registry_list=tasks.registries,
+    )
+    services: dict[str, Service] = {
+        "management.azure.com": arm,
+        identity.LOGIN: entra,
+        "login.windows.net": entra,
+        tasks.blob_host: tasks,
+        **dict.fromkeys(identity.GITHUB_HOSTS, github),
+        **dict.fromkeys(registry.hosts, registry),
+    }
+
+    def service_for(host: str) -> Service | None:
+        return services.get(host) or (ingress if world.serves(host) else None)
+
+    log = RequestLog()
+    authority = Authority(directory)
+    front = Front(
+        authority=authority,
+        hosts=service_for,
+        local=Admin(world=world, log=log, builder=builder),
+        seen=log.seen,
+    )
+    port = await front.start()
+    stack.push_async_callback(front.close)
+    return {
+        **_on_the_network(f"http://127.0.0.1:{port}", str(authority.ca_file)),
+        "ACTIONS_ID_TOKEN_REQUEST_URL": github.request_url,
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": github.request_token,
+        "AZURE_CLIENT_ID": entra.client,
+        "AZURE_TENANT_ID": entra.tenant,
+        "AZURE_SUBSCRIPTION_ID": subscription,
+        "AZURE_REDIS_CONNECTION_STRING": redis_url,
+        "SANDBOX_URL": f"http://127.0.0.1:{port}",
+        "SANDBOX_GIT_REMOTE": str(remote.path),
+        "SANDBOX_DIRECTORY": str(directory),
+        "SANDBOX_CLIENT_SECRET": entra.secret,
+    }
+
+
+def _on_the_network(proxy: str, ca_file: str) -> dict[str, str]:
+    """Return what puts requests, curl, OpenSSL, Node and git on the sandbox."""
+    local = "localhost,127.0.0.1"
+    return {
+        "HTTPS_PROXY": proxy,
+        "https_proxy": proxy,
+        "NO_PROXY": local,
+        "no_proxy": local,
+        "REQUESTS_CA_BUNDLE": ca_file,
+        "CURL_CA_BUNDLE": ca_file,
+        "SSL_CERT_FILE": ca_file,
+        "NODE_EXTRA_CA_CERTS": ca_file,
+        "GIT_SSL_CAINFO": ca_file,
+    }
+
+
+def write_environment(file: Path, environment: dict[str, str]) -> None:
+    """Write ``KEY=VALUE`` lines, readable by this user alone, all at once or not at all."""
+    text = "".join(f"{name}={value}\n" for name, value in environment.items())
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
+    draft.replace(file)
+
+
+async def _seed(remote: GitRemote) -> None:
+    """Put the sample on a remote, for those who want to try without their own repository."""
+    files: dict[str, bytes | Path] = {
+        path: ROOT / path
+        for path in ("addin", ".github/workflows", ".github/deploy.yml")
+        if (ROOT / path).exists()
+    }
+    await remote.seed(files, "The add-in as it serves today")
+
+
+def _environments(subscription: str) -> list[Environment]:
+    return [
+        Environment(
+            id=f"{_home(subscription, group)}/providers/Microsoft.App/managedEnvironments/{name}",
+            name=name,
+            group=group,
+            location=LOCATION,
+            domain=f"{secrets.choice(_WORDS)}-{secrets.token_hex(4)}"
+            f".{_region(LOCATION)}.azurecontainerapps.io",
+            created=datetime.now(UTC),
+        )
+        for group, name, _ in HOMES
+    ]
+
+
+def _home(subscription: str, group: str) -> str:
+    return f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+def _region(location: str) -> str:
+    return location.lower().replace(" ", "")
+
+
+def _retry_after(options: Options) -> int:
+    if options.retry_after_s is not None:
+        return options.retry_after_s
+    # Never 0: clients read that as "no header" and take their own interval, often 30 seconds.
+    return max(1, round(_RETRY_AFTER_S * min(options.factor, 1.0)))

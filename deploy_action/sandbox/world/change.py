@@ -1,0 +1,203 @@
+"""What a PUT or PATCH makes of an app: pure, no time, no processes.
+
+Source: JSON merge patch (RFC 7396) and recorded traffic of Microsoft.App: arrays replace, enums and
+numbers come back in Azure's own form, an unchanged template makes no revision.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from deploy_action.sandbox.world.refusals import (
+    invalid,
+    registry_secret_missing,
+    secret_invalid,
+    secret_ref_missing,
+)
+
+SUFFIX: Final = re.compile(r"^[a-z0-9](?!.*--)([-a-z0-9]*[a-z0-9])?$")
+_NAME: Final = re.compile(r"^[a-z](?!.*--)[-a-z0-9]{0,30}[a-z0-9]$")
+_LABEL: Final = re.compile(r"^[a-z0-9](?!.*--)[-a-z0-9]{0,62}$")
+_LONGEST_REVISION: Final = 54
+_MOST_TAGS, _LONGEST_TAG = 50, 256
+_READ_ONLY: Final = (
+    "provisioningState",
+    "runningStatus",
+    "latestRevisionName",
+    "latestReadyRevisionName",
+    "latestRevisionFqdn",
+    "customDomainVerificationId",
+    "outboundIpAddresses",
+    "eventStreamEndpoint",
+    "deploymentErrors",
+)
+
+
+def merged(old: Any, patch: Any) -> Any:
+    """Merge: objects by key, null removes, everything else replaces."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    result = copy.deepcopy(dict(old)) if isinstance(old, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            result.pop(key, None)
+        else:
+            result[key] = merged(result.get(key), value)
+    return result
+
+
+def effective(template: Mapping[str, Any]) -> str:
+    """Return what of a template makes it differ from another one."""
+    return json.dumps(_without_nothing(template), sort_keys=True)
+
+
+def checked(
+    name: str, resource: Mapping[str, Any], old: Mapping[str, Any] | None, known: Collection[str]
+) -> dict[str, Any]:
+    """Return *resource* as Azure stores it.
+
+    Args:
+        name: the app's name.
+        resource: all of it as it is asked for.
+        old: as it is stored now, or None.
+        known: the names of the app's revisions.
+
+    Raises:
+        Refused: it cannot be meant.
+    """
+    wanted = copy.deepcopy(dict(resource))
+    properties = wanted.setdefault("properties", {})
+    if not isinstance(properties, dict):
+        raise invalid("properties", "an object was expected")
+    for key in _READ_ONLY:
+        properties.pop(key, None)
+    for key in ("id", "name", "type", "systemData"):
+        wanted.pop(key, None)
+    if not _NAME.fullmatch(name):
+        raise invalid("name", f"'{name}' is not a lower-case name of 2 to 32 letters, digits, -")
+    _tags(wanted)
+    configuration = properties.setdefault("configuration", {})
+    _mode(configuration)
+    _secrets(configuration, old)
+    _ingress(configuration, name, known)
+    _template(properties.setdefault("template", {}), name, configuration)
+    return wanted
+
+
+def _tags(wanted: Mapping[str, Any]) -> None:
+    tags = wanted.get("tags") or {}
+    if len(tags) > _MOST_TAGS:
+        raise invalid("tags", f"{len(tags)} tags, at most {_MOST_TAGS} are allowed")
+    for key, value in tags.items():
+        if len(str(value)) > _LONGEST_TAG:
+            raise invalid("tags", f"the value of '{key}' is longer than {_LONGEST_TAG} characters")
+
+
+def _mode(configuration: dict[str, Any]) -> None:
+    given = str(configuration.get("activeRevisionsMode") or "Single")
+    modes = {mode.lower(): mode for mode in ("Single", "Multiple", "Labels")}
+    if given.lower() not in modes:
+        raise invalid("configuration.activeRevisionsMode", f"'{given}' is none of Azure's modes")
+    configuration["activeRevisionsMode"] = modes[given.lower()]
+
+
+def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> None:
+    """Values never show, so what is written back without one keeps the stored value."""
+    before = ((old or {}).get("properties") or {}).get("configuration") or {}
+    stored = {item["name"]: item for item in before.get("secrets") or ()}
+    lacking = []
+    for item in configuration.get("secrets") or ():
+        if item.get("value") is None and not item.get("keyVaultUrl"):
+            if "value" in stored.get(item.get("name"), {}):
+                item["value"] = stored[item["name"]]["value"]
+            else:
+                lacking.append(str(item.get("name")))
+    if lacking:
+        raise secret_invalid(",".join(lacking))
+    names = {item.get("name") for item in configuration.get("secrets") or ()}
+    for registry in configuration.get("registries") or ():
+        reference = registry.get("passwordSecretRef")
+        if reference and reference not in names:
+            raise registry_secret_missing(reference)
+
+
+def _ingress(configuration: Mapping[str, Any], name: str, known: Collection[str]) -> None:
+    ingress = configuration.get("ingress")
+    if not ingress:
+        return
+    ingress.pop("fqdn", None)
+    transports = {"auto": "Auto", "http": "Http", "http2": "Http2", "tcp": "Tcp"}
+    ingress["transport"] = transports.get(str(ingress.get("transport") or "auto").lower(), "Auto")
+    ingress.setdefault("external", False)
+    ingress.setdefault("allowInsecure", False)
+    ingress.setdefault("exposedPort", 0)
+    if not ingress.get("traffic"):
+        ingress["traffic"] = [{"weight": 100, "latestRevision": True}]
+    total, labels = 0, []
+    for entry in ingress["traffic"]:
+        try:
+            entry["weight"] = int(entry.get("weight") or 0)
+        except (TypeError, ValueError):
+            raise invalid("traffic.weight", f"'{entry.get('weight')}' is no number") from None
+        if not 0 <= entry["weight"] <= 100:
+            raise invalid("traffic.weight", f"{entry['weight']} is not between 0 and 100")
+        total += entry["weight"]
+        _entry(entry, name, known)
+        if entry.get("label"):
+            labels.append(entry["label"])
+    if total != 100:
+        raise invalid("traffic", f"the weights add up to {total}, they must add up to 100")
+    if len(labels) != len(set(labels)):
+        raise invalid("traffic.label", "one label points at two revisions")
+
+
+def _entry(entry: dict[str, Any], name: str, known: Collection[str]) -> None:
+    if entry.get("latestRevision"):
+        entry.pop("revisionName", None)
+    else:
+        entry.pop("latestRevision", None)
+        revision = str(entry.get("revisionName") or "")
+        if revision not in known:
+            raise invalid(
+                "traffic.revisionName", f"'{revision}' is no revision of container app '{name}'"
+            )
+    if entry.get("label") and not _LABEL.fullmatch(str(entry["label"])):
+        raise invalid("traffic.label", f"'{entry['label']}' is no label")
+
+
+def _template(template: Any, name: str, configuration: Mapping[str, Any]) -> None:
+    containers = template.get("containers") if isinstance(template, Mapping) else None
+    if not containers:
+        raise invalid("template.containers", "at least one container was expected")
+    for container in containers:
+        if not container.get("image"):
+            raise invalid("template.containers.image", "an image was expected")
+        container.setdefault("name", name)
+    suffix = template.get("revisionSuffix") or ""
+    if suffix and not SUFFIX.fullmatch(suffix):
+        raise invalid("template.revisionSuffix", f"'{suffix}' is not of {SUFFIX.pattern}")
+    if len(f"{name}--{suffix}") > _LONGEST_REVISION:
+        raise invalid(
+            "template.revisionSuffix",
+            f"'{name}--{suffix}' is longer than {_LONGEST_REVISION} characters",
+        )
+    names = {item.get("name") for item in configuration.get("secrets") or ()}
+    for container in containers:
+        for variable in container.get("env") or ():
+            reference = variable.get("secretRef")
+            if reference and reference not in names:
+                raise secret_ref_missing(reference, container["name"])
+
+
+def _without_nothing(value: Any) -> Any:
+    """Drop what says nothing: null, and what is empty."""
+    if isinstance(value, Mapping):
+        kept = {key: _without_nothing(item) for key, item in value.items()}
+        return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
+    if isinstance(value, list):
+        return [_without_nothing(item) for item in value]
+    return value

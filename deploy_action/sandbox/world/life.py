@@ -1,0 +1,270 @@
+"""The life of a revision: Processing, Activating, Running, and the ways in which that goes wrong.
+
+Replicas are real: a crashing app really crashes, a wrong port is really not listening. The states
+and their times are recorded ones (a crash makes Failed, a wrong port stays Activating for a quarter
+of an hour and ends as ActivationFailed).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
+from deploy_action.sandbox.world.clock import Clock, Spread
+from deploy_action.sandbox.world.model import App, Copy, Revision
+from deploy_action.sandbox.world.probing import Probe
+
+PROCESSING: Final = Spread(6, 9, 20)
+ACTIVATING: Final = Spread(3, 6, 15)
+DRAINING_S: Final = 30.0
+ACTIVATION_LIMIT_S: Final = 870.0
+CRASHES_TO_FAIL: Final = 3
+_BACKOFF_S, _LONGEST_BACKOFF_S = 2.0, 300.0
+_GRACE_S: Final = 30.0
+
+
+class Lives:
+    """Starts, watches and ends the replicas of revisions.
+
+    Args:
+        images: where the platform pulls.
+        runtime: where replicas run.
+        clock: scales delays.
+        became_ready: is told an app and its revision that can serve from now on.
+    """
+
+    def __init__(
+        self,
+        *,
+        images: Images,
+        runtime: Runtime,
+        clock: Clock,
+        became_ready: Callable[[App, Revision], None],
+    ) -> None:
+        self._images = images
+        self._runtime = runtime
+        self._clock = clock
+        self._became_ready = became_ready
+
+    def begin(self, app: App, revision: Revision) -> None:
+        """Let *revision* come up; returns at once."""
+        if revision.life:
+            revision.life.cancel()
+        revision.active, revision.last_active = True, None
+        revision.provisioning_state, revision.running_state = "Provisioning", "Processing"
+        revision.health_state, revision.details = "None", ""
+        revision.life = asyncio.ensure_future(self._live(app, revision))
+
+    def end(self, revision: Revision) -> None:
+        """Let *revision* go: no new requests, the running ones are let through; returns at once."""
+        if revision.life:
+            revision.life.cancel()
+        revision.active = False
+        revision.last_active = self._clock.now()
+        revision.running_state = "Deprovisioning" if revision.copies else "Stopped"
+        revision.life = asyncio.ensure_future(self._go(revision))
+
+    async def restart(self, app: App, revision: Revision) -> None:
+        """Replace each replica by a fresh one, new ones first."""
+        old, revision.copies = list(revision.copies), list(revision.copies)
+        for item in old:
+            fresh = await self._copy(app, revision)
+            revision.copies.append(fresh)
+            while not fresh.ready and fresh.replica.exit_code is None:
+                await self._clock.patience(1.0)
+            await self._end(revision, item)
+
+    async def stop(self, revision: Revision) -> None:
+        """End everything of *revision* now."""
+        if revision.life:
+            revision.life.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await revision.life
+        copies, revision.copies = revision.copies, []
+        for item in copies:
+            if item.care:
+                item.care.cancel()
+        await asyncio.gather(*(item.replica.stop(0.0) for item in copies))
+
+    # -- coming up -----------------------------------------------------------------------------
+
+    async def _live(self, app: App, revision: Revision) -> None:
+        await self._clock.sleep(self._clock.draw(PROCESSING))
+        revision.provisioning_state, revision.running_state = "Provisioned", "Activating"
+        scale = revision.template.get("scale") or {}
+        wanted = max(1, int(scale.get("minReplicas") or 0))
+        most = max(1, int(scale.get("maxReplicas") or 10))
+        limit = asyncio.ensure_future(self._clock.patience(ACTIVATION_LIMIT_S))
+        try:
+            revision.copies += [await self._copy(app, revision) for _ in range(wanted)]
+            await self._clock.sleep(self._clock.draw(ACTIVATING))
+            at_work = "RunningAtMaxScale" if wanted >= most else "Running"
+            limit.add_done_callback(lambda _: revision.changed.set())
+            while True:
+                revision.changed.clear()
+                self._judge(app, revision, at_work, overdue=limit.done())
+                await revision.changed.wait()
+        except (RuntimeError, ImageNotFound) as error:
+            self._failed(revision, f"{error}")
+        finally:
+            limit.cancel()
+
+    def _judge(self, app: App, revision: Revision, at_work: str, *, overdue: bool) -> None:
+        """Say how the revision is by how its replicas are."""
+        copies = revision.copies
+        ready = [item for item in copies if item.ready]
+        restarts = max((item.restarts for item in copies), default=0)
+        if copies and len(ready) == len(copies):
+            if revision.running_state != at_work:
+                revision.provisioning_state, revision.provisioning_error = "Provisioned", ""
+                revision.running_state, revision.health_state = at_work, "Healthy"
+                revision.details = ""
+                self._became_ready(app, revision)
+        elif restarts >= CRASHES_TO_FAIL and not ready:
+            container = next((item.container for item in copies if item.restarts), "")
+            self._failed(revision, f"Failed:{container}ContainerCrashing")
+        elif revision.health_state == "Healthy":
+            revision.running_state = "Degraded"
+            revision.health_state = "Healthy" if ready else "Unhealthy"
+        elif overdue and not ready and revision.running_state == "Activating":
+            revision.running_state = "ActivationFailed"
+            revision.details = (
+                f"The TargetPort {app.target_port} does not match the listening port."
+            )
+
+    def _failed(self, revision: Revision, error: str) -> None:
+        revision.provisioning_state = revision.running_state = "Failed"
+        revision.health_state = "Unhealthy"
+        revision.provisioning_error = error
+        revision.details = f"1/{max(1, len(revision.copies))} {error}"
+
+    # -- one replica ---------------------------------------------------------------------------
+
+    async def _copy(self, app: App, revision: Revision) -> Copy:
+        """Start one replica and take care of it from then on."""
+        container = revision.template["containers"][0]
+        image = await self._images.resolve(container["image"])
+        name = f"{revision.name}-{secrets.token_hex(5)}-{secrets.token_hex(3)[:5]}"
+
+        async def start() -> Any:
+            return await self._start(app, revision, container, image, name)
+
+        item = Copy(await start(), self._clock.now(), str(container["name"]))
+        item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
+        return item
+
+    async def _care(
+        self,
+        app: App,
+        revision: Revision,
+        container: Mapping[str, Any],
+        item: Copy,
+        start: Callable[[], Any],
+    ) -> None:
+        """Probe a replica, and start it again whenever it ends."""
+        while True:
+            probing = asyncio.ensure_future(self._probe(app, revision, container, item))
+            ended = asyncio.ensure_future(item.replica.wait())
+            try:
+                await asyncio.wait({probing, ended}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                probing.cancel()
+                ended.cancel()
+            item.started = item.ready = False
+            item.restarts += 1
+            revision.changed.set()
+            with contextlib.suppress(Exception):
+                await item.replica.stop(0.0)
+            backoff = min(_BACKOFF_S * 2 ** (item.restarts - 1), _LONGEST_BACKOFF_S)
+            await self._clock.patience(backoff)
+            with contextlib.suppress(RuntimeError):
+                item.replica = await start()
+
+    async def _probe(
+        self, app: App, revision: Revision, container: Mapping[str, Any], item: Copy
+    ) -> None:
+        """Return when the replica must be started again."""
+        port, address, clock = app.target_port, item.replica.address, self._clock
+        startup = Probe.of(container, "Startup", port)
+        readiness = Probe.of(container, "Readiness", port)
+        liveness = Probe.of(container, "Liveness", port)
+        await clock.patience(startup.initial_delay)
+        misses = 0
+        while not await startup.ask(address, port, clock):
+            misses += 1
+            if misses >= startup.failures:
+                return
+            await clock.patience(startup.period)
+        item.started = True
+
+        async def ready() -> None:
+            await clock.patience(readiness.initial_delay)
+            hits = misses = 0
+            while True:
+                good = await readiness.ask(address, port, clock)
+                hits, misses = (hits + 1, 0) if good else (0, misses + 1)
+                now_ready = hits >= readiness.successes or (
+                    item.ready and misses < readiness.failures
+                )
+                if now_ready != item.ready:
+                    item.ready = now_ready
+                    revision.changed.set()
+                await clock.patience(readiness.period)
+
+        watching = asyncio.ensure_future(ready())
+        try:
+            await clock.patience(liveness.initial_delay)
+            misses = 0
+            while misses < liveness.failures:
+                good = await liveness.ask(address, port, clock)
+                misses = 0 if good else misses + 1
+                await clock.patience(liveness.period)
+        finally:
+            watching.cancel()
+
+    async def _start(
+        self, app: App, revision: Revision, container: Mapping[str, Any], image: Image, name: str
+    ) -> Any:
+        hidden = {
+            item["name"]: str(item.get("value") or "")
+            for item in app.configuration.get("secrets") or ()
+        }
+        variables = {
+            item["name"]: hidden.get(item.get("secretRef", ""), "") or str(item.get("value") or "")
+            for item in container.get("env") or ()
+        }
+        return await self._runtime.start(
+            name=name,
+            image=image,
+            command=container.get("command") or (),
+            arguments=container.get("args") or (),
+            environment={
+                **variables,
+                "CONTAINER_APP_NAME": app.name,
+                "CONTAINER_APP_REVISION": revision.name,
+                "CONTAINER_APP_REPLICA_NAME": name,
+                "CONTAINER_APP_ENV_DNS_SUFFIX": app.environment.domain,
+                "CONTAINER_APP_HOSTNAME": app.host(revision.name),
+                "CONTAINER_APP_PORT": str(app.target_port),
+            },
+            target_port=app.target_port,
+        )
+
+    # -- going ---------------------------------------------------------------------------------
+
+    async def _go(self, revision: Revision) -> None:
+        await self._clock.patience(DRAINING_S)
+        for item in list(revision.copies):
+            await self._end(revision, item)
+        revision.running_state, revision.health_state = "Stopped", "Healthy"
+
+    async def _end(self, revision: Revision, item: Copy) -> None:
+        if item.care:
+            item.care.cancel()
+        grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
+        await item.replica.stop(float(grace))
+        revision.copies.remove(item)

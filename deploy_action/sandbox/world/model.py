@@ -1,0 +1,189 @@
+"""What exists in the local Azure: apps, their revisions, operations. Plain values, no behaviour."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from deploy_action.sandbox.seams import Replica
+from deploy_action.sandbox.world.refusals import Problem
+
+
+@dataclass(slots=True)
+class Operation:
+    """One long operation of Azure's.
+
+    Args:
+        location: the region in its address.
+        app: the app's name.
+        started: when it was accepted.
+        subject: what its result is about once it succeeded; None after a deletion.
+        asked: the resource as it shall be.
+    """
+
+    location: str
+    app: str
+    started: datetime
+    id: str = field(default_factory=lambda: str(_guid()))
+    status: str = "InProgress"
+    problem: Problem | None = None
+    subject: App | None = None
+    asked: dict[str, Any] | None = None
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has not ended."""
+        return self.status == "InProgress"
+
+
+@dataclass(slots=True)
+class Copy:
+    """One replica of a revision with what its probes found."""
+
+    replica: Replica
+    created: datetime
+    container: str
+    started: bool = False
+    ready: bool = False
+    restarts: int = 0
+    care: asyncio.Task[None] | None = None
+
+
+@dataclass(slots=True)
+class Revision:
+    """One revision; the four state words are Azure's."""
+
+    name: str
+    template: dict[str, Any]
+    created: datetime
+    active: bool = True
+    provisioning_state: str = "Provisioning"
+    health_state: str = "None"
+    running_state: str = "Processing"
+    details: str = ""
+    provisioning_error: str = ""
+    last_active: datetime | None = None
+    copies: list[Copy] = field(default_factory=list)
+    life: asyncio.Task[None] | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def serves(self) -> bool:
+        """Whether requests may be sent to it."""
+        return self.active and any(
+            item.ready and item.replica.exit_code is None for item in self.copies
+        )
+
+    @property
+    def suffix(self) -> str:
+        """What follows the app's name."""
+        return self.name.partition("--")[2]
+
+
+@dataclass(slots=True)
+class Environment:
+    """A managed environment; apps live under its domain."""
+
+    id: str
+    name: str
+    group: str
+    location: str
+    domain: str
+    created: datetime
+
+
+@dataclass(slots=True)
+class App:
+    """One container app.
+
+    Args:
+        name: as it was first written.
+        group: its resource group, likewise.
+        subscription: likewise.
+        resource: what ARM stores of it (``location``, ``tags``, ``properties`` …), secrets' values
+            included.
+        environment: where it lives.
+        created: when.
+    """
+
+    name: str
+    group: str
+    subscription: str
+    resource: dict[str, Any]
+    environment: Environment
+    created: datetime
+    state: str = "InProgress"
+    revisions: dict[str, Revision] = field(default_factory=dict)
+    born: int = 0
+    operation: Operation | None = None
+    latest: str = ""
+    latest_ready: str = ""
+    verification: str = field(default_factory=lambda: secrets.token_hex(32).upper())
+    answered: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+
+    @property
+    def configuration(self) -> Mapping[str, Any]:
+        """Its configuration as stored."""
+        found: Mapping[str, Any] = self.resource["properties"].get("configuration") or {}
+        return found
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """Its template as stored."""
+        return dict(self.resource["properties"].get("template") or {})
+
+    @property
+    def single(self) -> bool:
+        """Whether only one revision is to be active at a time."""
+        return self.configuration.get("activeRevisionsMode") != "Multiple"
+
+    @property
+    def ingress(self) -> Mapping[str, Any] | None:
+        """Its ingress as stored, or None."""
+        return self.configuration.get("ingress")
+
+    @property
+    def target_port(self) -> int:
+        """Where its containers are expected to listen."""
+        return int((self.ingress or {}).get("targetPort") or 80)
+
+    @property
+    def traffic(self) -> list[dict[str, Any]]:
+        """The split as stored; Azure fills in "all to the latest"."""
+        found = (self.ingress or {}).get("traffic")
+        return copy.deepcopy(found) if found else [{"weight": 100, "latestRevision": True}]
+
+    def host(self, name: str = "") -> str:
+        """Return the address of the app, or of a revision of that name."""
+        external = (self.ingress or {}).get("external", True)
+        inner = "" if external else ".internal"
+        return f"{name or self.name}{inner}.{self.environment.domain}"
+
+    def weight(self, revision: str) -> int:
+        """Return the declared weight of a revision: "latest" means the newest, ready or not."""
+        return sum(
+            int(entry.get("weight") or 0)
+            for entry in self.traffic
+            if revision == (self.latest if entry.get("latestRevision") else entry["revisionName"])
+        )
+
+    def labels(self, revision: str) -> list[str]:
+        """Return the labels that point at a revision."""
+        return [
+            str(entry["label"])
+            for entry in self.traffic
+            if entry.get("label")
+            and revision
+            == (self.latest if entry.get("latestRevision") else entry.get("revisionName"))
+        ]
+
+
+def _guid() -> str:
+    raw = secrets.token_hex(16)
+    return f"{raw[:8]}-{raw[8:12]}-{raw[12:16]}-{raw[16:20]}-{raw[20:]}"

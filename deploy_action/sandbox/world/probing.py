@@ -1,0 +1,95 @@
+"""Probes: how the platform asks a container whether it has started, is alive, is ready.
+
+Source: "Health probes in Azure Container Apps": the three kinds, their fields, and the probes that
+an app with an ingress gets when it names none (TCP on the target port).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy_action.sandbox.world.clock import Clock
+
+_DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "Startup": {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 240},
+    "Readiness": {"periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 48},
+    "Liveness": {"periodSeconds": 10, "timeoutSeconds": 1, "failureThreshold": 3},
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """One probe; times in seconds of the world's clock."""
+
+    path: str | None
+    port: int
+    headers: tuple[tuple[str, str], ...]
+    initial_delay: float
+    period: float
+    timeout: float
+    successes: int
+    failures: int
+
+    @classmethod
+    def of(cls, container: Mapping[str, Any], kind: str, target_port: int) -> Probe:
+        """Return the container's probe of *kind*, else the platform's own for it."""
+        given: Mapping[str, Any] = next(
+            (
+                item
+                for item in container.get("probes") or ()
+                if str(item.get("type", "")).lower() == kind.lower()
+            ),
+            _DEFAULTS[kind],
+        )
+        asked = given.get("httpGet") or given.get("tcpSocket") or {}
+        http = "httpGet" in given
+        return cls(
+            path=str(asked.get("path") or "/") if http else None,
+            port=int(asked.get("port") or target_port),
+            headers=tuple((h["name"], h["value"]) for h in asked.get("httpHeaders") or ()),
+            initial_delay=float(given.get("initialDelaySeconds") or 0),
+            period=float(given.get("periodSeconds") or 10),
+            timeout=float(given.get("timeoutSeconds") or 1),
+            successes=int(given.get("successThreshold") or 1),
+            failures=int(given.get("failureThreshold") or 3),
+        )
+
+    async def ask(self, address: tuple[str, int], target_port: int, clock: Clock) -> bool:
+        """Ask once: 200 to 399 on the path, or an open port.
+
+        The replica's *address* stands for its target port; a probe of another port finds nobody.
+        """
+        if self.port != target_port:
+            return False
+        answers: list[bool] = []
+
+        async def look() -> None:
+            answers.append(await _answers(address, self.path, self.headers))
+
+        # A probe's timeout is for a real program on a machine shared by all: never under a second.
+        return await clock.before(max(self.timeout, 20.0), look()) and answers == [True]
+
+
+async def _answers(
+    address: tuple[str, int], path: str | None, headers: tuple[tuple[str, str], ...]
+) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection(*address)
+    except OSError:
+        return False
+    try:
+        if path is None:
+            return True
+        more = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        host = f"{address[0]}:{address[1]}"
+        head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kube-probe/1.30\r\n{more}"
+        writer.write(f"{head}Accept: */*\r\nConnection: close\r\n\r\n".encode())
+        status = (await reader.readline()).split(b" ")[1:2]
+        return bool(status) and status[0].isdigit() and 200 <= int(status[0]) < 400
+    except OSError:
+        return False
+    finally:
+        writer.close()

@@ -1,0 +1,123 @@
+"""What Azure says when it refuses: one catalogue, each text with its source.
+
+R: recorded traffic. I: reported by third parties. Chosen: not established, see DIFFERENCES.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MORE = "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A status with Azure's code and text."""
+
+    status: int
+    code: str
+    message: str
+
+
+class Refused(Exception):  # noqa: N818  it is what happened
+    """A request was refused; nothing has changed."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+def refuse(status: int, code: str, message: str) -> Refused:
+    """Return the exception for one refusal."""
+    return Refused(Problem(status, code, message))
+
+
+def resource_missing(kind: str, name: str, group: str) -> Refused:
+    """R: ARM's own answer for a resource that is not there; *kind* like the type's path."""
+    what = f"The Resource '{kind}/{name}' under resource group '{group}' was not found."
+    return refuse(404, "ResourceNotFound", f"{what} {_MORE}")
+
+
+def group_missing(group: str) -> Refused:
+    """R."""
+    text = f"Resource group '{group}' could not be found."
+    return refuse(404, "ResourceGroupNotFound", text)
+
+
+def subscription_missing(subscription: str) -> Refused:
+    """R: ARM's general answer."""
+    text = f"The subscription '{subscription}' could not be found."
+    return refuse(404, "SubscriptionNotFound", text)
+
+
+def revision_missing(app: str, revision: str) -> Refused:
+    """Chosen: the exact body is not established."""
+    text = f"The revision '{revision}' of container app '{app}' was not found."
+    return refuse(404, "RevisionNotFound", text)
+
+
+def operation_running(app: str, operation: str) -> Refused:
+    """I, many logs of 2026."""
+    text = (
+        f"Cannot modify a container app '{app}' because there is an active provisioning "
+        f"operation in progress. OperationId: '{operation}'."
+    )
+    return refuse(409, "ContainerAppOperationInProgress", text)
+
+
+def registry_secret_missing(secret: str) -> Refused:
+    """R for the code; the sentence is chosen."""
+    text = f"SecretRef '{secret}' defined for registries.passwordSecretRef was not found."
+    return refuse(400, "ContainerAppRegistriesPasswordSecretRefNotFound", text)
+
+
+def secret_ref_missing(secret: str, container: str) -> Refused:
+    """Chosen in its words."""
+    text = f"SecretRef '{secret}' defined for container '{container}' not found."
+    return refuse(400, "ContainerAppSecretRefNotFound", text)
+
+
+def secret_invalid(names: str) -> Refused:
+    """I: what a read-change-write meets, since secrets never show values."""
+    text = (
+        f"Invalid Request: Container app secret(s) with name(s) '{names}' are invalid: "
+        "value or keyVaultUrl and identity should be provided."
+    )
+    return refuse(400, "ContainerAppSecretInvalid", text)
+
+
+def invalid(field: str, detail: str) -> Refused:
+    """Chosen: a value that makes no sense, with the field's name."""
+    return refuse(400, "InvalidRequestContent", f"The field '{field}' is invalid: {detail}")
+
+
+def not_imitated(what: str) -> Refused:
+    """Ours, never Azure's: loud instead of silently wrong."""
+    text = f"The local Azure does not imitate {what}. See DIFFERENCES.md of the sandbox."
+    return refuse(501, "NotImitatedByTheLocalAzure", text)
+
+
+def suffix_taken(app: str, suffix: str) -> Problem:
+    """I (August 2026): how an operation ends whose revision suffix exists already."""
+    detail = (
+        f"Field 'template.revisionsuffix' is invalid with details: 'Invalid value: \"{suffix}\": "
+        f"revision with suffix {suffix} already exists.';.."
+    )
+    return _provisioning(app, detail)
+
+
+def image_missing(app: str, container: str, image: str, words: str) -> Problem:
+    """I: how an operation ends whose image cannot be pulled; *words* are the registry's."""
+    detail = (
+        f"Field 'template.containers.{container}.image' is invalid with details: "
+        f"'Invalid value: \"{image}\": {words}';.."
+    )
+    return _provisioning(app, detail)
+
+
+def _provisioning(app: str, detail: str) -> Problem:
+    text = (
+        f"Failed to provision revision for container app '{app}'. Error details: "
+        f"The following field(s) are either invalid or missing. {detail}"
+    )
+    return Problem(200, "ContainerAppOperationError", text)
