@@ -23,6 +23,8 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 
 @pytest.fixture
-def stage(azure: dict[str, str], tmp_path: Path) -> Stage:
+def stage(azure: dict[str, str], tmp_path: Path) -> Iterator[Stage]:
     """An app that serves 1.3.0.2 from the newest commit of its repository."""
-    return Stage.set_up(azure, tmp_path, f"api-{next(_numbers)}")
+    stage = Stage.set_up(azure, tmp_path, f"api-{next(_numbers)}")
+    yield stage
+    stage.scene.ask("DELETE", stage.scene.path)

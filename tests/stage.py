@@ -9,11 +9,15 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import requests
+
 from deploy_action.sandbox.scene import ROOT, Scene, Users
+from deploy_action.sandbox.world.clock import INSTANT
 
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 HURRY = {
@@ -104,6 +108,20 @@ class Stage:
             outputs=outputs_of(files / "output"),
             summary=(files / "summary.md").read_text("utf-8"),
         )
+
+    def settle(self) -> None:
+        """Wait until no operation runs on the app."""
+        end = time.monotonic() + 60
+        while self.scene.resource()["properties"]["provisioningState"] == "InProgress":
+            assert time.monotonic() < end, "an operation does not end"
+            time.sleep(0.02)
+
+    def clock(self, **change: float) -> None:
+        """Change the pace of the local Azure, or push its time on (then at its usual pace)."""
+        if "advance" in change:
+            change["factor"] = INSTANT
+        url = f"{self.scene.environment['SANDBOX_URL']}/clock"
+        requests.post(url, json=change, timeout=30, proxies={"http": ""}).raise_for_status()
 
     def users(self) -> Users:
         """People who use the app all the time; see `Users.busy`."""

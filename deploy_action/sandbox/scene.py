@@ -49,8 +49,10 @@ def start(directory: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict
             [
                 *(sys.executable, "-m", "deploy_action", "sandbox", "up"),
                 *("--env-file", str(env_file), "--directory", str(directory / "azure")),
+                "--until-stdin-closes",
                 *options,
             ],
+            stdin=subprocess.PIPE,  # so that it ends with us, however we end
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
@@ -75,6 +77,8 @@ def stop(process: subprocess.Popen[bytes]) -> None:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+    if process.stdin:
+        process.stdin.close()
 
 
 @dataclass(slots=True)
@@ -91,6 +95,7 @@ class Scene:
     directory: Path
     app: str = APP
     session: requests.Session = field(init=False)
+    _tokens: dict[str, str] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.session = requests.Session()
@@ -168,6 +173,11 @@ class Scene:
 
     def token(self, resource: str = "https://management.azure.com") -> str:
         """Sign in as the workflow does and return an access token."""
+        if resource not in self._tokens:
+            self._tokens[resource] = self._new_token(resource)
+        return self._tokens[resource]
+
+    def _new_token(self, resource: str) -> str:
         env = self.environment
         asked = self.session.get(
             env["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api%3A%2F%2FAzureADTokenExchange",
@@ -187,17 +197,30 @@ class Scene:
         )
         return str(given.json()["access_token"])
 
+    @property
+    def group_path(self) -> str:
+        """The path of the resource group."""
+        return f"/subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{GROUP}"
+
+    @property
+    def path(self) -> str:
+        """The path of the app."""
+        return f"{self.group_path}/providers/Microsoft.App/containerApps/{self.app}"
+
+    def ask(self, method: str, path: str, body: Any = None, **about: Any) -> requests.Response:
+        """Ask Azure Resource Manager for a whole path or address; any answer is given back."""
+        url = path if path.startswith("https:") else f"https://management.azure.com{path}"
+        about.setdefault("params", None if "api-version=" in url else {"api-version": API_VERSION})
+        about.setdefault("headers", {"Authorization": f"Bearer {self.token()}"})
+        return self.session.request(method, url, json=body, timeout=60, **about)
+
     def arm(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask Azure Resource Manager; *path* begins after the resource group."""
-        group = f"/subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{GROUP}"
-        reply = self.session.request(
-            method,
-            f"https://management.azure.com{group}/providers/Microsoft.App{path}",
-            params={"api-version": API_VERSION},
-            headers={"Authorization": f"Bearer {self.token()}"},
-            json=body,
-            timeout=60,
-        )
+        """Ask Azure Resource Manager; *path* begins after Microsoft.App.
+
+        Raises:
+            RuntimeError: it refused; the message has its words.
+        """
+        reply = self.ask(method, f"{self.group_path}/providers/Microsoft.App{path}", body)
         if not reply.ok:
             raise RuntimeError(f"{method} {path}: {reply.status_code} {reply.text}")
         return reply.json() if reply.content else None
@@ -228,7 +251,7 @@ class Scene:
                 {
                     "type": "Readiness",
                     "httpGet": {"path": "/health/ready", "port": 8000},
-                    "periodSeconds": 1,
+                    "periodSeconds": 5,
                 }
             ],
         }

@@ -237,7 +237,8 @@ class Arm:
         if operation is None:
             raise refuse(404, "OperationNotFound", f"Operation '{name}' could not be found.")
         if kind == "containerappoperationstatuses":
-            return web.json_response(views.status(operation, request.path))
+            wait = {"Retry-After": str(self._retry_after_s)} if operation.runs else {}
+            return web.json_response(views.status(operation, request.path), headers=wait)
         if operation.runs:
             return web.Response(
                 status=202,

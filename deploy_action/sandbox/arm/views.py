@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from deploy_action.sandbox.world import App, Environment, Operation, Revision
+from deploy_action.sandbox.world.change import filled
 
 _CONFIGURATION: Final[Mapping[str, Any]] = {
     "secrets": None,
@@ -36,22 +37,6 @@ _INGRESS: Final[Mapping[str, Any]] = {
     "stickySessions": None,
     "additionalPortMappings": None,
     "targetPortHttpScheme": None,
-}
-_TEMPLATE: Final[Mapping[str, Any]] = {
-    "revisionSuffix": "",
-    "terminationGracePeriodSeconds": None,
-    "containers": None,
-    "initContainers": None,
-    "scale": None,
-    "volumes": None,
-    "serviceBinds": None,
-}
-_SCALE: Final[Mapping[str, Any]] = {
-    "minReplicas": None,
-    "maxReplicas": 10,
-    "cooldownPeriod": 300,
-    "pollingInterval": 30,
-    "rules": None,
 }
 _OWN: Final = frozenset({"configuration", "template", "environmentId", "managedEnvironmentId"})
 
@@ -89,7 +74,7 @@ def app(item: App, *, resource: Mapping[str, Any] | None = None) -> dict[str, An
             "latestRevisionFqdn": item.host(item.latest) if item.latest and item.ingress else "",
             "customDomainVerificationId": item.verification,
             "configuration": _configuration(item, properties.get("configuration") or {}),
-            "template": template(properties.get("template") or {}),
+            "template": filled(properties.get("template") or {}),
             "eventStreamEndpoint": f"https://{_region(item)}.azurecontainerapps.dev{group}"
             f"/containerApps/{item.name}/eventstream",
             "delegatedIdentities": [],
@@ -116,23 +101,10 @@ def _configuration(item: App, stored: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
-def template(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template with the keys that Azure fills in."""
-    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
-    shown["revisionSuffix"] = shown["revisionSuffix"] or ""
-    shown["scale"] = {**_SCALE, **(shown["scale"] or {})}
-    for container in shown["containers"] or ():
-        resources = container.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"})
-        resources.setdefault("ephemeralStorage", "2Gi")
-        container.setdefault("env", [])
-        container.setdefault("probes", [])
-    return shown
-
-
 def revision(item: App, one: Revision) -> dict[str, Any]:
     """Return a revision as GET shows it."""
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
-    shown = template(one.template)
+    shown = filled(one.template)
     shown["revisionSuffix"] = None
     properties: dict[str, Any] = {
         "createdTime": one.created.strftime("%Y-%m-%dT%H:%M:%S+00:00"),

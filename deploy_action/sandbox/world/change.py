@@ -24,6 +24,22 @@ _NAME: Final = re.compile(r"^[a-z](?!.*--)[-a-z0-9]{0,30}[a-z0-9]$")
 _LABEL: Final = re.compile(r"^[a-z0-9](?!.*--)[-a-z0-9]{0,62}$")
 _LONGEST_REVISION: Final = 54
 _MOST_TAGS, _LONGEST_TAG = 50, 256
+_TEMPLATE: Final[Mapping[str, Any]] = {
+    "revisionSuffix": "",
+    "terminationGracePeriodSeconds": None,
+    "containers": None,
+    "initContainers": None,
+    "scale": None,
+    "volumes": None,
+    "serviceBinds": None,
+}
+_SCALE: Final[Mapping[str, Any]] = {
+    "minReplicas": None,
+    "maxReplicas": 10,
+    "cooldownPeriod": 300,
+    "pollingInterval": 30,
+    "rules": None,
+}
 _READ_ONLY: Final = (
     "provisioningState",
     "runningStatus",
@@ -50,9 +66,22 @@ def merged(old: Any, patch: Any) -> Any:
     return result
 
 
+def filled(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template with the keys that Azure fills in."""
+    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
+    shown["revisionSuffix"] = shown["revisionSuffix"] or ""
+    shown["scale"] = {**_SCALE, **(shown["scale"] or {})}
+    for container in shown["containers"] or ():
+        resources = container.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"})
+        resources.setdefault("ephemeralStorage", "2Gi")
+        container.setdefault("env", [])
+        container.setdefault("probes", [])
+    return shown
+
+
 def effective(template: Mapping[str, Any]) -> str:
-    """Return what of a template makes it differ from another one."""
-    return json.dumps(_without_nothing(template), sort_keys=True)
+    """Return what of a template makes it differ from another one: defaults spelled out do not."""
+    return json.dumps(_without_nothing(filled(template)), sort_keys=True)
 
 
 def checked(

@@ -1,0 +1,154 @@
+"""Starting and stopping a local Azure: one command, private to it, gone without a trace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+import requests
+
+from deploy_action.sandbox import scene
+
+
+def _listening(url: str) -> bool:
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((str(parts.hostname), int(parts.port or 0)), 2).close()
+    except OSError:
+        return False
+    return True
+
+
+def _gone(url: str) -> bool:
+    end = time.monotonic() + 20
+    while _listening(url) and time.monotonic() < end:
+        time.sleep(0.02)
+    return not _listening(url)
+
+
+def test_it_says_when_it_is_ready_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    process, env = scene.start(tmp_path)
+    file = tmp_path / "sandbox.env"
+    mode = stat.S_IMODE(file.stat().st_mode)
+    inside = Path(env["SANDBOX_DIRECTORY"])
+    secret_dir = stat.S_IMODE(inside.stat().st_mode)
+    healthy = requests.get(f"{env['SANDBOX_URL']}/healthz", timeout=10, proxies={"http": ""})
+    with redis.Redis.from_url(env["AZURE_REDIS_CONNECTION_STRING"]) as client:
+        ponged = client.ping()
+
+    scene.stop(process)
+
+    assert (mode, secret_dir) == (0o600, 0o700)
+    assert healthy.status_code == 200
+    assert ponged
+    assert process.returncode == 0
+    assert not file.exists()
+    assert not inside.exists()
+    assert not _listening(env["SANDBOX_URL"])
+    assert not _listening(env["AZURE_REDIS_CONNECTION_STRING"])
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["sandbox.log"]
+
+
+def test_its_children_die_with_it_even_when_it_is_killed(tmp_path: Path) -> None:
+    process, env = scene.start(tmp_path)
+    assert _listening(env["AZURE_REDIS_CONNECTION_STRING"])
+
+    process.kill()
+    process.wait()
+
+    assert _gone(env["AZURE_REDIS_CONNECTION_STRING"])
+    scene.stop(process)
+
+
+def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    process, env = scene.start(tmp_path)
+    assert process.stdin is not None
+
+    process.stdin.close()
+
+    assert process.wait(20) == 0
+    assert not _listening(env["SANDBOX_URL"])
+
+
+def test_two_live_side_by_side_and_trust_only_their_own_authority(tmp_path: Path) -> None:
+    homes = [tmp_path / "one", tmp_path / "two"]
+    for home in homes:
+        home.mkdir()
+    (first, one), (second, two) = (scene.start(home) for home in homes)
+    try:
+        session = requests.Session()
+        session.trust_env = False
+        session.proxies = {"https": one["HTTPS_PROXY"]}
+        url = "https://management.azure.com/subscriptions"
+        trusted = session.get(url, verify=one["REQUESTS_CA_BUNDLE"], timeout=10)
+        with pytest.raises(requests.exceptions.SSLError):
+            session.get(url, verify=two["REQUESTS_CA_BUNDLE"], timeout=10)
+    finally:
+        scene.stop(first)
+        scene.stop(second)
+    assert trusted.status_code == 401
+    assert one["AZURE_TENANT_ID"] != two["AZURE_TENANT_ID"]
+
+
+def test_curl_reaches_azure_by_its_own_name_and_nothing_else(azure: dict[str, str]) -> None:
+    def curl(url: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["curl", "--silent", "--show-error", "--max-time", "20", url],
+            env={"PATH": os.environ["PATH"], **azure},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    known = curl("https://management.azure.com/subscriptions?api-version=2022-12-01")
+    unknown = curl("https://example.com/")
+
+    assert "AuthenticationFailed" in known.stdout
+    assert unknown.returncode == 56
+    assert "502" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--clock", "soon"], "'soon' is neither 'instant' nor 'real' nor a number"),
+        (["--retry-after", "0"], "0 is not in the range"),
+        (["--directory", "."], "is there already"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_in_one_sentence(
+    arguments: list[str], sentence: str, tmp_path: Path
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy_action", "sandbox", "up", *arguments],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(scene.ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert done.returncode in {1, 2}
+    assert sentence in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
+    process, env = scene.start(tmp_path)
+
+    process.send_signal(signal.SIGINT)
+
+    assert process.wait(20) == 0
+    assert not Path(env["SANDBOX_DIRECTORY"]).exists()
+    scene.stop(process)
