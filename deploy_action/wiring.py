@@ -18,7 +18,7 @@ from deploy_action.adapters.runner import Runner
 from deploy_action.adapters.shell import Shell
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
-from deploy_action.core.settings import BuilderKind, CommitBy, Settings
+from deploy_action.core.settings import BuilderKind, BumpWhen, CommitBy, Settings
 from deploy_action.rollout.gates import Gates, Questions
 from deploy_action.rollout.refresh import Refresh
 from deploy_action.runtime.https import Web
@@ -147,7 +147,8 @@ class Wiring:
             git=Git(workspace, token=settings.git_token, environment=self._for_programs()),
             file=ManifestFile(workspace / settings.manifest, workspace),
             path=settings.manifest,
-            when=settings.bump,
+            # An image that exists cannot carry a version that is raised only now.
+            when=BumpWhen.NEVER if settings.image else settings.bump,
             part=settings.bump_part,
             publish_it=settings.commit is CommitBy.PUSH,
             run=self.runner.run,

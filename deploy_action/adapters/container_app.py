@@ -22,7 +22,12 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.core.app import App, revision_from_azure
+from deploy_action.core.app import (
+    App,
+    Container,
+    containers_from_azure,
+    revision_from_azure,
+)
 from deploy_action.core.revision import Revision
 from deploy_action.core.split import Split
 from deploy_action.errors import DeployError, PreflightError
@@ -92,6 +97,13 @@ class ContainerApp:
         except PreflightError:
             return None
         return revision_from_azure(found.as_dict())
+
+    def containers(self, revision: str) -> tuple[Container, ...]:
+        """Return the containers of a revision's replicas as they are now."""
+        replicas = self._client.container_apps_revision_replicas
+        with self._told():
+            listed = replicas.list_replicas(self.resource_group, self.name, revision)
+            return containers_from_azure(item.as_dict() for item in listed.value or ())
 
     # -- writes --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -71,6 +71,61 @@ def revision_from_azure(resource: Mapping[str, Any]) -> Revision:
             properties.get("provisioningError") or properties.get("runningStateDetails") or ""
         ),
         template=properties.get("template") or {},
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container of one replica, as the platform sees it.
+
+    Args:
+        started: whether its startup probe has passed.
+        ready: whether its readiness probe passes.
+        restarts: how often it ended and was started again.
+        details: the platform's own words, often empty.
+    """
+
+    name: str
+    started: bool
+    ready: bool
+    restarts: int
+    details: str = ""
+
+    @property
+    def in_words(self) -> str:
+        """What keeps it from serving, for messages."""
+        if self.details:
+            return f"container '{self.name}': {self.details}"
+        if self.ready:
+            return f"container '{self.name}' is ready"
+        if self.restarts:
+            return f"container '{self.name}' ended {self.restarts} times"
+        if self.started:
+            return f"container '{self.name}' runs, but its readiness probe does not pass"
+        return f"container '{self.name}' has not started to listen"
+
+    @property
+    def remedy(self) -> str:
+        """What to look at first."""
+        if self.restarts:
+            return "See its log in Azure for why it ends; image, command and secrets first."
+        if self.started:
+            return "See what its readiness probe's path answers, and its log in Azure."
+        return "Check that it listens on the ingress' target port, and its log in Azure."
+
+
+def containers_from_azure(replicas: Iterable[Mapping[str, Any]]) -> tuple[Container, ...]:
+    """Read the containers of all replicas as ARM lists them."""
+    return tuple(
+        Container(
+            name=str(item.get("name") or ""),
+            started=bool(item.get("started")),
+            ready=bool(item.get("ready")),
+            restarts=int(item.get("restartCount") or 0),
+            details=str(item.get("runningStateDetails") or ""),
+        )
+        for replica in replicas
+        for item in (replica.get("properties") or {}).get("containers") or ()
     )
 
 

@@ -107,7 +107,10 @@ class Settings:
         kinds.text, "", "The image's name in the registry; empty means the app's name."
     )
     image: str = _setting(
-        kinds.text, "", "An image that exists already, to deploy instead of building one."
+        kinds.text,
+        "",
+        "An image that exists already, to deploy instead of building one; the manifest is then "
+        "not raised.",
     )
     builder: BuilderKind = _setting(
         kinds.one_of(BuilderKind),

@@ -93,17 +93,23 @@ class Gates:
         try:
             found = until(look, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0)
         except TimedOut as error:
-            self.record.gated("platform", str(Verdict.UNREACHABLE), error.message)
-            raise GateFailed(
-                error.message,
-                hint="A port that the container does not listen on looks like this: check the "
-                "ingress' target port.",
-            ) from None
+            self.record.gated("platform", str(Verdict.FAIL), error.message)
+            raise self._never_ready(name, error) from None
         except GateFailed as error:
             self.record.gated("platform", str(Verdict.FAIL), error.message)
             raise
         self.record.gated("platform", str(Verdict.PASS), found.in_words)
         return found
+
+    def _never_ready(self, name: str, error: TimedOut) -> GateFailed:
+        """Say what the platform knows of the containers that did not become ready."""
+        try:
+            sick = [item for item in self.app.containers(name) if not item.ready]
+        except DeployError:
+            sick = []
+        if not sick:
+            return GateFailed(error.message, hint="See the revision's log stream in Azure.")
+        return GateFailed(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
     def _healthy(self, revision: Revision) -> Answer:
         answer = self.probes.healthy(revision.fqdn, self.asked.health_path)

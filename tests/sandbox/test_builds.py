@@ -367,7 +367,8 @@ here.txt
         "src/deep/c.md": "x",
         "src/d.md": "x",
     }
-    assert service.build(files)["status"] == "Succeeded"
+    run = service.build(files)
+    assert run["status"] == "Succeeded", service.log(run)
     found = service.files()
     paths = {name for name, member in found.items() if member.isfile()}
     assert paths == {

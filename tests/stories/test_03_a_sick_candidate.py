@@ -21,7 +21,7 @@ def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) ->
     assert stage.checkout_is_clean()
     assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
     assert run.summary.startswith("## Aborted: everything was put back")
-    assert "/health/ready" in run.summary
+    assert "its readiness probe does not pass" in run.summary
     assert "What was put back" in run.summary
     assert "::error " in run.log
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _DIRECTIVE: Final = re.compile(r"#\s*(\w+)\s*=\s*(\S+)\s*")
-_HEREDOC: Final = re.compile(r"<<(-?)\s*([\"']?)(\w+)\2")
+_HEREDOC: Final = re.compile(r"<<(-?)\s*([\"']?)([^\s\"'<]+)\2")
 _WITH_HEREDOC: Final = frozenset({"RUN", "COPY", "ADD"})
 _FLAG: Final = re.compile(r"--([a-z-]+)(?:=(\S*))?(?:\s+|$)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
