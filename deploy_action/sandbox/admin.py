@@ -104,7 +104,7 @@ def _app(app: App) -> dict[str, Any]:
                 "details": revision.details,
                 "weight": app.weight(revision.name),
                 "replicas": len(revision.copies),
-                "log": [line for copy in revision.copies for line in copy.replica.logs()][-50:],
+                "log": [line for copy in revision.copies for line in copy.log][-50:],
             }
             for revision in app.revisions.values()
         ],

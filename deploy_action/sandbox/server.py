@@ -21,6 +21,7 @@ from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.ingress import Ingress
+from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.requestlog import RequestLog
@@ -121,6 +122,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     await ingress.start()
     stack.push_async_callback(ingress.close)
 
+    streams = LogStreams(world)
     arm = Arm(
         world=world,
         subscription=subscription,
@@ -129,6 +131,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         status_url=options.status_url,
         allowed=lambda token: entra.good(token, *identity.ARM_AUDIENCES),
         registries=tasks.handle_arm,
+        streams=streams,
         registry_list=tasks.registries,
     )
     services: dict[str, Service] = {
@@ -136,6 +139,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         identity.LOGIN: entra,
         "login.windows.net": entra,
         tasks.blob_host: tasks,
+        f"{_region(LOCATION)}.azurecontainerapps.dev": streams,
         **dict.fromkeys(identity.GITHUB_HOSTS, github),
         **dict.fromkeys(registry.hosts, registry),
     }

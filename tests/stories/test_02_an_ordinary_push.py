@@ -5,12 +5,13 @@ import redis
 from tests.stage import Stage
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
-WITHOUT_FILE = {
-    "settings_file": "none.yml",
-    "resource_group": "TheWell-Infra-East",
-    "registry": "wellintakeregistry",
-    "context": "addin",
-}
+PLAIN = """\
+environments:
+  prod:
+    resource-group: TheWell-Infra-East
+    registry: wellintakeregistry
+    context: addin
+"""
 
 
 def test_the_second_push_goes_on_from_the_first(stage: Stage) -> None:
@@ -74,7 +75,9 @@ def test_only_the_newest_revisions_stay_active(stage: Stage) -> None:
 
 def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -> None:
     pushed = stage.push_better()
-    run = stage.run(**WITHOUT_FILE)
+    (stage.scene.workspace / "plain.yml").write_text(PLAIN, "utf-8")
+
+    run = stage.run(settings_file="plain.yml")
 
     assert run.exit_code == 0, run.log
     assert stage.branch_head() == pushed

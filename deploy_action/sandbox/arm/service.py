@@ -16,6 +16,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.arm import views
 from deploy_action.sandbox.arm.polling import Addresses
+from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.world import App, Operation, Refused, World
 from deploy_action.sandbox.world.refusals import (
     invalid,
@@ -39,6 +40,7 @@ class Arm:
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` too, as it does since 2024.
         allowed: whether a bearer token is good for Resource Manager.
         registries: answers for Microsoft.ContainerRegistry, or gives None.
+        streams: gives the tokens for log streams.
         registry_list: lists registries for the resource list of a subscription.
     """
 
@@ -52,6 +54,7 @@ class Arm:
         status_url: bool,
         allowed: Callable[[str], bool],
         registries: Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]],
+        streams: LogStreams,
         registry_list: Callable[[str], Sequence[Mapping[str, Any]]],
     ) -> None:
         self._world = world
@@ -62,6 +65,7 @@ class Arm:
         self._allowed = allowed
         self._registries = registries
         self._registry_list = registry_list
+        self._streams = streams
         self._addresses = Addresses()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -128,7 +132,10 @@ class Arm:
                 return web.json_response(self._subscription_view())
             case "GET", ["resourcegroups"]:
                 return _listed([self._group_view(name) for name in self._world.groups.values()])
-            case "GET" | "HEAD", ["resourcegroups", _]:
+            case "HEAD", ["resourcegroups", _]:
+                self._world.group(parts[1])
+                return web.Response(status=204)
+            case "GET", ["resourcegroups", _]:
                 return web.json_response(self._group_view(self._world.group(parts[1])))
             case "GET", ["resources"]:
                 return _listed(self._resources(request.query.get("$filter", "")))
@@ -183,6 +190,11 @@ class Arm:
             case "POST", ["containerapps", _, "listsecrets"]:
                 secrets_ = self._world.app(group, parts[1]).configuration.get("secrets") or ()
                 return _listed([{k: s[k] for k in ("name", "value") if k in s} for s in secrets_])
+            case "POST", ["containerapps", _, "getauthtoken"]:
+                token = self._streams.token(self._world.app(group, parts[1]))
+                return web.json_response(
+                    {"location": request.query.get("location", ""), "properties": token}
+                )
             case _, ["containerapps", _, "revisions", *_]:
                 app = self._world.app(group, parts[1])
                 return self._revisions(request.method, app, parts[3:])
@@ -256,7 +268,9 @@ class Arm:
             return web.Response(status=204)
         return web.json_response(views.app(operation.subject))
 
-    def _revisions(self, method: str, app: App, parts: list[str]) -> web.Response:
+    def _revisions(  # noqa: PLR0911  a routing table, in one piece
+        self, method: str, app: App, parts: list[str]
+    ) -> web.Response:
         match method, [part.lower() for part in parts]:
             case "GET", []:
                 return _listed([views.revision(app, one) for one in app.revisions.values()])
@@ -264,6 +278,15 @@ class Arm:
                 return web.json_response(views.revision(app, self._world.revision(app, parts[0])))
             case "GET", [_, "replicas"]:
                 return _listed(views.replicas(app, self._world.revision(app, parts[0])))
+            case "GET", [_, "replicas", wanted]:
+                found = [
+                    item
+                    for item in views.replicas(app, self._world.revision(app, parts[0]))
+                    if item["name"].lower() == wanted
+                ]
+                if not found:
+                    raise refuse(404, "ReplicaNotFound", f"Replica '{parts[2]}' was not found.")
+                return web.json_response(found[0])
             case "POST", [_, "activate"]:
                 self._world.activate(app, parts[0])
                 return _done("Activate succeeded")

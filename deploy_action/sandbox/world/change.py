@@ -98,7 +98,7 @@ def checked(
     Raises:
         Refused: it cannot be meant.
     """
-    wanted = copy.deepcopy(dict(resource))
+    wanted: dict[str, Any] = _without_null(resource)
     properties = wanted.setdefault("properties", {})
     if not isinstance(properties, dict):
         raise invalid("properties", "an object was expected")
@@ -220,6 +220,15 @@ def _template(template: Any, name: str, configuration: Mapping[str, Any]) -> Non
             reference = variable.get("secretRef")
             if reference and reference not in names:
                 raise secret_ref_missing(reference, container["name"])
+
+
+def _without_null(value: Any) -> Any:
+    """Drop null members: they say as much as members that are not there."""
+    if isinstance(value, Mapping):
+        return {key: _without_null(item) for key, item in value.items() if item is not None}
+    if isinstance(value, list):
+        return [_without_null(item) for item in value]
+    return value
 
 
 def _without_nothing(value: Any) -> Any:

@@ -179,6 +179,7 @@ class Lives:
             revision.changed.set()
             with contextlib.suppress(Exception):
                 await item.replica.stop(0.0)
+            item.past = item.log
             backoff = min(_BACKOFF_S * 2 ** (item.restarts - 1), _LONGEST_BACKOFF_S)
             await self._clock.patience(backoff)
             with contextlib.suppress(RuntimeError):

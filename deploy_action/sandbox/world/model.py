@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from deploy_action.sandbox.seams import Replica
 from deploy_action.sandbox.world.refusals import Problem
+
+LOG_LINES: Final = 300  # as many as Azure's stream gives at most
 
 
 @dataclass(slots=True)
@@ -44,7 +46,7 @@ class Operation:
 
 @dataclass(slots=True)
 class Copy:
-    """One replica of a revision with what its probes found."""
+    """One replica of a revision with what its probes found; *past* is what it wrote before."""
 
     replica: Replica
     created: datetime
@@ -52,7 +54,13 @@ class Copy:
     started: bool = False
     ready: bool = False
     restarts: int = 0
+    past: list[str] = field(default_factory=list)
     care: asyncio.Task[None] | None = None
+
+    @property
+    def log(self) -> list[str]:
+        """What it has written, newest last, also before it was started again."""
+        return [*self.past, *self.replica.logs()][-LOG_LINES:]
 
 
 @dataclass(slots=True)
