@@ -6,6 +6,7 @@ GET /state                      apps, revisions, weights and who answered how of
 GET /requests                   the newest requests; GET /requests/counts counts them by host
 POST /images                    build ``context`` and store it as ``reference``
 POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
+POST /faults                    a list of faults to add; GET counts them; DELETE ends them
 ==============================  ================================================================
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from aiohttp import web
 
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
+from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
 
@@ -29,15 +31,21 @@ class Admin:
     Args:
         world: what exists.
         log: what was asked.
+        faults: what goes wrong on purpose.
         builder: builds images that were there before anything began.
     """
 
-    def __init__(self, *, world: World, log: RequestLog, builder: ImageBuilder) -> None:
+    def __init__(
+        self, *, world: World, log: RequestLog, faults: Faults, builder: ImageBuilder
+    ) -> None:
         self._world = world
         self._log = log
+        self._faults = faults
         self._builder = builder
 
-    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def handle(  # noqa: PLR0911  a routing table, in one piece
+        self, request: web.BaseRequest
+    ) -> web.StreamResponse:
         """Answer one request."""
         match request.method, request.path.rstrip("/"):
             case "GET", "/healthz":
@@ -48,7 +56,12 @@ class Admin:
                 return web.json_response({"requests": self._log.newest()})
             case "GET", "/requests/counts":
                 return web.json_response({"hosts": self._log.counts()})
-            case "POST", "/images" | "/clock" as path:
+            case "GET", "/faults":
+                return web.json_response({"faults": self._faults.told()})
+            case "DELETE", "/faults":
+                self._faults.clear()
+                return web.json_response({"faults": []})
+            case "POST", "/images" | "/clock" | "/faults" as path:
                 return await self._told(path, request)
         return web.json_response({"error": f"no {request.method} {request.path}"}, status=404)
 
@@ -57,6 +70,9 @@ class Admin:
             wanted = json.loads(await request.read())
             if path == "/clock":
                 return self._clock(wanted)
+            if path == "/faults":
+                self._faults.add(wanted)
+                return web.json_response({"faults": self._faults.told()})
             return await self._image(wanted)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)

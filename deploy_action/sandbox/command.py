@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import yaml
 
 from deploy_action.sandbox.world.clock import INSTANT, REAL
 
@@ -81,6 +82,12 @@ def sandbox() -> None:
     show_default=True,
     help="Where images are kept: in a store of its own, or in Debian's docker-registry.",
 )
+@click.option(
+    "--faults",
+    "faults_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A YAML or JSON list of what goes wrong on purpose; see sandbox/faults.py.",
+)
 @click.option("--until-stdin-closes", is_flag=True, help="Stop, too, when stdin ends.")
 def up(  # noqa: PLR0917  options of one command
     env_file: Path | None,
@@ -89,14 +96,20 @@ def up(  # noqa: PLR0917  options of one command
     retry_after: int | None,
     location_only: bool,
     registry: str,
+    faults_file: Path | None,
     until_stdin_closes: bool,
 ) -> None:
     """Keep a local Azure running until SIGTERM or Ctrl-C.
 
     Example: python -m deploy_action sandbox up --env-file sandbox.env
     """
-    from deploy_action.sandbox.server import Options  # noqa: PLC0415  help needs none of it
+    from deploy_action.sandbox.faults import read_faults  # noqa: PLC0415  help needs none of it
+    from deploy_action.sandbox.server import Options  # noqa: PLC0415
 
+    try:
+        faults = read_faults(faults_file) if faults_file else []
+    except (ValueError, yaml.YAMLError) as error:
+        raise click.BadParameter(f"{faults_file}: {error}", param_hint="--faults") from None
     with contextlib.ExitStack() as stack:
         if directory is None:
             made = tempfile.TemporaryDirectory(prefix="local-azure-")
@@ -106,6 +119,7 @@ def up(  # noqa: PLR0917  options of one command
             factor=clock,
             retry_after_s=retry_after,
             status_url=not location_only,
+            faults=faults,
             debian_registry=registry == "debian",
         )
         try:

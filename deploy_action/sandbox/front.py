@@ -13,7 +13,9 @@ from typing import Any, cast
 from aiohttp import web
 
 from deploy_action.sandbox.certificates import Authority
+from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.seams import Service
+from deploy_action.sandbox.world import DOOM, Clock
 
 _LONGEST_HEAD = 64 * 1024
 
@@ -26,6 +28,8 @@ class Front:
         hosts: the service for a host name, or None for a name that is not imitated.
         local: answers what is asked of the sandbox itself.
         seen: is told host, method, path and status of each answer.
+        faults: what goes wrong on purpose.
+        clock: scales the faults' delays.
     """
 
     def __init__(
@@ -35,11 +39,15 @@ class Front:
         hosts: Callable[[str], Service | None],
         local: Service,
         seen: Callable[[str, str, str, int], None],
+        faults: Faults,
+        clock: Clock,
     ) -> None:
         self.authority = authority
         self.hosts = hosts
         self._local = local
         self._seen = seen
+        self._faults = faults
+        self._clock = clock
         self.public = web.Server(self._answer, access_log=None)
         self.own = web.Server(local.handle, access_log=None)
         self._server: asyncio.Server | None = None
@@ -64,10 +72,32 @@ class Front:
             return web.Response(status=502, text=_unknown(host))
         status = 0
         try:
-            response = await service.handle(request)
+            response = await self._carried_out(host, service, request)
             status = response.status
         finally:
             self._seen(host, request.method, request.path, status)
+        return response
+
+    async def _carried_out(
+        self, host: str, service: Service, request: web.BaseRequest
+    ) -> web.StreamResponse:
+        """Let the service answer, unless something is to go wrong."""
+        fault = self._faults.strike(host, request.method, request.path)
+        if fault is None:
+            return await service.handle(request)
+        await self._clock.sleep(fault.delay)
+        ending = DOOM.set(fault.operation)
+        try:
+            replaced = fault.drop or fault.status is not None
+            response = await service.handle(request) if fault.after or not replaced else None
+        finally:
+            DOOM.reset(ending)
+        if fault.drop:
+            if request.transport:
+                request.transport.abort()
+            raise ConnectionResetError("a scripted fault")
+        if fault.status is not None or response is None:
+            return fault.answer()
         return response
 
 

@@ -7,7 +7,9 @@ import secrets
 import aiohttp
 from aiohttp import web
 
-from deploy_action.sandbox.seams import Directory, Refusal
+from deploy_action.sandbox.faults import Faults
+from deploy_action.sandbox.seams import Backend, Directory, Refusal
+from deploy_action.sandbox.world import Clock
 
 _HOP_BY_HOP = {
     "connection",
@@ -31,10 +33,14 @@ class Ingress:
 
     Args:
         directory: knows which replica answers.
+        faults: what goes wrong on purpose.
+        clock: scales the faults' delays.
     """
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, directory: Directory, *, faults: Faults, clock: Clock) -> None:
         self._directory = directory
+        self._faults = faults
+        self._clock = clock
         self._session: aiohttp.ClientSession | None = None
 
     async def start(self) -> None:
@@ -59,6 +65,8 @@ class Ingress:
         if isinstance(picked, Refusal):
             self._directory.answered(host, None, picked.status)
             return web.Response(status=picked.status, text=picked.reason)
+        if struck := await self._struck(host, request, picked):
+            return struck
         body = request.content if request.body_exists else None
         for attempt in range(_TRIES):
             try:
@@ -74,6 +82,26 @@ class Ingress:
             return await _passed_on(request, reply)
         self._directory.answered(host, picked, 503)
         return web.Response(status=503, text=_NO_UPSTREAM)
+
+    async def _struck(
+        self, host: str, request: web.BaseRequest, picked: Backend
+    ) -> web.Response | None:
+        """Let go wrong what is to go wrong; return what is answered instead, if anything is."""
+        fault = self._faults.strike(host, request.method, request.path, picked.revision)
+        if fault is None:
+            return None
+        await self._clock.sleep(fault.delay)
+        if fault.crash:
+            self._directory.crash(picked)
+        if fault.drop:
+            self._directory.answered(host, picked, 0)
+            if request.transport:
+                request.transport.abort()
+            raise ConnectionResetError("a scripted fault")
+        if fault.status is None:
+            return None
+        self._directory.answered(host, picked, fault.status)
+        return fault.answer()
 
     async def _ask(
         self, base: str, request: web.BaseRequest, body: aiohttp.StreamReader | None

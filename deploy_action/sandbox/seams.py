@@ -50,6 +50,10 @@ class Directory(Protocol):
         """Choose a replica for one request, by traffic weight; may wait for a wake-up from zero."""
         ...
 
+    def crash(self, backend: Backend) -> None:
+        """Kill a replica; the platform starts it again."""
+        ...
+
     def answered(self, host: str, backend: Backend | None, status: int) -> None:
         """Count one answer: who gave it and with which status."""
         ...

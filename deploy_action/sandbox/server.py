@@ -8,17 +8,18 @@ import os
 import secrets
 import shutil
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from deploy_action.sandbox import entra as identity
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
+from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.ingress import Ingress
 from deploy_action.sandbox.logstreams import LogStreams
@@ -50,6 +51,7 @@ class Options:
         factor: real seconds for one of Azure's.
         retry_after_s: what polling answers ask to wait; None scales Azure's 15 seconds.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` beside ``Location``.
+        faults: what goes wrong on purpose; `faults` has the fields.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
     """
 
@@ -57,6 +59,7 @@ class Options:
     factor: float
     retry_after_s: int | None = None
     status_url: bool = True
+    faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
 
 
@@ -111,14 +114,15 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
 
     runtime = ProcessRuntime(directory=directory / "runtime", images=registry)
     stack.push_async_callback(runtime.close)
+    clock, faults = Clock(options.factor), Faults(options.faults)
     world = World(
         environments=_environments(subscription),
         images=registry,
         runtime=runtime,
-        clock=Clock(options.factor),
+        clock=clock,
     )
     stack.push_async_callback(world.close)
-    ingress = Ingress(world)
+    ingress = Ingress(world, faults=faults, clock=clock)
     await ingress.start()
     stack.push_async_callback(ingress.close)
 
@@ -152,8 +156,10 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     front = Front(
         authority=authority,
         hosts=service_for,
-        local=Admin(world=world, log=log, builder=builder),
+        local=Admin(world=world, log=log, faults=faults, builder=builder),
         seen=log.seen,
+        faults=faults,
+        clock=clock,
     )
     port = await front.start()
     stack.push_async_callback(front.close)

@@ -11,6 +11,7 @@ import asyncio
 import copy
 import random
 from collections.abc import Coroutine, Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 
 from deploy_action.sandbox.seams import Backend, ImageNotFound, Images, Refusal, Runtime
@@ -33,6 +34,8 @@ PUT: Final = Spread(6, 9, 20)
 PATCH_TEMPLATE: Final = Spread(7, 11, 20)
 PATCH_CONFIGURATION: Final = Spread(7, 9, 17)
 DELETE: Final = Spread(7, 13, 23)
+# How the operation that a request begins is to end, if not by itself: a scripted fault.
+DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
 _APP: Final = "Microsoft.App/containerApps"
 
@@ -242,8 +245,12 @@ class World:
             app.resource = wanted
             self._hand_over(app)
         await self.clock.sleep(half)
+        if doom := DOOM.get():
+            code = doom.get("code", "ContainerAppOperationError")
+            problem = Problem(200, code, doom.get("message", "The operation failed."))
         operation.problem = problem
-        app.state = operation.status = "Failed" if problem else "Succeeded"
+        ending = "Failed" if problem else "Succeeded"
+        app.state = operation.status = doom["status"] if doom else ending
 
     async def _new_revision(
         self, app: App, wanted: dict[str, Any], template: Mapping[str, Any]
@@ -317,6 +324,14 @@ class World:
             return Refusal(503, "no healthy upstream")
         address, port = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).address
         return Backend(found.name, address, port)
+
+    def crash(self, backend: Backend) -> None:
+        """Kill a replica; the platform starts it again."""
+        for app in self.apps.values():
+            found = app.revisions.get(backend.revision)
+            for item in found.copies if found else ():
+                if item.replica.address == (backend.host, backend.port):
+                    self._spawn(item.replica.stop(0.0))
 
     def answered(self, host: str, backend: Backend | None, status: int) -> None:
         """Count one answer."""

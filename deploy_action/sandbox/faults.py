@@ -1,0 +1,177 @@
+"""Scripted faults: which request, which time, and what happens to it instead.
+
+A fault is one mapping, in a YAML or JSON list:
+
+============  ======================================================================================
+``host``      glob on the host name (default ``*``)
+``method``    ``GET``, ``PATCH`` … (default any)
+``path``      glob on the path, no case (default ``*``)
+``revision``  glob on the revision that was picked to answer; only requests of an app's users
+``times``     which of the matching requests: ``1``, ``2-4``, ``3-`` (default all)
+``percent``   how many of those, by chance with a fixed seed (default 100)
+``delay``     seconds to wait first, scaled by the clock
+``status``    answer this instead, with ``headers`` and ``body`` (text, or a mapping for JSON)
+``drop``      ``true``: close the connection without an answer
+``after``     ``true``: the request is carried out first and its answer lost; else it never arrives
+              (control plane only)
+``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``
+``crash``     ``true``: the replica that was picked is killed
+============  ======================================================================================
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from aiohttp import web
+
+_DOES: Final = ("delay", "status", "drop", "operation", "crash")
+
+
+@dataclass(slots=True, kw_only=True)
+class Fault:
+    """One fault; see the module for its fields."""
+
+    host: str = "*"
+    method: str = "*"
+    path: str = "*"
+    revision: str = ""
+    times: tuple[int, int | None] = (1, None)
+    percent: float = 100.0
+    delay: float = 0.0
+    status: int | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+    drop: bool = False
+    after: bool = False
+    operation: Mapping[str, str] | None = None
+    crash: bool = False
+    name: str = ""
+    matched: int = 0
+    happened: int = 0
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Fault:
+        """Read one fault.
+
+        Raises:
+            ValueError: it says something that cannot be meant; the message names the field.
+        """
+        if not isinstance(given, Mapping):
+            raise ValueError(f"a fault is a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
+        known = {item.name for item in fields(cls)} - {"matched", "happened"}
+        unknown = sorted(set(given) - known)
+        if unknown:
+            raise ValueError(f"'{unknown[0]}' is no field of a fault; there are {sorted(known)}")
+        if not any(given.get(key) not in (None, False) for key in _DOES):
+            raise ValueError(f"a fault does nothing without one of {', '.join(_DOES)}")
+        body = given.get("body", "")
+        operation = given.get("operation")
+        if operation is not None and str(operation.get("status")) not in {"Failed", "Canceled"}:
+            raise ValueError("operation: status is Failed or Canceled")
+        return cls(
+            host=str(given.get("host", "*")).lower(),
+            method=str(given.get("method", "*")).upper(),
+            path=str(given.get("path", "*")).lower(),
+            revision=str(given.get("revision", "")),
+            times=_times(given.get("times")),
+            percent=float(given.get("percent", 100)),
+            delay=float(given.get("delay") or 0),
+            status=int(given["status"]) if given.get("status") else None,
+            headers={str(k): str(v) for k, v in dict(given.get("headers") or {}).items()},
+            body=body if isinstance(body, str) else json.dumps(body),
+            drop=bool(given.get("drop")),
+            after=bool(given.get("after")),
+            operation={k: str(v) for k, v in operation.items()} if operation else None,
+            crash=bool(given.get("crash")),
+            name=str(given.get("name") or ""),
+        )
+
+    def meets(self, host: str, method: str, path: str, revision: str) -> bool:
+        """Whether it is about this request at all."""
+        return (
+            bool(self.revision) == bool(revision)
+            and fnmatchcase(host, self.host)
+            and fnmatchcase(method, self.method)
+            and fnmatchcase(path.lower(), self.path)
+            and (not revision or fnmatchcase(revision, self.revision))
+        )
+
+    def answer(self) -> web.Response:
+        """Return what is answered instead."""
+        kind = "application/json" if self.body.startswith(("{", "[")) else "text/plain"
+        headers = {"Content-Type": kind, **self.headers}
+        return web.Response(status=self.status or 500, text=self.body, headers=headers)
+
+
+class Faults:
+    """The faults in force, first match wins."""
+
+    def __init__(self, given: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._faults = [Fault.of(one) for one in given]
+        self._chance = random.Random(0)  # noqa: S311  a repeatable rehearsal
+
+    def add(self, given: Iterable[Mapping[str, Any]]) -> None:
+        """Add faults behind those in force; all or none.
+
+        Raises:
+            ValueError: one of them cannot be meant.
+        """
+        self._faults += [Fault.of(one) for one in given]
+
+    def clear(self) -> None:
+        """Nothing goes wrong any more."""
+        self._faults.clear()
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return each fault's name, and how often it was met and has happened."""
+        return [
+            {"name": one.name, "path": one.path, "matched": one.matched, "happened": one.happened}
+            for one in self._faults
+        ]
+
+    def strike(self, host: str, method: str, path: str, revision: str = "") -> Fault | None:
+        """Return what goes wrong with this request, and count it."""
+        for fault in self._faults:
+            if not fault.meets(host, method, path, revision):
+                continue
+            fault.matched += 1
+            first, last = fault.times
+            in_turn = fault.matched >= first and (last is None or fault.matched <= last)
+            if in_turn and self._chance.random() * 100 < fault.percent:
+                fault.happened += 1
+                return fault
+        return None
+
+
+def read_faults(file: Path) -> list[Mapping[str, Any]]:
+    """Read a file of faults.
+
+    Raises:
+        ValueError: it is no list of faults.
+    """
+    found = yaml.safe_load(file.read_text("utf-8"))
+    if not isinstance(found, list):
+        raise ValueError(f"{file} holds no list of faults")  # noqa: TRY004  one kind of refusal
+    for one in found:
+        Fault.of(one)
+    return found
+
+
+def _times(given: Any) -> tuple[int, int | None]:
+    if given is None:
+        return 1, None
+    first, dash, last = str(given).partition("-")
+    try:
+        start = int(first or 1)
+        end = (int(last) if last else None) if dash else start
+    except ValueError:
+        raise ValueError(f"times: '{given}' is not like 1, 2-4 or 3-") from None
+    return start, end
