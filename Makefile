@@ -4,7 +4,7 @@ BUILD := .build
 SANDBOX_LOCKS := deploy_action/sandbox/requirements.txt
 TEST_LOCKS := tests/requirements.txt
 
-.PHONY: help sandbox setup test lint bench lock clean
+.PHONY: help sandbox setup test test-az lint bench lock clean
 
 help: ## Show the words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -19,6 +19,10 @@ setup: ## Install what the tests need, system packages too where that is possibl
 
 test: setup ## Pass the tests
 	@"$$(cat $(BUILD)/test-python)" -m pytest -n 2 --dist loadgroup $(ARGUMENTS)
+
+test-az: setup ## Put the real az on the local Azure (slow; installs azure-cli apart)
+	@$(PYTHON) .github/bootstrap.py --into $(BUILD) tests/az/requirements.txt > $(BUILD)/az-python
+	@"$$(cat $(BUILD)/test-python)" -m pytest -m az -p no:randomly $(ARGUMENTS) tests/az
 
 lint: setup ## Check style, types, floors and workflows
 	@"$$(cat $(BUILD)/test-python)" .github/lint.py

@@ -59,6 +59,7 @@ class Tasks:
         groups: Mapping[str, str] | None = None,
         location: str = "westeurope",
     ) -> None:
+        self._registry = registry
         self._hosts = {host.partition(".")[0]: host for host in registry.hosts}
         self._groups = {name.lower(): home for name, home in (groups or {}).items()}
         self._location = location
@@ -105,12 +106,16 @@ class Tasks:
         rest = [part for part in one["rest"].split("/") if part]
         return await self._routed(request, name, home, rest)
 
-    async def _routed(
+    async def _routed(  # noqa: PLR0911  a routing table, in one piece
         self, request: web.BaseRequest, name: str, home: str, rest: list[str]
     ) -> web.StreamResponse | None:
         match request.method, [part.lower() for part in rest]:
             case "GET", []:
                 return web.json_response(self._resource(name, home))
+            case "POST", ["listcredentials"]:
+                user, password = self._registry.admin(self._hosts[name])
+                both = [{"name": key, "value": password} for key in ("password", "password2")]
+                return web.json_response({"username": user, "passwords": both})
             case "POST", ["listbuildsourceuploadurl"]:
                 return self._upload(name)
             case "POST", ["schedulerun"]:
@@ -184,7 +189,7 @@ class Tasks:
                 "loginServer": self._hosts[name],
                 "creationDate": created,
                 "provisioningState": "Succeeded",
-                "adminUserEnabled": False,
+                "adminUserEnabled": True,
                 "policies": {
                     "quarantinePolicy": {"status": "disabled"},
                     "azureADAuthenticationAsArmPolicy": {"status": "enabled"},

@@ -165,7 +165,8 @@ class Arm:
         match request.method, [part.lower() for part in parts]:
             case "GET", ["managedenvironments"]:
                 return _listed(self._environments(group))
-            case "GET", ["managedenvironments", name]:
+            case "GET", ["managedenvironments", *rest]:
+                name = "/".join(rest)
                 found = [e for e in self._environments(group) if e["name"].lower() == name]
                 if not found:
                     kind = "Microsoft.App/managedEnvironments"

@@ -100,6 +100,10 @@ class Registry:
         """Return a fresh refresh token: the null user's password, for the platform's own pulls."""
         return self._gates[host.lower()].refresh_token()
 
+    def admin(self, host: str) -> tuple[str, str]:
+        """Return the registry's admin user and its password."""
+        return self._gates[host.lower()].admin
+
     # --- HTTP ----------------------------------------------------------------------------------
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -82,6 +82,7 @@ class Gate:
         self._check_token = check_token
         self._now = now
         self._key = secrets.token_bytes(32)
+        self.admin = (host.partition(".")[0], secrets.token_urlsafe(36))
 
     def exchange(self, sent: Sent) -> dict[str, str]:
         """POST /oauth2/exchange: an Entra token for a refresh token; ``tenant`` is optional.
@@ -146,12 +147,19 @@ class Gate:
 
     def _offered(self, sent: Sent) -> str:
         if sent.basic:
-            user, password = sent.basic
-            return password if user == NULL_USER else ""
-        grant = sent.one("grant_type")
-        if grant == "password":
-            return sent.one("password") if sent.one("username") == NULL_USER else ""
+            return self._password(*sent.basic)
+        if sent.one("grant_type") == "password":
+            return self._password(sent.one("username"), sent.one("password"))
         return sent.one("refresh_token")
+
+    def _password(self, user: str, password: str) -> str:
+        """Return the refresh token that a user and a password stand for, or an empty text."""
+        if user == NULL_USER:
+            return password
+        name, secret = self.admin
+        known = hmac.compare_digest(user.encode(), name.encode())
+        good = hmac.compare_digest(password.encode(), secret.encode())
+        return self.refresh_token() if known and good else ""
 
     def _check_service(self, sent: Sent) -> None:
         service = sent.one("service")

@@ -1,0 +1,230 @@
+"""The real `az` against the local Azure: unmodified, with its default endpoints.
+
+Needs an environment of its own (`make test-az` makes it), and about two minutes: each call of `az`
+takes two to five seconds, wherever its Azure is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from deploy_action.sandbox.scene import GROUP, REGISTRY, ROOT
+from tests.stage import VERSION, Stage
+
+pytestmark = pytest.mark.az
+PYTHON = ROOT / ".build" / "az-python"
+
+
+@dataclass(frozen=True, slots=True)
+class Az:
+    """`az` with a session of its own."""
+
+    stage: Stage
+    program: Path
+    environment: dict[str, str]
+
+    def __call__(self, *words: str) -> Any:
+        """Run it; return what it prints, read as JSON where it is."""
+        done = subprocess.run(
+            [str(self.program), *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, f"az {' '.join(words)}\n{done.stderr}"
+        try:
+            return json.loads(done.stdout)
+        except ValueError:
+            return done.stdout
+
+    def app(self, *words: str) -> Any:
+        """Run `az containerapp` on the stage's app."""
+        return self("containerapp", *words, "--name", self.stage.scene.app, "-g", GROUP)
+
+
+@pytest.fixture(scope="module")
+def az(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Az]:
+    assert PYTHON.exists(), "az is not installed: run 'make test-az'"
+    home = tmp_path_factory.mktemp("az")
+    stage = Stage.set_up(azure, home, "by-az")
+    program = Path(PYTHON.read_text("utf-8").strip()).parent / "az"
+    environment = {
+        **{name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ},
+        **azure,
+        "HOME": str(home),
+        "AZURE_CONFIG_DIR": str(home / "config"),
+        "AZURE_CORE_OUTPUT": "json",
+        "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
+        "AZURE_CORE_COLLECT_TELEMETRY": "false",
+    }
+    found = Az(stage, program, environment)
+    found(*_login(azure), "--password", azure["SANDBOX_CLIENT_SECRET"])
+    yield found
+    stage.scene.ask("DELETE", stage.scene.path)
+
+
+def _login(azure: dict[str, str]) -> tuple[str, ...]:
+    who = ("-u", azure["AZURE_CLIENT_ID"], "--tenant", azure["AZURE_TENANT_ID"])
+    return ("login", "--service-principal", *who)
+
+
+def test_signing_in_with_githubs_token(az: Az, azure: dict[str, str], tmp_path: Path) -> None:
+    asked = az.stage.scene.session.get(
+        azure["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api://AzureADTokenExchange",
+        headers={"Authorization": f"Bearer {azure['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
+        timeout=30,
+    )
+    own = {**az.environment, "AZURE_CONFIG_DIR": str(tmp_path)}
+    other = Az(az.stage, az.program, own)
+
+    other(*_login(azure), "--federated-token", asked.json()["value"])
+
+    shown = other("account", "show")
+    assert shown["id"] == azure["AZURE_SUBSCRIPTION_ID"]
+    assert shown["tenantId"] == azure["AZURE_TENANT_ID"]
+
+
+def test_a_walk_through_revisions_weights_and_labels(az: Az) -> None:
+    stage = az.stage
+    app = stage.scene.app
+    two, three = f"{app}--two", f"{app}--three"
+    image = f"{REGISTRY}.azurecr.io/{app}:{VERSION}"
+
+    assert az.app("show")["properties"]["provisioningState"] == "Succeeded"
+    assert app in [item["name"] for item in az("containerapp", "list", "-g", GROUP)]
+    az.app("update", "--image", image, "--revision-suffix", "two", "--set-env-vars", "A=1")
+    assert [item["name"] for item in az.app("revision", "list")] == [stage.first, two]
+
+    weights = (f"{stage.first}=60", f"{two}=40")
+    az.app("ingress", "traffic", "set", "--revision-weight", *weights)
+    assert stage.weights() == {stage.first: 60, two: 40}
+    shown = az.app("ingress", "traffic", "show")
+    assert {item.get("revisionName"): item["weight"] for item in shown} == {
+        None: 0,
+        stage.first: 60,
+        two: 40,
+    }
+    assert az.app("ingress", "show")["fqdn"] in stage.url
+
+    az.app("revision", "label", "add", "--label", "blue", "--revision", stage.first)
+    az.app("revision", "label", "add", "--label", "green", "--revision", two)
+    az.app("revision", "label", "swap", "--source", "blue", "--target", "green")
+    labels = {
+        item.get("label"): item.get("revisionName") for item in az.app("ingress", "traffic", "show")
+    }
+    assert (labels["blue"], labels["green"]) == (two, stage.first)
+    az.app("revision", "label", "remove", "--label", "blue")
+    assert "blue" not in [item.get("label") for item in az.app("ingress", "traffic", "show")]
+
+    assert az.app("revision", "deactivate", "--revision", two) == "Deactivate succeeded"
+    assert az.app("revision", "show", "--revision", two)["properties"]["active"] is False
+    assert az.app("revision", "activate", "--revision", two) == "Activate succeeded"
+    assert az.app("revision", "restart", "--revision", two) == "Restart succeeded"
+    az.app("revision", "copy", "--from-revision", two, "--revision-suffix", "three")
+    assert three in stage.scene.revisions()
+    assert az.app("revision", "set-mode", "--mode", "single") == "Single"
+    replicas = az.app("replica", "list", "--revision", three)
+    assert [item["name"].startswith(three) for item in replicas] == [True]
+
+
+def test_a_container_s_log_is_its_real_output(az: Az) -> None:
+    image = f"{REGISTRY}.azurecr.io/{az.stage.scene.app}:{VERSION}"
+    where = ("--name", "talker", "-g", GROUP)
+    az(
+        *("containerapp", "create", *where, "--environment", "well-intake-env"),
+        *("--image", image, "--ingress", "external", "--target-port", "8000"),
+        *("--command", "python", "--args", "-c,print('ready when you are',flush=True);"),
+    )
+    shown = subprocess.run(
+        [str(az.program), "containerapp", "logs", "show", *where, "--tail", "5"],
+        env=az.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    assert "ready when you are" in shown.stdout
+    az("containerapp", "delete", *where, "--yes")
+    listed = [item["name"] for item in az("containerapp", "list", "-g", GROUP)]
+    assert "talker" not in listed
+
+
+def test_up_and_the_environment(az: Az) -> None:
+    image = f"{REGISTRY}.azurecr.io/{az.stage.scene.app}:{VERSION}"
+    where = ("--name", "quick", "-g", GROUP, "--environment", "well-intake-env")
+    az(
+        *("containerapp", "up", *where, "--image", image),
+        *("--ingress", "external", "--target-port", "8000"),
+    )
+    environment = az("containerapp", "env", "show", "-n", "well-intake-env", "-g", GROUP)
+    url = f"https://quick.{environment['properties']['defaultDomain']}/version"
+
+    assert az.stage.scene.session.get(url, timeout=30).status_code == 200
+
+
+def test_the_registry_and_its_remote_build(az: Az) -> None:
+    app = az.stage.scene.app
+    token = az("acr", "login", "-n", REGISTRY, "--expose-token")
+    subprocess.run(
+        [
+            *(str(az.program), "acr", "build", "-r", REGISTRY, "-t", f"{app}:from-az"),
+            str(az.stage.scene.workspace / "addin"),
+        ],
+        env=az.environment,
+        capture_output=True,
+        check=True,
+        timeout=120,
+    )
+    tags = az("acr", "repository", "show-tags", "-n", REGISTRY, "--repository", app)
+
+    assert token["loginServer"] == f"{REGISTRY}.azurecr.io"
+    assert tags == ["1.3.0.2", "from-az"]
+
+
+@pytest.mark.parametrize("kind", ["app", "revision", "label"])
+def test_curl_reaches_each_kind_of_address(az: Az, azure: dict[str, str], kind: str) -> None:
+    stage = az.stage
+    domain = stage.url.partition(".")[2]
+    entry = {"revisionName": stage.first, "weight": 100, "label": "steady"}
+    stage.settle()
+    body = {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}}
+    assert stage.scene.ask("PATCH", stage.scene.path, body).status_code == 202
+    stage.settle()
+    stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/activate")
+    stage.scene.wait_until_serving()
+    host = {
+        "app": f"{stage.scene.app}.{domain}",
+        "revision": f"{stage.first}.{domain}",
+        "label": f"{stage.scene.app}---steady.{domain}",
+    }[kind]
+
+    done = subprocess.run(
+        [
+            *("curl", "--silent", "--show-error", "--cacert", azure["CURL_CA_BUNDLE"]),
+            *("--proxy", azure["HTTPS_PROXY"], f"https://{host}/version"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    )
+
+    assert json.loads(done.stdout)["revision"] == stage.first
+
+
+def test_every_request_of_az_was_imitated(az: Az, azure: dict[str, str]) -> None:
+    url = f"{azure['SANDBOX_URL']}/requests"
+    asked = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
+
+    assert [item for item in asked if item["status"] in {501, 500, 0}] == []
