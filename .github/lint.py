@@ -12,7 +12,7 @@ WORKFLOWS = ".github/workflows"
 CHECKS = {
     "style": ["ruff", "check", *OURS],
     "format": ["ruff", "format", "--check", *OURS],
-    "types": ["mypy", "--strict", "deploy_action", "tests", "benchmarks"],
+    "types": ["mypy", "--strict", "deploy_action", "tests", "benchmarks", "addin"],
     "types of the scripts": ["mypy", "--strict", ".github/bootstrap.py", ".github/lint.py"],
     "floors": ["lint-imports"],
     "spelling": ["codespell", *OURS, "README.md", "CHANGELOG.md"],

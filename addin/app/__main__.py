@@ -1,0 +1,112 @@
+"""Serve the API and the add-in: standard library only, one thread a connection.
+
+Environment: PORT (8000), CONTAINER_APP_REVISION and DEPLOY_COMMIT (for /version), ACCESS_LOG=1.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from app.greeting import GREETING
+from app.health import HEALTHY
+from app.pages import read_pages, version_of
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = read_pages(ROOT)
+VERSION = version_of(PAGES["/manifest.xml"].body)
+A_YEAR_S = 365 * 24 * 3600
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers one connection's requests."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+    timeout = 75
+
+    def do_GET(self) -> None:
+        """Answer GET."""
+        parts = urlsplit(self.path)
+        if page := PAGES.get(parts.path):
+            # A page under its version never changes; without one it is asked for each time.
+            versioned = f"v={VERSION}" in parts.query.split("&")
+            kept = f"public, max-age={A_YEAR_S}, immutable" if versioned else "no-cache"
+            about = {"Cache-Control": kept, "ETag": page.etag}
+            if self.headers.get("If-None-Match") == page.etag:
+                self._send(304, b"", about)
+            else:
+                self._send(200, page.body, {**about, "Content-Type": page.type})
+            return
+        status, answer = api(parts.path)
+        body = json.dumps(answer).encode()
+        self._send(status, body, {"Content-Type": "application/json", "Cache-Control": "no-store"})
+
+    do_HEAD = do_GET  # noqa: N815  the server looks for this name
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def version_string(self) -> str:
+        """Say nothing about what serves."""
+        return "well-intake"
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
+        """Log requests only when asked to."""
+        if os.environ.get("ACCESS_LOG") == "1":
+            super().log_message(format, *args)
+
+
+def api(path: str) -> tuple[int, dict[str, str]]:
+    """Return status and answer of a path of the API."""
+    healthy = (200, {"status": "ok"}) if HEALTHY else (503, {"status": "sick"})
+    answers = {
+        "/health": healthy,
+        "/health/ready": healthy,
+        "/health/live": (200, {"status": "alive"}),
+        "/api/greeting": (200, {"greeting": GREETING}),
+        "/version": (
+            200,
+            {
+                "version": VERSION,
+                "revision": os.environ.get("CONTAINER_APP_REVISION", ""),
+                "commit": os.environ.get("DEPLOY_COMMIT", ""),
+            },
+        ),
+    }
+    return answers.get(path, (404, {"error": f"there is no {path}"}))
+
+
+class Server(ThreadingHTTPServer):
+    """Ends at once: open connections do not hold it up."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    port = int(os.environ.get("PORT") or 8000)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with Server(("", port), Handler) as server:
+        print(f"version {VERSION} listens on port {port}", flush=True)
+        server.serve_forever(poll_interval=60)
+
+
+if __name__ == "__main__":
+    main()

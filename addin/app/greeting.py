@@ -1,0 +1,3 @@
+"""What the app is for."""
+
+GREETING = "Hello from the well"
