@@ -1,6 +1,7 @@
 """Serve the API and the add-in: standard library only, one thread a connection.
 
-Environment: PORT (8000), CONTAINER_APP_REVISION and DEPLOY_COMMIT (for /version), ACCESS_LOG=1.
+Environment: PORT (8000; 0 takes a free one, the first line printed names it), ACCESS_LOG=1,
+CONTAINER_APP_REVISION and DEPLOY_COMMIT (for /version).
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ import sys
 from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import TCPServer
 from urllib.parse import urlsplit
 
 from app.greeting import GREETING
 from app.health import HEALTHY
-from app.pages import read_pages, version_of
+from app.pages import Page, read_pages, version_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = read_pages(ROOT)
 VERSION = version_of(PAGES["/manifest.xml"].body)
-A_YEAR_S = 365 * 24 * 3600
+A_DAY_S = 24 * 3600
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -36,10 +38,7 @@ class Handler(BaseHTTPRequestHandler):
         """Answer GET."""
         parts = urlsplit(self.path)
         if page := PAGES.get(parts.path):
-            # A page under its version never changes; without one it is asked for each time.
-            versioned = f"v={VERSION}" in parts.query.split("&")
-            kept = f"public, max-age={A_YEAR_S}, immutable" if versioned else "no-cache"
-            about = {"Cache-Control": kept, "ETag": page.etag}
+            about = {"Cache-Control": kept(page, parts.query), "ETag": page.etag}
             if self.headers.get("If-None-Match") == page.etag:
                 self._send(304, b"", about)
             else:
@@ -71,6 +70,17 @@ class Handler(BaseHTTPRequestHandler):
             super().log_message(format, *args)
 
 
+def kept(page: Page, query: str) -> str:
+    """Return the Cache-Control of a page that was asked for with *query*.
+
+    Under its own version a page never changes; under another it may be another revision's, so it
+    is asked for each time. Office requires that images can be kept.
+    """
+    if f"v={VERSION}" in query.split("&"):
+        return f"public, max-age={365 * A_DAY_S}, immutable"
+    return f"public, max-age={A_DAY_S}" if page.type.startswith("image/") else "no-cache"
+
+
 def api(path: str) -> tuple[int, dict[str, str]]:
     """Return status and answer of a path of the API."""
     healthy = (200, {"status": "ok"}) if HEALTHY else (503, {"status": "sick"})
@@ -98,13 +108,18 @@ class Server(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
+    def server_bind(self) -> None:
+        """Bind, and do not ask DNS for this machine's name as the base does: it can take long."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
+
 
 def main() -> None:
     """Serve until SIGTERM."""
     port = int(os.environ.get("PORT") or 8000)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with Server(("", port), Handler) as server:
-        print(f"version {VERSION} listens on port {port}", flush=True)
+        print(f"version {VERSION} listens on port {server.server_port}", flush=True)
         server.serve_forever(poll_interval=60)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -16,9 +16,8 @@ TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Page:
-    """One file as it is served."""
+class Page(NamedTuple):
+    """One file as it is served: its bytes, media type and entity tag."""
 
     body: bytes
     type: str
@@ -40,5 +39,6 @@ def read_pages(root: Path) -> dict[str, Page]:
 
 def version_of(manifest: bytes) -> str:
     """Return what the manifest's Version says, or an empty text."""
+    manifest = re.sub(rb"<!--.*?-->", b"", manifest, flags=re.DOTALL)
     found = re.search(rb"<Version>\s*([0-9.]+)\s*</Version>", manifest)
     return found[1].decode() if found else ""

@@ -1,0 +1,260 @@
+"""The repository's workflows: least rights, pinned actions, no text of others in a script."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy_action.core.settings import Command, Settings, declared
+from deploy_action.inputs import load
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDER = ROOT / ".github" / "workflows"
+TOOLS = Path(sys.executable).parent
+NAMES = ("ci", "deploy", "rollback")
+PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+
+
+def workflow(name: str) -> dict[str, Any]:
+    """Return a workflow as data; PyYAML reads the key ``on`` as true."""
+    found = yaml.safe_load((FOLDER / f"{name}.yml").read_text("utf-8"))
+    assert isinstance(found, dict)
+    return {("on" if key is True else key): value for key, value in found.items()}
+
+
+def job(name: str) -> dict[str, Any]:
+    """Return the one job of a workflow."""
+    (found,) = workflow(name)["jobs"].values()
+    assert isinstance(found, dict)
+    return found
+
+
+def own_step(name: str) -> dict[str, Any]:
+    """Return the step that uses this action."""
+    (found,) = (step for step in job(name)["steps"] if step.get("uses") == "./")
+    assert isinstance(found, dict)
+    return found
+
+
+def settings(environment: str, **more: str) -> Settings:
+    """Return what the repository's settings file says for *environment*."""
+    return load({"INPUT_ENVIRONMENT": environment}, ROOT, more)
+
+
+def test_there_are_these_and_no_others() -> None:
+    assert sorted(file.name for file in FOLDER.iterdir()) == [f"{name}.yml" for name in NAMES]
+
+
+# --- rights ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "rights"),
+    [
+        ("ci", {"contents": "read"}),
+        ("deploy", {"contents": "write", "id-token": "write"}),
+        ("rollback", {"contents": "read", "id-token": "write"}),
+    ],
+)
+def test_a_workflow_has_no_rights_and_its_job_only_those_it_needs(
+    name: str, rights: dict[str, str]
+) -> None:
+    assert workflow(name)["permissions"] == {}
+    assert job(name)["permissions"] == rights
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_foreign_action_is_pinned_by_commit_and_tells_its_version(name: str) -> None:
+    text = (FOLDER / f"{name}.yml").read_text("utf-8")
+    foreign = [line.strip(" -") for line in text.splitlines() if "uses:" in line]
+    foreign = [line for line in foreign if line != "uses: ./"]
+
+    assert foreign
+    assert [line for line in foreign if not PINNED.fullmatch(line)] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_checkout_leaves_no_token_behind(name: str) -> None:
+    (checkout,) = (
+        s for s in job(name)["steps"] if s.get("uses", "").startswith("actions/checkout@")
+    )
+
+    assert checkout["with"]["persist-credentials"] is False
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_expression_stands_inside_a_script(name: str) -> None:
+    scripts = [step["run"] for step in job(name)["steps"] if "run" in step]
+
+    assert [script for script in scripts if "${{" in script] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
+    whole = workflow(name)
+    text = yaml.safe_dump(whole)
+    given = own_step(name)["with"].values() if name != "ci" else ()
+
+    assert text.count("secrets.") == sum("secrets." in str(value) for value in given)
+
+
+def test_nothing_secret_stands_in_the_settings_file() -> None:
+    secret = {setting.name for setting in declared() if setting.secret}
+    environments = yaml.safe_load((ROOT / ".github" / "deploy.yml").read_text("utf-8"))
+    written = {name for block in environments["environments"].values() for name in block}
+
+    assert secret
+    assert written & (secret | {"client-id", "tenant-id", "subscription-id"}) == set()
+
+
+# --- when and beside what ----------------------------------------------------------------------
+
+
+def test_a_push_to_main_and_nothing_else_deploys() -> None:
+    assert workflow("deploy")["on"] == {"push": {"branches": ["main"]}}
+
+
+def test_a_rollback_is_started_by_hand_with_environment_revision_and_reason() -> None:
+    (event,) = workflow("rollback")["on"]
+    asked = workflow("rollback")["on"][event]["inputs"]
+
+    assert event == "workflow_dispatch"
+    assert list(asked) == ["environment", "revision", "reason"]
+    assert (asked["environment"]["type"], asked["environment"]["default"]) == ("choice", "prod")
+    assert asked["environment"]["options"] == ["prod", "dev"]
+    assert not any(asked[name].get("required") for name in ("revision", "reason"))
+
+
+def test_a_rollout_in_progress_is_never_cancelled_by_the_next() -> None:
+    assert workflow("deploy")["concurrency"] == {
+        "group": "deploy-prod",
+        "cancel-in-progress": False,
+    }
+
+
+def test_a_rollback_waits_for_other_rollbacks_of_its_environment_only() -> None:
+    assert workflow("rollback")["concurrency"] == {
+        "group": "rollback-${{ inputs.environment }}",
+        "cancel-in-progress": False,
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_job_ends_some_time_and_no_step_of_ours_is_cut_off(name: str) -> None:
+    """A limit on the action's step would cut off its second step as well."""
+    assert 0 < job(name)["timeout-minutes"] <= 60
+    assert [step for step in job(name)["steps"] if "timeout-minutes" in step] == []
+
+
+def test_the_job_runs_in_the_environment_that_it_changes() -> None:
+    assert job("deploy")["environment"] == own_step("deploy")["with"]["environment"] == "prod"
+    assert job("rollback")["environment"] == "${{ inputs.environment }}"
+    assert own_step("rollback")["with"]["environment"] == "${{ inputs.environment }}"
+
+
+# --- the action's inputs and settings ----------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["deploy", "rollback"])
+def test_a_workflow_gives_only_inputs_that_exist(name: str) -> None:
+    assert set(own_step(name)["with"]) <= {setting.name for setting in declared()}
+
+
+def test_what_is_asked_for_by_hand_reaches_the_rollback() -> None:
+    given = own_step("rollback")["with"]
+
+    assert given["command"] == Command.ROLLBACK.value
+    for name in ("environment", "revision", "reason"):
+        assert given[name] == f"${{{{ inputs.{name} }}}}"
+
+
+def test_a_step_reads_only_outputs_that_the_action_has() -> None:
+    action = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
+    text = (FOLDER / "deploy.yml").read_text("utf-8")
+    read = re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", text)
+
+    assert read
+    assert {step for step, _ in read} == {own_step("deploy")["id"]}
+    assert {output for _, output in read} <= set(action["outputs"])
+
+
+def test_the_environments_are_the_two_that_can_be_chosen() -> None:
+    written = yaml.safe_load((ROOT / ".github" / "deploy.yml").read_text("utf-8"))
+
+    assert list(written["environments"]) == ["prod", "dev"]
+
+
+@pytest.mark.parametrize("name", ["deploy", "rollback", "status", "repair"])
+@pytest.mark.parametrize(
+    ("environment", "group", "app", "registry"),
+    [
+        ("prod", "TheWell-Infra-East", "well-intake-api", "wellintakeregistry"),
+        ("dev", "TheWell-Dev-East", "well-intake-api-dev", "wellintakeregistrydev"),
+    ],
+)
+def test_the_settings_file_is_enough_for_every_command(
+    name: str, environment: str, group: str, app: str, registry: str
+) -> None:
+    found = settings(environment, command=name)
+
+    assert (found.resource_group, found.app, found.registry) == (group, app, registry)
+    assert found.cache_patterns == ("manifest:*", "config:*", "email:pattern:*")
+    assert (found.identity_path, found.manifest_path) == ("/version", "/manifest.xml")
+    assert (ROOT / found.context / "Dockerfile").is_file()
+    assert (ROOT / found.manifest).is_file()
+
+
+# --- the linters -------------------------------------------------------------------------------
+
+
+def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
+    words = ["--offline", "--strict-collection", "--persona", "pedantic", "--no-progress"]
+    return lint("zizmor", *words, str(folder / ".github"), str(folder / "action.yml"), cwd=folder)
+
+
+def lint(program: str, *words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(TOOLS / program), *words], cwd=cwd, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    """The workflows and the action, to be spoilt."""
+    (tmp_path / ".git").mkdir()  # actionlint looks for the project's root
+    shutil.copytree(FOLDER, tmp_path / ".github" / "workflows")
+    for name in ("action.yml", ".github/dependabot.yml", ".github/zizmor.yml"):
+        shutil.copy(ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_the_security_linter_finds_nothing() -> None:
+    found = zizmor(ROOT)
+
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_syntax_linter_finds_nothing() -> None:
+    found = lint("actionlint", cwd=ROOT)
+
+    assert found.returncode == 0, found.stdout
+
+
+def test_the_linters_do_look_at_these_files(copy: Path) -> None:
+    assert zizmor(copy).returncode == 0
+    assert lint("actionlint", cwd=copy).returncode == 0
+    file = copy / ".github" / "workflows" / "rollback.yml"
+    text = file.read_text("utf-8")
+
+    file.write_text(f"{text}      - run: echo ${{{{ inputs.reason }}}}\n", "utf-8")
+    assert "template-injection" in zizmor(copy).stdout
+
+    file.write_text(text.replace("inputs.reason", "inputs.raeson"), "utf-8")
+    assert "raeson" in lint("actionlint", cwd=copy).stdout
