@@ -1,0 +1,118 @@
+"""Redis' patterns, matched as the server matches them.
+
+Source: stringmatchlen in Redis 7's util.c. Python's fnmatch is another language: the two differ on
+escapes, negated, unclosed and empty classes, and reversed ranges.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_ANY, _ONE, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*", b"?", b"[", b"]", b"^", b"\\", b"-"
+_SPECIAL = _ANY + _ONE + _OPEN + _ESCAPE
+
+
+@dataclass(frozen=True, slots=True)
+class Glob:
+    """One pattern.
+
+    Args:
+        text: as the user wrote it.
+        expression: the same for bytes in Python.
+    """
+
+    text: str
+    expression: re.Pattern[bytes]
+
+    @classmethod
+    def of(cls, text: str) -> Glob:
+        """Return the pattern; every text is one."""
+        return cls(text, re.compile(_translated(text.encode()), re.DOTALL))
+
+    def matches(self, key: bytes) -> bool:
+        """Whether the server would find *key* by this pattern."""
+        return self.expression.fullmatch(key) is not None
+
+    @property
+    def matches_everything(self) -> bool:
+        """Whether it would empty the database: nothing but ``*`` and ``?``, and a ``*`` in it.
+
+        ``?*`` spares only the empty key, which hardly exists; it counts as everything, too.
+        """
+        return bool(self.text) and set(self.text) <= {"*", "?"} and "*" in self.text
+
+    @property
+    def prefix(self) -> bytes:
+        """What every matching key begins with."""
+        data = self.text.encode()
+        end = next((i for i, byte in enumerate(data) if byte in _SPECIAL), len(data))
+        return data[:end]
+
+
+def common_prefix(globs: list[Glob]) -> bytes:
+    """Return what every key that any of *globs* matches begins with."""
+    prefixes = [glob.prefix for glob in globs]
+    if not prefixes:
+        return b""
+    shortest = min(prefixes, key=len)
+    for length in range(len(shortest), 0, -1):
+        if all(prefix.startswith(shortest[:length]) for prefix in prefixes):
+            return shortest[:length]
+    return b""
+
+
+def escaped(literal: bytes) -> bytes:
+    """Return a pattern that matches *literal* alone."""
+    return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", literal)
+
+
+def _translated(data: bytes) -> bytes:
+    found: list[bytes] = []
+    i = 0
+    while i < len(data):
+        byte = data[i : i + 1]
+        i += 1
+        if byte == _ANY:
+            if not found or found[-1] != b".*":
+                found.append(b".*")
+        elif byte == _ONE:
+            found.append(b".")
+        elif byte == _OPEN:
+            klass, i = _class(data, i)
+            found.append(klass)
+        elif byte == _ESCAPE and i < len(data):
+            found.append(re.escape(data[i : i + 1]))
+            i += 1
+        else:
+            found.append(re.escape(byte))
+    return b"".join(found)
+
+
+def _class(data: bytes, i: int) -> tuple[bytes, int]:
+    """Read a class from behind its bracket; an unclosed one ends with the pattern."""
+    negated = data[i : i + 1] == _NOT
+    i += negated
+    ranges: list[tuple[int, int]] = []
+    while i < len(data) and data[i : i + 1] != _CLOSE:
+        if data[i : i + 1] == _ESCAPE and i + 1 < len(data):
+            i += 1
+            ranges.append((data[i], data[i]))
+        elif i + 2 < len(data) and data[i + 1 : i + 2] == _RANGE:
+            ranges += _range(data[i], data[i + 2])
+            i += 2
+        else:
+            ranges.append((data[i], data[i]))
+        i += 1
+    if not ranges:
+        return (b"." if negated else b"(?!)"), i + 1
+    inner = b"".join(b"\\x%02x-\\x%02x" % pair for pair in ranges)
+    return b"[" + (b"^" if negated else b"") + inner + b"]", i + 1
+
+
+def _range(one: int, other: int) -> list[tuple[int, int]]:
+    """Return a range as the server sees it: it compares signed bytes, and swaps reversed ends."""
+    low, high = sorted(byte - 256 if byte > 127 else byte for byte in (one, other))
+    if low < 0 <= high:
+        return [(low + 256, 255), (0, high)]
+    return [(low % 256, high % 256)]

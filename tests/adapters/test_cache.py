@@ -1,0 +1,177 @@
+"""The cache against a real Redis: what goes, what stays, and what is said when it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
+
+import pytest
+import redis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from deploy_action.adapters.cache import Cache, CacheError
+from deploy_action.core.cache_target import parse
+from deploy_action.core.glob import Glob
+from deploy_action.errors import InputError
+from deploy_action.sandbox.services import RedisServer
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real server of this module's own."""
+    with asyncio.Runner() as runner:
+        server = RedisServer(tmp_path_factory.mktemp("redis"))
+        yield runner.run(server.start())
+        runner.run(server.close())
+
+
+@pytest.fixture
+def outside(url: str) -> Iterator[redis.Redis]:
+    """Somebody else's client, on an empty database."""
+    with redis.Redis.from_url(url) as client:
+        client.flushall()
+        yield client
+
+
+@pytest.fixture
+def cache(url: str) -> Iterator[Cache]:
+    cache = Cache(parse(url))
+    yield cache
+    cache.close()
+
+
+def test_twenty_thousand_keys_go_and_not_one_other(cache: Cache, outside: redis.Redis) -> None:
+    gone = {f"{kind}:{number}": "x" for kind in ("manifest", "config") for number in range(10_000)}
+    kept = {f"session:{number}": "x" for number in range(10_000)} | {"manifest": "x", "": "x"}
+    outside.mset({**gone, **kept})
+
+    done = cache.clear(["manifest:*", "config:*", "nothing:*"])
+
+    assert done.complete
+    assert [(item.pattern, item.removed) for item in done.patterns] == [
+        ("manifest:*", 10_000),
+        ("config:*", 10_000),
+        ("nothing:*", 0),
+    ]
+    assert set(cast("list[bytes]", outside.keys("*"))) == {key.encode() for key in kept}
+
+
+def test_a_clearing_whose_time_is_over_says_so(url: str, outside: redis.Redis) -> None:
+    outside.mset({f"config:{number}": "x" for number in range(30_000)})
+    cache = Cache(parse(url), budget_s=0)
+
+    done = cache.clear(["config:*"])
+
+    assert not done.complete
+    assert 0 < done.patterns[0].removed < 30_000
+    assert outside.dbsize() == 30_000 - done.patterns[0].removed
+    cache.close()
+
+
+@pytest.mark.parametrize("pattern", ["*", "**", "?*", "*?"])
+def test_a_pattern_that_would_empty_the_database_is_refused(
+    cache: Cache, outside: redis.Redis, url: str, pattern: str
+) -> None:
+    outside.set("session:1", "x")
+
+    with pytest.raises(InputError, match="matches every key"):
+        cache.clear(["config:*", pattern])
+
+    assert outside.dbsize() == 1
+    allowed = Cache(parse(url), allow_flush=True)
+    allowed.clear([pattern])
+    allowed.close()
+    assert outside.dbsize() == 0
+
+
+def test_values_and_history_have_an_end(cache: Cache, outside: redis.Redis) -> None:
+    cache.put("deployment:current", "now", 60)
+    for number in range(5):
+        cache.push_history("deployment:history", f"run {number}", keep=3, ttl_s=60)
+
+    assert cache.get("deployment:current") == "now"
+    assert cache.get("nothing") is None
+    assert outside.lrange("deployment:history", 0, -1) == [b"run 4", b"run 3", b"run 2"]
+    assert 0 < outside.ttl("deployment:current") <= 60
+    assert 0 < outside.ttl("deployment:history") <= 60
+
+
+def test_metrics_are_the_server_s_own(cache: Cache, outside: redis.Redis) -> None:
+    outside.config_resetstat()
+    assert cache.metrics().hit_rate is None
+    outside.set("a", "1")
+    for key in ("a", "a", "a", "b"):
+        outside.get(key)
+
+    found = cache.metrics()
+
+    assert (found.keys, found.hits, found.misses) == (1, 3, 1)
+    assert found.hit_rate == 0.75
+    assert found.used_memory > 0
+    assert cache.ping() > 0
+
+
+@pytest.mark.parametrize(
+    ("given_url", "why"),
+    [
+        ("redis://:very-secret@127.0.0.1:1/0", "the connection was refused"),
+        ("redis://:very-secret@no.such.invalid:1/0", "the name does not resolve"),
+        ("redis://:very-secret@HERE", "user or password were refused"),
+        ("redis://HERE", "user or password were refused"),
+    ],
+    ids=["nobody listens", "no such name", "wrong password", "no password"],
+)
+def test_what_cannot_be_reached_is_told_apart_and_no_secret_shows(
+    url: str, given_url: str, why: str
+) -> None:
+    cache = Cache(parse(given_url.replace("HERE", url.rpartition("@")[2])))
+
+    with pytest.raises(CacheError, match=why) as caught:
+        cache.clear(["config:*"])
+
+    assert "very-secret" not in f"{caught.value}{caught.value.hint}{caught.value!r}"
+    cache.close()
+
+
+def test_a_read_only_replica_is_said_to_be_one(
+    url: str, cache: Cache, outside: redis.Redis, tmp_path: Path
+) -> None:
+    outside.set("config:1", "x")
+    with asyncio.Runner() as runner:
+        server = RedisServer(tmp_path)
+        primary = runner.run(server.start())
+        outside.config_set("masterauth", parse(primary).password)
+        outside.replicaof("127.0.0.1", parse(primary).port)
+        try:
+            with pytest.raises(CacheError, match="it is a replica"):
+                cache.put("a", "b", 60)
+        finally:
+            outside.replicaof("NO", "ONE")
+            runner.run(server.close())
+
+
+GLYPHS = "ab-]^[*?\\!é"
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(pattern=st.text(GLYPHS, min_size=1, max_size=8))
+def test_patterns_mean_what_the_server_means(pattern: str, everything: redis.Redis) -> None:
+    glob = Glob.of(pattern)
+    keys = cast("list[bytes]", everything.keys("*"))
+
+    assert {key for key in keys if glob.matches(key)} == set(everything.keys(pattern))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
+    """A server with all short keys that the glyphs make."""
+    with asyncio.Runner() as runner:
+        server = RedisServer(tmp_path_factory.mktemp("globs"))
+        with redis.Redis.from_url(runner.run(server.start())) as client:
+            short = [a + b + c for a in GLYPHS for b in ["", *GLYPHS] for c in ["", "a", "-"]]
+            client.mset(dict.fromkeys(short, "x"))
+            yield client
+        runner.run(server.close())

@@ -1,0 +1,80 @@
+"""Where the cache is, as people write it."""
+
+import pytest
+
+from deploy_action.core.cache_target import CacheTarget, parse
+from deploy_action.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("text", "target"),
+    [
+        ("redis://localhost", CacheTarget(host="localhost", port=6379, tls=False)),
+        (
+            "rediss://:a%2Fb%3D@cache.redis.cache.windows.net/3",
+            CacheTarget(
+                host="cache.redis.cache.windows.net",
+                port=6380,
+                tls=True,
+                password="a/b=",
+                database=3,
+            ),
+        ),
+        (
+            "rediss://app:key@x.westeurope.redis.azure.net",
+            CacheTarget(
+                host="x.westeurope.redis.azure.net",
+                port=10000,
+                tls=True,
+                username="app",
+                password="key",
+            ),
+        ),
+        (
+            "c.redis.cache.windows.net:6380,password=k+/=,ssl=True,abortConnect=False",
+            CacheTarget(
+                host="c.redis.cache.windows.net",
+                port=6380,
+                tls=True,
+                password="k+/=",
+                ignored=("abortconnect",),
+            ),
+        ),
+        (
+            "10.0.0.4:6379,ssl=false,user=app,password=k,defaultDatabase=2",
+            CacheTarget(
+                host="10.0.0.4", port=6379, tls=False, username="app", password="k", database=2
+            ),
+        ),
+        (
+            "c.redis.cache.windows.net,password=k",
+            CacheTarget(host="c.redis.cache.windows.net", port=6380, tls=True, password="k"),
+        ),
+    ],
+)
+def test_a_url_or_the_portal_s_string(text: str, target: CacheTarget) -> None:
+    found = parse(text)
+
+    assert found == target
+    assert found.password == target.password
+    assert not target.password or target.password not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("http://:hunter2@host", "'http'"),
+        ("rediss://:hunter2@host:port", "port"),
+        ("rediss://:hunter2@host/db", "database"),
+        ("rediss://", "no host"),
+        ("password=hunter2,ssl=True", "neither"),
+        ("host:99999,password=hunter2", "port"),
+    ],
+)
+def test_what_is_neither_is_refused_without_showing_it(text: str, word: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse(text)
+
+    assert "cache-url" in caught.value.message
+    assert word in caught.value.message
+    assert "hunter2" not in str(caught.value)
