@@ -102,10 +102,8 @@ def api(path: str) -> tuple[int, dict[str, str]]:
 
 
 class Server(ThreadingHTTPServer):
-    """Ends at once: open connections do not hold it up."""
+    """One daemon thread a connection, so that open ones do not hold up the end."""
 
-    daemon_threads = True
-    block_on_close = False
     request_queue_size = 128
 
     def server_bind(self) -> None:

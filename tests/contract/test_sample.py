@@ -316,10 +316,18 @@ def test_a_page_that_did_not_change_is_not_sent_again(stack: ExitStack, copy: Pa
 def test_head_says_the_same_without_the_body(sample: Sample, url: str) -> None:
     whole, head = sample.get(url), sample.get(url, method="HEAD")
 
-    assert head.body == b""
     assert head.status == whole.status
     assert head.headers["Content-Length"] == str(len(whole.body))
     assert head.headers["Content-Type"] == whole.headers["Content-Type"]
+    assert raw(sample, f"HEAD {url}").endswith(b"\r\n\r\n")
+    assert raw(sample, f"GET {url}").endswith(whole.body)
+
+
+def raw(sample: Sample, line: str) -> bytes:
+    """Return every byte of an answer; a client's library would drop what it does not expect."""
+    with socket.create_connection(("127.0.0.1", sample.port), START_S) as connection:
+        connection.sendall(f"{line} HTTP/1.1\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 @pytest.mark.parametrize(
@@ -340,6 +348,7 @@ def test_nothing_but_the_pages_is_ever_served(sample: Sample, path: str) -> None
 def test_one_connection_serves_many_requests(sample: Sample) -> None:
     sample.get("/version")
     socket_of_the_first = sample.connection.sock
+    assert socket_of_the_first, "it stays open"
 
     for path in ("/taskpane.html", "/nothing", "/health", "/assets/icon-128.png"):
         sample.get(path)
