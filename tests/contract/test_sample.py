@@ -26,6 +26,7 @@ from xml.etree.ElementTree import Element
 import pytest
 from defusedxml.ElementTree import fromstring
 
+from deploy_action.core.manifest import plan, read
 from deploy_action.sandbox.acr_tasks import Builder
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.scene import SAMPLE
@@ -168,6 +169,15 @@ def test_the_version_stands_in_every_page_that_outlook_opens_and_in_no_icon() ->
         "/taskpane.html?v=1.3.0.2&from=ribbon",
     ]
     assert all(not urlsplit(url).query for url in others)
+
+
+def test_the_action_raises_every_place_of_the_version_and_has_nothing_to_warn_of() -> None:
+    bump = plan(MANIFEST, file="manifest.xml")
+
+    assert str(bump.new) == "1.3.0.3"
+    assert bump.after == MANIFEST.replace(b"1.3.0.2", b"1.3.0.3")
+    assert bump.warnings == ()
+    assert len(read(MANIFEST, file="manifest.xml").pages) == 3
 
 
 @pytest.mark.parametrize("level", ["1.0", "1.1"])
