@@ -88,6 +88,11 @@ def sandbox() -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A YAML or JSON list of what goes wrong on purpose; see sandbox/faults.py.",
 )
+@click.option(
+    "--let-through",
+    is_flag=True,
+    help="Reach other hosts for real, unread; by default they are refused and nothing leaves.",
+)
 @click.option("--until-stdin-closes", is_flag=True, help="Stop, too, when stdin ends.")
 def up(  # noqa: PLR0917  options of one command
     env_file: Path | None,
@@ -97,6 +102,7 @@ def up(  # noqa: PLR0917  options of one command
     location_only: bool,
     registry: str,
     faults_file: Path | None,
+    let_through: bool,
     until_stdin_closes: bool,
 ) -> None:
     """Keep a local Azure running until SIGTERM or Ctrl-C.
@@ -120,6 +126,7 @@ def up(  # noqa: PLR0917  options of one command
             retry_after_s=retry_after,
             status_url=not location_only,
             faults=faults,
+            let_through=let_through,
             debian_registry=registry == "debian",
         )
         try:

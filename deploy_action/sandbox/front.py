@@ -15,6 +15,7 @@ from aiohttp import web
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.seams import Service
+from deploy_action.sandbox.tunnel import Tunnel, open_way
 from deploy_action.sandbox.world import DOOM, Clock
 
 _LONGEST_HEAD = 64 * 1024
@@ -30,6 +31,7 @@ class Front:
         seen: is told host, method, path and status of each answer.
         faults: what goes wrong on purpose.
         clock: scales the faults' delays.
+        let_through: whether other hosts are reached for real.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Front:
         seen: Callable[[str, str, str, int], None],
         faults: Faults,
         clock: Clock,
+        let_through: bool = False,
     ) -> None:
         self.authority = authority
         self.hosts = hosts
@@ -48,6 +51,7 @@ class Front:
         self._seen = seen
         self._faults = faults
         self._clock = clock
+        self.let_through = let_through
         self.public = web.Server(self._answer, access_log=None)
         self.own = web.Server(local.handle, access_log=None)
         self._server: asyncio.Server | None = None
@@ -126,18 +130,34 @@ class _Opening(asyncio.Protocol):
             self._transport.set_protocol(own)
             own.data_received(self._head)
             return
-        host = rest.partition(b" ")[0].decode("ascii", "replace").rpartition(":")[0].lower()
+        target = rest.partition(b" ")[0].decode("ascii", "replace").lower()
+        host, _, port = target.rpartition(":")
         if self._front.hosts(host) is None:
-            body = _unknown(host).encode()
-            self._transport.write(
-                b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\n"
-                + f"Content-Length: {len(body)}\r\n\r\n".encode()
-                + body
-            )
-            self._transport.close()
+            if self._front.let_through and port.isdecimal():
+                self._task = asyncio.ensure_future(self._through(host, int(port)))
+            else:
+                self._refuse(_unknown(host))
             return
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         self._task = asyncio.ensure_future(self._secure(host))
+
+    def _refuse(self, why: str) -> None:
+        body = why.encode()
+        self._transport.write(
+            b"HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\n"
+            + f"Content-Length: {len(body)}\r\n\r\n".encode()
+            + body
+        )
+        self._transport.close()
+
+    async def _through(self, host: str, port: int) -> None:
+        try:
+            reader, writer = await open_way(host, port)
+        except (OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            self._refuse(f"{host} could not be reached: {type(error).__name__} {error}\n")
+            return
+        self._transport.set_protocol(Tunnel(self._transport, reader, writer))
+        self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
     async def _secure(self, host: str) -> None:
         late = _Late(cast("asyncio.Protocol", self._front.public()))

@@ -7,6 +7,7 @@ import contextlib
 import os
 import secrets
 import shutil
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -52,6 +53,7 @@ class Options:
         retry_after_s: what polling answers ask to wait; None scales Azure's 15 seconds.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` beside ``Location``.
         faults: what goes wrong on purpose; `faults` has the fields.
+        let_through: whether hosts that are not Azure's are reached for real.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
     """
 
@@ -61,6 +63,7 @@ class Options:
     status_url: bool = True
     faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
+    let_through: bool = False
 
 
 @contextlib.asynccontextmanager
@@ -160,11 +163,12 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         seen=log.seen,
         faults=faults,
         clock=clock,
+        let_through=options.let_through,
     )
     port = await front.start()
     stack.push_async_callback(front.close)
     return {
-        **_on_the_network(f"http://127.0.0.1:{port}", str(authority.ca_file)),
+        **_on_the_network(f"http://127.0.0.1:{port}", str(_trusted(options, authority.ca_file))),
         "ACTIONS_ID_TOKEN_REQUEST_URL": github.request_url,
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": github.request_token,
         "AZURE_CLIENT_ID": entra.client,
@@ -176,6 +180,19 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         "SANDBOX_DIRECTORY": str(directory),
         "SANDBOX_CLIENT_SECRET": entra.secret,
     }
+
+
+def _trusted(options: Options, ca_file: Path) -> Path:
+    """Return what clients are to trust: the authority, and the world's own if that is reached."""
+    if not options.let_through:
+        return ca_file
+    usual = ssl.get_default_verify_paths().cafile
+    named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+    known = [Path(file) for file in (*named, usual, "/etc/ssl/certs/ca-certificates.crt") if file]
+    both = options.directory / "trusted.pem"
+    found = [file.read_text("utf-8") for file in dict.fromkeys(known) if file.is_file()]
+    both.write_text(ca_file.read_text("utf-8") + "".join(found), "utf-8")
+    return both
 
 
 def _on_the_network(proxy: str, ca_file: str) -> dict[str, str]:

@@ -6,10 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from deploy_action.sandbox import scene
 from deploy_action.sandbox.scene import ROOT
 from tests.stage import NEXT_VERSION, Stage
 
@@ -28,6 +32,9 @@ jobs:
     runs-on: ubuntu-latest
     permissions: {id-token: write, contents: write}
     steps:
+      - uses: actions/checkout@v6
+        with:
+          persist-credentials: false
       - uses: ./.action
         id: ship
         with:
@@ -56,8 +63,19 @@ jobs:
 
 
 @pytest.fixture
-def workflow(stage: Stage) -> Stage:
-    """A stage whose repository holds a workflow and, beside it, the action itself."""
+def workflow(tmp_path: Path) -> Iterator[Stage]:
+    """A stage whose repository holds a workflow and, beside it, the action itself.
+
+    Its Azure lets other hosts through, because the action installs its packages in the workflow.
+    """
+    process, environment = scene.start(tmp_path, "--let-through")
+    try:
+        yield _with_workflow(Stage.set_up(environment, tmp_path, "under-act"))
+    finally:
+        scene.stop(process)
+
+
+def _with_workflow(stage: Stage) -> Stage:
     desk = stage.scene.directory / "desk"
     stage.scene.git("clone", "--quiet", str(stage.scene.remote), str(desk), cwd=desk.parent)
     listed = subprocess.run(
@@ -83,41 +101,62 @@ def workflow(stage: Stage) -> Stage:
     return stage
 
 
-def act(stage: Stage, event: str, *words: str) -> tuple[int, str, str]:
-    """Run the workflow for *event*; return exit code, log, and what the following step saw."""
-    seen = stage.scene.directory / f"seen-{event}"
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A workflow run: exit code, log, what the following step saw, the action's job summary."""
+
+    code: int
+    log: str
+    seen: str
+    summary: str
+
+
+def act(stage: Stage, event: str, *words: str) -> Ended:
+    """Run the workflow for *event*."""
+    home = stage.scene.directory / event
+    home.mkdir()
+    seen, log = home / "seen", home / "log"
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
     variables = {**stage.scene.environment, "SEEN": str(seen)}
-    done = subprocess.run(
-        [
-            *(str(ACT), event, "-P", "ubuntu-latest=-self-hosted", "--no-cache-server", *words),
-            *(word for name, value in variables.items() for word in ("--env", f"{name}={value}")),
-        ],
-        cwd=stage.scene.workspace,
-        env={**kept, **pip, "XDG_CACHE_HOME": str(stage.scene.directory / "cache")},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    summary = ""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                *(str(ACT), event, "-P", "ubuntu-latest=-self-hosted", "--no-cache-server"),
+                *words,
+                *(w for name, value in variables.items() for w in ("--env", f"{name}={value}")),
+            ],
+            cwd=stage.scene.workspace,
+            env={**kept, **pip, "XDG_CACHE_HOME": str(home / "cache")},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        # act empties the summary's file after each step and shows it nowhere.
+        while process.poll() is None:
+            for file in home.glob("cache/act/*/act/workflow/*SUMMARY*"):
+                summary = file.read_text("utf-8") or summary
+            time.sleep(0.01)
     found = seen.read_text("utf-8") if seen.exists() else ""
-    return done.returncode, done.stdout + done.stderr, found
+    return Ended(process.returncode, log.read_text("utf-8"), found, summary)
 
 
 def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> None:
-    code, log, seen = act(workflow, "push")
+    pushed = act(workflow, "push")
 
-    assert code == 0, log
-    assert seen.startswith("it was deployed as ")
-    candidate = seen.split()[-1]
+    assert pushed.code == 0, pushed.log
+    assert pushed.seen.startswith("it was deployed as ")
+    assert pushed.summary.startswith("## Deployed — 1.3.0.3")
+    candidate = pushed.seen.split()[-1]
     assert workflow.weights() == {candidate: 100}
     assert workflow.serves()["version"] == NEXT_VERSION
     assert "Raise the add-in to 1.3.0.3 [skip ci]" in workflow.on_branch("log", "-1", "main")
 
     workflow.scene.check_out()
-    code, log, seen = act(workflow, "workflow_dispatch", "--input", "reason=errors at login")
+    back = act(workflow, "workflow_dispatch", "--input", "reason=errors at login")
 
-    assert code == 0, log
-    assert seen == f"it was rolled-back as {workflow.first}\n"
+    assert back.code == 0, back.log
+    assert back.seen == f"it was rolled-back as {workflow.first}\n"
+    assert back.summary.startswith("## Rolled back")
+    assert "errors at login" in back.summary
     assert workflow.weights() == {workflow.first: 100}

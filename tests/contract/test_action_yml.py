@@ -91,7 +91,7 @@ def test_the_readmes_tables_are_fresh() -> None:
 
 
 def test_exit_codes_are_unique() -> None:
-    family = [errors.DeployError, *_below(errors.DeployError)]
+    family: list[type[errors.DeployError]] = [errors.DeployError, *_below(errors.DeployError)]
     own = {kind.exit_code for kind in family if "exit_code" in vars(kind)}
 
     assert own == {1, 2, 3, 4, 5, 6}
@@ -103,8 +103,8 @@ def test_the_readme_tells_the_story_in_the_phases_own_words() -> None:
     assert all(phase.sentence in readme for phase in Phase)
 
 
-def _below(kind: type) -> list[type]:
-    found = []
+def _below(kind: type[errors.DeployError]) -> list[type[errors.DeployError]]:
+    found: list[type[errors.DeployError]] = []
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
             found += [child, *_below(child)]
