@@ -75,6 +75,7 @@ def main() -> int:
     parser.add_argument("--into", type=Path, help="folder for environments")
     parser.add_argument("locks", nargs="+", type=Path, help="requirements files with hashes")
     given = parser.parse_args()
+    _leave_the_users_environment()
     try:
         into = given.into or _home()
         print(environment(into.absolute(), [lock.absolute() for lock in given.locks]))
@@ -85,6 +86,13 @@ def main() -> int:
         print(f"bootstrap: {said}", file=sys.stderr)
         return 3
     return 0
+
+
+def _leave_the_users_environment() -> None:
+    """Go on in the Python behind a virtual environment, which has pip and stays when it goes."""
+    base = os.path.realpath(sys.executable)
+    if sys.prefix != sys.base_prefix and not Path(base).is_relative_to(sys.prefix):
+        os.execv(base, [base, "-I", *sys.argv])
 
 
 def environment(into: Path, locks: list[Path]) -> Path:

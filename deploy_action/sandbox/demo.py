@@ -165,6 +165,12 @@ def _chapter(text: str) -> None:
     click.secho(f"\n── {text}", bold=True)
 
 
+def _python() -> str:
+    """Name the Python that has what the sandbox needs, as short as it can be named from here."""
+    here = Path(sys.executable)
+    return str(here.relative_to(ROOT) if here.is_relative_to(ROOT) else here)
+
+
 def demo(*, broken: bool) -> int:
     """Play the demonstration in a folder of its own; return 0 if all was seen, else 1."""
     with tempfile.TemporaryDirectory(prefix="deploy-action-demo-") as folder:
@@ -182,6 +188,6 @@ def demo(*, broken: bool) -> int:
             "  Try next: make the new version sick and watch it come back by itself:\n"
             "      make sandbox ARGUMENTS=--break\n"
             "  or keep a local Azure running for your own clients:\n"
-            "      python -m deploy_action sandbox up --env-file sandbox.env"
+            f"      {_python()} -m deploy_action sandbox up --env-file sandbox.env"
         )
     return 0 if fine else 1
