@@ -15,6 +15,7 @@ sandbox: ## Run the main job in a local Azure: no account, no Docker, no Redis n
 
 setup: ## Install what the tests need, system packages too where that is possible
 	@$(PYTHON) tests/support/system_packages.py
+	@mkdir -p $(BUILD)
 	@$(PYTHON) .github/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
 
 test: setup ## Pass the tests

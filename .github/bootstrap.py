@@ -20,7 +20,7 @@ import fcntl
 import gzip
 import hashlib
 import html
-import importlib
+import importlib.util
 import io
 import os
 import platform
@@ -92,7 +92,7 @@ def _leave_the_users_environment() -> None:
     """Go on in the Python behind a virtual environment, which has pip and stays when it goes."""
     base = os.path.realpath(sys.executable)
     if sys.prefix != sys.base_prefix and not Path(base).is_relative_to(sys.prefix):
-        os.execv(base, [base, "-I", *sys.argv])
+        os.execv(base, [base, "-I", *sys.argv])  # noqa: S606  no shell is wanted
 
 
 def environment(into: Path, locks: list[Path]) -> Path:
@@ -140,9 +140,17 @@ class _Maker:
         if uv := self._uv():
             self._with_uv(uv, home, wanted)
             return "uv"
-        self._run([sys.executable, "-I", "-m", "venv", str(home)])
-        self._pip([str(_python(home)), "-I"], wanted)
+        self._with_pip(home, wanted)
         return "pip"
+
+    def _with_pip(self, home: Path, wanted: list[str]) -> None:
+        venv = [sys.executable, "-I", "-m", "venv", str(home)]
+        if importlib.util.find_spec("pip"):  # then none need be unpacked, which would cost 3 s
+            self._run([*venv, "--without-pip"])
+            self._pip([sys.executable, "-m", "pip", "--python", str(_python(home))], wanted)
+        else:
+            self._run(venv)
+            self._pip([str(_python(home)), "-m", "pip"], wanted)
 
     def _with_uv(self, uv: str, home: Path, wanted: list[str]) -> None:
         env = _for_uv(self._env)
@@ -168,7 +176,7 @@ class _Maker:
             with _once(home) as held:
                 if held is not None and not _fetched(home, self._env):
                     fetch = ["--only-binary", ":all:", "--target", str(home), "-r", str(UV_LOCK)]
-                    self._pip([sys.executable], fetch)
+                    self._pip([sys.executable, "-m", "pip"], fetch)
         except Failed:
             return None  # another kind of machine, or no pip: the slow way is still a way
         return uv if self._new_enough(uv) else None
@@ -181,9 +189,9 @@ class _Maker:
             return False
         return version is not None and (int(version[1]), int(version[2])) >= OLDEST_UV
 
-    def _pip(self, python: list[str], wanted: list[str]) -> None:
-        install = [*python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        self._run([*install, "--no-deps", "--no-compile", "--require-hashes", *wanted])
+    def _pip(self, pip: list[str], wanted: list[str]) -> None:
+        install = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        self._run([*install, "--no-compile", "--require-hashes", *wanted])
 
     def _run(self, command: list[str], env: dict[str, str] | None = None) -> str:
         """Run *command* away from the workspace, whose files could have a say; return its words."""

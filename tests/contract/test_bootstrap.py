@@ -111,10 +111,13 @@ class Index:
     asked: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
-    def offer(self, project: str, name: str, data: bytes, digest: str = "") -> None:
-        digest = digest or hashlib.sha256(data).hexdigest()
-        link = f'<a href="../../files/{name}#sha256={digest}">{name}</a>'
-        self.pages[f"/simple/{project}/"] = f"<!DOCTYPE html><html>{link}</html>".encode()
+    def offer(self, project: str, name: str, data: bytes, *digests: str) -> None:
+        """Offer a file; under other hashes than its own, if *digests* are given."""
+        links = "".join(
+            f'<a href="../../files/{name}#sha256={digest}">{name}</a>'
+            for digest in digests or (hashlib.sha256(data).hexdigest(),)
+        )
+        self.pages[f"/simple/{project}/"] = f"<!DOCTYPE html><html>{links}</html>".encode()
         self.pages[f"/files/{name}"] = data
 
 
@@ -435,12 +438,12 @@ def test_a_uv_whose_bytes_are_not_the_pinned_ones_is_never_run(
     with zipfile.ZipFile(forged, "w") as archive:
         archive.writestr(f"uv-{version}.data/scripts/uv", f"#!/bin/sh\necho uv 9.9 > '{mark}'\n")
     name = f"uv-{version}-py3-none-manylinux_2_17_{os.uname().machine}.whl"
-    for digest in pinned.split("--hash=sha256:")[1:]:
-        index.offer("uv", name, forged.read_bytes(), digest.split()[0])
-        variables = {**online, "PATH": str(tmp_path / "nothing"), "PIP_INDEX_URL": index.url}
-        into = tmp_path / digest[:8]
-        done = install(variables, "--into", into, lock_for(wheel))
-        assert f"/files/{name}" in index.asked, "the forged one was to be fetched"
-        assert not mark.exists()
-        assert not list(into.glob("uv-*"))
-        assert can_import(done.python, "greeting")
+    digests = [line.split()[0] for line in pinned.split("--hash=sha256:")[1:]]
+    index.offer("uv", name, forged.read_bytes(), *digests)
+    variables = {**online, "PATH": str(tmp_path / "nothing"), "PIP_INDEX_URL": index.url}
+    into = tmp_path / "into"
+    done = install(variables, "--into", into, lock_for(wheel))
+    assert f"/files/{name}" in index.asked, "the forged one was to be fetched"
+    assert not mark.exists()
+    assert not list(into.glob("uv-*"))
+    assert can_import(done.python, "greeting")

@@ -249,6 +249,7 @@ def test_in_single_mode_the_old_revision_serves_until_the_new_one_can(stage: Sta
     with stage.users().busy() as users:
         _changed(stage, _template(stage, "next", env=[{"name": "A", "value": "1"}]))
         _until(stage.active, lambda names: names == [f"{stage.scene.app}--next"])
+        _until(lambda: set(users.answers), lambda names: f"{stage.scene.app}--next" in names)
 
     assert stage.active() == [f"{stage.scene.app}--next"]
     assert users.failures == []
