@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal
-from deploy_action.core.manifest import Bump
 from deploy_action.core.phase import Phase
 from deploy_action.core.revision import (
     Provenance,
@@ -22,6 +22,9 @@ from deploy_action.core.schedule import Schedule
 from deploy_action.core.settings import Settings
 from deploy_action.core.split import Split
 from deploy_action.errors import InputError, PreflightError, SupersededError
+
+if TYPE_CHECKING:  # it brings XML parsers, and a rollback reads no manifest
+    from deploy_action.core.manifest import Bump
 
 PUBLISH_S = 120.0
 

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.probes import Probes
 from deploy_action.adapters.shell import Shell
-from deploy_action.core import manifest
 from deploy_action.core.record import Record
 from deploy_action.core.revision import Readiness, Revision
 from deploy_action.core.verdict import Answer, Streak, Verdict
@@ -161,6 +160,8 @@ class Gates:
 
     def _addin(self, host: str, version: str) -> Answer:
         """The served manifest parses, carries the version, and each of its own pages answers."""
+        from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
+
         path = self.asked.manifest_path
         answer, body = self.probes.body(host, path)
         if answer.verdict is not Verdict.PASS:

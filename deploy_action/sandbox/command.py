@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import yaml
-
-from deploy_action.sandbox.world.clock import INSTANT, REAL
 
 if TYPE_CHECKING:  # its parts are loaded only once one is started
     from deploy_action.sandbox.server import Options
@@ -28,6 +25,8 @@ class _Pace(click.ParamType[float]):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
+        from deploy_action.sandbox.world.clock import INSTANT, REAL  # noqa: PLC0415  as above
+
         named = {"instant": INSTANT, "real": REAL}
         text = str(value)
         if text in named:
@@ -114,7 +113,7 @@ def up(  # noqa: PLR0917  options of one command
 
     try:
         faults = read_faults(faults_file) if faults_file else []
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise click.BadParameter(f"{faults_file}: {error}", param_hint="--faults") from None
     with contextlib.ExitStack() as stack:
         if directory is None:

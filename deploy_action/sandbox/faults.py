@@ -157,7 +157,10 @@ def read_faults(file: Path) -> list[Mapping[str, Any]]:
     Raises:
         ValueError: it is no list of faults.
     """
-    found = yaml.safe_load(file.read_text("utf-8"))
+    try:
+        found = yaml.safe_load(file.read_text("utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"not valid YAML: {error}") from None
     if not isinstance(found, list):
         raise ValueError(f"{file} holds no list of faults")  # noqa: TRY004  one kind of refusal
     for one in found:
