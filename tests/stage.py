@@ -54,6 +54,7 @@ class Stage:
     url: str = ""
     runs: int = 0
     first: str = field(default="")
+    variables: dict[str, str] = field(default_factory=dict)  # what else the runner has
 
     @classmethod
     def set_up(cls, environment: dict[str, str], directory: Path, app: str) -> Stage:
@@ -91,7 +92,7 @@ class Stage:
         return subprocess.Popen(
             [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"],
             cwd=self.scene.workspace,
-            env={**env, "GITHUB_ACTIONS": "true"},
+            env={**env, "GITHUB_ACTIONS": "true", **self.variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

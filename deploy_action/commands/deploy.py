@@ -50,6 +50,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     app, refresh, gates = bundle.app, bundle.refresh, bundle.gates
     with record.phase(Phase.PLAN):
         plan = _plan(settings, versioning, record, observe(app, bundle.run))
+        images.check()
     if settings.dry_run:
         record.ended_well("planned")
         return

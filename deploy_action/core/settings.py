@@ -118,9 +118,7 @@ class Settings:
         "Who builds the image: docker (the engine on the runner) or acr (the registry itself).",
     )
     context: str = _setting(kinds.text, ".", "The build context, relative to the workspace.")
-    dockerfile: str = _setting(
-        kinds.text, "", "The Dockerfile, relative to the context; empty means Dockerfile."
-    )
+    dockerfile: str = _setting(kinds.text, "Dockerfile", "The Dockerfile, relative to the context.")
     build_args: tuple[str, ...] = _setting(
         kinds.lines, "", "Build arguments, one NAME=value a line. Not for secrets."
     )

@@ -44,10 +44,14 @@ class DockerEngine:
     def build(self, order: BuildOrder, on_line: Callable[[str], None]) -> None:
         """Build *order* and push it; see `Builder`."""
         api = self._client.api
+        host = order.reference.partition("/")[0]
+        login = {"username": DOCKER_USER, "password": self._password()}
         try:
+            # For base images from the same registry; kept in this client's memory only.
+            api.login(**login, registry=host, reauth=True)
             lines = api.build(
                 path=order.context,
-                dockerfile=order.dockerfile or "Dockerfile",
+                dockerfile=order.dockerfile,
                 tag=order.reference,
                 buildargs=order.arguments,
                 labels=order.labels,
@@ -56,12 +60,7 @@ class DockerEngine:
                 decode=True,
             )
             _follow(lines, "building", on_line)
-            pushed = api.push(
-                order.reference,
-                stream=True,
-                decode=True,
-                auth_config={"username": DOCKER_USER, "password": self._password()},
-            )
+            pushed = api.push(order.reference, stream=True, decode=True, auth_config=login)
             _follow(pushed, "pushing", on_line)
         except (APIError, TypeError, OSError) as error:
             reason = getattr(error, "explanation", None) or error

@@ -92,20 +92,25 @@ class Registry:
         self._web = web
         self._entra_token = entra_token
         self._on_secret = on_secret
+        self._refresh_token = ""
 
     def refresh_token(self) -> str:
-        """Exchange an Entra token; the result is the password of `DOCKER_USER`.
+        """Exchange an Entra token, once; the result is the password of `DOCKER_USER`.
+
+        It lasts three hours, longer than a build may take.
 
         Raises:
             PreflightError: the registry does not answer, or does not let this identity in.
         """
-        form = {
-            "grant_type": "access_token",
-            "service": self.host,
-            "access_token": self._entra_token(),
-        }
-        reply = self._post("/oauth2/exchange", form)
-        return self._secret(reply, "refresh_token")
+        if not self._refresh_token:
+            form = {
+                "grant_type": "access_token",
+                "service": self.host,
+                "access_token": self._entra_token(),
+            }
+            reply = self._post("/oauth2/exchange", form)
+            self._refresh_token = self._secret(reply, "refresh_token")
+        return self._refresh_token
 
     def digest(self, reference: Reference) -> str | None:
         """Return ``sha256:…`` of what the reference means now, or None if it is not there.

@@ -19,7 +19,7 @@ from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
 from docker.utils.build import tar
 
 from deploy_action.adapters.images import BuildOrder
-from deploy_action.errors import DeployError, InputError, PreflightError
+from deploy_action.errors import DeployError, PreflightError
 from deploy_action.runtime.https import NoReply, Web
 from deploy_action.runtime.waiting import Deadline, until
 
@@ -109,7 +109,7 @@ class RemoteBuild:
                 "imageNames": [image],
                 "isPushEnabled": True,
                 "noCache": False,
-                "dockerFilePath": order.dockerfile or "Dockerfile",
+                "dockerFilePath": order.dockerfile,
                 "arguments": [
                     {"name": name, "value": value, "isSecret": False}
                     for name, value in sorted(order.arguments.items())
@@ -173,17 +173,12 @@ class RemoteBuild:
 
 def _packed(context: Path, dockerfile: str) -> bytes:
     """Pack the context as Docker would send it, `.dockerignore` respected."""
-    if not (context / (dockerfile or "Dockerfile")).is_file():
-        raise InputError(
-            f"Input dockerfile: there is no '{dockerfile or 'Dockerfile'}' in '{context.name}'.",
-            hint="Check the inputs context and dockerfile.",
-        )
     ignore = context / ".dockerignore"
     patterns = [
         line.strip()
         for line in (ignore.read_text("utf-8").splitlines() if ignore.is_file() else [])
         if line.strip() and not line.startswith("#")
     ]
-    wanted = (dockerfile or "Dockerfile", None)
+    wanted = (dockerfile, None)
     with closing(tar(context, exclude=patterns, dockerfile=wanted, gzip=True)) as archive:
         return bytes(archive.read(-1))

@@ -1,0 +1,84 @@
+"""A real Docker engine of a test's own: nothing of the machine's engine, if it has one, is touched.
+
+It reaches the local Azure as any client does: through the proxy, trusting its authority.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+START_S = 60.0
+
+
+@contextmanager
+def docker_engine(directory: Path, environment: Mapping[str, str]) -> Iterator[str]:
+    """Run dockerd under *directory* (its socket's path must stay short); yield its address."""
+    folders = {name: directory / name for name in ("data", "run")}
+    door = directory / "d.sock"
+    log = directory / "dockerd.log"
+    config = directory / "daemon.json"  # never /etc/docker/daemon.json
+    config.write_text("{}", "utf-8")
+    program = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    assert program, "dockerd is not installed; 'make test' installs it"
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                program,
+                *("--host", f"unix://{door}", "--config-file", str(config)),
+                *("--data-root", str(folders["data"]), "--exec-root", str(folders["run"])),
+                *("--pidfile", str(directory / "pid"), "--storage-driver", "vfs"),
+                *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+            ],
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            env={
+                "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+                "HTTPS_PROXY": environment["HTTPS_PROXY"],
+                "SSL_CERT_FILE": environment["REQUESTS_CA_BUNDLE"],
+                # It looks each registry up, proxy or not; without DNS that is a long wait.
+                "GODEBUG": "netdns=cgo",
+                "RES_OPTIONS": "timeout:1 attempts:1",
+            },
+        )
+    try:
+        _until_it_answers(process, door, log)
+        yield f"unix://{door}"
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def _until_it_answers(process: subprocess.Popen[bytes], door: Path, log: Path) -> None:
+    end = time.monotonic() + START_S
+    while True:
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as line:
+            line.connect(str(door))
+            line.sendall(b"GET /_ping HTTP/1.0\r\n\r\n")
+            if line.recv(64).split(b" ")[1:2] == [b"200"]:
+                return
+        ended = process.poll() is not None or time.monotonic() > end
+        assert not ended, log.read_text("utf-8", "replace")[-3000:]
+        time.sleep(0.05)
+
+
+def image_of(files: Mapping[str, bytes]) -> io.BytesIO:
+    """Return a root file system, as ``docker import`` takes it."""
+    tar = io.BytesIO()
+    with tarfile.open(fileobj=tar, mode="w") as archive:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            entry.mode = 0o755
+            archive.addfile(entry, io.BytesIO(content))
+    tar.seek(0)
+    return tar
