@@ -1,0 +1,92 @@
+"""Versions of add-in manifests: what is one, how they compare, how one is raised."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deploy_action.core.version import Part, Version, highest, next_above
+from deploy_action.errors import InputError
+
+PARTS = st.lists(st.integers(0, 99_999), min_size=1, max_size=4)
+VERSIONS = PARTS.map(lambda parts: Version.parse(".".join(map(str, parts))))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("1.3.0.2", (1, 3, 0, 2)),
+        ("1.0", (1, 0, 0, 0)),
+        ("7", (7, 0, 0, 0)),
+        ("01.0.0.09", (1, 0, 0, 9)),
+        ("99999.99999.99999.99999", (99_999,) * 4),
+    ],
+)
+def test_one_to_four_numbers_of_at_most_five_digits_are_a_version(
+    text: str, parts: tuple[int, ...]
+) -> None:
+    assert Version.parse(text).parts == parts
+    assert str(Version.parse(text)) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "1.0.0-dev",
+        "v1.0",
+        "1.0.0.0.0",
+        "1..0",
+        ".1",
+        "1.",
+        "123456",
+        "\u0661.\u0660",
+        "1.0\n",
+        " 1.0",
+    ],
+)
+def test_nothing_else_is(text: str) -> None:
+    with pytest.raises(InputError, match="is no version"):
+        Version.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("part", "raised"),
+    [
+        (Part.MAJOR, "2.0.0.0"),
+        (Part.MINOR, "1.4.0.0"),
+        (Part.PATCH, "1.3.1.0"),
+        (Part.BUILD, "1.3.0.3"),
+    ],
+)
+def test_what_is_right_of_the_raised_part_begins_again(part: Part, raised: str) -> None:
+    assert str(Version.parse("1.3.0.2").raised(part)) == raised
+
+
+def test_a_part_ends_at_99999() -> None:
+    with pytest.raises(InputError, match="cannot go beyond 99999") as refused:
+        Version.parse("1.0.0.99999").raised(Part.BUILD)
+
+    assert "bump-part" in refused.value.hint
+
+
+@given(VERSIONS, VERSIONS)
+def test_they_compare_as_numbers_and_not_as_text(one: Version, other: Version) -> None:
+    assert (one < other) == (one.parts < other.parts)
+    assert (one == other) == (one.parts == other.parts)
+    assert highest([one, other]) == (one if one.parts >= other.parts else other)
+
+
+@given(VERSIONS, st.none() | VERSIONS, st.sampled_from(Part))
+def test_the_next_is_above_the_file_and_above_everything_that_ever_served(
+    current: Version, floor: Version | None, part: Part
+) -> None:
+    try:
+        found = next_above(current, floor, part)
+    except InputError:
+        assert 99_999 in current.parts or (floor and 99_999 in floor.parts)
+        return
+    assert found > current
+    assert floor is None or found > floor
+    assert found.parts[part.value + 1 :] == (0,) * (3 - part.value)
