@@ -1,5 +1,7 @@
 """The new version does not become healthy: everything is put back, and the job is red."""
 
+import pytest
+
 from tests.stage import Stage
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
@@ -42,6 +44,51 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
     assert run.exit_code == 4, run.log
     assert "the smoke test ended with exit code 7" in run.summary.replace("&#95;", "_")
     assert stage.weights() == {stage.first: 100}
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new", "told"),
+    [
+        (
+            "addin/app/__main__.py",
+            '"version": VERSION',
+            '"version": "1.3.0.2"',
+            "/version says version '1.3.0.2', expected '1.3.0.3'",
+        ),
+        (
+            "addin/app/__main__.py",
+            'os.environ.get("CONTAINER_APP_REVISION", "")',
+            '"another"',
+            "from revision 'another', expected",
+        ),
+        ("addin/app/__main__.py", '"/version"', '"/about"', "/version answered 404"),
+        (
+            "addin/app/__main__.py",
+            "page := PAGES.get(parts.path)",
+            'parts.path != "/manifest.xml" and (page := PAGES.get(parts.path))',
+            "/manifest.xml answered 404",
+        ),
+        ("addin/app/pages.py", '    ".html": "text/html; charset=utf-8",\n', "", "answered 404"),
+        (
+            "addin/app/__main__.py",
+            "self._send(200, page.body,",
+            'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),',
+            "the served manifest says 1.3.0.1, expected 1.3.0.3",
+        ),
+    ],
+    ids=["old version", "other revision", "no identity", "no manifest", "no pages", "old manifest"],
+)
+def test_a_candidate_that_is_healthy_but_not_itself_reaches_no_user(
+    stage: Stage, path: str, old: str, new: str, told: str
+) -> None:
+    stage.push(path, old, new)
+    run = stage.run(**MANIFEST, identity_path="/version", manifest_path="/manifest.xml")
+
+    assert run.exit_code == 4, run.log
+    assert told in run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert stage.checkout_is_clean()
 
 
 def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
