@@ -14,6 +14,7 @@ from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
 from deploy_action.core.settings import Moment, Settings
 from deploy_action.core.template import for_candidate
+from deploy_action.errors import DeployError
 from deploy_action.rollout import journal, retire
 from deploy_action.rollout.image import Images
 from deploy_action.rollout.observe import observe
@@ -83,7 +84,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             record.learned(image=image, digest=image.partition("@")[2])
         with record.phase(Phase.PIN):
             undo.add("the stable revision", partial(gates.verify, plan.app.fqdn))
-            undo.add("the journal", keeper.close)
+            undo.add("the journal", keeper.close, by_hand="the command 'repair'", last=True)
             shift.pin()
         with record.phase(Phase.CREATE):
             undo.add(
@@ -98,7 +99,9 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
                 container=settings.container,
                 provenance=plan.provenance,
             )
-            app.write_template(template, plan.candidate, keeper.tags(Phase.CREATE))
+            tags = keeper.tags(Phase.CREATE)
+            app.write_template(template, plan.candidate, tags, guard=shift.only_ours)
+            keeper.opened = True
         with record.phase(Phase.GATES):
             candidate = gates.must_pass(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")
@@ -111,13 +114,13 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             shift.walk(candidate)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
-            keeper.close()
             undo.forget()  # promoted and baked: from here only forward
 
     with record.phase(Phase.REFRESH):
         if Moment.AFTER in settings.cache_clear:
             refresh.clear("after")
         refresh.tell(record.facts)
+        _close(keeper, record)
     with record.phase(Phase.PUBLISH):
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
@@ -132,6 +135,14 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         )
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
+
+
+def _close(keeper: journal.Keeper, record: Record) -> None:
+    """Close the journal of a run that is through; left open, the next run finds it finished."""
+    try:
+        record.say(f"the journal {keeper.close()}")
+    except DeployError as error:
+        record.warn(f"The journal on the app stays open for the next run: {error}")
 
 
 def _plan(

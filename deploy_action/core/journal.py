@@ -7,17 +7,20 @@ tags to organize resources), so a long split goes on in further tags.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from deploy_action.core.phase import Phase
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.split import WHOLE, Entry, Split
 
 LONGEST_TAG = 256
 _PREFIX = "deploy-action."
+_NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE = f"{_PREFIX}run", f"{_PREFIX}link", f"{_PREFIX}phase"
 _STABLE, _CANDIDATE = f"{_PREFIX}stable", f"{_PREFIX}candidate"
-_UNTIL, _SPLIT = f"{_PREFIX}until", f"{_PREFIX}split"
+_SINCE, _UNTIL = f"{_PREFIX}since", f"{_PREFIX}until"
+_WEIGHTS, _SPLIT = f"{_PREFIX}weights", f"{_PREFIX}split"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +34,9 @@ class Journal:
         stable: the revision that held the traffic when it began.
         candidate: the revision that it creates.
         before: the exact split to go back to.
+        weights: the candidate's shares that its run wrote last, newest last, each 0-100; with
+            *before* they make the splits that this run intended.
+        since: seconds since 1970 at which it took the app.
         until: seconds since 1970 after which silence means that the run is dead.
     """
 
@@ -40,11 +46,20 @@ class Journal:
     candidate: str
     before: Split
     until: int
+    since: int = 0
+    weights: tuple[int, ...] = ()
     link: str = ""
 
-    def at(self, phase: Phase, *, until: int) -> Journal:
-        """Return the journal of the same run in a later phase."""
-        return replace(self, phase=phase, until=until)
+    def intended(self, split: Split) -> bool:
+        """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
+        ours = (self.before.with_candidate(self.candidate, weight) for weight in self.weights)
+        return split.same_as(self.before) or any(split.same_as(one) for one in ours)
+
+    def holder(self, now: float) -> str:
+        """Who holds the app since when, and where to watch it, in words."""
+        link = f" ({self.link})" if self.link else ""
+        since = f" since {max(0, int(now - self.since))} s" if self.since else ""
+        return f"Run {self.run}{link} holds the app{since}, in phase {self.phase.key}"
 
     def alive(self, now: float) -> bool:
         """Whether its run may still be at work at *now* (seconds since 1970)."""
@@ -60,7 +75,9 @@ class Journal:
             _PHASE: self.phase.key,
             _STABLE: self.stable,
             _CANDIDATE: self.candidate,
+            _SINCE: str(self.since),
             _UNTIL: str(self.until),
+            _WEIGHTS: " ".join(map(str, self.weights)) or None,
         }
         tags |= {_split_tag(number): piece for number, piece in enumerate(pieces)}
         return tags
@@ -70,8 +87,10 @@ class Journal:
         """Read it back; None when there is none or it cannot be one (a tag was edited)."""
         phase = Phase.from_key(tags.get(_PHASE, ""))
         before = _unpacked("".join(_split_pieces(tags)))
-        until = tags.get(_UNTIL, "")
-        if not tags.get(_RUN) or phase is None or before is None or not until.isdecimal():
+        until, since = (tags.get(name, "") for name in (_UNTIL, _SINCE))
+        weights = tags.get(_WEIGHTS, "").split()
+        numbers = all(_NUMBER.fullmatch(text) for text in (until, since, *weights))
+        if not tags.get(_RUN) or phase is None or before is None or not numbers:
             return None
         return cls(
             run=tags[_RUN],
@@ -81,6 +100,8 @@ class Journal:
             candidate=tags.get(_CANDIDATE, ""),
             before=before,
             until=int(until),
+            since=int(since),
+            weights=tuple(min(int(weight), WHOLE) for weight in weights),
         )
 
 

@@ -54,6 +54,7 @@ class Plan:
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
+        silence_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of a dead run, to be settled before anything else.
     """
 
@@ -71,6 +72,7 @@ class Plan:
     keep: int
     warnings: tuple[str, ...]
     longest_s: float
+    silence_s: float
     left_behind: Journal | None
 
     @property
@@ -78,8 +80,10 @@ class Plan:
         """The version that serves now, as far as anything says."""
         return self.stable.provenance.version or (str(self.bump.old) if self.bump else "")
 
-    def journal(self, phase: Phase, now: float) -> Journal:
-        """Return the journal of this plan's run in *phase*.
+    def journal(
+        self, phase: Phase, now: float, *, since: float = 0.0, weights: tuple[int, ...] = ()
+    ) -> Journal:
+        """Return the journal of this plan's run in *phase*; see there.
 
         It is taken for dead when nothing was written for as long as the longest silence that a
         living run can keep.
@@ -91,7 +95,9 @@ class Plan:
             stable=self.stable.name,
             candidate=self.candidate,
             before=self.pinned,
-            until=int(now + self.longest_s),
+            since=int(since or now),
+            until=int(now + self.silence_s),
+            weights=weights,
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -158,6 +164,8 @@ def make_plan(
         longest_s=schedule.longest_s(settings.gate_timeout, settings.build_timeout)
         + PUBLISH_S
         + settings.drain_time,
+        silence_s=max(settings.gate_timeout, settings.step_interval, settings.bake)
+        + 2 * settings.operation_timeout,
         left_behind=left_behind,
     )
 
@@ -172,12 +180,11 @@ def check_journal(seen: Observed) -> Journal | None:
     if journal is None or journal.run == seen.run.id:
         return journal
     if journal.alive(seen.now):
-        link = f" ({journal.link})" if journal.link else ""
         left = int(journal.until - seen.now)
         raise SupersededError(
-            f"Run {journal.run}{link} holds app '{seen.app.name}' in phase {journal.phase.key}; "
-            f"it counts as dead in {left} s.",
-            hint="Wait for it, or run the command 'repair' once it is known to be dead.",
+            f"{journal.holder(seen.now)}; it counts as dead in {left} s.",
+            hint="Wait for it (input lock-wait does), or, once it is known to be dead, run the "
+            "command 'repair' with take-over: true.",
         )
     return journal
 

@@ -1,12 +1,13 @@
-"""The journal on the app: held by a run from its first write to the end of its bake.
+"""The journal on the app: held by a run from its first write until the cache is fresh again.
 
-The rule for a run that died: a candidate that holds all traffic and is ready is kept, because users
-are on it and it had passed every gate; everything else is undone to the split before.
+The rule for a run that died: a candidate that holds all traffic and can serve is kept, because
+users are on it and it had passed every gate; everything else goes back to the split before. What
+somebody else changed in the meantime is left alone, whoever died.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import App
@@ -14,36 +15,62 @@ from deploy_action.core.journal import Journal, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Readiness
-from deploy_action.core.split import WHOLE
-from deploy_action.errors import SupersededError
-from deploy_action.runtime.waiting import now_utc
+from deploy_action.core.revision import Readiness, Revision
+from deploy_action.core.split import WHOLE, Split
+from deploy_action.errors import DeployError, SupersededError
+from deploy_action.runtime.waiting import Deadline, now_utc, until
+
+_START_S = 300.0
 
 
 @dataclass(slots=True)
 class Keeper:
-    """Keeps the journal of one run; the tags travel with the requests that change the app."""
+    """Keeps the journal of one run; the tags travel with the requests that change the app.
+
+    Args:
+        app: whose tags they are.
+        plan: what the journal tells.
+        opened: whether Azure has confirmed a request that carried it.
+    """
 
     app: ContainerApp
     plan: Plan
     opened: bool = False
+    _announced: bool = False
+    _since: float = 0.0
+    _weights: list[int] = field(default_factory=list)
 
-    def tags(self, phase: Phase) -> dict[str, str | None]:
-        """Return the tags to send along with a change; leftovers of an older journal go."""
+    def tags(self, phase: Phase, weight: int = 0) -> dict[str, str | None]:
+        """Return the tags to send along with a change; leftovers of an older journal go.
+
+        Args:
+            phase: what the run is about to do.
+            weight: the candidate's share that this change writes, 0-100.
+        """
         stale = closing_tags(self.plan.app.tags)
-        self.opened = True
-        return stale | self.plan.journal(phase, now_utc()).as_tags()
+        self._announced = True
+        self._since = self._since or now_utc()
+        # The share before stays announced: should Azure fail midway, either may stand.
+        self._weights = [*self._weights[-1:], weight]
+        journal = self.plan.journal(
+            phase, now_utc(), since=self._since, weights=tuple(self._weights)
+        )
+        return stale | journal.as_tags()
 
     def check(self, app: App) -> None:
-        """Make sure that the app is still this run's.
+        """Make sure that the app is this run's, or nobody's before this run's first write.
 
         Raises:
             SupersededError: another run, a rollback or a repair took it.
         """
         journal = Journal.from_tags(app.tags)
-        if self.opened and (journal is None or journal.run != self.plan.run.id):
-            by = f"run {journal.run}" if journal else "a rollback or a repair"
-            raise SupersededError(f"App '{app.name}' was taken over by {by}; this run gives way.")
+        if journal is not None and journal.run != self.plan.run.id:
+            if self.opened or journal.alive(now_utc()):
+                raise SupersededError(f"{journal.holder(now_utc())}; this run gives way.")
+        elif self.opened and journal is None:
+            raise SupersededError(
+                f"App '{app.name}' was taken over by a rollback or a repair; this run gives way."
+            )
 
     def owns(self, app: App) -> bool:
         """Whether nobody took the app over."""
@@ -55,14 +82,14 @@ class Keeper:
 
     def close(self) -> str:
         """Remove the journal, if it is ours, without waiting for Azure to finish."""
-        if not self.opened:
+        if not self._announced:
             return "was never opened"
         app = self.app.read()
         if not self.owns(app):
             return "left to the run that took over"
         if tags := closing_tags(app.tags):
             self.app.write_tags(tags)
-        self.opened = False
+        self.opened = self._announced = False
         return "closed"
 
 
@@ -70,24 +97,67 @@ def settle(app: ContainerApp, journal: Journal, record: Record) -> str:
     """Finish or undo what the run of *journal* left behind, and close its journal.
 
     Returns:
-        What was done: ``kept`` or ``undone``.
+        What was done: ``kept``, ``undone``, or ``left`` where somebody else changed the traffic.
+
+    Raises:
+        DeployError: it could not be done; the journal stays open then.
     """
-    now = app.read()
+    now = app.settled()
     candidate = app.revision(journal.candidate)
-    weight = now.split.weight_of(journal.candidate)
-    if candidate and weight == WHOLE and candidate.readiness is Readiness.READY:
+    if not journal.intended(now.split):
+        app.write_tags(closing_tags(now.tags))
+        record.put_back("the traffic", ok=True, detail=f"left as somebody else set it: {now.split}")
+        done = "left"
+    elif candidate and now.split.weight_of(candidate.name) == WHOLE and _can_serve(candidate):
         app.write_tags(closing_tags(now.tags))
         record.put_back(
             "the journal", ok=True, detail=f"{candidate.name} kept: it serves all users"
         )
         return "kept"
-    if weight or now.split.follows_latest:
+    elif now.split.same_as(journal.before):
+        app.write_tags(closing_tags(now.tags))
+        done = "undone"
+    else:
+        _awake(app, journal.before)
         now = app.write_split(journal.before, closing_tags(now.tags))
         record.shifted(now.split, "put back")
         record.put_back("the traffic", ok=True, detail=str(now.split))
-    else:
-        app.write_tags(closing_tags(now.tags))
-    if candidate and candidate.active and not now.split.weight_of(candidate.name):
+        done = "undone"
+    if candidate and candidate.active and _idle(candidate, now.split):
         app.deactivate(candidate.name)
         record.put_back("the candidate", ok=True, detail=f"{candidate.name} deactivated")
-    return "undone"
+    return done
+
+
+def _can_serve(revision: Revision) -> bool:
+    return revision.readiness in {Readiness.READY, Readiness.IDLE}
+
+
+def _idle(revision: Revision, split: Split) -> bool:
+    """Whether nothing depends on *revision*."""
+    return not (
+        split.weight_of(revision.name) or split.labels_of(revision.name) or split.follows_latest
+    )
+
+
+def _awake(app: ContainerApp, split: Split) -> None:
+    """Make sure that every revision that *split* sends users to can serve (promise T1)."""
+    for entry in split.entries:
+        if not entry.weight or not entry.revision:
+            continue
+        name = entry.revision
+        found = app.revision(name)
+        if found is None:
+            raise DeployError(
+                f"The traffic cannot go back to revision '{name}': it does not exist any more.",
+                hint="Name a good revision with the command 'rollback'.",
+            )
+        if not found.active:
+            app.activate(name)
+
+            def look(name: str = name) -> tuple[Revision | None, str]:
+                now = app.revision(name)
+                words = now.in_words if now else "not there"
+                return (now if now and _can_serve(now) else None), words
+
+            until(look, what=f"revision '{name}' to start again", deadline=Deadline(_START_S))

@@ -32,11 +32,11 @@ def candidate(app: ContainerApp, name: str) -> str:
     Raises:
         DeployError: it holds traffic, so that stopping it would lose requests.
     """
+    now = app.settled()  # its creation may still be under way
     revision = app.revision(name)
     if revision is None or not revision.active:
         return f"{name} is not there"
-    now = app.read()
-    if now.split.weight_of(name) or now.split.follows_latest:
+    if now.split.weight_of(name) or now.split.labels_of(name) or now.split.follows_latest:
         raise DeployError(f"{name} may still hold traffic ({now.split}).")
     app.deactivate(name)
     return f"{name} deactivated"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.probes import Probes
+from deploy_action.core.app import App
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
@@ -15,9 +16,10 @@ from deploy_action.core.verdict import Verdict
 from deploy_action.errors import DeployError, SupersededError
 from deploy_action.rollout.journal import Keeper
 from deploy_action.runtime.side_by_side import Started
-from deploy_action.runtime.waiting import Deadline, pause
+from deploy_action.runtime.waiting import Deadline, growing, pause
 
 _BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
+_LAG_S = 10.0
 
 
 class StepFailed(DeployError):  # noqa: N818  it is what happened
@@ -45,15 +47,22 @@ class Shift:
     record: Record
     health_path: str
     look_every_s: float
-    _expected: Split = field(init=False)
+    _written: list[Split] = field(default_factory=list)
+    _in_doubt: bool = False
 
-    def __post_init__(self) -> None:
-        self._expected = self.plan.app.split
+    @property
+    def _expected(self) -> Split:
+        return self._written[-1] if self._written else self.plan.app.split
 
     def pin(self) -> None:
-        """Name every revision in today's split, so that a new one gets nothing by itself."""
+        """Name every revision in today's split, so that a new one gets nothing by itself.
+
+        Raises:
+            SupersededError: the app is not as it was when this run was planned.
+        """
+        self.check()
         if self.plan.pin:
-            self._write(self.plan.pinned, Phase.PIN, "pinned")
+            self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
 
     def walk(self, candidate: Revision) -> None:
         """Raise the candidate step by step, each watched for the interval.
@@ -64,14 +73,20 @@ class Shift:
         """
         for weight in self.plan.schedule.steps:
             split = self.plan.pinned.with_candidate(candidate.name, weight)
-            self._write(split, Phase.SHIFT, f"{weight} % to the candidate")
+            self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
             self._watch(candidate, self.plan.schedule.interval_s, f"at {weight} %")
 
     def promote(self, candidate: Revision) -> None:
-        """Give the candidate everything and bake, the way back still armed."""
+        """Give the candidate everything and bake, the way back still armed.
+
+        Raises:
+            StepFailed: the candidate did badly.
+            SupersededError: somebody else changed the split or took over, until the bake's end.
+        """
         split = self.plan.pinned.all_to(candidate.name)
-        self._write(split, Phase.PROMOTE, "promoted")
+        self._write(split, Phase.PROMOTE, WHOLE, "promoted")
         self._watch(candidate, self.plan.schedule.bake_s, "while baking")
+        self.check()
 
     def back(self, *, wait_s: float) -> str:
         """Put the split back that stood before this run, if what stands there is ours.
@@ -85,37 +100,79 @@ class Shift:
         app = self.app.read()
         if not self.keeper.owns(app):
             return f"left to the run that took over: {app.split}"
-        if app.split.same_as(self.plan.pinned) or app.split.same_as(self.plan.app.split):
-            return f"stands as before: {app.split}"
         if not self._ours(app.split):
             return f"left as somebody else set it: {app.split}"
-        tags = self.keeper.tags(Phase.SHIFT)
-        now = self.app.write_split(self.plan.pinned, tags, deadline=Deadline(wait_s))
+        # A write of ours whose answer never came may still land after what was just read, so then
+        # the split is written even where it stands as before: Azure carries out one at a time.
+        doubtful = self._in_doubt or app.busy
+        if not doubtful and app.split.same_as(self.plan.pinned):
+            return f"stands as before: {app.split}"
+        if not self._written and not doubtful:
+            return f"was not touched: {app.split}"
+        now = self.app.write_split(
+            self.plan.pinned,
+            self.keeper.tags(Phase.SHIFT),
+            guard=self.only_ours,
+            deadline=Deadline(wait_s),
+        )
+        self._in_doubt = False
         self.record.shifted(now.split, "put back")
         return f"back as before: {now.split}"
 
-    def _write(self, split: Split, phase: Phase, why: str) -> None:
-        self._check()
-        self._expected = split
-        now = self.app.write_split(split, self.keeper.tags(phase))
+    def check(self) -> None:
+        """Before each write: the app is as our last write left it, and still ours.
+
+        Raises:
+            SupersededError: it is not.
+        """
+        lag = Deadline(_LAG_S)
+        for length in growing(0.2, 2.0):
+            app = self.app.read()
+            self.keeper.check(app)
+            if app.split.same_as(self._expected):
+                return
+            # A read may show what stood before our last write for a while; anything else is new.
+            if lag.passed or not any(app.split.same_as(old) for old in self._earlier()):
+                raise SupersededError(
+                    f"Somebody else changed the traffic of '{app.name}' during this run: it is "
+                    f"{app.split}, this run had left {self._expected}.",
+                    hint="Their change was left alone; look at the app before the next deployment.",
+                )
+            pause(length)
+
+    def _earlier(self) -> list[Split]:
+        return [self.plan.app.split, *self._written[:-1]] if self._written else []
+
+    def _write(self, split: Split, phase: Phase, weight: int, why: str) -> None:
+        self.check()
+        self._send(split, phase, weight, why)
+
+    def _send(self, split: Split, phase: Phase, weight: int, why: str) -> None:
+        tags = self.keeper.tags(phase, weight)
+        self._written.append(split)
+        self._in_doubt = True
+        now = self.app.write_split(split, tags, guard=self.only_ours)
+        self._in_doubt, self.keeper.opened = False, True
         self.record.shifted(now.split, why)
 
-    def _check(self) -> None:
-        """Before each write: the app is as our last write left it, and still ours."""
-        app = self.app.read()
+    def only_ours(self, app: App) -> None:
+        """Between two attempts of one write: nobody else has written meanwhile.
+
+        Raises:
+            SupersededError: somebody has.
+        """
         self.keeper.check(app)
-        if not app.split.same_as(self._expected):
+        if not self._ours(app.split):
             raise SupersededError(
                 f"Somebody else changed the traffic of '{app.name}' during this run: it is "
-                f"{app.split}, this run had written {self._expected}.",
+                f"{app.split}.",
                 hint="Their change was left alone; look at the app before the next deployment.",
             )
 
     def _ours(self, split: Split) -> bool:
-        """Whether *split* is one that this run's schedule writes at some point."""
-        weights = (*self.plan.schedule.steps, WHOLE)
-        name = self.plan.candidate
-        return any(split.same_as(self.plan.pinned.with_candidate(name, w)) for w in weights)
+        """Whether *split* is one that stood when this run began, or that it wrote or meant to."""
+        known = (self.plan.app.split, self.plan.pinned, *self._written)
+        return any(split.same_as(one) for one in known)
 
     def _watch(self, candidate: Revision, seconds: float, when: str) -> None:
         """Look at both sides until the time is over; at least once even when it is zero."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +16,14 @@ from deploy_action.errors import (
     SupersededError,
 )
 from deploy_action.runtime.stopping import Stopping
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    what: str
+    way: Callable[[], str]
+    by_hand: str
+    last: bool
 
 
 class Undo:
@@ -31,17 +40,20 @@ class Undo:
     def __init__(self, record: Record, stopping: Stopping) -> None:
         self._record = record
         self._stopping = stopping
-        self._ways: list[tuple[str, Callable[[], str], str]] = []
+        self._ways: list[_Way] = []
 
-    def add(self, what: str, way: Callable[[], str], *, by_hand: str = "") -> None:
+    def add(
+        self, what: str, way: Callable[[], str], *, by_hand: str = "", last: bool = False
+    ) -> None:
         """Register a way back.
 
         Args:
             what: what is put back, such as "the traffic".
             way: puts it back and says how it stands now, in words.
             by_hand: the command or act that does it by hand, for when it fails.
+            last: taken only if none before it failed, as what it removes would be needed then.
         """
-        self._ways.append((what, way, by_hand))
+        self._ways.append(_Way(what, way, by_hand, last))
 
     def forget(self) -> None:
         """From here on only forward: nothing registered so far is put back any more."""
@@ -66,15 +78,19 @@ class Undo:
     def _put_back(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
         with self._stopping.held():
-            for what, way, by_hand in reversed(self._ways):
+            for one in reversed(self._ways):
+                if one.last and failed:
+                    self._record.put_back(one.what, ok=True, detail="left for the next run")
+                    continue
                 try:
-                    now = way()
+                    now = one.way()
                 except Exception as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
-                    failed.append((what, by_hand))
-                    self._record.put_back(what, ok=False, detail=f"{reason} {by_hand}".strip())
+                    failed.append((one.what, one.by_hand))
+                    detail = f"{reason} {one.by_hand}".strip()
+                    self._record.put_back(one.what, ok=False, detail=detail)
                 else:
-                    self._record.put_back(what, ok=True, detail=now)
+                    self._record.put_back(one.what, ok=True, detail=now)
         self._ways.clear()
         return failed
 

@@ -8,20 +8,22 @@ for them, and after any doubt the app is read before anything else happens.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from typing import Any
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
+from deploy_action.adapters.container_app.refusals import (
+    PASSING,
+    AzureRefused,
+    not_signed_in,
+    refused,
+    retry_after,
+    told,
+)
 from deploy_action.core.app import (
     App,
     Container,
@@ -33,13 +35,10 @@ from deploy_action.core.split import Split
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.runtime.waiting import Deadline, growing, pause, until
 
-# Statuses after which the same write may be tried again once the app was read.
-_PASSING = {409, 412, 429, 500, 502, 503, 504}
-_MOST_RETRY_AFTER_S = 30.0
+_LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
 
-
-class AzureRefused(DeployError):  # noqa: N818  it is what happened
-    """Azure refused a change, or reported that it failed; the message quotes Azure."""
+Guard = Callable[[App], None]
+"""Looks at the app before a write is sent again, and raises if it must not be."""
 
 
 class ContainerApp:
@@ -66,7 +65,13 @@ class ContainerApp:
         self.resource_group = resource_group
         self.operation_timeout_s = operation_timeout_s
         self._client = ContainerAppsAPIClient(
-            credential, subscription, logging_enable=False, retry_total=4, retry_backoff_factor=0.4
+            credential,
+            subscription,
+            logging_enable=False,
+            retry_total=4,
+            retry_backoff_factor=0.4,
+            connection_timeout=10,
+            read_timeout=60,
         )
         self._apps = self._client.container_apps
         self._revisions = self._client.container_apps_revisions
@@ -79,12 +84,30 @@ class ContainerApp:
         Raises:
             PreflightError: it does not exist, or this identity may not see it.
         """
-        with self._told():
+        with told(self.name, self.resource_group):
             return App.from_azure(self._apps.get(self.resource_group, self.name).as_dict())
+
+    def settled(self, deadline: Deadline | None = None) -> App:
+        """Return the app once no operation runs on it, by *deadline* or the operation time-out.
+
+        Raises:
+            TimedOut: one still runs, or the app could not be read.
+        """
+        deadline = deadline or self._deadline()
+
+        # The app's own state has no floor of 15 s to pay, as the operation's has.
+        def look() -> tuple[App | None, str]:
+            try:
+                app = self.read()
+            except AzureRefused as error:
+                return None, error.message
+            return (None if app.busy else app), f"the app is {app.state}"
+
+        return until(look, what="Azure to finish a change", deadline=deadline)
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return all revisions, inactive ones too, oldest first."""
-        with self._told():
+        with told(self.name, self.resource_group):
             listed = self._revisions.list_revisions(self.resource_group, self.name)
             found = [revision_from_azure(item.as_dict()) for item in listed]
         return tuple(sorted(found, key=lambda revision: revision.created))
@@ -92,7 +115,7 @@ class ContainerApp:
     def revision(self, name: str) -> Revision | None:
         """Return one revision as it is now, or None if there is none of that name."""
         try:
-            with self._told():
+            with told(self.name, self.resource_group):
                 found = self._revisions.get_revision(self.resource_group, self.name, name)
         except PreflightError:
             return None
@@ -101,16 +124,27 @@ class ContainerApp:
     def containers(self, revision: str) -> tuple[Container, ...]:
         """Return the containers of a revision's replicas as they are now."""
         replicas = self._client.container_apps_revision_replicas
-        with self._told():
+        with told(self.name, self.resource_group):
             listed = replicas.list_replicas(self.resource_group, self.name, revision)
             return containers_from_azure(item.as_dict() for item in listed.value or ())
 
     # -- writes --------------------------------------------------------------------------------
 
     def write_split(
-        self, split: Split, tags: Mapping[str, str | None], *, deadline: Deadline | None = None
+        self,
+        split: Split,
+        tags: Mapping[str, str | None],
+        *,
+        guard: Guard = lambda _: None,
+        deadline: Deadline | None = None,
     ) -> App:
         """Write the whole traffic array, with tags in the same request, and read it back.
+
+        Args:
+            split: what shall stand there.
+            tags: to merge; None removes one.
+            guard: asked before every attempt but the first, as the world may have changed.
+            deadline: when to give up; the operation time-out if none is given.
 
         Raises:
             AzureRefused: Azure refused, or something else stands there in the end.
@@ -124,10 +158,15 @@ class ContainerApp:
         def holds(app: App) -> bool:
             return app.split.same_as(split) and _has(app, tags)
 
-        return self._write(body, f"the split {split}", holds, deadline)
+        return self._write(body, f"the split {split}", holds, guard, deadline)
 
     def write_template(
-        self, template: Mapping[str, Any], revision: str, tags: Mapping[str, str | None]
+        self,
+        template: Mapping[str, Any],
+        revision: str,
+        tags: Mapping[str, str | None],
+        *,
+        guard: Guard = lambda _: None,
     ) -> App:
         """Create *revision* from *template* (its suffix is set in it), with tags.
 
@@ -138,54 +177,129 @@ class ContainerApp:
         def holds(app: App) -> bool:
             return app.latest == revision and _has(app, tags)
 
-        return self._write(body, f"the revision {revision}", holds, None)
+        return self._write(body, f"the revision {revision}", holds, guard, None)
+
+    def write_mode(self, mode: str, split: Split) -> App:
+        """Switch the revision mode, and name the revisions that get the traffic."""
+        configuration = {"activeRevisionsMode": mode, "ingress": {"traffic": split.as_azure()}}
+
+        def holds(app: App) -> bool:
+            return app.mode.lower() == mode.lower() and app.split.same_as(split)
+
+        body = {"properties": {"configuration": configuration}}
+        return self._write(body, f"revision mode {mode}", holds, lambda _: None, None)
 
     def write_tags(self, tags: Mapping[str, str | None]) -> None:
-        """Merge tags and do not wait for the operation; None removes one."""
-        with self._told():
+        """Merge tags; None removes one. Does not wait until Azure has finished.
+
+        Raises:
+            AzureRefused: Azure did not take it within the operation time-out.
+        """
+
+        def send() -> bool:
             self._patch({"tags": dict(tags)})
+            return True
+
+        self._sent(send, "the tags", lambda: _has(self.settled(), tags))
 
     def activate(self, name: str) -> None:
-        """Activate a revision; it is ready only later."""
-        with self._told():
-            self._revisions.activate_revision(self.resource_group, self.name, name)
+        """Activate a revision; it is ready only later.
+
+        Raises:
+            AzureRefused: Azure did not take it within the operation time-out.
+        """
+        self._turn(name, active=True)
 
     def deactivate(self, name: str) -> None:
-        """Deactivate a revision; that nothing depends on it is the caller's to know."""
-        with self._told():
-            self._revisions.deactivate_revision(self.resource_group, self.name, name)
+        """Deactivate a revision; that nothing depends on it is the caller's to know.
+
+        Raises:
+            AzureRefused: Azure did not take it within the operation time-out.
+        """
+        self._turn(name, active=False)
 
     # -- how a write goes ----------------------------------------------------------------------
+
+    def _deadline(self) -> Deadline:
+        return Deadline(self.operation_timeout_s)
+
+    def _turn(self, name: str, *, active: bool) -> None:
+        turn = self._revisions.activate_revision if active else self._revisions.deactivate_revision
+
+        def send() -> bool:
+            turn(self.resource_group, self.name, name, retry_total=0)
+            return True
+
+        def done() -> bool:
+            self.settled()
+            found = self.revision(name)
+            return found is not None and found.active is active
+
+        doing = "activating" if active else "deactivating"
+        self._sent(send, f"{doing} revision '{name}'", done)
+
+    def _sent(self, send: Callable[[], bool], what: str, done: Callable[[], bool]) -> None:
+        """Send one request that takes effect by itself; after any doubt look before sending again.
+
+        Args:
+            send: sends it once.
+            what: names it in messages.
+            done: looks whether it has taken effect.
+        """
+        deadline = self._deadline()
+        for length in growing(0.3, 5.0):
+            wait_s = 0.0
+            try:
+                send()
+            except ClientAuthenticationError as error:
+                raise not_signed_in(error) from None
+            except HttpResponseError as error:
+                if error.status_code not in PASSING or deadline.passed:
+                    raise refused(what, error) from None
+                wait_s = retry_after(error)
+            except AzureError as error:
+                if deadline.passed:
+                    raise refused(what, error) from None
+            else:
+                return
+            if done():
+                return
+            pause(min(max(length, wait_s), deadline.remaining))
 
     def _write(
         self,
         body: Mapping[str, Any],
         what: str,
         holds: Callable[[App], bool],
+        guard: Guard,
         deadline: Deadline | None,
     ) -> App:
-        deadline = deadline or Deadline(self.operation_timeout_s)
+        deadline = deadline or self._deadline()
         for length in growing(0.3, 5.0):
-            refused: AzureError | None = None
+            doubt: AzureError | None = None
             status_url, wait_s = "", 0.0
             try:
                 status_url = self._patch(body)
-            except ClientAuthenticationError:
-                raise
+            except ClientAuthenticationError as error:
+                raise not_signed_in(error) from None
             except HttpResponseError as error:
-                if error.status_code not in _PASSING:
-                    raise _refused(what, error) from None
-                refused, wait_s = error, _retry_after(error)
+                if error.status_code not in PASSING:
+                    raise refused(what, error) from None
+                doubt, wait_s = error, retry_after(error)
             except AzureError as error:
-                refused = error  # no answer: it may have been accepted, so look
-            app = self._settled(deadline)
+                doubt = error  # no answer: it may have been accepted, so look
+            app = self.settled(deadline)
             if holds(app):
                 return app
-            if refused is None:
+            if doubt is None:
                 return self._confirmed(what, holds, status_url, deadline)
             if deadline.passed:
-                raise _refused(what, refused) from None
+                raise refused(what, doubt) from None
             pause(min(max(length, wait_s), deadline.remaining))
+            app = self.settled(deadline)
+            if holds(app):
+                return app
+            guard(app)
         raise AssertionError("pauses never run out")
 
     def _patch(self, body: Mapping[str, Any]) -> str:
@@ -206,23 +320,14 @@ class ContainerApp:
         )
         return seen[-1] if seen else ""
 
-    def _settled(self, deadline: Deadline) -> App:
-        """Wait until no operation runs; the app's own state has no floor of 15 s to pay."""
-
-        def look() -> tuple[App | None, str]:
-            app = self.read()
-            return (None if app.busy else app), f"the app is {app.state}"
-
-        return until(look, what="Azure to finish a change", deadline=deadline)
-
     def _confirmed(
         self, what: str, holds: Callable[[App], bool], status_url: str, deadline: Deadline
     ) -> App:
         """Read back a write that Azure accepted; reads may lag a little behind."""
-        lag = Deadline(min(deadline.remaining, 15.0))
+        lag = Deadline(min(deadline.remaining, _LAG_S))
 
         def look() -> tuple[App | None, str]:
-            app = self._settled(deadline)
+            app = self.settled(deadline)
             if holds(app):
                 return app, "as written"
             if failure := self._failure(status_url):
@@ -253,53 +358,6 @@ class ContainerApp:
         error = status.get("error") or {}
         return str(error.get("message") or status["status"])
 
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Turn the SDK's exceptions into sentences."""
-        try:
-            yield
-        except ResourceNotFoundError as error:
-            raise PreflightError(
-                f"Azure does not find app '{self.name}' in resource group "
-                f"'{self.resource_group}': {_text(error)}",
-                hint="Check the inputs app, resource-group and subscription-id.",
-            ) from None
-        except ClientAuthenticationError as error:
-            raise PreflightError(
-                f"Azure refused the sign-in: {_text(error)}",
-                hint="Check client-id, tenant-id and the federated credential's subject.",
-            ) from None
-        except HttpResponseError as error:
-            if error.status_code == 403:
-                raise PreflightError(
-                    f"This identity may not do that: {_text(error)}",
-                    hint="Give it the role Container Apps Contributor on the app.",
-                ) from None
-            raise _refused(f"app '{self.name}'", error) from None
-        except AzureError as error:
-            raise AzureRefused(f"Azure could not be reached: {type(error).__name__}.") from None
-
 
 def _has(app: App, tags: Mapping[str, str | None]) -> bool:
     return all((app.tags.get(name) or None) == (value or None) for name, value in tags.items())
-
-
-def _refused(what: str, error: Exception) -> AzureRefused:
-    return AzureRefused(f"Azure refused {what}: {_text(error)}")
-
-
-def _text(error: Exception) -> str:
-    """Return Azure's own words without the SDK's decoration."""
-    inner = getattr(error, "error", None)
-    if inner is not None and getattr(inner, "message", None):
-        return f"{inner.code}: {inner.message}"
-    message = getattr(error, "message", "") or type(error).__name__
-    return str(message).splitlines()[0]
-
-
-def _retry_after(error: HttpResponseError) -> float:
-    headers = getattr(error.response, "headers", {})
-    try:
-        return min(float(headers.get("Retry-After") or 0), _MOST_RETRY_AFTER_S)
-    except ValueError:
-        return 0.0
