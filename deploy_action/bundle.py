@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
@@ -23,6 +24,8 @@ class Bundle:
         gates: what a revision must answer before users reach it.
         refresh: the cache, or none.
         stopping: signals.
+        image_exists: whether an image, by its full name, is still in its registry; raises
+            `DeployError` where that cannot be found out.
     """
 
     run: Run
@@ -31,3 +34,4 @@ class Bundle:
     gates: Gates
     refresh: Refresh
     stopping: Stopping
+    image_exists: Callable[[str], bool]

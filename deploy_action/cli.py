@@ -83,7 +83,13 @@ _CACHE = ("cache-patterns", "cache-required")
 
 
 @main.command()
-@_options(*[item.name for item in declared() if item.name not in {"command", "revision", "reason"}])
+@_options(
+    *[
+        item.name
+        for item in declared()
+        if item.name not in {"command", "revision", "reason", "take-over"}
+    ]
+)
 def deploy(**given: str) -> None:
     """Deploy the checkout's commit beside the live revision, move traffic over, or put all back.
 
@@ -93,7 +99,10 @@ def deploy(**given: str) -> None:
 
 
 @main.command()
-@_options(*_WHERE, *_GATES, *_CACHE, "revision", "reason", "identity-path", "dry-run")
+@_options(
+    *(*_WHERE, *_GATES, *_CACHE),
+    *("revision", "reason", "identity-path", "convert-mode", "dry-run"),
+)
 def rollback(**given: str) -> None:
     """Move all traffic back to the previous revision, or to the one named.
 
@@ -103,7 +112,7 @@ def rollback(**given: str) -> None:
 
 
 @main.command()
-@_options(*_WHERE, *_CACHE, "dry-run")
+@_options(*_WHERE, *_CACHE, "take-over", "dry-run")
 def repair(**given: str) -> None:
     """Finish or undo what a cancelled, killed or lost run left behind.
 

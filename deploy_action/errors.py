@@ -7,6 +7,7 @@
     │   └── NotPutBackError    5   … and something could not be put back
     └── SupersededError        6   another run holds the app, or took over
     Cancelled (BaseException)  130 SIGINT, 143 SIGTERM
+    └── OutOfTime              4   the whole run took too long and was aborted
 
 An error is raised where it is known and becomes words and an exit code in `cli` alone. `Cancelled`
 stands outside `Exception` so that no careful ``except Exception`` swallows a cancelled job.
@@ -95,8 +96,24 @@ class Cancelled(BaseException):
     """
 
     result = "cancelled"
+    reason = "The job was cancelled."
 
     def __init__(self, signal_number: int) -> None:
         super().__init__(f"cancelled by signal {signal_number}")
         self.signal_number = signal_number
         self.exit_code = 128 + signal_number
+
+
+class OutOfTime(Cancelled):
+    """The whole run took longer than it may; it is aborted as after any failure.
+
+    Args:
+        signal_number: SIGALRM.
+    """
+
+    result = "aborted"
+    reason = "The run took longer than its time-limit."
+
+    def __init__(self, signal_number: int) -> None:
+        super().__init__(signal_number)
+        self.exit_code = 4

@@ -18,7 +18,7 @@ from deploy_action.adapters.runner import Runner
 from deploy_action.adapters.shell import Shell
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
-from deploy_action.core.settings import BuilderKind, BumpWhen, CommitBy, Settings
+from deploy_action.core.settings import BuilderKind, BumpWhen, Command, CommitBy, Settings
 from deploy_action.rollout.gates import Gates, Questions
 from deploy_action.rollout.refresh import Refresh
 from deploy_action.runtime.https import Web
@@ -28,6 +28,7 @@ from deploy_action.runtime.stopping import Stopping
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
     from deploy_action.adapters.images import Builder
+    from deploy_action.adapters.images.registry import Registry
     from deploy_action.rollout.image import Images
     from deploy_action.rollout.version import Versioning
 
@@ -103,23 +104,35 @@ class Wiring:
                 record=self.record,
             ),
             stopping=self.stopping,
+            image_exists=lambda image: self._image_exists(image, signed_in),
+        )
+
+    def _image_exists(self, image: str, signed_in: SignIn) -> bool:
+        from deploy_action.adapters.images.registry import Reference
+
+        reference = Reference.parse(image)
+        return self._registry(reference.host, signed_in).digest(reference) is not None
+
+    def _registry(self, host: str, signed_in: SignIn) -> Registry:
+        from deploy_action.adapters.images.registry import Registry
+
+        return Registry(
+            host,
+            web=Web(),
+            entra_token=lambda: signed_in.token(REGISTRY_SCOPE),
+            on_secret=self.secret,
         )
 
     def images(self, signed_in: SignIn) -> Images:
         """Return where the image of a deployment comes from."""
-        from deploy_action.adapters.images.registry import Reference, Registry, host_of
+        from deploy_action.adapters.images.registry import Reference, host_of
         from deploy_action.rollout.image import Images
 
         settings = self.settings
         host = (
             Reference.parse(settings.image).host if settings.image else host_of(settings.registry)
         )
-        registry = Registry(
-            host,
-            web=Web(),
-            entra_token=lambda: signed_in.token(REGISTRY_SCOPE),
-            on_secret=self.secret,
-        )
+        registry = self._registry(host, signed_in)
         return Images(
             registry=registry,
             given=settings.image,
@@ -196,14 +209,16 @@ class Wiring:
 
     def _questions(self) -> Questions:
         settings = self.settings
+        # A rollback has no checkout to take a smoke test from, and an older manifest is fine.
+        deploying = settings.command is Command.DEPLOY
         return Questions(
             health_path=settings.health_path,
             passes=settings.health_passes,
             interval_s=settings.health_interval,
             timeout_s=settings.gate_timeout,
             identity_path=settings.identity_path,
-            manifest_path=settings.manifest_path,
-            smoke_test=settings.smoke_test,
+            manifest_path=settings.manifest_path if deploying else "",
+            smoke_test=settings.smoke_test if deploying else "",
         )
 
     def _shell(self) -> Shell:

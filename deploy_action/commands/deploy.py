@@ -17,7 +17,7 @@ from deploy_action.core.template import for_candidate
 from deploy_action.errors import DeployError
 from deploy_action.rollout import journal, retire
 from deploy_action.rollout.image import Images
-from deploy_action.rollout.observe import observe
+from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.shift import Shift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.version import Versioning
@@ -49,8 +49,10 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         Cancelled: the same, after a signal.
     """
     app, refresh, gates = bundle.app, bundle.refresh, bundle.gates
+    bundle.stopping.limit(settings.time_limit)
     with record.phase(Phase.PLAN):
-        plan = _plan(settings, versioning, record, observe(app, bundle.run))
+        seen = observe_free(app, bundle.run, wait_s=settings.lock_wait, say=record.say)
+        plan = _plan(settings, versioning, record, seen)
         images.check()
     if settings.dry_run:
         record.ended_well("planned")
@@ -58,6 +60,10 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     with record.phase(Phase.RECOVER):
         if plan.left_behind:
             journal.settle(app, plan.left_behind, record)
+            plan = _plan(settings, versioning, record, observe(app, bundle.run))
+        if plan.convert:
+            app.write_mode("Multiple", plan.pinned)
+            record.say(f"revision mode is Multiple now, traffic {plan.pinned}")
             plan = _plan(settings, versioning, record, observe(app, bundle.run))
 
     keeper = journal.Keeper(app, plan)
@@ -83,7 +89,8 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             image = images.obtain(plan.suffix, plan.run, plan.version)
             record.learned(image=image, digest=image.partition("@")[2])
         with record.phase(Phase.PIN):
-            undo.add("the stable revision", partial(gates.verify, plan.app.fqdn))
+            if not plan.hopeless:
+                undo.add("the stable revision", partial(gates.verify, plan.app.fqdn))
             undo.add("the journal", keeper.close, by_hand="the command 'repair'", last=True)
             shift.pin()
         with record.phase(Phase.CREATE):
@@ -115,6 +122,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
             undo.forget()  # promoted and baked: from here only forward
+            bundle.stopping.limit(0)
 
     with record.phase(Phase.REFRESH):
         if Moment.AFTER in settings.cache_clear:

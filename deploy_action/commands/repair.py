@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from deploy_action.bundle import Bundle
-from deploy_action.core.journal import Journal
+from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import check_journal
 from deploy_action.core.record import Record
+from deploy_action.core.revision import by_name
 from deploy_action.core.settings import Settings
 from deploy_action.rollout import journal
 from deploy_action.rollout.observe import observe
@@ -27,7 +28,8 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
     """
     with record.phase(Phase.PLAN):
         seen = observe(bundle.app, bundle.run)
-        left_behind = Journal.from_tags(seen.app.tags) if own_only else check_journal(seen)
+        mine = own_only or settings.take_over
+        left_behind = Journal.from_tags(seen.app.tags) if mine else check_journal(seen)
         if own_only and left_behind and left_behind.run != seen.run.id:
             left_behind = None
         record.learned(url=f"https://{seen.app.fqdn}")
@@ -39,13 +41,15 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
             f"run {left_behind.run} stopped in phase {left_behind.phase.key} with candidate "
             f"{left_behind.candidate}; traffic now {seen.app.split}, before {left_behind.before}"
         )
+        candidate = by_name(seen.revisions, left_behind.candidate)
+        record.say(f"to do: {left_behind.remedy(seen.app.split, candidate).value}")
         record.learned(revision=left_behind.stable, previous_revision=left_behind.candidate)
     if settings.dry_run:
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
         done = journal.settle(bundle.app, left_behind, record)
-        if done == "kept":
+        if done is Remedy.KEEP:
             record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
         bundle.refresh.clear("repair")
     with record.phase(Phase.REPORT):

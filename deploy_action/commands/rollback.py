@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from deploy_action.bundle import Bundle
-from deploy_action.core.journal import closing_tags
+from deploy_action.core.journal import Journal, closing_tags
 from deploy_action.core.phase import Phase
-from deploy_action.core.plan import rollback_target
+from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
+from deploy_action.core.revision import Revision
 from deploy_action.core.settings import Settings
 from deploy_action.core.split import WHOLE
-from deploy_action.errors import PreflightError
+from deploy_action.core.target import healthy_others, rollback_target
+from deploy_action.errors import DeployError, PreflightError
+from deploy_action.rollout import retire
 from deploy_action.rollout.observe import observe
+from deploy_action.rollout.undo import Undo
 
 
 def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
@@ -22,46 +28,75 @@ def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
     Raises:
         InputError: there is no such revision.
         PreflightError: there is nothing to go back to, or Azure says no.
-        GateFailed: the target does not become healthy; the traffic was not touched.
+        AbortedError: the target does not become healthy, or Azure refused; the traffic was not
+            touched, and a target that was asleep sleeps again.
     """
     app = bundle.app
     with record.phase(Phase.PLAN):
         seen = observe(app, bundle.run)
-        if seen.app.mode.lower() != "multiple":
+        single = seen.app.mode.lower() != "multiple"
+        if single and not settings.convert_mode:
             raise PreflightError(
                 f"App '{app.name}' is in {seen.app.mode} revision mode, where traffic cannot be "
                 "moved.",
-                hint=f"Run: az containerapp revision set-mode --mode multiple --name {app.name}",
+                hint="Set convert-mode: true to have it switched, or run once: az containerapp "
+                f"revision set-mode --mode multiple --name {app.name}",
             )
         target = rollback_target(settings.revision, seen)
+        if not target.active:
+            _image_there(bundle, target, seen, record)
         record.say(f"traffic now {seen.app.split}")
         record.say(f"back to {target.name} ({target.in_words})")
         record.learned(
             revision=target.name,
             previous_revision=seen.app.split.heaviest().revision or seen.app.latest_ready,
             version=target.provenance.version,
+            image=target.image,
             url=f"https://{seen.app.fqdn}",
             reason=settings.reason,
         )
-    if seen.app.split.weight_of(target.name) == WHOLE:
-        record.say(f"{target.name} holds all traffic already")
-        record.ended_well("unchanged")
-        return
     if settings.dry_run:
         record.ended_well("planned")
         return
-    with record.phase(Phase.GATES):
-        if not target.active:
-            app.activate(target.name)
-        ready = bundle.gates.must_pass(target.name, version="")
-        record.learned(revision_url=f"https://{ready.fqdn}")
-    with record.phase(Phase.PROMOTE):
-        split = seen.app.split.pinned(seen.app.latest_ready).all_to(target.name)
-        now = app.write_split(split, closing_tags(seen.app.tags))
-        record.shifted(now.split, "rolled back")
+    # A rollout that holds the app must be told even where the users are on the target already.
+    held = Journal.from_tags(seen.app.tags) is not None
+    stands = seen.app.split.weight_of(target.name) == WHOLE and not held
+    if stands:
+        record.say(f"{target.name} holds all traffic already")
+    else:
+        with Undo(record, bundle.stopping) as undo:
+            with record.phase(Phase.GATES):
+                if not target.active:
+                    undo.add("the target", partial(retire.candidate, app, target.name))
+                    app.activate(target.name)
+                ready = bundle.gates.must_pass(target.name, version="")
+                record.learned(revision_url=f"https://{ready.fqdn}")
+            with record.phase(Phase.PROMOTE):
+                before = app.read()
+                if single:
+                    before = app.write_mode("Multiple", before.split.pinned(before.latest_ready))
+                split = before.split.pinned(before.latest_ready).all_to(target.name)
+                now = app.write_split(split, closing_tags(before.tags))
+                undo.forget()
+                record.shifted(now.split, "rolled back")
     with record.phase(Phase.REFRESH):
         bundle.refresh.clear("rollback")
-        bundle.gates.verify(now.fqdn)
+        bundle.gates.verify(seen.app.fqdn)
         bundle.refresh.tell(record.facts)
     with record.phase(Phase.REPORT):
-        record.ended_well("rolled-back")
+        record.ended_well("unchanged" if stands else "rolled-back")
+
+
+def _image_there(bundle: Bundle, target: Revision, seen: Observed, record: Record) -> None:
+    """Refuse a target that would have to be started from an image that is gone."""
+    try:
+        there = bundle.image_exists(target.image)
+    except DeployError as error:
+        record.warn(f"Whether the image of {target.name} is still there is not known: {error}")
+        return
+    if not there:
+        raise PreflightError(
+            f"Revision '{target.name}' cannot start: its image {target.image} is not in the "
+            "registry any more.",
+            hint=healthy_others(target, seen.revisions),
+        )

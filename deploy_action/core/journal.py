@@ -10,8 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from deploy_action.core.phase import Phase
+from deploy_action.core.revision import Readiness, Revision
 from deploy_action.core.split import WHOLE, Entry, Split
 
 LONGEST_TAG = 256
@@ -21,6 +23,15 @@ _RUN, _LINK, _PHASE = f"{_PREFIX}run", f"{_PREFIX}link", f"{_PREFIX}phase"
 _STABLE, _CANDIDATE = f"{_PREFIX}stable", f"{_PREFIX}candidate"
 _SINCE, _UNTIL = f"{_PREFIX}since", f"{_PREFIX}until"
 _WEIGHTS, _SPLIT = f"{_PREFIX}weights", f"{_PREFIX}split"
+
+
+class Remedy(Enum):
+    """What becomes of a dead run's leftovers; the value says it in words."""
+
+    KEEP = "keep the candidate, which serves all users, and close the journal"
+    CLOSE = "stop the candidate, which no user was on, and close the journal"
+    RESTORE = "put the traffic back as before, stop the candidate, close the journal"
+    LEAVE = "leave the traffic as somebody else set it, and close the journal"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,25 @@ class Journal:
         """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
         ours = (self.before.with_candidate(self.candidate, weight) for weight in self.weights)
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
+
+    def remedy(self, split: Split, candidate: Revision | None) -> Remedy:
+        """Return what to do when its run is dead.
+
+        A candidate that holds all traffic and can serve is kept: users are on it, and it had passed
+        every gate. Everything else goes back to before, unless somebody else changed the traffic.
+
+        Args:
+            split: as it is now.
+            candidate: as it is now; None if it never came to be.
+        """
+        if not self.intended(split):
+            return Remedy.LEAVE
+        if split.same_as(self.before):
+            return Remedy.CLOSE
+        whole = split.weight_of(self.candidate) == WHOLE
+        if whole and candidate and candidate.readiness in {Readiness.READY, Readiness.IDLE}:
+            return Remedy.KEEP
+        return Remedy.RESTORE
 
     def holder(self, now: float) -> str:
         """Who holds the app since when, and where to watch it, in words."""

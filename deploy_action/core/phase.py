@@ -46,12 +46,3 @@ class Phase(Enum):
     def from_key(cls, key: str) -> Phase | None:
         """Return the phase that a journal names, or None for an unknown word."""
         return next((phase for phase in cls if phase.key == key), None)
-
-    @property
-    def forward_only(self) -> bool:
-        """Whether a run that died in it is completed, not undone.
-
-        From the end of the bake on the candidate has passed everything and holds all traffic;
-        during PROMOTE the way back is still armed.
-        """
-        return self.number > Phase.PROMOTE.number

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,8 +12,6 @@ from deploy_action.core.revision import (
     Provenance,
     Readiness,
     Revision,
-    by_name,
-    previous_of,
     suffix_for,
 )
 from deploy_action.core.run import Run
@@ -56,6 +53,7 @@ class Plan:
         bump: how the manifest changes; None where it does not.
         silence_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of a dead run, to be settled before anything else.
+        convert: whether the app has to be switched to Multiple revision mode first.
     """
 
     run: Run
@@ -74,11 +72,17 @@ class Plan:
     longest_s: float
     silence_s: float
     left_behind: Journal | None
+    convert: bool = False
 
     @property
     def previous_version(self) -> str:
         """The version that serves now, as far as anything says."""
         return self.stable.provenance.version or (str(self.bump.old) if self.bump else "")
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing serves now, so that there is nothing healthy to go back to."""
+        return self.stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}
 
     def journal(
         self, phase: Phase, now: float, *, since: float = 0.0, weights: tuple[int, ...] = ()
@@ -110,6 +114,7 @@ class Plan:
             f"stable {self.stable.name} ({self.stable.in_words})",
             f"candidate {self.candidate}",
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
+            *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             f"steps {steps}, {self.schedule.interval_s:.0f} s each",
             f"bake {self.schedule.bake_s:.0f} s",
             f"time at least {self.schedule.shortest_s():.0f} s, at most {self.longest_s:.0f} s",
@@ -136,7 +141,7 @@ def make_plan(
     Raises:
         PreflightError: the app is not in a state to deploy to; the message says how to mend it.
     """
-    stable = _stable(seen)
+    stable = _stable(seen, convert=settings.convert_mode)
     suffix = suffix_for(
         seen.app.name,
         version=version,
@@ -144,7 +149,21 @@ def make_plan(
         run=seen.run.id,
         taken=[revision.name for revision in seen.revisions],
     )
-    schedule = Schedule.of(settings.traffic_steps, settings.step_interval, settings.bake)
+    hopeless = stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}
+    steps = () if hopeless else settings.traffic_steps  # nobody is served: no half measures
+    schedule = Schedule.of(steps, settings.step_interval, settings.bake)
+    longest_s = (
+        schedule.longest_s(settings.gate_timeout, settings.build_timeout)
+        + PUBLISH_S
+        + settings.drain_time
+    )
+    if longest_s > settings.time_limit:
+        raise InputError(
+            f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
+            f"{settings.time_limit:.0f} s that it says.",
+            hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
+            "(and the job's timeout-minutes).",
+        )
     return Plan(
         run=seen.run,
         app=seen.app,
@@ -160,13 +179,12 @@ def make_plan(
         version=version,
         schedule=schedule,
         keep=settings.keep_revisions,
-        warnings=tuple(_warnings(settings, seen, bump)),
-        longest_s=schedule.longest_s(settings.gate_timeout, settings.build_timeout)
-        + PUBLISH_S
-        + settings.drain_time,
+        warnings=tuple(_warnings(settings, seen, bump, stable)),
+        longest_s=longest_s,
         silence_s=max(settings.gate_timeout, settings.step_interval, settings.bake)
         + 2 * settings.operation_timeout,
         left_behind=left_behind,
+        convert=seen.app.mode.lower() != "multiple",
     )
 
 
@@ -189,13 +207,14 @@ def check_journal(seen: Observed) -> Journal | None:
     return journal
 
 
-def _stable(seen: Observed) -> Revision:
+def _stable(seen: Observed, *, convert: bool) -> Revision:
     app = seen.app
-    if app.mode.lower() != "multiple":
+    if app.mode.lower() != "multiple" and not convert:
         raise PreflightError(
             f"App '{app.name}' is in {app.mode} revision mode, but a candidate beside the live "
             "revision needs Multiple.",
-            hint=f"Run once: az containerapp revision set-mode --mode multiple --name {app.name}",
+            hint="Set convert-mode: true to have it switched, or run once: az containerapp "
+            f"revision set-mode --mode multiple --name {app.name}",
         )
     if not app.fqdn:
         raise PreflightError(
@@ -208,17 +227,24 @@ def _stable(seen: Observed) -> Revision:
             f"App '{app.name}' has no revision that serves its traffic ({app.split}).",
             hint="Give the traffic to a healthy revision first.",
         )
-    if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}:
+    others = [one.name for one in seen.revisions if one.readiness is Readiness.READY]
+    if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE} and others:
         raise PreflightError(
             f"Revision '{stable.name}' holds the traffic of app '{app.name}' but is "
-            f"{stable.readiness.value} ({stable.in_words}).",
+            f"{stable.readiness.value} ({stable.in_words}), while {', '.join(others[-3:])} could "
+            "serve.",
             hint="Roll back to a healthy revision first, with the command 'rollback'.",
         )
     return stable
 
 
-def _warnings(settings: Settings, seen: Observed, bump: Bump | None) -> list[str]:
+def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Revision) -> list[str]:
     found = [note.text for note in bump.warnings] if bump else []
+    if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}:
+        found.append(
+            f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "
+            "healthy to go back to; the candidate gets all traffic at once when its gates pass."
+        )
     if not settings.identity_path:
         found.append(
             "The candidate is not asked who it is: set identity-path to a path whose JSON names "
@@ -227,51 +253,3 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None) -> list[str
     if seen.app.split.heaviest().weight < 100:
         found.append(f"Traffic is split already before this run: {seen.app.split}.")
     return found
-
-
-def rollback_target(wanted: str, seen: Observed) -> Revision:
-    """Return the revision to go back to: the one named, or the previous by provenance.
-
-    Raises:
-        InputError: there is no revision of that name.
-        PreflightError: no previous is known, or it already serves.
-    """
-    stable = serving(seen.app, seen.revisions)
-    if wanted:
-        full = wanted if "--" in wanted else f"{seen.app.name}--{wanted}"
-        target = by_name(seen.revisions, full)
-        if target is None:
-            names = ", ".join(revision.name for revision in reversed(seen.revisions[-5:]))
-            raise InputError(
-                f"Input revision: app '{seen.app.name}' has no revision '{full}'.",
-                hint=f"The newest are: {names}.",
-            )
-    else:
-        journal = Journal.from_tags(seen.app.tags)
-        if journal and not journal.phase.forward_only:
-            # A rollout is under way or died: the way back is the stable that it began with.
-            target = by_name(seen.revisions, journal.stable)
-        else:
-            target = previous_of(stable, seen.revisions) if stable else None
-        if target is None:
-            raise PreflightError(
-                f"App '{seen.app.name}' does not know which revision came before "
-                f"'{stable.name if stable else 'nothing'}'.",
-                hint="Name the revision to go back to in the input revision.",
-            )
-    if target.provisioning_state.lower() == "failed" and not target.active:
-        raise PreflightError(
-            f"Revision '{target.name}' failed to start before ({target.in_words}), so going back "
-            "to it would not help.",
-            hint=_healthy_others(target, seen.revisions),
-        )
-    return target
-
-
-def _healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
-    good = [
-        revision.name
-        for revision in revisions
-        if revision.name != target.name and revision.provisioning_state.lower() == "provisioned"
-    ]
-    return f"These were provisioned: {', '.join(good[-3:])}." if good else ""

@@ -183,7 +183,7 @@ class Record:
                     at=self.elapsed_s,
                     result=error.result,
                     exit_code=error.exit_code,
-                    reason="The job was cancelled.",
+                    reason=error.reason,
                 )
             case _:
                 ended = Ended(

@@ -200,9 +200,31 @@ class Settings:
         kinds.duration, "30s", "How long a revision without traffic drains before it is stopped."
     )
     revision: str = _setting(
-        kinds.text, "", "For a rollback: the revision to go back to; empty means the previous."
+        kinds.text,
+        "",
+        "For a rollback: where to, as a revision's name or suffix, a version such as v1.3.0.2, or "
+        "a commit; empty means the previous.",
     )
     reason: str = _setting(kinds.text, "", "For a rollback: why, for the record.")
+    lock_wait: float = _setting(
+        kinds.duration, "0s", "How long to wait for another run that holds the app."
+    )
+    take_over: bool = _setting(
+        kinds.boolean,
+        "false",
+        "For a repair: whether to end a run's hold on the app that may still be alive.",
+    )
+    time_limit: float = _setting(
+        kinds.duration,
+        "5h",
+        "How long the whole run may take before it is aborted; keep it below the job's "
+        "timeout-minutes.",
+    )
+    convert_mode: bool = _setting(
+        kinds.boolean,
+        "false",
+        "Whether an app in Single revision mode may be switched to Multiple, once.",
+    )
     dry_run: bool = _setting(
         kinds.boolean, "false", "Whether to stop after printing the plan, with nothing changed."
     )

@@ -1,8 +1,6 @@
 """The journal on the app: held by a run from its first write until the cache is fresh again.
 
-The rule for a run that died: a candidate that holds all traffic and can serve is kept, because
-users are on it and it had passed every gate; everything else goes back to the split before. What
-somebody else changed in the meantime is left alone, whoever died.
+What becomes of a dead run's leftovers is decided in `core.journal.Journal.remedy`.
 """
 
 from __future__ import annotations
@@ -11,12 +9,12 @@ from dataclasses import dataclass, field
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import App
-from deploy_action.core.journal import Journal, closing_tags
+from deploy_action.core.journal import Journal, Remedy, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
 from deploy_action.core.revision import Readiness, Revision
-from deploy_action.core.split import WHOLE, Split
+from deploy_action.core.split import Split
 from deploy_action.errors import DeployError, SupersededError
 from deploy_action.runtime.waiting import Deadline, now_utc, until
 
@@ -93,40 +91,30 @@ class Keeper:
         return "closed"
 
 
-def settle(app: ContainerApp, journal: Journal, record: Record) -> str:
+def settle(app: ContainerApp, journal: Journal, record: Record) -> Remedy:
     """Finish or undo what the run of *journal* left behind, and close its journal.
 
     Returns:
-        What was done: ``kept``, ``undone``, or ``left`` where somebody else changed the traffic.
+        What was done.
 
     Raises:
         DeployError: it could not be done; the journal stays open then.
     """
     now = app.settled()
     candidate = app.revision(journal.candidate)
-    if not journal.intended(now.split):
-        app.write_tags(closing_tags(now.tags))
-        record.put_back("the traffic", ok=True, detail=f"left as somebody else set it: {now.split}")
-        done = "left"
-    elif candidate and now.split.weight_of(candidate.name) == WHOLE and _can_serve(candidate):
-        app.write_tags(closing_tags(now.tags))
-        record.put_back(
-            "the journal", ok=True, detail=f"{candidate.name} kept: it serves all users"
-        )
-        return "kept"
-    elif now.split.same_as(journal.before):
-        app.write_tags(closing_tags(now.tags))
-        done = "undone"
-    else:
+    remedy = journal.remedy(now.split, candidate)
+    if remedy is Remedy.RESTORE:
         _awake(app, journal.before)
         now = app.write_split(journal.before, closing_tags(now.tags))
         record.shifted(now.split, "put back")
-        record.put_back("the traffic", ok=True, detail=str(now.split))
-        done = "undone"
-    if candidate and candidate.active and _idle(candidate, now.split):
+        record.put_back("the traffic", ok=True, detail=f"back as before: {now.split}")
+    else:
+        app.write_tags(closing_tags(now.tags))
+        record.put_back("the journal", ok=True, detail=f"closed: {remedy.value}; now {now.split}")
+    if remedy is not Remedy.KEEP and candidate and candidate.active and _idle(candidate, now.split):
         app.deactivate(candidate.name)
         record.put_back("the candidate", ok=True, detail=f"{candidate.name} deactivated")
-    return done
+    return remedy
 
 
 def _can_serve(revision: Revision) -> bool:

@@ -2,11 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.core.plan import Observed
+from deploy_action.core.journal import Journal
+from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.run import Run
+from deploy_action.errors import SupersededError
 from deploy_action.runtime.side_by_side import Started
-from deploy_action.runtime.waiting import now_utc
+from deploy_action.runtime.waiting import Deadline, now_utc, pause
+
+LOOK_AGAIN_S = 5.0
+
+
+def observe_free(
+    app: ContainerApp, run: Run, *, wait_s: float, say: Callable[[str], None]
+) -> Observed:
+    """Read the app once no living run holds it.
+
+    Args:
+        app: the app to look at.
+        run: who is looking.
+        wait_s: how long to wait for another run, in seconds.
+        say: told whom it waits for.
+
+    Raises:
+        SupersededError: another run still holds it; says who, since when, where.
+        PreflightError: the app does not exist or may not be read.
+    """
+    deadline, told = Deadline(wait_s), ""
+    while True:
+        seen = observe(app, run)
+        try:
+            check_journal(seen)
+        except SupersededError as error:
+            if deadline.passed:
+                raise
+            journal = Journal.from_tags(seen.app.tags)
+            holder = journal.run if journal else ""
+            if holder != told:
+                say(f"waiting up to {wait_s:.0f} s: {error.message}")
+                told = holder
+            pause(min(LOOK_AGAIN_S, max(deadline.remaining, 0.05)))
+        else:
+            return seen
 
 
 def observe(app: ContainerApp, run: Run) -> Observed:

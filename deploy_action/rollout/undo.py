@@ -13,6 +13,7 @@ from deploy_action.errors import (
     Cancelled,
     DeployError,
     NotPutBackError,
+    OutOfTime,
     SupersededError,
 )
 from deploy_action.runtime.stopping import Stopping
@@ -71,7 +72,8 @@ class Undo:
         if error is None or not self._ways:
             return
         failed = self._put_back()
-        if isinstance(error, Cancelled | SupersededError):
+        late = isinstance(error, OutOfTime)
+        if isinstance(error, Cancelled | SupersededError) and not late:
             return  # keeps its own exit code; the record tells what was put back
         raise _aborted(error, failed) from error
 
@@ -96,7 +98,13 @@ class Undo:
 
 
 def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError:
-    reason = error.message if isinstance(error, DeployError) else f"{type(error).__name__}: {error}"
+    match error:
+        case DeployError():
+            reason = error.message
+        case Cancelled():
+            reason = error.reason
+        case _:
+            reason = f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, DeployError) else ""
     place = error.place if isinstance(error, DeployError) else None
     if failed:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from deploy_action.errors import Cancelled
+from deploy_action.errors import Cancelled, OutOfTime
 
 
 class Stopping:
@@ -31,6 +31,16 @@ class Stopping:
         """Take over both signals; only the main thread may."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._came)
+
+    def limit(self, seconds: float) -> None:
+        """Break the run off by `OutOfTime` after *seconds*; 0 takes the limit away."""
+        signal.signal(signal.SIGALRM, self._late)
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    def _late(self, number: int, _frame: FrameType | None) -> None:
+        if not self._held:
+            self._held = True
+            raise OutOfTime(number)
 
     def _came(self, number: int, _frame: FrameType | None) -> None:
         first = not self.cancelled
