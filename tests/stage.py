@@ -85,12 +85,13 @@ class Stage:
         return self.finished(self.started(command, **inputs))
 
     def started(self, command: str = "deploy", **inputs: str) -> subprocess.Popen[str]:
-        """Start the action's step and return at once."""
+        """Start the action's step (or its second, ``finish``) and return at once."""
         self.runs += 1
-        given = {**HURRY, "command": command, **inputs}
+        given = {**HURRY, **({"command": command} if command != "finish" else {}), **inputs}
         env = self.scene.runner_environment(self.runs, **given)
+        verb = command if command == "finish" else "action"
         return subprocess.Popen(
-            [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"],
+            [sys.executable, "-I", str(ROOT / ".github" / "run.py"), verb],
             cwd=self.scene.workspace,
             env={**env, "GITHUB_ACTIONS": "true", **self.variables},
             stdout=subprocess.PIPE,

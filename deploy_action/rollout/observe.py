@@ -43,7 +43,8 @@ def observe_free(
             if holder != told:
                 say(f"waiting up to {wait_s:.0f} s: {error.message}")
                 told = holder
-            pause(min(LOOK_AGAIN_S, max(deadline.remaining, 0.05)))
+            alive_s = journal.until - seen.now if journal else 0.0
+            pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
         else:
             return seen
 

@@ -12,6 +12,7 @@ A fault is one mapping, in a YAML or JSON list:
 ``delay``     seconds to wait first, scaled by the clock
 ``status``    answer this instead, with ``headers`` and ``body`` (text, or a mapping for JSON)
 ``drop``      ``true``: close the connection without an answer
+``hold``      ``true``: no answer until the client goes away (control plane only)
 ``after``     ``true``: the request is carried out first and its answer lost; else it never arrives
               (control plane only)
 ``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``
@@ -32,7 +33,8 @@ from typing import Any, Final
 import yaml
 from aiohttp import web
 
-_DOES: Final = ("delay", "status", "drop", "operation", "crash")
+_TOLD: Final = ("name", "path", "matched", "happened", "holding")
+_DOES: Final = ("delay", "status", "drop", "hold", "operation", "crash")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -50,12 +52,14 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
     drop: bool = False
+    hold: bool = False
     after: bool = False
     operation: Mapping[str, str] | None = None
     crash: bool = False
     name: str = ""
     matched: int = 0
     happened: int = 0
+    holding: int = 0
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Fault:
@@ -66,7 +70,7 @@ class Fault:
         """
         if not isinstance(given, Mapping):
             raise ValueError(f"a fault is a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
-        known = {item.name for item in fields(cls)} - {"matched", "happened"}
+        known = {item.name for item in fields(cls)} - {"matched", "happened", "holding"}
         unknown = sorted(set(given) - known)
         if unknown:
             raise ValueError(f"'{unknown[0]}' is no field of a fault; there are {sorted(known)}")
@@ -88,6 +92,7 @@ class Fault:
             headers={str(k): str(v) for k, v in dict(given.get("headers") or {}).items()},
             body=body if isinstance(body, str) else json.dumps(body),
             drop=bool(given.get("drop")),
+            hold=bool(given.get("hold")),
             after=bool(given.get("after")),
             operation={k: str(v) for k, v in operation.items()} if operation else None,
             crash=bool(given.get("crash")),
@@ -130,12 +135,13 @@ class Faults:
         """Nothing goes wrong any more."""
         self._faults.clear()
 
+    def in_force(self, fault: Fault) -> bool:
+        """Whether *fault* was not taken back."""
+        return any(fault is one for one in self._faults)
+
     def told(self) -> list[dict[str, Any]]:
-        """Return each fault's name, and how often it was met and has happened."""
-        return [
-            {"name": one.name, "path": one.path, "matched": one.matched, "happened": one.happened}
-            for one in self._faults
-        ]
+        """Return each fault's name, how often it was met, has happened, and holds one now."""
+        return [{name: getattr(one, name) for name in _TOLD} for one in self._faults]
 
     def strike(self, host: str, method: str, path: str, revision: str = "") -> Fault | None:
         """Return what goes wrong with this request, and count it."""

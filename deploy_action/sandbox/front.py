@@ -13,11 +13,12 @@ from typing import Any, cast
 from aiohttp import web
 
 from deploy_action.sandbox.certificates import Authority
-from deploy_action.sandbox.faults import Faults
+from deploy_action.sandbox.faults import Fault, Faults
 from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.tunnel import Tunnel, open_way
 from deploy_action.sandbox.world import DOOM, Clock
 
+_LOOK_S = 0.01
 _LONGEST_HEAD = 64 * 1024
 
 
@@ -92,17 +93,32 @@ class Front:
         await self._clock.sleep(fault.delay)
         ending = DOOM.set(fault.operation)
         try:
-            replaced = fault.drop or fault.status is not None
+            replaced = fault.drop or fault.hold or fault.status is not None
             response = await service.handle(request) if fault.after or not replaced else None
         finally:
             DOOM.reset(ending)
-        if fault.drop:
+        if fault.hold:
+            await self._held(fault, request)
+        if fault.drop or fault.hold:
             if request.transport:
                 request.transport.abort()
             raise ConnectionResetError("a scripted fault")
         if fault.status is not None or response is None:
             return fault.answer()
         return response
+
+    async def _held(self, fault: Fault, request: web.BaseRequest) -> None:
+        """Let the client wait until it goes away, or the fault is taken back."""
+        fault.holding += 1
+        try:
+            while self._faults.in_force(fault) and _connected(request):  # noqa: ASYNC110  unsignalled
+                await asyncio.sleep(_LOOK_S)
+        finally:
+            fault.holding -= 1
+
+
+def _connected(request: web.BaseRequest) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 class _Opening(asyncio.Protocol):

@@ -1,0 +1,139 @@
+"""Every call to the outside that a deployment makes, as a point to stop it at.
+
+`halted` starts a deployment and lets it wait in the middle of one call: before the call took
+effect, or after it did and before the answer came.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import requests
+
+from tests.stage import Stage
+
+ARRIVES_S = 60.0
+INPUTS = {
+    "manifest": "addin/manifest.xml",
+    "identity_path": "/version",
+    "gate_timeout": "4s",
+    "operation_timeout": "2s",
+}
+ARM, REGISTRY = "management.azure.com", "wellintakeregistry.azurecr.io"
+HOOK = """#!/bin/sh
+touch "$GIT_DIR/arrived"
+while [ ! -e "$GIT_DIR/go" ]; do sleep 0.02; done
+exit {code}
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One call; *path* is a glob in which ``APP`` stands for the app's name.
+
+    Args:
+        nth: which of the calls that match.
+        after: whether the call has taken effect.
+        shifted: whether users are on the candidate from here on.
+        promoted: whether the candidate is through: what follows is completed, not undone.
+    """
+
+    name: str
+    host: str = ARM
+    method: str = "GET"
+    path: str = "*/APP"
+    nth: int = 1
+    after: bool = False
+    shifted: bool = False
+    promoted: bool = False
+
+    def __str__(self) -> str:
+        return f"{'after' if self.after else 'before'} {self.name}"
+
+    def fault(self, app: str) -> dict[str, object]:
+        """Return the script that holds the call."""
+        return {
+            "host": self.host,
+            "method": self.method,
+            "path": self.path.replace("APP", app),
+            "times": str(self.nth),
+            "after": self.after,
+            "hold": True,
+        }
+
+
+def _both(point: Point) -> list[Point]:
+    """A call that changes something: stopped before, and after it did."""
+    return [point, replace(point, after=True)]
+
+
+GITHUB, ENTRA = "pipelines.actions.githubusercontent.com", "login.microsoftonline.com"
+STORE = "acrtasksstore.blob.core.windows.net"
+POINTS: list[Point] = [
+    Point(name="asking GitHub for a token", host=GITHUB, path="*"),
+    Point(name="signing in", host=ENTRA, method="POST", path="*/token"),
+    Point(name="reading the app"),
+    Point(name="listing the revisions", path="*/revisions"),
+    Point(name="signing in to the registry", host=REGISTRY, method="POST", path="*/exchange"),
+    Point(name="asking where to upload", method="POST", path="*/listbuildsourceuploadurl"),
+    *_both(Point(name="uploading", host=STORE, method="PUT", path="*")),
+    *_both(Point(name="scheduling the build", method="POST", path="*/schedulerun")),
+    Point(name="watching the build", path="*/runs/*"),
+    Point(name="asking for the build's log", method="POST", path="*/listlogsasurl"),
+    Point(name="reading the build's log", host=STORE, path="*"),
+    Point(name="asking the registry for a token", host=REGISTRY, method="POST", path="*/token"),
+    Point(name="reading the digest", host=REGISTRY, path="*/manifests/*"),
+    *_both(Point(name="pinning the traffic", method="PATCH", nth=1)),
+    *_both(Point(name="creating the candidate", method="PATCH", nth=2)),
+    Point(name="watching the candidate", path="*/revisions/APP--v*"),
+    Point(name="the first step", method="PATCH", nth=3),
+    Point(name="the first step", method="PATCH", nth=3, after=True, shifted=True),
+    *_both(Point(name="the second step", method="PATCH", nth=4, shifted=True)),
+    *_both(Point(name="the promotion", method="PATCH", nth=5, shifted=True)),
+    *_both(Point(name="closing the journal", method="PATCH", nth=6, shifted=True, promoted=True)),
+    *_both(Point(name="publishing", host="git", shifted=True, promoted=True)),
+]
+
+
+@contextmanager
+def halted(stage: Stage, point: Point) -> Iterator[subprocess.Popen[str]]:
+    """Start a deployment and stop it at *point*; what held it is gone after the block."""
+    holding = _git_holds(stage, point) if point.host == "git" else _azure_holds(stage, point)
+    with holding as arrived:
+        process = stage.started(**INPUTS)
+        end = time.monotonic() + ARRIVES_S
+        while not arrived():
+            alive = process.poll() is None and time.monotonic() < end
+            assert alive, f"it never came to {point}: {stage.finished(process).log}"
+            time.sleep(0.01)
+        yield process
+
+
+@contextmanager
+def _azure_holds(stage: Stage, point: Point) -> Iterator[Callable[[], bool]]:
+    url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
+    with requests.Session() as session:
+        session.trust_env = False
+        session.post(url, json=[point.fault(stage.scene.app)], timeout=30).raise_for_status()
+        try:
+            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1]["holding"])
+        finally:
+            session.delete(url, timeout=30)
+
+
+@contextmanager
+def _git_holds(stage: Stage, point: Point) -> Iterator[Callable[[], bool]]:
+    """A hook of the remote holds the push: the first one refuses it afterwards, the last cannot."""
+    hook = stage.scene.remote / "hooks" / ("post-receive" if point.after else "pre-receive")
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(HOOK.format(code=0 if point.after else 1), "utf-8")
+    hook.chmod(0o755)
+    try:
+        yield (stage.scene.remote / "arrived").exists
+    finally:
+        hook.unlink()
+        (stage.scene.remote / "go").touch()

@@ -1,0 +1,42 @@
+"""The "Cancel workflow" button in the middle of every call, by the runner's own protocol.
+
+Promise T4. Whatever the first step had no time for, the action's second step finishes.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.matrix.points import INPUTS, POINTS, Point, halted
+from tests.stage import Stage
+from tests.support.runner import cancel, second_step
+
+
+@pytest.mark.parametrize("point", POINTS, ids=str)
+def test_a_cancelled_job_leaves_nothing_half_done(stage: Stage, point: Point) -> None:
+    pushed = stage.push_better()
+    stage.scene.fill_cache()
+    with stage.users().busy() as users:
+        with halted(stage, point) as process:
+            cancel(process)
+        run = stage.finished(process)
+        second = second_step(stage, run, **INPUTS)
+
+    assert run.exit_code == 130, run.log
+    assert run.outputs["result"] == "cancelled"
+    assert run.summary.startswith("## Cancelled")
+    assert second is not None
+    assert second.exit_code == 0, second.log
+    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+    assert users.failures == []
+    [(serving, weight)] = stage.weights().items()
+    assert weight == 100
+    if point.promoted:
+        assert serving not in {stage.first, "latest"}, "it was through: users stay on it"
+    else:
+        assert serving in {stage.first, "latest"}
+        assert stage.active() == [stage.first]
+        assert stage.checkout_is_clean()
+        assert stage.branch_head() == pushed
+        if not point.shifted:
+            assert set(users.answers) == {stage.first}

@@ -1,0 +1,88 @@
+"""Kill -9 in the middle of every call; then a deployment, a rollback or a repair ends it well.
+
+Promise T3: whatever instant the process is killed at, the app keeps serving, and the next run
+reaches a consistent end by itself.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.matrix.points import INPUTS, POINTS, Point, halted
+from tests.stage import Stage
+
+AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
+
+
+def _kill_at(stage: Stage, point: Point) -> None:
+    stage.push_better()
+    with halted(stage, point) as process:
+        process.kill()
+        process.wait()
+    stage.settle()
+    process.communicate()
+
+
+def _holds_no_journal(stage: Stage) -> bool:
+    return not [name for name in stage.tags() if name.startswith("deploy-action.")]
+
+
+@AT_EVERY_CALL
+def test_the_next_deployment_goes_out_as_if_nothing_had_been(stage: Stage, point: Point) -> None:
+    with stage.users().busy() as users:
+        _kill_at(stage, point)
+        stage.scene.check_out()
+        run = stage.run(**{**INPUTS, "operation_timeout": "30s", "lock_wait": "40s"})
+
+    assert run.exit_code == 0, run.log
+    new, before = run.outputs["revision"], run.outputs["previous-revision"]
+    assert stage.weights() == {new: 100}
+    assert stage.serves()["version"] == run.outputs["version"]
+    assert run.outputs["version"] in stage.on_branch("show", "main:addin/manifest.xml")
+    assert set(stage.active()) <= {stage.first, before, new}
+    assert _holds_no_journal(stage)
+    assert users.failures == []
+    assert set(users.answers) <= ({stage.first, before, new} | _dead(stage, point))
+
+
+@AT_EVERY_CALL
+def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
+    with stage.users().busy() as users:
+        _kill_at(stage, point)
+        run = stage.run("repair", take_over="true")
+
+    assert run.exit_code == 0, run.log
+    assert _holds_no_journal(stage)
+    [(serving, weight)] = stage.weights().items()
+    assert weight == 100
+    assert set(stage.active()) <= {stage.first, serving}
+    if point.promoted:
+        assert serving not in {stage.first, "latest"}, "it had been promoted: users stay on it"
+    elif not point.shifted:
+        assert serving in {stage.first, "latest"}
+    assert stage.serves()["revision"] == (stage.first if serving == "latest" else serving)
+    assert users.failures == []
+    assert set(users.answers) <= ({stage.first, serving} | _dead(stage, point))
+
+
+@AT_EVERY_CALL
+def test_a_rollback_brings_the_users_back_at_once(stage: Stage, point: Point) -> None:
+    with stage.users().busy() as users:
+        _kill_at(stage, point)
+        untouched = _holds_no_journal(stage) and not point.promoted
+        run = stage.run("rollback", reason="the machine died")
+
+    assert stage.serves()["revision"] == stage.first
+    assert _holds_no_journal(stage)
+    assert users.failures == []
+    assert set(users.answers) <= ({stage.first} | _dead(stage, point))
+    if untouched:
+        assert run.exit_code == 3, "there is nothing to go back from, and it says so"
+    else:
+        assert run.exit_code == 0, run.log
+        assert stage.weights() == {stage.first: 100}
+
+
+def _dead(stage: Stage, point: Point) -> set[str]:
+    """The revisions that users may have met although they serve no more: gates passed."""
+    return set(stage.scene.revisions()) if point.shifted else set()

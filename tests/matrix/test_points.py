@@ -1,0 +1,38 @@
+"""The table of points is complete: a call that a deployment makes is a row of it."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+
+import requests
+
+from tests.matrix.points import INPUTS, POINTS
+from tests.stage import Stage
+
+# Asked with the users' own address or a revision's, not to change or to decide anything else.
+DATA_PLANE = "*.azurecontainerapps.io"
+
+
+def test_every_call_of_a_deployment_is_a_point_of_the_table(stage: Stage) -> None:
+    url = f"{stage.scene.environment['SANDBOX_URL']}/requests"
+    before = len(requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"])
+    stage.push_better()
+    run = stage.run(**INPUTS)
+    asked = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"][before:]
+
+    assert run.exit_code == 0, run.log
+    rows = [point.fault(stage.scene.app) for point in POINTS if point.host != "git"]
+    unknown = {
+        (call["method"], call["host"], call["path"])
+        for call in asked
+        if not fnmatchcase(call["host"], DATA_PLANE)
+        and not any(
+            fnmatchcase(call["host"], str(row["host"]))
+            and call["method"] == row["method"]
+            and fnmatchcase(call["path"].lower(), str(row["path"]).lower())
+            for row in rows
+        )
+    }
+    assert unknown == set()
+    changes = [call for call in asked if call["method"] == "PATCH"]
+    assert len(changes) == max(point.nth for point in POINTS if point.method == "PATCH")
