@@ -35,6 +35,11 @@ class App:
         """Whether an operation is running on it."""
         return self.state.lower() not in {"succeeded", "failed", "canceled"}
 
+    @property
+    def failed(self) -> bool:
+        """Whether the last operation on it failed or was canceled."""
+        return self.state.lower() in {"failed", "canceled"}
+
     @classmethod
     def from_azure(cls, resource: Mapping[str, Any]) -> App:
         """Read the resource as ARM gives it; what we do not know stays untouched in Azure."""

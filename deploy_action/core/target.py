@@ -95,7 +95,7 @@ def healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
     """Say which other revisions could be gone back to, the next one first; empty if none."""
     good = [
         _told(one)
-        for one in reversed(sorted(revisions, key=lambda one: one.created))
+        for one in sorted(revisions, key=lambda one: one.created, reverse=True)
         if one.name != target.name
         and one.provisioning_state.lower() == "provisioned"
         and one.readiness is not Readiness.FAILED

@@ -105,7 +105,7 @@ def settle(app: ContainerApp, journal: Journal, record: Record) -> Remedy:
     remedy = journal.remedy(now.split, candidate)
     if remedy is Remedy.RESTORE:
         _awake(app, journal.before)
-        now = app.write_split(journal.before, closing_tags(now.tags))
+        now = app.write_split(journal.before, closing_tags(now.tags), strict=False)
         record.shifted(now.split, "put back")
         record.put_back("the traffic", ok=True, detail=f"back as before: {now.split}")
     else:

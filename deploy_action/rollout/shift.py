@@ -114,6 +114,7 @@ class Shift:
             self.keeper.tags(Phase.SHIFT),
             guard=self.only_ours,
             deadline=Deadline(wait_s),
+            strict=False,
         )
         self._in_doubt = False
         self.record.shifted(now.split, "put back")

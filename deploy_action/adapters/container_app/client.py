@@ -137,6 +137,7 @@ class ContainerApp:
         *,
         guard: Guard = lambda _: None,
         deadline: Deadline | None = None,
+        strict: bool = True,
     ) -> App:
         """Write the whole traffic array, with tags in the same request, and read it back.
 
@@ -145,6 +146,8 @@ class ContainerApp:
             tags: to merge; None removes one.
             guard: asked before every attempt but the first, as the world may have changed.
             deadline: when to give up; the operation time-out if none is given.
+            strict: whether an operation that Azure reports as failed counts as failed although the
+                split shows; not so on the way back, where only what shows counts.
 
         Raises:
             AzureRefused: Azure refused, or something else stands there in the end.
@@ -158,7 +161,7 @@ class ContainerApp:
         def holds(app: App) -> bool:
             return app.split.same_as(split) and _has(app, tags)
 
-        return self._write(body, f"the split {split}", holds, guard, deadline)
+        return self._write(body, f"the split {split}", holds, guard, deadline, strict=strict)
 
     def write_template(
         self,
@@ -273,22 +276,15 @@ class ContainerApp:
         holds: Callable[[App], bool],
         guard: Guard,
         deadline: Deadline | None,
+        *,
+        strict: bool = True,
     ) -> App:
         deadline = deadline or self._deadline()
         for length in growing(0.3, 5.0):
-            doubt: AzureError | None = None
-            status_url, wait_s = "", 0.0
-            try:
-                status_url = self._patch(body)
-            except ClientAuthenticationError as error:
-                raise not_signed_in(error) from None
-            except HttpResponseError as error:
-                if error.status_code not in PASSING:
-                    raise refused(what, error) from None
-                doubt, wait_s = error, retry_after(error)
-            except AzureError as error:
-                doubt = error  # no answer: it may have been accepted, so look
+            status_url, doubt, wait_s = self._attempt(body, what)
             app = self.settled(deadline)
+            if strict and app.failed and (failure := self._failure(status_url)):
+                raise AzureRefused(f"Azure accepted {what} and then failed: {failure}")
             if holds(app):
                 return app
             if doubt is None:
@@ -301,6 +297,23 @@ class ContainerApp:
                 return app
             guard(app)
         raise AssertionError("pauses never run out")
+
+    def _attempt(self, body: Mapping[str, Any], what: str) -> tuple[str, AzureError | None, float]:
+        """Send one PATCH; return its status address, a doubt about it, and the seconds to wait.
+
+        Raises:
+            AzureRefused, PreflightError: a refusal that stays.
+        """
+        try:
+            return self._patch(body), None, 0.0
+        except ClientAuthenticationError as error:
+            raise not_signed_in(error) from None
+        except HttpResponseError as error:
+            if error.status_code not in PASSING:
+                raise refused(what, error) from None
+            return "", error, retry_after(error)
+        except AzureError as error:
+            return "", error, 0.0  # no answer: it may have been accepted, so look
 
     def _patch(self, body: Mapping[str, Any]) -> str:
         """Send one PATCH, never twice, and return the address of its status (may be empty)."""
