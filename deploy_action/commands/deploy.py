@@ -96,7 +96,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         with record.phase(Phase.CREATE):
             undo.add(
                 "the candidate",
-                partial(retire.candidate, app, plan.candidate),
+                partial(retire.candidate, app, plan.candidate, ours=shift.ours),
                 by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
             )
             template = for_candidate(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.record import Record
 from deploy_action.core.retention import to_retire
+from deploy_action.core.split import Split
 from deploy_action.errors import DeployError
 from deploy_action.runtime.waiting import pause
 
@@ -26,8 +29,15 @@ def old(
             record.say(f"deactivated {name}")
 
 
-def candidate(app: ContainerApp, name: str) -> str:
+def candidate(
+    app: ContainerApp, name: str, *, ours: Callable[[Split], bool] = lambda _: True
+) -> str:
     """Deactivate a candidate that was given up, unless it still holds traffic or never came to be.
+
+    Args:
+        app: whose revision it is.
+        name: the revision.
+        ours: whether a split is this run's; one that somebody else gave users is left to them.
 
     Raises:
         DeployError: it holds traffic, so that stopping it would lose requests.
@@ -37,6 +47,8 @@ def candidate(app: ContainerApp, name: str) -> str:
     if revision is None or not revision.active:
         return f"{name} is not there"
     if now.split.weight_of(name) or now.split.labels_of(name) or now.split.follows_latest:
+        if not ours(now.split):
+            return f"{name} left active, as somebody else set the traffic"
         raise DeployError(f"{name} may still hold traffic ({now.split}).")
     app.deactivate(name)
     return f"{name} deactivated"

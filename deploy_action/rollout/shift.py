@@ -100,7 +100,7 @@ class Shift:
         app = self.app.read()
         if not self.keeper.owns(app):
             return f"left to the run that took over: {app.split}"
-        if not self._ours(app.split):
+        if not self.ours(app.split):
             return f"left as somebody else set it: {app.split}"
         # A write of ours whose answer never came may still land after what was just read, so then
         # the split is written even where it stands as before: Azure carries out one at a time.
@@ -134,11 +134,7 @@ class Shift:
                 return
             # A read may show what stood before our last write for a while; anything else is new.
             if lag.passed or not any(app.split.same_as(old) for old in self._earlier()):
-                raise SupersededError(
-                    f"Somebody else changed the traffic of '{app.name}' during this run: it is "
-                    f"{app.split}, this run had left {self._expected}.",
-                    hint="Their change was left alone; look at the app before the next deployment.",
-                )
+                raise self._drifted(app)
             pause(length)
 
     def _earlier(self) -> list[Split]:
@@ -163,14 +159,17 @@ class Shift:
             SupersededError: somebody has.
         """
         self.keeper.check(app)
-        if not self._ours(app.split):
-            raise SupersededError(
-                f"Somebody else changed the traffic of '{app.name}' during this run: it is "
-                f"{app.split}.",
-                hint="Their change was left alone; look at the app before the next deployment.",
-            )
+        if not self.ours(app.split):
+            raise self._drifted(app)
 
-    def _ours(self, split: Split) -> bool:
+    def _drifted(self, app: App) -> SupersededError:
+        return SupersededError(
+            f"Somebody else changed the traffic of '{app.name}' during this run: it is "
+            f"{app.split}, this run had set {self._expected}.",
+            hint="Their change was left alone; look at the app before the next deployment.",
+        )
+
+    def ours(self, split: Split) -> bool:
         """Whether *split* is one that stood when this run began, or that it wrote or meant to."""
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(one) for one in known)

@@ -33,7 +33,7 @@ from deploy_action.core.app import (
 from deploy_action.core.revision import Revision
 from deploy_action.core.split import Split
 from deploy_action.errors import DeployError, PreflightError
-from deploy_action.runtime.waiting import Deadline, growing, pause, until
+from deploy_action.runtime.waiting import Deadline, TimedOut, growing, pause, until
 
 _LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
 
@@ -144,7 +144,8 @@ class ContainerApp:
         Args:
             split: what shall stand there.
             tags: to merge; None removes one.
-            guard: asked before every attempt but the first, as the world may have changed.
+            guard: asked before every attempt but the first and while the write does not show, as
+                somebody else may have changed the app.
             deadline: when to give up; the operation time-out if none is given.
             strict: whether an operation that Azure reports as failed counts as failed although the
                 split shows; not so on the way back, where only what shows counts.
@@ -288,7 +289,7 @@ class ContainerApp:
             if holds(app):
                 return app
             if doubt is None:
-                return self._confirmed(what, holds, status_url, deadline)
+                return self._confirmed(what, holds, guard, status_url, deadline)
             if deadline.passed:
                 raise refused(what, doubt) from None
             pause(min(max(length, wait_s), deadline.remaining))
@@ -334,7 +335,12 @@ class ContainerApp:
         return seen[-1] if seen else ""
 
     def _confirmed(
-        self, what: str, holds: Callable[[App], bool], status_url: str, deadline: Deadline
+        self,
+        what: str,
+        holds: Callable[[App], bool],
+        guard: Guard,
+        status_url: str,
+        deadline: Deadline,
     ) -> App:
         """Read back a write that Azure accepted; reads may lag a little behind."""
         lag = Deadline(min(deadline.remaining, _LAG_S))
@@ -345,12 +351,13 @@ class ContainerApp:
                 return app, "as written"
             if failure := self._failure(status_url):
                 raise AzureRefused(f"Azure accepted {what} and then failed: {failure}")
+            guard(app)
             return None, f"the app is {app.state}, its split {app.split}"
 
         try:
             return until(look, what=f"{what} to show", deadline=lag)
         except DeployError as error:
-            if isinstance(error, AzureRefused):
+            if not isinstance(error, TimedOut):
                 raise
             raise AzureRefused(
                 f"Azure reported success, but {what} is not there: {error.message}",

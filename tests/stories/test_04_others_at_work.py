@@ -1,0 +1,172 @@
+"""Another run, a rollback, a human: whoever changes the app meanwhile is noticed and left alone."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+SLOWLY = {**INPUTS, "step_interval": "60s", "bake": "60s"}
+
+
+def _until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "it does not come about"
+        assert process is None or process.poll() is None, "the run ended early"
+        time.sleep(0.02)
+
+
+def _rollout_at(stage: Stage, weight: int, **inputs: str) -> subprocess.Popen[str]:
+    """Start a deployment and return once the candidate holds *weight* percent."""
+    stage.push_better()
+    process = stage.started(**{**SLOWLY, **inputs})
+    _until(lambda: weight in _candidates_share(stage), process)
+    return process
+
+
+def _candidates_share(stage: Stage) -> list[int]:
+    return [w for name, w in stage.weights().items() if name not in {stage.first, "latest"}]
+
+
+def _no_journal(stage: Stage) -> bool:
+    return not [name for name in stage.tags() if name.startswith("deploy-action.")]
+
+
+@pytest.mark.parametrize("weight", [25, 100], ids=["in a step", "while baking"])
+def test_a_rollback_waits_for_no_rollout_and_the_rollout_gives_way(
+    stage: Stage, weight: int
+) -> None:
+    interval = "4s" if weight < 100 else "1s"
+    with stage.users().busy() as users:
+        rollout = _rollout_at(stage, weight, step_interval=interval, bake="4s")
+        rollback = stage.run("rollback", reason="it looks wrong")
+        stage.runs -= 1
+        gave_way = stage.finished(rollout)
+
+    assert rollback.exit_code == 0, rollback.log
+    assert gave_way.exit_code == 6, gave_way.log
+    assert gave_way.outputs["result"] == "superseded"
+    assert "taken over by a rollback" in gave_way.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first], "its candidate was put to sleep"
+    assert stage.checkout_is_clean()
+    assert stage.on_branch("rev-list", "--count", "main") == "2", "nothing was published"
+    assert _no_journal(stage)
+    assert users.failures == []
+
+
+def test_a_rollback_stops_a_rollout_that_has_moved_nobody_yet(stage: Stage) -> None:
+    """The users are on its target already, but the rollout would move them a moment later."""
+    stage.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
+    rollout = stage.started(**SLOWLY, gate_timeout="4s")
+    _until(lambda: len(stage.active()) == 2, rollout)
+
+    rollback = stage.run("rollback")
+    stage.runs -= 1
+    ended = stage.finished(rollout)
+
+    assert rollback.exit_code == 0, rollback.log
+    assert rollback.outputs["result"] == "rolled-back"
+    assert ended.exit_code in {4, 6}
+    assert stage.weights() == {stage.first: 100}
+    assert _no_journal(stage)
+
+
+def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: Stage) -> None:
+    first = _rollout_at(stage, 25, step_interval="3s", bake="0s")
+    second = stage.run(**INPUTS)
+    stage.runs -= 1
+    done = stage.finished(first)
+
+    assert second.exit_code == 6
+    assert second.outputs["result"] == "superseded"
+    assert "https://github.com/the-well/well-intake/actions/runs/1" in second.log
+    assert " since " in second.log
+    assert "in phase shift" in second.log
+    assert done.exit_code == 0, done.log
+
+
+def test_a_second_run_that_may_wait_goes_out_after_the_first(stage: Stage) -> None:
+    first = _rollout_at(stage, 25, step_interval="1s", bake="0s")
+    second = stage.run(**INPUTS, lock_wait="60s")
+    stage.runs -= 1
+    done = stage.finished(first)
+
+    assert done.exit_code == 0, done.log
+    assert "waiting up to 60 s: Run 1" in second.log
+    assert second.exit_code in {0, 3}, second.log
+    if second.exit_code == 0:
+        assert second.outputs["previous-revision"] == done.outputs["revision"]
+
+
+def test_two_that_planned_at_the_same_moment_do_not_both_move_the_users(stage: Stage) -> None:
+    stage.push_better()
+    with stage.users().busy() as users:
+        one = stage.started(**INPUTS, commit="none")
+        other = stage.started(**INPUTS, commit="none")
+        ends = {stage.finished(other).exit_code}
+        stage.runs -= 1
+        ends.add(stage.finished(one).exit_code)
+
+    assert ends <= {0, 4, 6}
+    [(serving, weight)] = stage.weights().items()
+    assert weight == 100
+    assert stage.serves()["revision"] == serving or serving == "latest"
+    assert _no_journal(stage)
+    assert users.failures == []
+
+
+def test_a_humans_change_in_the_portal_is_never_overwritten(stage: Stage) -> None:
+    rollout = _rollout_at(stage, 25, step_interval="3s")
+    [candidate] = [name for name in stage.weights() if name != stage.first]
+    theirs = [
+        {"revisionName": stage.first, "weight": 60},
+        {"revisionName": candidate, "weight": 40, "label": "mine"},
+    ]
+    stage.scene.arm(
+        "PATCH",
+        f"/containerApps/{stage.scene.app}",
+        {"properties": {"configuration": {"ingress": {"traffic": theirs}}}},
+    )
+    run = stage.finished(rollout)
+
+    assert run.exit_code == 6, run.log
+    assert "Somebody else changed the traffic" in run.log
+    assert "60 " in run.log
+    assert "75 " in run.log, "both splits are told"
+    assert stage.weights() == {stage.first: 60, candidate: 40}
+    assert set(stage.active()) == {stage.first, candidate}, "users are on both"
+    assert _no_journal(stage)
+
+
+def test_labels_of_others_survive_a_deployment(stage: Stage) -> None:
+    theirs = [{"revisionName": stage.first, "weight": 100, "label": "golden"}]
+    stage.scene.arm(
+        "PATCH",
+        f"/containerApps/{stage.scene.app}",
+        {"properties": {"configuration": {"ingress": {"traffic": theirs}}}},
+    )
+    stage.push_better()
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    traffic = stage.scene.resource()["properties"]["configuration"]["ingress"]["traffic"]
+    assert {"revisionName": stage.first, "weight": 0, "label": "golden"} in traffic
+    assert stage.weights() == {run.outputs["revision"]: 100}
+
+
+def test_a_run_that_takes_too_long_is_aborted(stage: Stage) -> None:
+    stage.push_better()
+    refused = stage.run(**INPUTS, time_limit="10s")
+    assert refused.exit_code == 2
+    assert "Input time-limit: this plan may take" in refused.log
+
+    short = {"gate_timeout": "1s", "build_timeout": "1s", "step_interval": "0s", "bake": "0s"}
+    late = stage.run(**{**INPUTS, **short, "traffic_steps": "100", "time_limit": "302s"})
+    assert late.exit_code in {0, 4}
