@@ -345,7 +345,7 @@ class Scene:
             "GITHUB_STEP_SUMMARY": str(files / "summary.md"),
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_SHA": self.git("rev-parse", "HEAD", cwd=self.workspace),
+            "GITHUB_SHA": self._commit(),
             "GITHUB_REF_NAME": "main",
             "GITHUB_REF_TYPE": "branch",
             "GITHUB_SERVER_URL": "https://github.com",
@@ -353,6 +353,12 @@ class Scene:
             "GITHUB_ACTOR": "dana",
             **{f"INPUT_{name.upper()}": value for name, value in given.items()},
         }
+
+    def _commit(self) -> str:
+        """Return the commit that a run is for: the checkout's, or without one the branch's."""
+        if (self.workspace / ".git").exists():
+            return self.git("rev-parse", "HEAD", cwd=self.workspace)
+        return self.git("rev-parse", "main", cwd=self.remote)
 
 
 @dataclass(slots=True)

@@ -76,3 +76,136 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
     assert rows["stable"]["revision"] == deployed.outputs["revision"]
     assert rows["stable"]["version"] == NEXT_VERSION
     assert rows["previous"]["revision"] == stage.first
+
+
+def test_back_to_a_version_or_a_commit(stage: Stage) -> None:
+    commit = stage.push_better()
+    deployed = stage.run(**MANIFEST)
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    newest = stage.run(**MANIFEST)
+
+    by_version = stage.run("rollback", revision="v1.3.0.3")
+    assert by_version.exit_code == 0, by_version.log
+    assert stage.weights() == {deployed.outputs["revision"]: 100}
+    assert by_version.outputs["version"] == "1.3.0.3"
+
+    forward = stage.run("rollback", revision="1.3.0.4")
+    assert stage.weights() == {newest.outputs["revision"]: 100}, forward.log
+
+    by_commit = stage.run("rollback", revision=commit[:8])
+    assert by_commit.exit_code == 0, by_commit.log
+    assert stage.weights() == {deployed.outputs["revision"]: 100}
+
+
+def test_a_sleeping_target_whose_image_is_gone_is_refused_with_the_next_good_one(
+    stage: Stage,
+) -> None:
+    stage.push_better()
+    deployed = stage.run(**MANIFEST)
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    newest = stage.run(**MANIFEST)
+    path = f"/containerApps/{stage.scene.app}/revisions"
+    stage.scene.arm("POST", f"{path}/{deployed.outputs['revision']}/deactivate")
+    _delete_image(stage, deployed.outputs["digest"])
+
+    run = stage.run("rollback")
+
+    assert run.exit_code == 3, run.log
+    assert "is not in the registry any more" in run.log
+    assert f"The next that may serve is {newest.outputs['revision']}" in run.log
+    assert stage.weights() == {newest.outputs["revision"]: 100}
+    assert deployed.outputs["revision"] not in stage.active()
+
+
+def _delete_image(stage: Stage, digest: str) -> None:
+    """What a retention policy of the registry does."""
+    host = "wellintakeregistry.azurecr.io"
+    session = stage.scene.session
+    form = {
+        "grant_type": "access_token",
+        "service": host,
+        "access_token": stage.scene.token("https://containerregistry.azure.net"),
+    }
+    refresh = session.post(f"https://{host}/oauth2/exchange", data=form, timeout=30).json()
+    form = {
+        "grant_type": "refresh_token",
+        "service": host,
+        "scope": f"repository:{stage.scene.app}:pull,push,delete",
+        "refresh_token": refresh["refresh_token"],
+    }
+    token = session.post(f"https://{host}/oauth2/token", data=form, timeout=30).json()
+    reply = session.delete(
+        f"https://{host}/v2/{stage.scene.app}/manifests/{digest}",
+        headers={"Authorization": f"Bearer {token['access_token']}"},
+        timeout=30,
+    )
+    assert reply.status_code in {200, 202}, reply.text
+
+
+def test_a_target_that_does_not_come_up_again_is_put_back_to_sleep(stage: Stage) -> None:
+    stage.push_sick()
+    sick = stage.run(**MANIFEST, gate_timeout="2s")
+    assert sick.exit_code == 4
+    with stage.users().busy() as users:
+        run = stage.run("rollback", revision=sick.outputs["revision"], gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert set(users.answers) == {stage.first}
+    assert users.failures == []
+
+
+def test_done_twice_it_still_leaves_a_fresh_cache(stage: Stage) -> None:
+    stage.push_better()
+    stage.run(**MANIFEST)
+    stage.run("rollback")
+    stage.scene.fill_cache()
+    run = stage.run("rollback", revision="first", cache_patterns="manifest:*")
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["result"] == "unchanged"
+    assert stage.scene.cache().keys("manifest:*") == []
+
+
+def test_a_rollback_needs_no_checkout_and_no_smoke_test(stage: Stage) -> None:
+    stage.push_better()
+    stage.run(**MANIFEST)
+    for path in sorted(stage.scene.workspace.rglob("*"), reverse=True):
+        path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    run = stage.run(
+        "rollback",
+        resource_group="TheWell-Infra-East",
+        smoke_test="./not/there.sh",
+        manifest_path="/manifest.xml",
+    )
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_repair_shows_first_what_it_would_do(stage: Stage) -> None:
+    stage.push_better()
+    rollout = stage.started(**{**MANIFEST, "step_interval": "60s"})
+    while not any(0 < weight < 100 for weight in stage.weights().values()):
+        assert rollout.poll() is None
+    rollout.kill()
+    rollout.communicate()
+    before = stage.weights()
+
+    refused = stage.run("repair")
+    shown = stage.run("repair", take_over="true", dry_run="true")
+
+    assert refused.exit_code == 6
+    assert "it counts as dead in" in refused.log
+    assert "take-over: true" in refused.log
+    assert shown.exit_code == 0
+    assert shown.outputs["result"] == "planned"
+    assert "to do: put the traffic back as before, stop the candidate" in shown.log
+    assert stage.weights() == before
+
+    done = stage.run("repair", take_over="true")
+    assert done.outputs["result"] == "repaired"
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert stage.run("repair").outputs["result"] == "unchanged"

@@ -1,0 +1,89 @@
+"""Apps that are not as one would wish: Single mode, nothing healthy, no ingress, not there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+
+
+def _configure(stage: Stage, **configuration: Any) -> None:
+    stage.scene.arm(
+        "PATCH",
+        f"/containerApps/{stage.scene.app}",
+        {"properties": {"configuration": configuration}},
+    )
+    stage.settle()
+
+
+def test_an_app_in_single_mode_is_refused_with_the_way_to_convert_it(stage: Stage) -> None:
+    _configure(stage, activeRevisionsMode="Single")
+    stage.push_better()
+    before = stage.scene.resource()
+
+    for command in ("deploy", "rollback"):
+        run = stage.run(command, **INPUTS)
+        assert run.exit_code == 3, run.log
+        assert "is in Single revision mode" in run.log
+        assert "convert-mode: true" in run.log
+        assert "az containerapp revision set-mode --mode multiple" in run.log
+    assert stage.scene.resource() == before
+
+
+def test_an_app_in_single_mode_is_converted_when_that_is_asked_for(stage: Stage) -> None:
+    _configure(stage, activeRevisionsMode="Single")
+    stage.push_better()
+    with stage.users().busy() as users:
+        run = stage.run(**INPUTS, convert_mode="true")
+
+    assert run.exit_code == 0, run.log
+    configuration = stage.scene.resource()["properties"]["configuration"]
+    assert configuration["activeRevisionsMode"] == "Multiple"
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    assert stage.first in stage.active(), "the way back stays warm"
+    assert users.failures == []
+
+
+def test_where_nothing_is_healthy_a_good_candidate_gets_everything_at_once(stage: Stage) -> None:
+    stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
+    stage.push_better()
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    assert "there is nothing healthy to go back to" in run.log
+    assert "25 %" not in run.log
+    assert stage.serves()["version"] == run.outputs["version"]
+
+
+def test_where_nothing_is_healthy_a_bad_candidate_is_put_to_sleep_and_told(stage: Stage) -> None:
+    stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
+    stage.push_sick()
+    run = stage.run(**INPUTS, gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert stage.active() == []
+    assert stage.weights() in ({stage.first: 100}, {"latest": 100})
+
+
+def test_an_app_without_ingress_has_no_traffic_to_move(stage: Stage) -> None:
+    _configure(stage, ingress=None)
+    stage.push_better()
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 3
+    assert "has no ingress" in run.log
+
+
+@pytest.mark.parametrize("wrong", [{"app": "nobody"}, {"resource_group": "nowhere"}])
+def test_an_app_that_does_not_exist_is_named_with_the_inputs_to_check(
+    stage: Stage, wrong: dict[str, str]
+) -> None:
+    stage.push_better()
+    run = stage.run(**INPUTS, **wrong)
+
+    assert run.exit_code == 3
+    assert "Check the inputs app, resource-group and subscription-id." in run.log
