@@ -206,9 +206,12 @@ def _dispatch(
     match settings.command:
         case Command.DEPLOY:
             from deploy_action.commands.deploy import deploy as run_deploy
+            from deploy_action.commands.first import first as run_first
 
             images, versioning = wiring.images(signed_in), wiring.versioning()
-            run_deploy(settings, bundle, images=images, versioning=versioning, record=record)
+            new = settings.create and not bundle.app.creation.exists()
+            verb = run_first if new else run_deploy
+            verb(settings, bundle, images=images, versioning=versioning, record=record)
         case Command.ROLLBACK:
             from deploy_action.commands.rollback import rollback as run_rollback
 

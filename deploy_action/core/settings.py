@@ -225,6 +225,21 @@ class Settings:
         "false",
         "Whether an app in Single revision mode may be switched to Multiple, once.",
     )
+    create: bool = _setting(
+        kinds.boolean, "false", "Whether to create the app where it does not exist yet."
+    )
+    managed_environment: str = _setting(
+        kinds.text, "", "For create: the Container Apps environment, by name or resource id."
+    )
+    target_port: int = _setting(
+        kinds.whole(1, 65535), "8000", "For create: the port that the container listens on."
+    )
+    registry_identity: str = _setting(
+        kinds.text,
+        "",
+        "For create: the identity that pulls the image, as a resource id (a user-assigned one that "
+        "has AcrPull); empty for a registry that needs none.",
+    )
     dry_run: bool = _setting(
         kinds.boolean, "false", "Whether to stop after printing the plan, with nothing changed."
     )
@@ -316,6 +331,8 @@ def require(settings: Settings) -> None:
         faults.append(
             "Input registry: it is empty; name the registry to push to, or give an image."
         )
+    if settings.create and not settings.managed_environment:
+        faults.append("Input managed-environment: it is empty, but create needs it.")
     if bool(settings.client_id) != bool(settings.tenant_id):
         lacking = "tenant-id" if settings.client_id else "client-id"
         faults.append(f"Input {lacking}: it is empty, but signing in with OIDC needs both ids.")

@@ -39,3 +39,55 @@ def for_candidate(
     chosen["image"] = image
     template["revisionSuffix"] = suffix
     return template
+
+
+def for_new_app(
+    *,
+    environment: str,
+    location: str,
+    registry: str,
+    identity: str,
+    target_port: int,
+    suffix: str,
+    image: str,
+    provenance: Provenance,
+) -> dict[str, Any]:
+    """Return the resource of an app that does not exist yet.
+
+    Args:
+        environment: resource id of its Container Apps environment.
+        location: where that is.
+        registry: host that the image is pulled from.
+        identity: resource id of the identity that pulls; empty where none is needed.
+        target_port: the port that the container listens on.
+        suffix: of its first revision.
+        image: full name by digest.
+        provenance: written into its environment variables.
+    """
+    configuration: dict[str, Any] = {
+        "activeRevisionsMode": "Multiple",
+        "ingress": {"external": True, "targetPort": target_port, "transport": "auto"},
+    }
+    if identity:
+        configuration["registries"] = [{"server": registry, "identity": identity}]
+    variables = provenance.as_environment()
+    container = {
+        "name": "app",
+        "image": image,
+        "env": [{"name": name, "value": value} for name, value in variables.items()],
+    }
+    resource: dict[str, Any] = {
+        "location": location,
+        "properties": {
+            "environmentId": environment,
+            "configuration": configuration,
+            "template": {
+                "revisionSuffix": suffix,
+                "containers": [container],
+                "scale": {"minReplicas": 1},
+            },
+        },
+    }
+    if identity:
+        resource["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
+    return resource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -87,3 +88,58 @@ def test_an_app_that_does_not_exist_is_named_with_the_inputs_to_check(
 
     assert run.exit_code == 3
     assert "Check the inputs app, resource-group and subscription-id." in run.log
+
+
+@pytest.fixture
+def nobody(stage: Stage) -> Stage:
+    """A stage whose app is gone; its repository and registry are there."""
+    stage.scene.ask("DELETE", stage.scene.path)
+    _until_gone(stage)
+    return stage
+
+
+def _until_gone(stage: Stage) -> None:
+    end = time.monotonic() + 60
+    while stage.scene.ask("GET", stage.scene.path).status_code != 404:
+        assert time.monotonic() < end, "the app does not go"
+        time.sleep(0.02)
+
+
+def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: Stage) -> None:
+    stage = nobody
+    stage.push_better()
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    run = stage.run(**INPUTS, create="true", managed_environment=environment["name"])
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    served = stage.scene.session.get(f"{run.outputs['url']}/version", timeout=30).json()
+    assert served["version"] == run.outputs["version"] == "1.3.0.3"
+    assert "1.3.0.3" in stage.on_branch("show", "main:addin/manifest.xml")
+
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    again = stage.run(**INPUTS, create="true", managed_environment=environment["id"])
+    assert again.exit_code == 0, again.log
+    assert again.outputs["previous-revision"] == run.outputs["revision"]
+
+
+def test_an_app_whose_first_revision_is_sick_is_not_left_behind(nobody: Stage) -> None:
+    stage = nobody
+    pushed = stage.push_sick()
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    run = stage.run(
+        **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="3s"
+    )
+
+    assert run.exit_code == 4, run.log
+    _until_gone(stage)
+    assert stage.branch_head() == pushed
+    assert stage.checkout_is_clean()
+
+
+def test_an_environment_that_does_not_exist_is_named(nobody: Stage) -> None:
+    nobody.push_better()
+    run = nobody.run(**INPUTS, create="true", managed_environment="nowhere")
+
+    assert run.exit_code == 2
+    assert "Input managed-environment: 'nowhere' does not exist" in run.log

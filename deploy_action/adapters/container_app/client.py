@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.rest import HttpRequest
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
+from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.refusals import (
     PASSING,
     AzureRefused,
@@ -74,6 +75,7 @@ class ContainerApp:
             read_timeout=60,
         )
         self._apps = self._client.container_apps
+        self.creation = Creation(self._client, resource_group, name)
         self._revisions = self._client.container_apps_revisions
 
     # -- reads ---------------------------------------------------------------------------------

@@ -1,0 +1,91 @@
+"""An app that does not exist yet: is it there, where it goes, created, deleted again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from io import BytesIO
+from typing import Any
+
+from azure.core.exceptions import AzureError, ResourceNotFoundError
+from azure.mgmt.appcontainers import ContainerAppsAPIClient
+
+from deploy_action.adapters.container_app.refusals import told
+from deploy_action.errors import InputError
+
+_ENVIRONMENT = re.compile(
+    r"/subscriptions/[^/]+/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.App"
+    r"/managedEnvironments/(?P<name>[^/]+)",
+    re.IGNORECASE,
+)
+
+
+class Creation:
+    """What is asked and sent only where the app is new.
+
+    Args:
+        client: signed in.
+        resource_group: the app's.
+        name: the app's.
+    """
+
+    def __init__(self, client: ContainerAppsAPIClient, resource_group: str, name: str) -> None:
+        self.name = name
+        self.resource_group = resource_group
+        self._client = client
+        self._apps = client.container_apps
+
+    def exists(self) -> bool:
+        """Whether there is an app of this name.
+
+        Raises:
+            PreflightError: this identity may not see it.
+        """
+        try:
+            self._apps.get(self.resource_group, self.name)
+        except ResourceNotFoundError:
+            return False
+        except AzureError as error:
+            with told(self.name, self.resource_group):
+                raise error from None
+        return True
+
+    def environment(self, wanted: str) -> tuple[str, str]:
+        """Return resource id and location of a Container Apps environment.
+
+        Args:
+            wanted: its name in the app's resource group, or its resource id.
+
+        Raises:
+            InputError: there is none of that name.
+        """
+        group, name = self.resource_group, wanted
+        if found := _ENVIRONMENT.fullmatch(wanted):
+            group, name = found["group"], found["name"]
+        try:
+            environment = self._client.managed_environments.get(group, name)
+        except ResourceNotFoundError:
+            raise InputError(
+                f"Input managed-environment: '{wanted}' does not exist in resource group "
+                f"'{group}'.",
+                hint="Create it first: az containerapp env create.",
+            ) from None
+        return str(environment.id), str(environment.location)
+
+    def create(self, resource: Mapping[str, Any]) -> None:
+        """Send the request that creates the app; Azure is not waited for.
+
+        Raises:
+            AzureRefused: Azure refused.
+        """
+        content = BytesIO(json.dumps(resource).encode())
+        with told(self.name, self.resource_group):
+            self._apps.begin_create_or_update(
+                self.resource_group, self.name, content, polling=False, retry_total=0
+            )
+
+    def delete(self) -> None:
+        """Delete the app; only for one that this run has created."""
+        with told(self.name, self.resource_group):
+            self._apps.begin_delete(self.resource_group, self.name, polling=False)
