@@ -99,12 +99,25 @@ POINTS: list[Point] = [
 ]
 
 
+# A rollback to a revision that sleeps.
+WAY_BACK: list[Point] = [
+    Point(name="reading the app"),
+    Point(name="listing the revisions", path="*/revisions"),
+    Point(name="looking for the image", host=REGISTRY, path="*/manifests/*"),
+    *_both(Point(name="waking the target", method="POST", path="*/activate")),
+    Point(name="watching the target", path="*/revisions/APP--*"),
+    Point(name="reading the split", nth=2),
+    Point(name="moving the users", method="PATCH"),
+    Point(name="moving the users", method="PATCH", after=True, shifted=True),
+]
+
+
 @contextmanager
-def halted(stage: Stage, point: Point) -> Iterator[subprocess.Popen[str]]:
-    """Start a deployment and stop it at *point*; what held it is gone after the block."""
+def halted(stage: Stage, point: Point, command: str = "deploy") -> Iterator[subprocess.Popen[str]]:
+    """Start a run and stop it at *point*; what held it is gone after the block."""
     holding = _git_holds(stage, point) if point.host == "git" else _azure_holds(stage, point)
     with holding as arrived:
-        process = stage.started(**INPUTS)
+        process = stage.started(command, **INPUTS)
         end = time.monotonic() + ARRIVES_S
         while not arrived():
             alive = process.poll() is None and time.monotonic() < end

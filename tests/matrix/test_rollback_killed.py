@@ -1,0 +1,79 @@
+"""Kill -9 in the middle of every call of a rollback; whatever is run next ends it well."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.matrix.points import INPUTS, WAY_BACK, Point, halted
+from tests.stage import Stage
+from tests.support.runner import cancel, second_step
+
+AT_EVERY_CALL = pytest.mark.parametrize("point", WAY_BACK, ids=str)
+
+
+@pytest.fixture
+def deployed(stage: Stage) -> tuple[Stage, str]:
+    """A stage on which 1.3.0.3 serves and the revision before it sleeps."""
+    stage.push_better()
+    run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
+    assert run.exit_code == 0, run.log
+    stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
+    return stage, run.outputs["revision"]
+
+
+@AT_EVERY_CALL
+def test_once_more_brings_the_users_back(deployed: tuple[Stage, str], point: Point) -> None:
+    stage, newest = deployed
+    with stage.users().busy() as users:
+        with halted(stage, point, "rollback") as process:
+            process.kill()
+            process.communicate()
+        stage.settle()
+        run = stage.run("rollback", revision="first")
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.serves()["revision"] == stage.first
+    assert set(users.answers) <= {stage.first, newest}
+    assert users.failures == []
+
+
+@AT_EVERY_CALL
+def test_the_next_deployment_goes_on_from_whoever_serves(
+    deployed: tuple[Stage, str], point: Point
+) -> None:
+    stage, newest = deployed
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    with stage.users().busy() as users:
+        with halted(stage, point, "rollback") as process:
+            process.kill()
+            process.communicate()
+        stage.settle()
+        run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["previous-revision"] == (stage.first if point.shifted else newest)
+    assert run.outputs["version"] == "1.3.0.4"
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    assert users.failures == []
+
+
+@AT_EVERY_CALL
+def test_cancelled_it_leaves_the_users_on_a_revision_that_serves(
+    deployed: tuple[Stage, str], point: Point
+) -> None:
+    stage, newest = deployed
+    with stage.users().busy() as users:
+        with halted(stage, point, "rollback") as process:
+            cancel(process)
+        run = stage.finished(process)
+        second = second_step(stage, run, **INPUTS)
+
+    assert run.exit_code == 130, run.log
+    assert second is not None
+    assert second.exit_code == 0, second.log
+    [(serving, weight)] = stage.weights().items()
+    assert weight == 100
+    assert serving in {stage.first, newest}
+    assert stage.serves()["revision"] == serving
+    assert users.failures == []
