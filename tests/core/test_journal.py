@@ -1,10 +1,15 @@
 """The journal survives the trip through Azure's tags, or is no journal at all."""
 
+from dataclasses import replace
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.journal import LONGEST_TAG, Journal, closing_tags
+from deploy_action.core.journal import LONGEST_TAG, Journal, Remedy, closing_tags
 from deploy_action.core.phase import Phase
+from deploy_action.core.revision import Revision
 from deploy_action.core.split import Entry, Split
 
 
@@ -53,3 +58,51 @@ def test_a_tag_edited_by_hand_is_no_journal_rather_than_a_wrong_one() -> None:
     assert Journal.from_tags({**tags, "deploy-action.phase": "lunch"}) is None
     assert Journal.from_tags({**tags, "deploy-action.until": "tomorrow"}) is None
     assert Journal.from_tags({}) is None
+
+
+BEFORE = Split.of([Entry(revision="api--a", weight=100)])
+READY = {"health_state": "Healthy", "running_state": "Running", "replicas": 1}
+
+
+def candidate(**states: Any) -> Revision:
+    return Revision(name="api--b", active=True, **{**READY, **states})
+
+
+def shares(a: int, b: int) -> Split:
+    return Split.of([Entry(revision="api--a", weight=a), Entry(revision="api--b", weight=b)])
+
+
+@pytest.mark.parametrize(
+    ("weights", "now", "found", "remedy"),
+    [
+        ((0,), BEFORE, None, Remedy.CLOSE),
+        ((0,), BEFORE, candidate(), Remedy.CLOSE),
+        ((0, 25), shares(75, 25), candidate(), Remedy.RESTORE),
+        ((0, 25), BEFORE, candidate(), Remedy.CLOSE),
+        ((25, 50), shares(75, 25), candidate(), Remedy.RESTORE),
+        ((50, 100), shares(0, 100), candidate(), Remedy.KEEP),
+        ((50, 100), shares(0, 100), candidate(running_state="ScaledToZero"), Remedy.KEEP),
+        ((50, 100), shares(0, 100), candidate(running_state="Failed"), Remedy.RESTORE),
+        ((50, 100), shares(0, 100), candidate(running_state="Activating"), Remedy.RESTORE),
+        ((50, 100), shares(50, 50), candidate(), Remedy.RESTORE),
+        ((25, 50), shares(60, 40), candidate(), Remedy.LEAVE),
+        ((25,), shares(0, 100), candidate(), Remedy.LEAVE),
+    ],
+)
+def test_what_becomes_of_a_dead_runs_leftovers(
+    weights: tuple[int, ...], now: Split, found: Revision | None, remedy: Remedy
+) -> None:
+    journal = replace(journal_with([("api--a", 100, "")]), weights=weights)
+
+    assert journal.remedy(now, found) is remedy
+
+
+def test_whoever_is_refused_is_told_who_holds_the_app_since_when_and_where() -> None:
+    journal = replace(journal_with([("api--a", 100, "")]), since=1_999_999_900)
+
+    told = journal.holder(2_000_000_000)
+
+    assert told == (
+        "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) holds the app since 100 s, "
+        "in phase shift"
+    )

@@ -12,6 +12,7 @@ from deploy_action.errors import (
     DeployError,
     InputError,
     NotPutBackError,
+    OutOfTime,
     Place,
     SupersededError,
 )
@@ -103,3 +104,27 @@ def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
         raise ending
 
     assert notes == ["the traffic"]
+
+
+def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record) -> None:
+    notes: list[str] = []
+
+    with pytest.raises(NotPutBackError), Undo(record, Stopping()) as undo:
+        undo.add("the journal", noting(notes, "the journal"), last=True)
+        undo.add("the traffic", failing)
+        raise DeployError("The candidate did badly.")
+
+    assert notes == []
+    assert put_back(record) == [("the traffic", False), ("the journal", True)]
+
+
+def test_a_run_that_ran_out_of_time_is_an_abort(record: Record) -> None:
+    notes: list[str] = []
+
+    with pytest.raises(AbortedError) as raised, Undo(record, Stopping()) as undo:
+        undo.add("the traffic", noting(notes, "the traffic"))
+        raise OutOfTime(14)
+
+    assert notes == ["the traffic"]
+    assert raised.value.exit_code == 4
+    assert raised.value.message == "The run took longer than its time-limit."

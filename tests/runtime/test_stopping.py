@@ -48,3 +48,37 @@ def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_ba
 
     assert rest == "put back\n"
     assert process.returncode == 128 + number
+
+
+LATE = """
+import sys
+from deploy_action.errors import OutOfTime
+from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.waiting import pause
+
+stopping = Stopping()
+stopping.install()
+stopping.limit(0.05)
+try:
+    pause(60)
+except OutOfTime as late:
+    with stopping.held():
+        pause(0.05)
+    print(late.reason, late.exit_code)
+stopping = Stopping()
+stopping.limit(0.05)
+stopping.limit(0)
+pause(0.1)
+print("no limit any more")
+"""
+
+
+def test_a_run_that_takes_too_long_is_broken_off_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LATE], capture_output=True, text=True, check=True, timeout=60
+    )
+
+    assert done.stdout.splitlines() == [
+        "The run took longer than its time-limit. 4",
+        "no limit any more",
+    ]
