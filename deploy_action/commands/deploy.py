@@ -75,6 +75,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         record=record,
         health_path=settings.health_path,
         look_every_s=min(LOOK_EVERY_S, settings.health_interval),
+        patience_s=settings.gate_timeout,
     )
     with Undo(record, bundle.stopping) as undo:
         with record.phase(Phase.BUMP):

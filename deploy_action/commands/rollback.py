@@ -45,6 +45,12 @@ def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
         target = rollback_target(settings.revision, seen)
         if not target.active:
             _image_there(bundle, target, seen, record)
+        then = target.provenance.settings
+        if then and then != seen.app.settings:
+            record.warn(
+                f"The app's own settings (ingress, registries or secrets) were changed since "
+                f"{target.name} was deployed; a rollback does not bring the earlier ones back."
+            )
         record.say(f"traffic now {seen.app.split}")
         record.say(f"back to {target.name} ({target.in_words})")
         record.learned(

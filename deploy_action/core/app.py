@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,6 +20,8 @@ class App:
         state: the app's own `provisioningState`: Succeeded, InProgress, Failed, Canceled, Deleting.
         fqdn: the users' host name; empty without ingress.
         location: where it runs, as Azure writes it.
+        settings: fingerprint of what belongs to no revision (ingress but its traffic, registries,
+            names of secrets); a rollback does not bring an earlier one back.
     """
 
     name: str
@@ -28,6 +32,7 @@ class App:
     latest: str = ""
     latest_ready: str = ""
     location: str = ""
+    settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -55,8 +60,18 @@ class App:
             latest=str(properties.get("latestRevisionName") or ""),
             latest_ready=str(properties.get("latestReadyRevisionName") or ""),
             location=str(resource.get("location") or ""),
+            settings=_fingerprint(configuration),
             tags={str(key): str(value) for key, value in (resource.get("tags") or {}).items()},
         )
+
+
+def _fingerprint(configuration: Mapping[str, Any]) -> str:
+    ingress = {k: v for k, v in (configuration.get("ingress") or {}).items() if k != "traffic"}
+    secrets = sorted(str(item.get("name")) for item in configuration.get("secrets") or ())
+    counted = {"ingress": ingress, "secrets": secrets}
+    counted["registries"] = configuration.get("registries") or []
+    text = json.dumps(counted, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def revision_from_azure(resource: Mapping[str, Any]) -> Revision:

@@ -173,7 +173,11 @@ def make_plan(
         candidate=f"{seen.app.name}--{suffix}",
         suffix=suffix,
         provenance=Provenance(
-            version=version, commit=seen.run.commit, run=seen.run.id, predecessor=stable.name
+            version=version,
+            commit=seen.run.commit,
+            run=seen.run.id,
+            predecessor=stable.name,
+            settings=seen.app.settings,
         ),
         bump=bump,
         version=version,
@@ -244,6 +248,16 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
         found.append(
             f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "
             "healthy to go back to; the candidate gets all traffic at once when its gates pass."
+        )
+    if stable.other_scalers:
+        found.append(
+            f"Scale rule {', '.join(stable.other_scalers)} is driven by no request: while both "
+            "revisions are active, both do its work."
+        )
+    if stable.replicas > max(1, stable.fewest_replicas):
+        found.append(
+            f"The stable revision runs {stable.replicas} replicas, and the candidate begins with "
+            f"{max(1, stable.fewest_replicas)}: keep the first step small."
         )
     if not settings.identity_path:
         found.append(

@@ -20,16 +20,21 @@ VERSION_VARIABLE = "DEPLOY_VERSION"
 COMMIT_VARIABLE = "DEPLOY_COMMIT"
 RUN_VARIABLE = "DEPLOY_RUN"
 PREDECESSOR_VARIABLE = "DEPLOY_PREDECESSOR"
+SETTINGS_VARIABLE = "DEPLOY_SETTINGS"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """Where a revision came from; empty texts where it does not say."""
+    """Where a revision came from; empty texts where it does not say.
+
+    *settings* is the fingerprint of the app-wide settings that it was deployed under.
+    """
 
     version: str = ""
     commit: str = ""
     run: str = ""
     predecessor: str = ""
+    settings: str = ""
 
     def as_environment(self) -> dict[str, str]:
         """Return the variables that a candidate's container carries."""
@@ -38,6 +43,7 @@ class Provenance:
             COMMIT_VARIABLE: self.commit,
             RUN_VARIABLE: self.run,
             PREDECESSOR_VARIABLE: self.predecessor,
+            SETTINGS_VARIABLE: self.settings,
         }
 
     @classmethod
@@ -52,6 +58,7 @@ class Provenance:
             commit=found.get(COMMIT_VARIABLE, ""),
             run=found.get(RUN_VARIABLE, ""),
             predecessor=found.get(PREDECESSOR_VARIABLE, ""),
+            settings=found.get(SETTINGS_VARIABLE, ""),
         )
 
 
@@ -102,6 +109,17 @@ class Revision:
         for container in self.template.get("containers") or ():
             return str(container.get("image") or "")
         return ""
+
+    @property
+    def other_scalers(self) -> tuple[str, ...]:
+        """Names of its scale rules that no request drives, such as a queue's."""
+        rules = (self.template.get("scale") or {}).get("rules") or ()
+        return tuple(str(rule.get("name")) for rule in rules if not rule.get("http"))
+
+    @property
+    def fewest_replicas(self) -> int:
+        """How many replicas it starts with."""
+        return int((self.template.get("scale") or {}).get("minReplicas") or 0)
 
     @property
     def suffix(self) -> str:

@@ -38,6 +38,7 @@ class Shift:
         record: is told each confirmed split.
         health_path: what both sides are asked.
         look_every_s: pause between two rounds of looking, in seconds.
+        patience_s: how long both sides may do badly before the run is given up, in seconds.
     """
 
     app: ContainerApp
@@ -47,6 +48,7 @@ class Shift:
     record: Record
     health_path: str
     look_every_s: float
+    patience_s: float
     _written: list[Split] = field(default_factory=list)
     _in_doubt: bool = False
 
@@ -175,21 +177,36 @@ class Shift:
         return any(split.same_as(one) for one in known)
 
     def _watch(self, candidate: Revision, seconds: float, when: str) -> None:
-        """Look at both sides until the time is over; at least once even when it is zero."""
-        deadline = Deadline(seconds)
+        """Look at both sides until the time is over; at least once even when it is zero.
+
+        The candidate is judged beside stable: where both do badly, the cause is shared and the
+        candidate is held where it is until it passes, or patience ends.
+        """
+        deadline, patience = Deadline(seconds), Deadline(seconds + self.patience_s)
         bad = rounds = 0
         while True:
             stable = Started(lambda: self.probes.healthy(self.plan.stable.fqdn, self.health_path))
             answer = self.probes.healthy(candidate.fqdn, self.health_path)
             other = stable.result()
             rounds += 1
-            bad = 0 if answer.verdict is Verdict.PASS else bad + 1
+            good = answer.verdict is Verdict.PASS
+            shared = not good and other.verdict is not Verdict.PASS and not self.plan.hopeless
+            bad = 0 if good else bad + (not shared)
             if bad >= _BAD_ROUNDS:
                 raise StepFailed(
                     f"The candidate did badly {when}: {answer.seen}, {bad} times in a row; the "
                     f"stable revision meanwhile: {other.seen}.",
                 )
-            if deadline.passed and bad == 0:
+            if shared and patience.passed:
+                raise StepFailed(
+                    f"Both revisions did badly {when} for {self.patience_s:.0f} s, the candidate: "
+                    f"{answer.seen}, the stable one: {other.seen}.",
+                    hint="The cause is probably shared, such as a database; going back does not "
+                    "mend it.",
+                )
+            if deadline.passed and good:
                 self.record.say(f"{when}: {answer.seen}, {rounds} looks, stable {other.seen}")
                 return
+            if shared:
+                self.record.say(f"{when}: both revisions do badly, so nothing moves: {other.seen}")
             pause(min(self.look_every_s, max(deadline.remaining, 0.05)))

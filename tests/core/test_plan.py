@@ -1,0 +1,70 @@
+"""What a plan decides and warns of, from an app as Azure shows it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from deploy_action.core.app import App
+from deploy_action.core.plan import Observed, Plan, make_plan
+from deploy_action.core.revision import Revision
+from deploy_action.core.run import Run
+from deploy_action.core.settings import Given, parse
+from deploy_action.core.split import Entry, Split
+from deploy_action.errors import InputError, PreflightError
+
+READY = {"health_state": "Healthy", "running_state": "Running", "replicas": 1}
+
+
+def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings: str) -> Plan:
+    first = Revision(name="api--a", active=True, created="1", **{**READY, **(stable or {})})
+    app = App(
+        name="api",
+        state="Succeeded",
+        mode="Multiple",
+        split=Split.of([Entry(revision="api--a", weight=100)]),
+        fqdn="api.example",
+    )
+    given = {name.replace("_", "-"): Given(text=text) for name, text in settings.items()}
+    run = Run(id="4711.1", commit="0123456789", link="", branch="main")
+    seen = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
+    return make_plan(parse(given), seen, bump=None, version="1.3.0.3", left_behind=None)
+
+
+def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
+    template = {"scale": {"minReplicas": 1}}
+
+    grown = planned({"replicas": 6, "template": template})
+    same = planned({"replicas": 1, "template": template})
+
+    assert any("runs 6 replicas, and the candidate begins with 1" in w for w in grown.warnings)
+    assert not any("replicas" in warning for warning in same.warnings)
+
+
+def test_its_silence_is_shorter_than_the_whole_run_and_longer_than_any_wait() -> None:
+    plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
+
+    assert plan.silence_s == 10 * 60 + 2 * 60
+    assert plan.silence_s < plan.longest_s
+    assert plan.schedule.interval_s < plan.silence_s
+
+
+def test_a_plan_that_cannot_end_in_time_is_no_plan() -> None:
+    with pytest.raises(InputError, match="Input time-limit: this plan may take"):
+        planned(time_limit="20m")
+
+
+def test_where_nothing_serves_there_are_no_half_measures() -> None:
+    plan = planned({"running_state": "Failed"})
+
+    assert plan.hopeless
+    assert plan.schedule.steps == ()
+    assert any("nothing healthy to go back to" in warning for warning in plan.warnings)
+
+
+def test_a_broken_stable_beside_a_good_one_is_first_rolled_back_by_hand() -> None:
+    good = Revision(name="api--b", active=True, created="0", **READY)  # type: ignore[arg-type]
+
+    with pytest.raises(PreflightError, match="while api--b could serve"):
+        planned({"running_state": "Failed"}, good)

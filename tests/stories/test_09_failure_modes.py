@@ -1,0 +1,229 @@
+"""Failures that teams have met with other tools, each with the end that it must have here.
+
+The whole list, and which test holds each, is in tests/FAILURE_MODES.md.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+
+
+@pytest.fixture
+def troubled(stage: Stage) -> Iterator[Stage]:
+    """A stage whose local Azure can be told what goes wrong."""
+    yield stage
+    stage.clock(factor=0.002)
+    requests.delete(_faults(stage), timeout=30, proxies={"http": ""})
+
+
+def _faults(stage: Stage) -> str:
+    return f"{stage.scene.environment['SANDBOX_URL']}/faults"
+
+
+def _script(stage: Stage, *faults: dict[str, Any]) -> None:
+    requests.post(_faults(stage), json=faults, timeout=30, proxies={"http": ""}).raise_for_status()
+
+
+def _configure(stage: Stage, configuration: dict[str, Any]) -> None:
+    body = {"properties": {"configuration": configuration}}
+    stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
+    stage.settle()
+
+
+def test_04_a_probe_that_passes_once_and_then_a_crash_loop(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    path = {"path": "/health/ready", "revision": f"{stage.scene.app}--v*"}
+    _script(stage, {**path, "times": "4-", "crash": True, "drop": True})
+    with stage.users().busy() as users:
+        run = stage.run(**INPUTS)
+
+    assert run.exit_code == 4, run.log
+    assert "The candidate did badly" in run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert users.answers[stage.first]
+
+
+def test_07_weights_that_do_not_divide_evenly_and_entries_of_others(stage: Stage) -> None:
+    stage.push_better()
+    one = stage.run(**INPUTS)
+    theirs = [
+        {"revisionName": stage.first, "weight": 33, "label": "old"},
+        {"revisionName": one.outputs["revision"], "weight": 67},
+    ]
+    _configure(stage, {"ingress": {"traffic": theirs}})
+    before = stage.scene.resource()["properties"]["configuration"]["ingress"]["traffic"]
+    stage.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
+    aborted = stage.run(**INPUTS, gate_timeout="2s")
+    after = stage.scene.resource()["properties"]["configuration"]["ingress"]["traffic"]
+
+    assert aborted.exit_code == 4
+    assert after == before
+
+    stage.push("addin/app/health.py", "HEALTHY = False", "HEALTHY = True")
+    done = stage.run(**INPUTS)
+    assert done.exit_code == 0, done.log
+    for shifted in [line for line in done.log.splitlines() if "% to the candidate" in line]:
+        weights = [int(part.split()[0]) for part in shifted.partition(": ")[2].split(" | ")]
+        assert sum(weights) == 100
+
+
+def test_08_users_are_never_sent_back_to_a_revision_that_sleeps(stage: Stage) -> None:
+    stage.push_better()
+    rollout = stage.started(**{**INPUTS, "step_interval": "60s"})
+    while not any(0 < weight < 100 for weight in stage.weights().values()):
+        assert rollout.poll() is None
+    rollout.kill()
+    rollout.communicate()
+    [candidate] = set(stage.weights()) - {stage.first}
+    stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
+
+    run = stage.run("repair", take_over="true")
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first], "woken before it got its users back"
+    assert candidate not in stage.active()
+    assert stage.serves()["revision"] == stage.first
+
+
+def test_09_the_same_commit_run_again_is_another_revision(stage: Stage) -> None:
+    stage.push_better()
+    one = stage.run(**INPUTS)
+    stage.runs -= 1  # the same run's number once more
+    again = stage.run(**INPUTS, commit="none")
+
+    assert again.exit_code == 0, again.log
+    assert again.outputs["revision"] != one.outputs["revision"]
+    assert stage.weights() == {again.outputs["revision"]: 100}
+
+
+def test_13_nobody_is_dropped_when_old_revisions_are_stopped(stage: Stage) -> None:
+    words = ["Hello", "Hi 1", "Hi 2", "Hi 3"]
+    with stage.users().busy() as users:
+        for old, new in itertools.pairwise(words):
+            stage.push("addin/app/greeting.py", old, new)
+            run = stage.run(**INPUTS, keep_revisions="1")
+            assert run.exit_code == 0, run.log
+
+    assert users.failures == []
+    assert len(stage.active()) == 2, "the newest, and the one to go back to"
+    assert stage.first not in stage.active()
+
+
+def test_15_app_wide_settings_that_a_rollback_does_not_bring_back_are_told(stage: Stage) -> None:
+    stage.push_better()
+    one = stage.run(**INPUTS)
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    stage.run(**INPUTS)
+    _configure(stage, {"secrets": [{"name": "api-key", "value": "s3cret-value"}]})
+
+    run = stage.run("rollback")
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {one.outputs["revision"]: 100}
+    assert "were changed since" in run.log
+    assert "s3cret-value" not in run.log + run.summary
+
+
+def test_18_each_sign_in_has_an_assertion_of_its_own(stage: Stage) -> None:
+    """A stored assertion lives five minutes; a rollout longer."""
+    url = f"{stage.scene.environment['SANDBOX_URL']}/requests"
+    seen = len(requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"])
+    stage.push_better()
+    assert stage.run(**INPUTS).exit_code == 0
+
+    new = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"][seen:]
+    asked = [call for call in new if call["host"].endswith("actions.githubusercontent.com")]
+    tokens = [call for call in new if call["path"].endswith("/oauth2/v2.0/token")]
+    assert len(asked) == len(tokens) >= 2
+
+
+def test_22_an_outage_that_both_share_is_not_blamed_on_the_candidate(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    sick = {"path": "/health/ready", "status": 503}
+    _script(
+        stage,
+        {**sick, "revision": f"{stage.scene.app}--v*", "times": "4-9"},
+        {**sick, "revision": stage.first, "times": "2-8"},
+    )
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    assert "both revisions do badly, so nothing moves" in run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
+
+
+def test_23_a_branch_that_refuses_the_commit_does_not_undo_what_serves(stage: Stage) -> None:
+    pushed = stage.push_better()
+    hook = stage.scene.remote / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho 'GH006: Protected branch update failed' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    assert "serves, but its commit is not on the branch" in run.log
+    assert "::warning " in run.log
+    assert stage.branch_head() == pushed
+    assert stage.serves()["version"] == run.outputs["version"]
+
+
+def test_24_the_version_commit_starts_no_run(stage: Stage) -> None:
+    stage.push_better()
+    stage.run(**INPUTS)
+
+    assert "[skip ci]" in stage.on_branch("log", "-1", "--format=%s", "main")
+
+
+def test_28_background_work_that_would_be_done_twice_is_told(stage: Stage) -> None:
+    rule = {"name": "orders", "azureQueue": {"queueName": "orders", "queueLength": 5}}
+    template = {
+        "revisionSuffix": "queue",
+        "scale": {"minReplicas": 1, "maxReplicas": 2, "rules": [rule]},
+    }
+    stage.scene.arm(
+        "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}
+    )
+    end = time.monotonic() + 60
+    while stage.scene.resource()["properties"]["latestReadyRevisionName"] == stage.first:
+        assert time.monotonic() < end, "the new revision does not become ready"
+        time.sleep(0.02)
+    stage.push_better()
+    run = stage.run(**INPUTS, dry_run="true")
+
+    assert "Scale rule orders is driven by no request" in run.log
+
+
+def test_29_a_candidate_that_cannot_be_reached_is_no_healthy_one(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    _script(stage, {"path": "*", "revision": f"{stage.scene.app}--v*", "drop": True})
+    run = stage.run(**INPUTS, gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert "unreachable" in run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_30_an_operation_that_never_ends_is_given_up_in_time(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    stage.clock(factor=1000)
+    run = stage.run(**INPUTS, operation_timeout="2s")
+
+    assert run.exit_code in {4, 5}, run.log
+    assert "took more than 2 s" in run.log
+    stage.clock(factor=0.002)
