@@ -1,0 +1,72 @@
+"""What a cache told: how a clearing went, and how the server does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatternCleared:
+    """How many keys one pattern removed; a key counts for the first pattern that matches it.
+
+    *samples* are a few of their names, never values.
+    """
+
+    pattern: str
+    removed: int
+    samples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleared:
+    """How a clearing went; not *complete* when its time or its number of keys was used up first."""
+
+    patterns: tuple[PatternCleared, ...]
+    complete: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metrics:
+    """What the server says of itself, summed over primaries.
+
+    Args:
+        used_memory: bytes.
+        ping_ms: one round trip, in milliseconds.
+    """
+
+    keys: int
+    hits: int
+    misses: int
+    evictions: int
+    used_memory: int
+    clients: int
+    ping_ms: float = 0.0
+
+    @property
+    def hit_rate(self) -> float | None:
+        """The share of reads that found something, or None before the first read."""
+        reads = self.hits + self.misses
+        return self.hits / reads if reads else None
+
+    def in_words(self, cost_per_miss: float = 0.0) -> str:
+        """Return one line for log and summary.
+
+        Args:
+            cost_per_miss: what one read costs that finds nothing, in any currency; 0 leaves it out.
+        """
+        rate = "no reads yet" if self.hit_rate is None else f"hit rate {self.hit_rate:.1%}"
+        saved = f", saved {self.hits * cost_per_miss:.2f}" if cost_per_miss else ""
+        return (
+            f"{rate}, {self.keys} keys, {self.used_memory / 1e6:.1f} MB, {self.evictions} evicted, "
+            f"{self.clients} connections, ping {self.ping_ms:.1f} ms{saved}"
+        )
+
+    def since(self, before: Metrics) -> str:
+        """Return what has changed since *before*, in words."""
+        return (
+            f"keys {self.keys - before.keys:+d}, hits {self.hits - before.hits:+d}, misses "
+            f"{self.misses - before.misses:+d}, evicted {self.evictions - before.evictions:+d}, "
+            f"memory {(self.used_memory - before.used_memory) / 1e6:+.1f} MB"
+        )

@@ -1,0 +1,35 @@
+"""The lines of cache-warm."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy_action.core.warm import Warming, filled, parse
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("a:b = c", Warming(key="a:b", text="c")),
+        (
+            "config:version = {version} @ 48h",
+            Warming(key="config:version", text="{version}", ttl_s=172800),
+        ),
+        ("m:{version}=GET /manifest.xml", Warming(key="m:{version}", path="/manifest.xml")),
+        ("GET /a?v={version} @ 1h", Warming(path="/a?v={version}", ttl_s=3600)),
+        ("mail = a@b", Warming(key="mail", text="a@b")),
+        ("x = a = b", Warming(key="x", text="a = b")),
+    ],
+)
+def test_a_line_stores_a_text_or_an_answer_or_only_asks(line: str, meant: Warming) -> None:
+    assert parse(line) == meant
+
+
+@pytest.mark.parametrize("line", ["", "key", "= value", "key =", "GET page", "a = {nonsense}"])
+def test_anything_else_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match="like 'KEY = TEXT"):
+        parse(line)
+
+
+def test_values_come_from_the_deployment() -> None:
+    assert filled("m:{version}:{commit}", {"version": "1.3.0.3"}) == "m:1.3.0.3:"
