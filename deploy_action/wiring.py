@@ -8,17 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.credentials import REGISTRY_SCOPE, SignIn, sign_in
+from deploy_action.adapters.credentials import (
+    REDIS_SCOPE,
+    REGISTRY_SCOPE,
+    SignIn,
+    object_id_of,
+    sign_in,
+)
 from deploy_action.adapters.probes import Probes
 from deploy_action.adapters.runner import Runner
 from deploy_action.adapters.shell import Shell
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
-from deploy_action.core.settings import BuilderKind, BumpWhen, Command, CommitBy, Settings
+from deploy_action.core.settings import (
+    BuilderKind,
+    BumpWhen,
+    CacheAuth,
+    CacheVia,
+    Command,
+    CommitBy,
+    Settings,
+)
 from deploy_action.rollout.gates import Gates, Questions
 from deploy_action.rollout.refresh import Refresh
 from deploy_action.runtime.https import Web
@@ -27,8 +42,10 @@ from deploy_action.runtime.stopping import Stopping
 
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
+    from deploy_action.adapters.cache_endpoint import CacheEndpoint
     from deploy_action.adapters.images import Builder
     from deploy_action.adapters.images.registry import Registry
+    from deploy_action.core.cache_target import CacheTarget
     from deploy_action.rollout.image import Images
     from deploy_action.rollout.version import Versioning
 
@@ -97,10 +114,15 @@ class Wiring:
                 record=self.record,
             ),
             refresh=Refresh(
-                cache=self._cache(),
-                patterns=settings.cache_patterns,
+                cache=self._cache(signed_in),
+                endpoint=self._endpoint if settings.cache_via is CacheVia.ENDPOINT else None,
+                patterns=self._patterns(),
                 required=settings.cache_required,
                 ttl_s=int(settings.cache_metadata_ttl),
+                warming=settings.cache_warm,
+                warm_ttl_s=settings.cache_warm_ttl,
+                cost_per_miss=settings.cost_per_miss,
+                probes=probes,
                 record=self.record,
             ),
             stopping=self.stopping,
@@ -194,9 +216,9 @@ class Wiring:
 
         return docker if settings.builder is BuilderKind.DOCKER else acr
 
-    def _cache(self) -> Cache | None:
+    def _cache(self, signed_in: SignIn) -> Cache | None:
         settings = self.settings
-        if not settings.cache_url:
+        if not settings.cache_url or settings.cache_via is not CacheVia.REDIS:
             return None
         from deploy_action.adapters.cache import Cache
         from deploy_action.core.cache_target import parse
@@ -205,7 +227,43 @@ class Wiring:
         target = parse(settings.cache_url)
         if target.password:
             self.secret(target.password)
-        return Cache(target, allow_flush=settings.cache_allow_flush)
+        if target.ignored:
+            self.record.say(f"cache-url: {', '.join(target.ignored)} mean nothing here")
+        ca = str(self._file("cache-ca", settings.cache_ca)) if settings.cache_ca else ""
+        return Cache(
+            target,
+            allow_flush=settings.cache_allow_flush,
+            budget_s=settings.cache_budget,
+            most_keys=settings.cache_max_keys,
+            ca=ca,
+            identity=partial(_redis_identity, signed_in, target)
+            if settings.cache_auth is CacheAuth.ENTRA
+            else None,
+            say=self.record.say,
+        )
+
+    def _endpoint(self, host: str) -> CacheEndpoint:
+        from deploy_action.adapters.cache_endpoint import CacheEndpoint
+
+        settings = self.settings
+        name, _, value = settings.cache_endpoint_header.partition(":")
+        if value.strip():
+            self.secret(value.strip())
+        whole = settings.cache_endpoint.startswith("https://")
+        path = settings.cache_endpoint.lstrip("/")
+        return CacheEndpoint(
+            settings.cache_endpoint if whole else f"https://{host}/{path}",
+            header=(name.strip(), value.strip()),
+            body=settings.cache_endpoint_body,
+            allow_flush=settings.cache_allow_flush,
+            timeout_s=settings.cache_budget,
+        )
+
+    def _patterns(self) -> tuple[str, ...]:
+        from deploy_action.core.glob import escaped
+
+        prefix = escaped(self.settings.cache_prefix.encode()).decode()
+        return tuple(prefix + pattern for pattern in self.settings.cache_patterns)
 
     def _questions(self) -> Questions:
         settings = self.settings
@@ -235,6 +293,18 @@ class Wiring:
             if not name.startswith(_OWN_VARIABLES)
         }
 
+    def _file(self, name: str, relative: str) -> Path:
+        """Return a file of the checkout."""
+        from deploy_action.errors import InputError
+
+        found = (self.runner.workspace / relative).resolve()
+        if not found.is_file():
+            raise InputError(
+                f"Input {name}: '{relative}' must be a file.",
+                hint="Check the path, and that actions/checkout ran before.",
+            )
+        return found
+
     def _inside(self, name: str, relative: str) -> Path:
         """Return a folder of the checkout, and none outside it."""
         from deploy_action.errors import InputError
@@ -246,6 +316,15 @@ class Wiring:
                 hint="Check the path, and that actions/checkout ran before.",
             )
         return found
+
+
+def _redis_identity(signed_in: SignIn, target: CacheTarget) -> tuple[str, str]:
+    """Return the user and the token that Azure's Redis takes: the object id, and a fresh token.
+
+    Source: Microsoft Learn, "Use Microsoft Entra ID for cache authentication".
+    """
+    token = signed_in.token(REDIS_SCOPE)
+    return target.username or object_id_of(token), token
 
 
 def _pair(item: str) -> tuple[str, str]:

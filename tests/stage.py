@@ -6,6 +6,8 @@ answers to requests); it never gives access to the action's objects.
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 import subprocess
 import sys
@@ -124,6 +126,18 @@ class Stage:
             change["factor"] = INSTANT
         url = f"{self.scene.environment['SANDBOX_URL']}/clock"
         requests.post(url, json=change, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    def object_id(self, resource: str) -> str:
+        """Return who the action's identity is to *resource*, out of a token for it."""
+        payload = self.scene.token(resource).split(".")[1]
+        padded = payload + "=" * (-len(payload) % 4)
+        return str(json.loads(base64.urlsafe_b64decode(padded))["oid"])
+
+    def asked(self, since: float = -1.0) -> list[dict[str, Any]]:
+        """Return what the local Azure was asked after *since* (the newest call's ``at``)."""
+        url = f"{self.scene.environment['SANDBOX_URL']}/requests"
+        found = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
+        return [call for call in found if call["at"] > since]
 
     def users(self) -> Users:
         """People who use the app all the time; see `Users.busy`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from deploy_action.runtime.https import NoReply, Web
 AUDIENCE = "api://AzureADTokenExchange"
 ARM_SCOPE = "https://management.azure.com/.default"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
+REDIS_SCOPE = "https://redis.azure.com/.default"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,3 +164,16 @@ def _with_identity(subscription_id: str) -> SignIn:
         subscription=subscription_id,
         tenant="",
     )
+
+
+def object_id_of(token: str) -> str:
+    """Return the object id that an access token was issued to; empty if it does not say.
+
+    Source: Microsoft identity platform, "Access token claims reference", claim ``oid``.
+    """
+    try:
+        payload = token.split(".")[1]
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return str(claims.get("oid") or "")
+    except (IndexError, ValueError):
+        return ""

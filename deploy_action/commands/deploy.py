@@ -21,6 +21,7 @@ from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.shift import Shift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.version import Versioning
+from deploy_action.runtime.waiting import in_utc, now_utc
 
 CONFIRM_S = 60.0
 LOOK_EVERY_S = 5.0
@@ -54,6 +55,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         seen = observe_free(app, bundle.run, wait_s=settings.lock_wait, say=record.say)
         plan = _plan(settings, versioning, record, seen)
         images.check()
+        refresh.check(plan.app.fqdn)
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -128,7 +130,9 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     with record.phase(Phase.REFRESH):
         if Moment.AFTER in settings.cache_clear:
             refresh.clear("after")
-        refresh.tell(record.facts)
+        refresh.tell(_told(settings, plan, record))
+        refresh.warm(candidate.fqdn, _told(settings, plan, record))
+        refresh.measure()
         _close(keeper, record)
     with record.phase(Phase.PUBLISH):
         if versioning and plan.bump:
@@ -144,6 +148,17 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         )
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
+
+
+def _told(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:
+    """What the cache is told of this deployment."""
+    return {
+        **record.facts,
+        "commit": plan.run.commit,
+        "run": plan.run.id,
+        "environment": settings.environment,
+        "time": in_utc(now_utc()),
+    }
 
 
 def _close(keeper: journal.Keeper, record: Record) -> None:

@@ -86,8 +86,10 @@ def first(
             bundle.gates.verify(now.fqdn)
             undo.forget()
     with record.phase(Phase.REFRESH):
+        bundle.refresh.aim(now.fqdn)
         bundle.refresh.clear("after")
         bundle.refresh.tell(record.facts)
+        bundle.refresh.warm(revision.fqdn, record.facts)
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)

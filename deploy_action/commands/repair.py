@@ -51,6 +51,7 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
         done = journal.settle(bundle.app, left_behind, record)
         if done is Remedy.KEEP:
             record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
+        bundle.refresh.aim(seen.app.fqdn)
         bundle.refresh.clear("repair")
     with record.phase(Phase.REPORT):
         record.ended_well("repaired")

@@ -86,6 +86,7 @@ def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
                 undo.forget()
                 record.shifted(now.split, "rolled back")
     with record.phase(Phase.REFRESH):
+        bundle.refresh.aim(seen.app.fqdn)
         bundle.refresh.clear("rollback")
         bundle.gates.verify(seen.app.fqdn)
         bundle.refresh.tell(record.facts)

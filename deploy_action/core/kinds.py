@@ -13,6 +13,7 @@ from typing import TypeVar
 from deploy_action.core.split import WHOLE
 
 Choice = TypeVar("Choice", bound=Enum)
+Item = TypeVar("Item")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
@@ -126,3 +127,19 @@ def some_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
             raise ValueError(f"none, or {error}") from None
 
     return parse
+
+
+def each(parse: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
+    """Return a parser of lines, each read by *parse*; empty ones are skipped."""
+
+    def parse_all(given: str) -> tuple[Item, ...]:
+        return tuple(parse(line) for line in lines(given))
+
+    return parse_all
+
+
+def amount(given: str) -> float:
+    """Read a number that is not below zero, such as 0.002."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given.strip()):
+        raise ValueError("a number such as 0.002")
+    return float(given)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any
 
-from deploy_action.core import kinds
+from deploy_action.core import kinds, warm
+from deploy_action.core.warm import Warming
 from deploy_action.errors import InputError, Place
 
 
@@ -54,6 +55,21 @@ class Moment(Enum):
 
     BEFORE = "before"
     AFTER = "after"
+
+
+class CacheVia(Enum):
+    """How the cache is reached."""
+
+    REDIS = "redis"
+    ENDPOINT = "endpoint"
+    NONE = "none"
+
+
+class CacheAuth(Enum):
+    """What Redis is shown."""
+
+    KEY = "key"
+    ENTRA = "entra"
 
 
 class CommitBy(Enum):
@@ -160,6 +176,55 @@ class Settings:
     )
     cache_metadata_ttl: float = _setting(
         kinds.duration, "168h", "How long the deployment's metadata stays in the cache."
+    )
+    cache_via: CacheVia = _setting(
+        kinds.one_of(CacheVia),
+        "redis",
+        "How the cache is reached: redis, endpoint (the app clears it itself, for a Redis without "
+        "a public address) or none.",
+    )
+    cache_auth: CacheAuth = _setting(
+        kinds.one_of(CacheAuth),
+        "key",
+        "What Redis is shown: key (from cache-url) or entra (the identity that signs in to Azure).",
+    )
+    cache_ca: str = _setting(
+        kinds.text,
+        "",
+        "File of the authority that signed Redis' certificate, relative to the checkout; empty "
+        "takes the system's.",
+    )
+    cache_prefix: str = _setting(
+        kinds.text, "", "What stands in front of every key of the app; added to each pattern."
+    )
+    cache_budget: float = _setting(kinds.duration, "60s", "How long one clearing may take.")
+    cache_max_keys: int = _setting(
+        kinds.whole(1, 999_999_999), "10000000", "How many keys one clearing may remove."
+    )
+    cache_endpoint: str = _setting(
+        kinds.text,
+        "",
+        "For cache-via endpoint: the path on the app's address, or a whole https:// address.",
+    )
+    cache_endpoint_header: str = _setting(
+        kinds.text, "", "For cache-via endpoint: its secret header, as NAME: VALUE.", secret=True
+    )
+    cache_endpoint_body: str = _setting(
+        kinds.text,
+        '{"patterns": {patterns}}',
+        "For cache-via endpoint: the body; {patterns} becomes a JSON list.",
+    )
+    cache_warm: tuple[Warming, ...] = _setting(
+        kinds.each(warm.parse),
+        "",
+        "What to warm after a promotion, one a line: KEY = TEXT @ 24h, KEY = GET /path, or "
+        "GET /path; {version}, {revision} and others stand for the deployment's values.",
+    )
+    cache_warm_ttl: float = _setting(
+        kinds.duration, "24h", "How long warmed keys stay unless their line says otherwise."
+    )
+    cost_per_miss: float = _setting(
+        kinds.amount, "0", "What one read costs that the cache could not answer, for the estimate."
     )
     health_path: str = _setting(
         kinds.path, "/health/ready", "The path that must answer 200 on the candidate's address."
@@ -333,6 +398,10 @@ def require(settings: Settings) -> None:
         )
     if settings.create and not settings.managed_environment:
         faults.append("Input managed-environment: it is empty, but create needs it.")
+    if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
+        faults.append("Input cache-endpoint: it is empty, but cache-via: endpoint needs it.")
+    if settings.cache_endpoint_header and ":" not in settings.cache_endpoint_header:
+        faults.append("Input cache-endpoint-header: it must be written NAME: VALUE.")
     if bool(settings.client_id) != bool(settings.tenant_id):
         lacking = "tenant-id" if settings.client_id else "client-id"
         faults.append(f"Input {lacking}: it is empty, but signing in with OIDC needs both ids.")

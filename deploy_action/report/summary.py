@@ -43,6 +43,7 @@ _FACTS = {
     "previous-revision": "revision before",
     "image": "image",
     "commit": "version commit",
+    "cache": "cache",
     "reason": "reason",
 }
 

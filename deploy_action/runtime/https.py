@@ -51,9 +51,16 @@ class Web:
         """
         return self._send("GET", url, timeout_s, headers, None)
 
-    def post(self, url: str, *, timeout_s: float, data: Mapping[str, str] | bytes) -> Reply:
+    def post(
+        self,
+        url: str,
+        *,
+        timeout_s: float,
+        data: Mapping[str, str] | bytes,
+        headers: Mapping[str, str] | None = None,
+    ) -> Reply:
         """POST a form or bytes to *url* within *timeout_s* seconds in all; raises `NoReply`."""
-        return self._send("POST", url, timeout_s, None, data)
+        return self._send("POST", url, timeout_s, headers, data)
 
     def put(self, url: str, *, timeout_s: float, data: bytes, headers: Mapping[str, str]) -> Reply:
         """PUT bytes to *url* within *timeout_s* seconds in all; raises `NoReply`."""

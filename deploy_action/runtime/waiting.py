@@ -48,6 +48,11 @@ def now_utc() -> float:
     return time.time()
 
 
+def in_utc(moment: float) -> str:
+    """Return seconds since 1970 as ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
 def pause(seconds: float) -> None:
     """Wait; a signal ends it at once by raising `Cancelled`."""
     if seconds > 0:

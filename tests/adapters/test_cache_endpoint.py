@@ -1,0 +1,78 @@
+"""A cache that only the app can reach, cleared over the app's own endpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from aiohttp import web
+
+from deploy_action.adapters.cache_endpoint import CacheEndpoint, EndpointError
+from deploy_action.errors import InputError
+from tests.support.sandbox_parts import Backstage
+
+BODY = '{"patterns": {patterns}}'
+
+
+@pytest.fixture
+def backstage() -> Iterator[Backstage]:
+    with Backstage() as stage:
+        yield stage
+
+
+def serving(backstage: Backstage, answer: object, asked: list[object]) -> str:
+    """Let an app answer *answer* to whoever knows the secret."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        if request.headers.get("X-Secret") != "s3cret":
+            return web.Response(status=401)
+        asked.append(json.loads(await request.text()))
+        return web.Response(text=answer if isinstance(answer, str) else json.dumps(answer))
+
+    return backstage.serve(handle)
+
+
+@pytest.mark.parametrize(
+    ("answer", "counts"),
+    [
+        ({"removed": 7}, [7, 0]),
+        ({"deleted": {"manifest:*": 3, "config:*": 4}}, [3, 4]),
+        ({"count": "many"}, [0, 0]),
+        ("done", [0, 0]),
+        ([1, 2], [0, 0]),
+    ],
+)
+def test_the_patterns_are_posted_and_the_counts_are_read(
+    backstage: Backstage, answer: object, counts: list[int]
+) -> None:
+    asked: list[object] = []
+    url = serving(backstage, answer, asked)
+
+    done = CacheEndpoint(url, header=("X-Secret", "s3cret"), body=BODY).clear(
+        ["manifest:*", "config:*"]
+    )
+
+    assert asked == [{"patterns": ["manifest:*", "config:*"]}]
+    assert [item.removed for item in done.patterns] == counts
+
+
+def test_a_wrong_secret_is_told_without_telling_it(backstage: Backstage) -> None:
+    url = serving(backstage, {}, [])
+    endpoint = CacheEndpoint(url, header=("X-Secret", "wr0ng"), body=BODY)
+
+    with pytest.raises(EndpointError, match="answered 401") as refused:
+        endpoint.clear(["manifest:*"])
+
+    assert "cache-endpoint-header" in refused.value.hint
+    assert "wr0ng" not in str(refused.value)
+
+
+def test_nobody_there_is_told_apart() -> None:
+    with pytest.raises(EndpointError, match="did not answer: the connection was refused"):
+        CacheEndpoint("http://127.0.0.1:1/clear", body=BODY).clear(["manifest:*"])
+
+
+def test_everything_is_refused_before_anybody_is_asked() -> None:
+    with pytest.raises(InputError, match="matches every key"):
+        CacheEndpoint("http://127.0.0.1:1/clear", body=BODY).clear(["*"])

@@ -1,0 +1,144 @@
+"""Every kind of Redis that Azure has, and every bad day of one, with Debian's redis-server."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from deploy_action.adapters.cache import Cache, CacheError
+from deploy_action.core.cache_target import parse
+from tests.support.redis_kinds import certificate, cluster, free_ports, servers
+
+
+@pytest.fixture
+def plain(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that anybody may use."""
+    [port] = free_ports(1)
+    with servers(tmp_path, [port]):
+        yield port
+
+
+def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> None:
+    found = certificate(tmp_path)
+    [port] = free_ports(1)
+    tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
+    tls += ["--tls-cert-file", str(found.certificate), "--tls-key-file", str(found.key)]
+    users = tmp_path / "users.acl"
+    users.write_text("user default off\nuser deploy on >pa/ss=word ~* +@all\n", "utf-8")
+    with servers(tmp_path, [port], *tls, "--aclfile", str(users)):
+        target = parse(f"rediss://deploy:pa%2Fss%3Dword@127.0.0.1:{port}/0")
+        cache = Cache(target, ca=str(found.certificate))
+        cache.put("manifest:1", "x", 60)
+        assert cache.clear(["manifest:*"]).patterns[0].removed == 1
+        cache.close()
+
+        untrusting = Cache(target)
+        with pytest.raises(CacheError, match="TLS failed") as refused:
+            untrusting.ping()
+        assert "pa/ss" not in str(refused.value)
+        untrusting.close()
+
+        other = Cache(parse(f"rediss://default:x@127.0.0.1:{port}"), ca=str(found.certificate))
+        with pytest.raises(CacheError, match="user or password were refused"):
+            other.ping()
+        other.close()
+
+
+def test_an_entra_identity_is_asked_for_at_each_new_connection(tmp_path: Path) -> None:
+    users = tmp_path / "users.acl"
+    users.write_text("user default off\nuser 0b1d on >the-token ~* +@all\n", "utf-8")
+    [port] = free_ports(1)
+    asked: list[int] = []
+
+    def identity() -> tuple[str, str]:
+        asked.append(1)
+        return "0b1d", "the-token"
+
+    with servers(tmp_path, [port], "--aclfile", str(users)):
+        cache = Cache(parse(f"redis://127.0.0.1:{port}"), identity=identity)
+        assert cache.ping() > 0
+        assert asked
+        cache.close()
+
+
+def test_a_cluster_is_noticed_and_all_its_primaries_are_cleared(tmp_path: Path) -> None:
+    with cluster(tmp_path) as port, redis.RedisCluster(host="127.0.0.1", port=port) as outside:
+        for number in range(900):
+            outside.set(f"manifest:{number}", "x")
+            outside.set(f"session:{number}", "x")
+        cache = Cache(parse(f"redis://127.0.0.1:{port}"))
+        done = cache.clear(["manifest:*", "config:*"])
+        left = sum(
+            len(outside.get_redis_connection(node).keys("manifest:*"))
+            for node in outside.get_primaries()
+        )
+
+        assert done.complete
+        assert [item.removed for item in done.patterns] == [900, 0]
+        assert left == 0
+        assert cache.metrics().keys == 900
+        cache.close()
+
+
+def test_a_server_that_stops_in_mid_scan_is_an_error_and_no_hang(
+    tmp_path: Path, plain: int
+) -> None:
+    with redis.Redis(port=plain) as outside:
+        outside.mset({f"manifest:{number}": "x" for number in range(200_000)})
+        pid = int(outside.info("server")["process_id"])
+    cache = Cache(parse(f"redis://127.0.0.1:{plain}"))
+    cache.ping()
+    errors: list[BaseException] = []
+
+    def clear() -> None:
+        try:
+            cache.clear(["manifest:*"])
+        except CacheError as error:
+            errors.append(error)
+
+    with redis.Redis(port=plain) as watch:
+        work = threading.Thread(target=clear)
+        work.start()
+        while watch.dbsize() > 190_000:
+            assert work.is_alive()
+        os.kill(pid, signal.SIGKILL)
+    work.join(60)
+
+    assert len(errors) == 1
+    assert "could not be cleared" in str(errors[0])
+    cache.close()
+
+
+def test_a_full_server_is_said_to_be_full(plain: int) -> None:
+    with redis.Redis(port=plain) as outside:
+        outside.set("manifest:1", "x" * 2_000_000)
+        outside.config_set("maxmemory", "1mb")
+    cache = Cache(parse(f"redis://127.0.0.1:{plain}"))
+
+    with pytest.raises(CacheError, match="its memory is full"):
+        cache.put("deployment:current", "x", 60)
+
+    assert cache.clear(["manifest:*"]).patterns[0].removed == 1, "clearing still works"
+    cache.close()
+
+
+def test_a_clearing_stops_at_its_number_of_keys_and_says_what_it_met(plain: int) -> None:
+    with redis.Redis(port=plain) as outside:
+        outside.mset({f"manifest:{number}": "a secret value" for number in range(50_000)})
+        told: list[str] = []
+        cache = Cache(parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=told.append)
+        done = cache.clear(["manifest:*"])
+
+        assert not done.complete
+        assert 5_000 <= done.patterns[0].removed < 30_000
+        assert outside.dbsize() == 50_000 - done.patterns[0].removed
+        assert len(done.patterns[0].samples) == 3
+        assert all(name.startswith("manifest:") for name in done.patterns[0].samples)
+        assert "secret" not in "".join([*done.patterns[0].samples, *told])
+        cache.close()

@@ -1,0 +1,136 @@
+"""The cache of a deployment: warmed, measured, reached in every way, never in the way."""
+
+from __future__ import annotations
+
+import json
+
+import redis
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml"}
+UNREACHABLE = "redis://:hunter2hunter2@127.0.0.1:1/0"
+WARM = """\
+config:version = {version} @ 48h
+manifest:{version} = GET /manifest.xml
+GET /taskpane.html
+"""
+ENDPOINT = '''
+    def do_POST(self) -> None:
+        """Clear the cache for whoever knows the secret."""
+        if self.headers.get("X-Secret") != "open-sesame":
+            self._send(401, b"", {})
+            return
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        counts = {pattern: 40 + number for number, pattern in enumerate(asked["patterns"])}
+        body = json.dumps({"removed": counts}).encode()
+        self._send(200, body, {"Content-Type": "application/json"})
+
+    do_HEAD = do_GET'''
+
+
+def test_what_cache_warm_names_is_there_for_the_first_user(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**INPUTS, cache_warm=WARM, cache_warm_ttl="2h")
+
+    assert run.exit_code == 0, run.log
+    with stage.scene.cache() as cache:
+        assert cache.get("config:version") == "1.3.0.3"
+        assert 47 * 3600 < cache.ttl("config:version") <= 48 * 3600
+        served = stage.scene.session.get(f"{stage.url}/manifest.xml", timeout=30).text
+        assert cache.get("manifest:1.3.0.3") == served
+        assert 3600 < cache.ttl("manifest:1.3.0.3") <= 7200
+        current = json.loads(str(cache.get("deployment:current")))
+        cache.delete("config:version", "manifest:1.3.0.3")
+    assert run.said("warmed: 2 pages asked for, 2 keys stored")
+    assert current["version"] == "1.3.0.3"
+    assert current["digest"] == run.outputs["digest"]
+    assert current["environment"] == "prod"
+    assert current["run"] == "1.1"
+    assert current["time"].endswith("Z")
+
+
+def test_how_the_cache_does_is_in_log_and_summary(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**INPUTS, cost_per_miss="0.01")
+
+    assert run.exit_code == 0, run.log
+    assert "hit rate" in run.log or "no reads yet" in run.log
+    assert "since the start: keys" in run.summary
+    assert "breaker closed, 0 calls not tried" in run.summary
+    assert "saved " in run.log
+
+
+def test_an_app_that_clears_its_own_private_cache_is_asked_to(stage: Stage) -> None:
+    stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
+    run = stage.run(
+        **INPUTS,
+        cache_via="endpoint",
+        cache_endpoint="/internal/cache",
+        cache_endpoint_header="X-Secret: open-sesame",
+        cache_patterns="manifest:*\nconfig:*",
+    )
+
+    assert run.exit_code == 0, run.log
+    assert run.said("The cache was not cleared (before)"), "the old revision has no such endpoint"
+    assert run.said("cache cleared (after): manifest:* 40, config:* 41")
+    shown = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
+    assert "open-sesame" not in "\n".join(shown)
+    assert "open-sesame" not in run.summary
+
+
+def test_a_required_cache_that_is_not_there_stops_before_anything_changes(stage: Stage) -> None:
+    stage.push_better()
+    before = stage.scene.resource()
+    run = stage.run(**INPUTS, cache_url=UNREACHABLE, cache_required="true")
+
+    assert run.exit_code == 3, run.log
+    assert "the connection was refused" in run.log
+    assert "set cache-via to endpoint" in run.log
+    assert stage.scene.resource() == before
+    assert stage.checkout_is_clean()
+
+
+def test_after_failures_in_a_row_the_breaker_spares_the_deployment_more_waiting(
+    stage: Stage,
+) -> None:
+    stage.push_better()
+    run = stage.run(**INPUTS, cache_url=UNREACHABLE, cache_warm="a = b")
+
+    assert run.exit_code == 0, run.log
+    assert run.said("The cache cannot be used now")
+    assert run.said("it failed 3 times, not tried")
+    assert "hunter2" not in run.summary
+
+
+def test_the_identity_that_signs_in_to_azure_signs_in_to_redis(stage: Stage) -> None:
+    """Azure's Redis takes the object id as the user and a token as its password."""
+    stage.push_better()
+    object_id = stage.object_id("https://redis.azure.com")
+    plain = stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
+    with redis.Redis.from_url(plain) as admin:
+        admin.execute_command("ACL", "SETUSER", object_id, "on", "nopass", "~*", "+@all")
+        admin.set("manifest:1", "x")
+    run = stage.run(
+        **INPUTS,
+        cache_auth="entra",
+        cache_url=f"redis://{plain.rpartition('@')[2]}",
+        cache_patterns="manifest:*",
+    )
+    with redis.Redis.from_url(plain) as admin:
+        admin.execute_command("ACL", "DELUSER", object_id)
+
+    assert run.exit_code == 0, run.log
+    assert run.said("cache cleared (before): manifest:* 1")
+
+
+def test_a_prefix_stands_in_front_of_each_pattern(stage: Stage) -> None:
+    stage.push_better()
+    with stage.scene.cache() as cache:
+        cache.mset({"app[1]:manifest:1": "x", "manifest:1": "x"})
+    run = stage.run(**INPUTS, cache_prefix="app[1]:", cache_patterns="manifest:*")
+
+    assert run.exit_code == 0, run.log
+    with stage.scene.cache() as cache:
+        assert cache.exists("manifest:1") == 1
+        assert cache.exists("app[1]:manifest:1") == 0
