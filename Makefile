@@ -19,7 +19,7 @@ setup: ## Install what the tests need, system packages too where that is possibl
 	@$(PYTHON) .github/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
 
 test: setup ## Pass the tests
-	@"$$(cat $(BUILD)/test-python)" -m pytest -n 2 --dist loadgroup $(ARGUMENTS)
+	@"$$(cat $(BUILD)/test-python)" -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
 
 test-az: setup ## Put the real az on the local Azure (slow; installs azure-cli apart)
 	@$(PYTHON) .github/bootstrap.py --into $(BUILD) tests/az/requirements.txt > $(BUILD)/az-python
