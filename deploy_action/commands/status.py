@@ -11,7 +11,8 @@ from deploy_action.rollout.observe import observe
 def status(bundle: Bundle, record: Record) -> Standing:
     """Return how the app stands, and set the outputs that a later step may want."""
     seen = observe(bundle.app, bundle.run)
-    now = standing(seen.app, seen.revisions)
+    bundle.refresh.measure()
+    now = standing(seen.app, seen.revisions, cache=record.facts.get("cache", ""))
     stable = next((row for row in now.rows if row.role == "stable"), None)
     previous = next((row for row in now.rows if row.role == "previous"), None)
     record.learned(

@@ -37,10 +37,11 @@ class Standing:
     held_by: str
     held_in: str
     rows: tuple[Row, ...]
+    cache: str = ""
 
 
-def standing(app: App, revisions: tuple[Revision, ...]) -> Standing:
-    """Return how *app* stands, newest revision first."""
+def standing(app: App, revisions: tuple[Revision, ...], *, cache: str = "") -> Standing:
+    """Return how *app* stands, newest revision first, and how its cache does, in words."""
     journal = Journal.from_tags(app.tags)
     stable = serving(app, revisions)
     previous = previous_of(stable, revisions) if stable else None
@@ -72,4 +73,5 @@ def standing(app: App, revisions: tuple[Revision, ...]) -> Standing:
             )
             for revision in reversed(revisions)
         ),
+        cache=cache,
     )

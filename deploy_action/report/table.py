@@ -14,6 +14,8 @@ def table(now: Standing) -> str:
     lines = [f"{now.app} at {now.url}, {now.mode} mode, {now.state}"]
     if now.held_by:
         lines.append(f"held by run {now.held_by} in phase {now.held_in}")
+    if now.cache:
+        lines.append(f"cache: {now.cache}")
     lines += [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in rows

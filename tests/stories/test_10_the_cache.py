@@ -61,6 +61,22 @@ def test_how_the_cache_does_is_in_log_and_summary(stage: Stage) -> None:
     assert "saved " in run.log
 
 
+def test_status_tells_how_the_cache_does(stage: Stage) -> None:
+    run = stage.run("status")
+
+    assert run.exit_code == 0, run.log
+    assert "cache: " in run.log
+    assert "connections, ping " in run.log
+
+
+def test_status_without_its_cache_is_still_a_status(stage: Stage) -> None:
+    run = stage.run("status", cache_url=UNREACHABLE)
+
+    assert run.exit_code == 0, run.log
+    assert "The cache tells nothing of itself" in run.log
+    assert stage.first in run.log
+
+
 def test_an_app_that_clears_its_own_private_cache_is_asked_to(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
     run = stage.run(

@@ -1,0 +1,183 @@
+"""Clearing a cache: a million keys, of which three patterns match 300,000.
+
+The peer is what a person types, once for each pattern:
+``redis-cli --scan --pattern P | xargs -n 1000 redis-cli UNLINK``. Needs redis-server and redis-cli.
+"""
+
+import asyncio
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from tests.support.redis_kinds import cluster, free_ports, servers  # noqa: E402
+
+PATTERNS = ("manifest:*", "config:*", "email:pattern:*")
+ROUNDS = 3
+OWN = """
+import resource, sys, time
+from deploy_action.adapters.cache import Cache
+from deploy_action.core.cache_target import parse
+cache = Cache(parse(sys.argv[1]), budget_s=600)
+cache.ping()
+began = time.perf_counter()
+done = cache.clear(sys.argv[2:])
+print(time.perf_counter() - began, sum(p.removed for p in done.patterns),
+      resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def fill(port: int, keys: int) -> None:
+    """Put *keys* keys of 120 bytes there, three in ten of which match."""
+    with redis.Redis(port=port) as client:
+        client.flushall()
+        for name, share in (("session", 7), ("manifest", 1), ("config", 1), ("email:pattern", 1)):
+            client.execute_command("DEBUG", "POPULATE", keys * share // 10, name, 120)
+
+
+def own(port: int) -> tuple[float, int, int]:
+    """Clear by the action's way; return seconds, keys removed, and memory in KiB."""
+    command = [sys.executable, "-c", OWN, f"redis://127.0.0.1:{port}", *PATTERNS]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    took, removed, memory = done.stdout.split()
+    return float(took), int(removed), int(memory)
+
+
+def by_hand(port: int) -> float:
+    """Clear as a person does; return seconds."""
+    began = time.perf_counter()
+    for pattern in PATTERNS:
+        words = f"redis-cli -p {port} --scan --pattern '{pattern}'"
+        subprocess.run(
+            ["sh", "-c", f"{words} | xargs -n 1000 redis-cli -p {port} UNLINK > /dev/null"],
+            check=True,
+        )
+    return time.perf_counter() - began
+
+
+def slowest_ping(port: int, work: Callable[[], object]) -> float:
+    """Return the slowest answer, in ms, that another client gets while *work* runs."""
+    over, slowest = threading.Event(), [0.0]
+
+    def ask() -> None:
+        with redis.Redis(port=port) as client:
+            while not over.is_set():
+                began = time.perf_counter()
+                client.ping()
+                slowest[0] = max(slowest[0], time.perf_counter() - began)
+                time.sleep(0.001)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    work()
+    over.set()
+    thread.join()
+    return slowest[0] * 1000
+
+
+def busy(port: int) -> float:
+    """Return the seconds of CPU that the server has used."""
+    with redis.Redis(port=port) as client:
+        told = client.info("cpu")
+    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+
+
+@contextmanager
+def delayed(port: int, seconds: float) -> Iterator[int]:
+    """Let a port answer for *port*, each direction late by half of *seconds*."""
+    loop = asyncio.new_event_loop()
+
+    async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(1 << 16):
+            loop.call_later(seconds / 2, writer.write, data)
+        loop.call_later(seconds, writer.close)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(carry(reader, inner_writer), carry(inner_reader, writer))
+
+    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", 0))
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    yield server.sockets[0].getsockname()[1]
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+
+
+def one_server(folder: Path) -> None:
+    """Own way against redis-cli, near and over a slow link; memory."""
+    [port] = free_ports(1)
+    with servers(folder, [port], "--enable-debug-command", "local"):
+        ours, theirs, pings, cpu = [], [], {"own": 0.0, "redis-cli": 0.0}, 0.0
+        for _ in range(ROUNDS):
+            fill(port, 1_000_000)
+            before = busy(port)
+            pings["own"] = max(pings["own"], slowest_ping(port, lambda: ours.append(own(port))))
+            cpu = busy(port) - before
+            fill(port, 1_000_000)
+            took = slowest_ping(port, lambda: theirs.append(by_hand(port)))
+            pings["redis-cli"] = max(pings["redis-cli"], took)
+        own_s, cli_s = statistics.median(o[0] for o in ours), statistics.median(theirs)
+        print(f"1,000,000 keys, {ours[0][1]:,} match: {own_s:.2f} s, redis-cli {cli_s:.2f} s")
+        print(
+            f"  {cli_s / own_s:.1f} times faster; the server was busy for {cpu / own_s:.0%} of it"
+        )
+        print(
+            f"  slowest PING of another: {pings['own']:.1f} ms, "
+            f"redis-cli {pings['redis-cli']:.1f} ms"
+        )
+        fill(port, 100_000)
+        small = own(port)[2]
+        print(f"  memory: {ours[0][2] / small:.2f} times that for a tenth of the keys")
+        with delayed(port, 0.01) as late:
+            fill(port, 20_000)
+            near_s = own(late)[0]
+            fill(port, 20_000)
+            far_s = by_hand(late)
+        print(f"over a 10 ms link, 20,000 keys: {near_s:.2f} s, redis-cli {far_s:.2f} s")
+        print(f"  {far_s / near_s:.1f} times faster")
+
+
+def three_primaries(folder: Path) -> None:
+    """A cluster of three against one node with the same keys."""
+    [port] = free_ports(1)
+    with servers(folder, [port], "--enable-debug-command", "local"):
+        fill(port, 100_000)
+        alone_s = own(port)[0]
+    with cluster(folder) as entry:
+        with redis.RedisCluster(host="127.0.0.1", port=entry) as client:
+            pipe = client.pipeline()
+            for number in range(100_000):
+                kind = ("session", "session", "manifest", "config", "email:pattern")[number % 5]
+                pipe.set(f"{kind}:{number}", "x" * 120)
+                if number % 5_000 == 4_999:
+                    pipe.execute()
+        took, removed, _ = own(entry)
+    print(f"three primaries, {removed:,} of 100,000 keys: {took:.2f} s")
+    print(f"  one node, 30,000 of 100,000: {alone_s:.2f} s; ratio {took / alone_s:.2f}")
+
+
+def main() -> None:
+    """Measure and print."""
+    os.environ.pop("REDISCLI_AUTH", None)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, measure in (("one", one_server), ("cluster", three_primaries)):
+            home = Path(folder) / name
+            home.mkdir()
+            measure(home)
+
+
+main()
