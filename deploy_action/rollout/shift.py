@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.probes import Probes
 from deploy_action.core.app import App
+from deploy_action.core.journal import Journal
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
@@ -20,6 +21,7 @@ from deploy_action.runtime.waiting import Deadline, growing, pause
 
 _BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
 _LAG_S = 10.0
+_LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
 
 
 class StepFailed(DeployError):  # noqa: N818  it is what happened
@@ -99,7 +101,11 @@ class Shift:
         Returns:
             How the traffic stands now, in words.
         """
+        lag = Deadline(_LAG_BACK_S)
         app = self.app.read()
+        while not self.keeper.owns(app) and self._may_lag(app) and not lag.passed:
+            pause(_LOOK_BACK_S)
+            app = self.app.read()
         if not self.keeper.owns(app):
             return f"left to the run that took over: {app.split}"
         if not self.ours(app.split):
@@ -131,16 +137,27 @@ class Shift:
         lag = Deadline(_LAG_S)
         for length in growing(0.2, 2.0):
             app = self.app.read()
-            self.keeper.check(app)
-            if app.split.same_as(self._expected):
+            if error := self._taken(app):
+                if lag.passed or not self._may_lag(app):
+                    raise error
+            elif app.split.same_as(self._expected):
                 return
-            # A read may show what stood before our last write for a while; anything else is new.
-            if lag.passed or not any(app.split.same_as(old) for old in self._earlier()):
+            elif lag.passed or not self._may_lag(app):
                 raise self._drifted(app)
             pause(length)
 
-    def _earlier(self) -> list[Split]:
-        return [self.plan.app.split, *self._written[:-1]] if self._written else []
+    def _taken(self, app: App) -> SupersededError | None:
+        try:
+            self.keeper.check(app)
+        except SupersededError as error:
+            return error
+        return None
+
+    def _may_lag(self, app: App) -> bool:
+        """Whether a read may show what stood before our last write: reads follow writes late."""
+        journal = Journal.from_tags(app.tags)
+        foreign = journal is not None and journal.run != self.plan.run.id
+        return self.ours(app.split) and not foreign
 
     def _write(self, split: Split, phase: Phase, weight: int, why: str) -> None:
         self.check()
@@ -160,9 +177,17 @@ class Shift:
         Raises:
             SupersededError: somebody has.
         """
-        self.keeper.check(app)
         if not self.ours(app.split):
             raise self._drifted(app)
+        lag = Deadline(_LAG_S)
+        for length in growing(0.2, 2.0):
+            error = self._taken(app)
+            if error is None:
+                return
+            if lag.passed or not self._may_lag(app):
+                raise error
+            pause(length)
+            app = self.app.read()
 
     def _drifted(self, app: App) -> SupersededError:
         return SupersededError(

@@ -17,6 +17,7 @@ import requests
 from tests.stage import Stage
 
 ARRIVES_S = 60.0
+LONG = 10_000  # of the local Azure's seconds
 INPUTS = {
     "manifest": "addin/manifest.xml",
     "identity_path": "/version",
@@ -36,6 +37,7 @@ class Point:
     """One call; *path* is a glob in which ``APP`` stands for the app's name.
 
     Args:
+        revision: glob on the revision that is asked, for a call to the app itself.
         nth: which of the calls that match.
         after: whether the call has taken effect.
         shifted: whether users are on the candidate from here on.
@@ -46,6 +48,7 @@ class Point:
     host: str = ARM
     method: str = "GET"
     path: str = "*/APP"
+    revision: str = ""
     nth: int = 1
     after: bool = False
     shifted: bool = False
@@ -56,6 +59,9 @@ class Point:
 
     def fault(self, app: str) -> dict[str, object]:
         """Return the script that holds the call."""
+        if self.revision:
+            about = {"revision": self.revision.replace("APP", app), "path": self.path}
+            return {**about, "times": str(self.nth), "delay": LONG}
         return {
             "host": self.host,
             "method": self.method,
@@ -90,8 +96,11 @@ POINTS: list[Point] = [
     *_both(Point(name="pinning the traffic", method="PATCH", nth=1)),
     *_both(Point(name="creating the candidate", method="PATCH", nth=2)),
     Point(name="watching the candidate", path="*/revisions/APP--v*"),
+    Point(name="asking the candidate", path="/health/ready", revision="APP--v*"),
+    Point(name="asking who it is", path="/version", revision="APP--v*"),
     Point(name="the first step", method="PATCH", nth=3),
     Point(name="the first step", method="PATCH", nth=3, after=True, shifted=True),
+    Point(name="watching the step", path="/health/ready", revision="APP--v*", nth=3, shifted=True),
     *_both(Point(name="the second step", method="PATCH", nth=4, shifted=True)),
     *_both(Point(name="the promotion", method="PATCH", nth=5, shifted=True)),
     *_both(Point(name="closing the journal", method="PATCH", nth=6, shifted=True, promoted=True)),
@@ -133,7 +142,8 @@ def _azure_holds(stage: Stage, point: Point) -> Iterator[Callable[[], bool]]:
         session.trust_env = False
         session.post(url, json=[point.fault(stage.scene.app)], timeout=30).raise_for_status()
         try:
-            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1]["holding"])
+            count = "happened" if point.revision else "holding"
+            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count])
         finally:
             session.delete(url, timeout=30)
 

@@ -169,6 +169,22 @@ def test_reads_that_fail_for_a_while_hold_up_and_break_nothing(weather: Stage) -
     assert run.exit_code == 0, run.log
 
 
+def test_a_read_that_lags_behind_a_write_is_no_change_by_somebody_else(weather: Stage) -> None:
+    stage = weather
+    stage.push_better()
+    first = stage.run(**INPUTS)
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    stale = stage.scene.resource()
+    app = f"*/{stage.scene.app}"
+    old = {"status": 200, "body": stale}
+    _script(stage, {"host": ARM, "method": "GET", "path": app, "times": "6-8", **old})
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["previous-revision"] == first.outputs["revision"]
+    assert stage.weights() == {run.outputs["revision"]: 100}
+
+
 def test_azure_gone_for_good_is_an_abort_that_says_what_is_left(weather: Stage) -> None:
     """Nothing can be put back while nothing answers; the journal lets the next run do it."""
     stage = weather
