@@ -60,6 +60,7 @@ class Refresh:
     _host: str = ""
     _breaker: Breaker = field(default_factory=Breaker)
     _before: Metrics | None = None
+    _silent: bool = False
 
     def aim(self, host: str) -> None:
         """Let an endpoint be asked on *host*, the app's own."""
@@ -80,12 +81,18 @@ class Refresh:
             return
         cache = self.cache
         try:
-            self._before = cache.metrics()
+            cache.ping()
         except DeployError as error:
             self._breaker = self._breaker.failed(monotonic())
             if self.required:
                 raise PreflightError(error.message, hint=error.hint) from None
             self.record.warn(f"The cache cannot be used now: {error}")
+            return
+        try:
+            self._before = cache.metrics()
+        except DeployError as error:  # a role may clear keys and not ask how the server does
+            self._silent = True
+            self.record.say(f"the cache tells nothing of itself: {error.message}")
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
@@ -150,7 +157,7 @@ class Refresh:
 
     def measure(self) -> None:
         """Tell how the cache does now, and what the deployment changed."""
-        if self.cache is None:
+        if self.cache is None or self._silent:
             return
         now = self._tried(self.cache.metrics, "The cache tells nothing of itself")
         if now is None:

@@ -86,6 +86,24 @@ def test_a_cluster_is_noticed_and_all_its_primaries_are_cleared(tmp_path: Path) 
         cache.close()
 
 
+def test_a_role_that_may_not_ask_info_still_clears_a_whole_cluster(tmp_path: Path) -> None:
+    """As Azure's Data Contributor."""
+    with cluster(tmp_path) as port, redis.RedisCluster(host="127.0.0.1", port=port) as outside:
+        for node in outside.get_nodes():
+            client = outside.get_redis_connection(node)
+            client.execute_command(
+                "ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all", "-info", "-config"
+            )
+        for number in range(300):
+            outside.set(f"manifest:{number}", "x")
+        cache = Cache(parse(f"redis://worker:pw@127.0.0.1:{port}"))
+
+        assert cache.clear(["manifest:*"]).patterns[0].removed == 300
+        with pytest.raises(CacheError, match="this user may not do that"):
+            cache.metrics()
+        cache.close()
+
+
 def test_a_server_that_stops_in_mid_scan_is_an_error_and_no_hang(
     tmp_path: Path, plain: int
 ) -> None:
