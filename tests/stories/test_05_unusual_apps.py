@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,6 +11,13 @@ import pytest
 from tests.stage import Stage
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+
+
+def _until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < end, "it does not come about"
+        time.sleep(0.02)
 
 
 def _configure(stage: Stage, **configuration: Any) -> None:
@@ -70,6 +78,31 @@ def test_where_nothing_is_healthy_a_bad_candidate_is_put_to_sleep_and_told(stage
     assert stage.weights() in ({stage.first: 100}, {"latest": 100})
 
 
+def test_an_app_that_sleeps_is_deployed_to_and_its_candidate_wakes(stage: Stage) -> None:
+    template = {"revisionSuffix": "dozy", "scale": {"minReplicas": 0, "maxReplicas": 2}}
+    stage.scene.arm(
+        "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}
+    )
+    dozy = f"{stage.scene.app}--dozy"
+    _until(lambda: stage.scene.resource()["properties"]["latestReadyRevisionName"] == dozy)
+    stage.clock(advance=400)
+    _until(lambda: stage.scene.revisions()[dozy]["runningState"] == "ScaledToZero")
+    assert stage.scene.revisions()[dozy]["replicas"] == 0
+    stage.push_better()
+
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    assert f"stable {dozy} (Provisioned, None, ScaledToZero)" in run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    assert stage.serves()["version"] == run.outputs["version"]
+
+    back = stage.run("rollback")
+    assert back.exit_code == 0, back.log
+    assert stage.weights() == {dozy: 100}
+    assert stage.serves()["revision"] == dozy, "the first user wakes it"
+
+
 def test_an_app_without_ingress_has_no_traffic_to_move(stage: Stage) -> None:
     _configure(stage, ingress=None)
     stage.push_better()
@@ -99,10 +132,7 @@ def nobody(stage: Stage) -> Stage:
 
 
 def _until_gone(stage: Stage) -> None:
-    end = time.monotonic() + 60
-    while stage.scene.ask("GET", stage.scene.path).status_code != 404:
-        assert time.monotonic() < end, "the app does not go"
-        time.sleep(0.02)
+    _until(lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404)
 
 
 def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: Stage) -> None:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
 from deploy_action.sandbox.world.clock import Clock, Spread
-from deploy_action.sandbox.world.model import App, Copy, Revision
+from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
 from deploy_action.sandbox.world.probing import Probe
 
 PROCESSING: Final = Spread(6, 9, 20)
@@ -25,6 +25,7 @@ ACTIVATION_LIMIT_S: Final = 870.0
 CRASHES_TO_FAIL: Final = 3
 _BACKOFF_S, _LONGEST_BACKOFF_S = 2.0, 300.0
 _GRACE_S: Final = 30.0
+COOL_DOWN_S: Final = 300.0  # KEDA's default, which Container Apps documents
 
 
 class Lives:
@@ -64,6 +65,7 @@ class Lives:
         if revision.life:
             revision.life.cancel()
         revision.active = False
+        revision.awake.set()
         revision.last_active = self._clock.now()
         revision.running_state = "Deprovisioning" if revision.copies else "Stopped"
         revision.life = asyncio.ensure_future(self._go(revision))
@@ -99,11 +101,14 @@ class Lives:
         wanted = max(1, int(scale.get("minReplicas") or 0))
         most = max(1, int(scale.get("maxReplicas") or 10))
         limit = asyncio.ensure_future(self._clock.patience(ACTIVATION_LIMIT_S))
+        dozing: asyncio.Future[None] | None = None
         try:
             revision.copies += [await self._copy(app, revision) for _ in range(wanted)]
             await self._clock.sleep(self._clock.draw(ACTIVATING))
             at_work = "RunningAtMaxScale" if wanted >= most else "Running"
             limit.add_done_callback(lambda _: revision.changed.set())
+            if "minReplicas" in scale and not scale["minReplicas"]:
+                dozing = asyncio.ensure_future(self._doze(app, revision))
             while True:
                 revision.changed.clear()
                 self._judge(app, revision, at_work, overdue=limit.done())
@@ -112,6 +117,25 @@ class Lives:
             self._failed(revision, f"{error}")
         finally:
             limit.cancel()
+            if dozing:
+                dozing.cancel()
+
+    async def _doze(self, app: App, revision: Revision) -> None:
+        """Scale to zero when nobody asked for a cool-down's time, and wake when somebody does."""
+        while True:
+            revision.wanted.clear()
+            await self._clock.patience(COOL_DOWN_S)
+            if revision.wanted.is_set() or revision.health_state != "Healthy":
+                continue
+            revision.running_state, revision.health_state = SCALED_TO_ZERO, "None"
+            revision.dozing = True
+            revision.awake.clear()
+            for item in list(revision.copies):
+                await self._end(revision, item)
+            await revision.wanted.wait()
+            revision.running_state = "Activating"
+            with contextlib.suppress(RuntimeError, ImageNotFound):
+                revision.copies.append(await self._copy(app, revision))
 
     def _judge(self, app: App, revision: Revision, at_work: str, *, overdue: bool) -> None:
         """Say how the revision is by how its replicas are."""
@@ -122,7 +146,8 @@ class Lives:
             if revision.running_state != at_work:
                 revision.provisioning_state, revision.provisioning_error = "Provisioned", ""
                 revision.running_state, revision.health_state = at_work, "Healthy"
-                revision.details = ""
+                revision.details, revision.dozing = "", False
+                revision.awake.set()
                 self._became_ready(app, revision)
         elif restarts >= CRASHES_TO_FAIL and not ready:
             container = next((item.container for item in copies if item.restarts), "")

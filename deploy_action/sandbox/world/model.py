@@ -63,6 +63,9 @@ class Copy:
         return [*self.past, *self.replica.logs()][-LOG_LINES:]
 
 
+SCALED_TO_ZERO = "ScaledToZero"
+
+
 @dataclass(slots=True)
 class Revision:
     """One revision; the four state words are Azure's."""
@@ -80,6 +83,9 @@ class Revision:
     copies: list[Copy] = field(default_factory=list)
     life: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    wanted: asyncio.Event = field(default_factory=asyncio.Event)  # a request for it came
+    awake: asyncio.Event = field(default_factory=asyncio.Event)  # not since it scaled to zero
+    dozing: bool = False  # from scaling to zero until it runs again
 
     @property
     def serves(self) -> bool:

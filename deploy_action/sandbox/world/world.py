@@ -8,6 +8,7 @@ nothing is guarded.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import random
 from collections.abc import Coroutine, Iterable, Mapping
@@ -37,6 +38,7 @@ DELETE: Final = Spread(7, 13, 23)
 # How the operation that a request begins is to end, if not by itself: a scripted fault.
 DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
+_WAKE_S: Final = 60.0
 _APP: Final = "Microsoft.App/containerApps"
 
 
@@ -315,6 +317,9 @@ class World:
         found = self._meant(host)
         if isinstance(found, Refusal):
             return found
+        found.wanted.set()
+        if found.dozing:
+            await self._woken(found)
         ready = [
             item.replica
             for item in found.copies
@@ -324,6 +329,12 @@ class World:
             return Refusal(503, "no healthy upstream")
         address, port = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).address
         return Backend(found.name, address, port)
+
+    async def _woken(self, revision: Revision) -> None:
+        """Hold a request until the replica that it wakes is ready, or its time is over."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_WAKE_S):
+                await revision.awake.wait()
 
     def crash(self, backend: Backend) -> None:
         """Kill a replica; the platform starts it again."""
