@@ -124,6 +124,7 @@ class Wiring:
                 cost_per_miss=settings.cost_per_miss,
                 probes=probes,
                 record=self.record,
+                cancelled=lambda: self.stopping.cancelled,
             ),
             stopping=self.stopping,
             image_exists=lambda image: self._image_exists(image, signed_in),

@@ -45,6 +45,7 @@ class Refresh:
         cost_per_miss: for the estimate of what the cache saves.
         probes: asks the promoted revision for what is stored.
         record: is told everything.
+        cancelled: whether the job is being ended, so that nothing may take long.
     """
 
     cache: Cache | None
@@ -53,6 +54,7 @@ class Refresh:
     ttl_s: int
     record: Record
     probes: Probes
+    cancelled: Callable[[], bool]
     endpoint: Callable[[str], CacheEndpoint] | None = None
     warming: tuple[Warming, ...] = ()
     warm_ttl_s: float = 86_400.0
@@ -105,6 +107,8 @@ class Refresh:
         way = self.cache or (self.endpoint(self._host) if self.endpoint and self._host else None)
         if way is None or not self.patterns:
             return "no cache"
+        if self.cancelled():
+            way.hurry()
         done = self._tried(
             lambda: way.clear(self.patterns), f"The cache was not cleared ({moment})"
         )

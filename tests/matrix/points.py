@@ -11,10 +11,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
 
 import requests
 
 from tests.stage import Stage
+from tests.support.redis_gate import Gate
+
+Holding = tuple[Callable[[], bool], dict[str, str]]
 
 ARRIVES_S = 60.0
 LONG = 10_000  # of the local Azure's seconds
@@ -104,6 +108,16 @@ POINTS: list[Point] = [
     *_both(Point(name="the second step", method="PATCH", nth=4, shifted=True)),
     *_both(Point(name="the promotion", method="PATCH", nth=5, shifted=True)),
     *_both(Point(name="closing the journal", method="PATCH", nth=6, shifted=True, promoted=True)),
+    *_both(Point(name="clearing the cache", host="redis", path="SCAN")),
+    Point(
+        name="clearing the cache again",
+        host="redis",
+        path="SCAN",
+        nth=2,
+        shifted=True,
+        promoted=True,
+    ),
+    *_both(Point(name="telling the cache", host="redis", path="SET", shifted=True, promoted=True)),
     *_both(Point(name="publishing", host="git", shifted=True, promoted=True)),
 ]
 
@@ -124,9 +138,9 @@ WAY_BACK: list[Point] = [
 @contextmanager
 def halted(stage: Stage, point: Point, command: str = "deploy") -> Iterator[subprocess.Popen[str]]:
     """Start a run and stop it at *point*; what held it is gone after the block."""
-    holding = _git_holds(stage, point) if point.host == "git" else _azure_holds(stage, point)
-    with holding as arrived:
-        process = stage.started(command, **INPUTS)
+    ways = {"git": _git_holds, "redis": _redis_holds}
+    with ways.get(point.host, _azure_holds)(stage, point) as (arrived, inputs):
+        process = stage.started(command, **INPUTS, **inputs)
         end = time.monotonic() + ARRIVES_S
         while not arrived():
             alive = process.poll() is None and time.monotonic() < end
@@ -136,27 +150,37 @@ def halted(stage: Stage, point: Point, command: str = "deploy") -> Iterator[subp
 
 
 @contextmanager
-def _azure_holds(stage: Stage, point: Point) -> Iterator[Callable[[], bool]]:
+def _azure_holds(stage: Stage, point: Point) -> Iterator[Holding]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
     with requests.Session() as session:
         session.trust_env = False
         session.post(url, json=[point.fault(stage.scene.app)], timeout=30).raise_for_status()
         try:
             count = "happened" if point.revision else "holding"
-            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count])
+            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count]), {}
         finally:
             session.delete(url, timeout=30)
 
 
 @contextmanager
-def _git_holds(stage: Stage, point: Point) -> Iterator[Callable[[], bool]]:
+def _git_holds(stage: Stage, point: Point) -> Iterator[Holding]:
     """A hook of the remote holds the push: the first one refuses it afterwards, the last cannot."""
     hook = stage.scene.remote / "hooks" / ("post-receive" if point.after else "pre-receive")
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK.format(code=0 if point.after else 1), "utf-8")
     hook.chmod(0o755)
     try:
-        yield (stage.scene.remote / "arrived").exists
+        yield (stage.scene.remote / "arrived").exists, {}
     finally:
         hook.unlink()
         (stage.scene.remote / "go").touch()
+
+
+@contextmanager
+def _redis_holds(stage: Stage, point: Point) -> Iterator[Holding]:
+    """The cache is reached through a door that holds one command, or its answer."""
+    target = urlsplit(stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"])
+    gate = Gate(target.port or 6379, point.path.encode(), point.nth, point.after)
+    with gate.opened() as port:
+        url = target._replace(netloc=f":{target.password}@127.0.0.1:{port}").geturl()
+        yield gate.arrived.is_set, {"cache_url": url}

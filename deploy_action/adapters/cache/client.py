@@ -22,6 +22,7 @@ from deploy_action.errors import InputError
 from deploy_action.runtime.side_by_side import all_of
 
 _CONNECT_S, _ANSWER_S, _RETRIES = 3.0, 5.0, 3
+_HURRIED_S = 1.0
 
 
 class Cache:
@@ -57,6 +58,13 @@ class Cache:
         self._say = say
         self._connected: Any = None
         self._cluster = False
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """From here on wait for an answer a second at most and try once: the job is being ended."""
+        self.close()
+        self._hurried = True
+        self._budget_s = min(self._budget_s, _HURRIED_S)
 
     def clear(self, patterns: Sequence[str]) -> Cleared:
         """Remove every key that matches one of *patterns*, on all primaries at the same time.
@@ -193,9 +201,9 @@ class Cache:
             "host": target.host,
             "port": target.port,
             "ssl": target.tls,
-            "socket_connect_timeout": _CONNECT_S,
-            "socket_timeout": _ANSWER_S,
-            "retry": Retry(backoff, _RETRIES),
+            "socket_connect_timeout": _HURRIED_S if self._hurried else _CONNECT_S,
+            "socket_timeout": _HURRIED_S if self._hurried else _ANSWER_S,
+            "retry": Retry(backoff, 0 if self._hurried else _RETRIES),
             "protocol": 2,
         }
 
