@@ -243,17 +243,16 @@ class Wiring:
             say=self.record.say,
         )
 
-    def _endpoint(self, host: str) -> CacheEndpoint:
+    def _endpoint(self, host: str, serving: str) -> CacheEndpoint:
         from deploy_action.adapters.cache_endpoint import CacheEndpoint
 
         settings = self.settings
         name, _, value = settings.cache_endpoint_header.partition(":")
         if value.strip():
             self.secret(value.strip())
-        whole = settings.cache_endpoint.startswith("https://")
-        path = settings.cache_endpoint.lstrip("/")
+        url = settings.cache_endpoint.replace("{revision-host}", serving)
         return CacheEndpoint(
-            settings.cache_endpoint if whole else f"https://{host}/{path}",
+            url if url.startswith("https://") else f"https://{host}/{url.lstrip('/')}",
             header=(name.strip(), value.strip()),
             body=settings.cache_endpoint_body,
             allow_flush=settings.cache_allow_flush,
@@ -263,6 +262,8 @@ class Wiring:
     def _patterns(self) -> tuple[str, ...]:
         from deploy_action.core.glob import escaped
 
+        if not self.settings.cache_clear:
+            return ()
         prefix = escaped(self.settings.cache_prefix.encode()).decode()
         return tuple(prefix + pattern for pattern in self.settings.cache_patterns)
 

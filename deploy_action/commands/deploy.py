@@ -85,9 +85,9 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
                 undo.add("the manifest", partial(versioning.restore, plan.bump))
                 versioning.write(plan.bump)
         with record.phase(Phase.CLEAR):
+            undo.add("the cache", partial(refresh.clear, "abort", plan.stable.fqdn))
             if Moment.BEFORE in settings.cache_clear:
-                undo.add("the cache", partial(refresh.clear, "abort"))
-                refresh.clear("before")
+                refresh.clear("before", plan.stable.fqdn)
         with record.phase(Phase.IMAGE):
             image = images.obtain(plan.suffix, plan.run, plan.version)
             record.learned(image=image, digest=image.partition("@")[2])
@@ -124,12 +124,14 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             shift.walk(candidate)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
+            if refresh.required and Moment.AFTER in settings.cache_clear:
+                refresh.clear("after", candidate.fqdn)  # a promotion with a stale cache is none
             undo.forget()  # promoted and baked: from here only forward
             bundle.stopping.limit(0)
 
     with record.phase(Phase.REFRESH):
-        if Moment.AFTER in settings.cache_clear:
-            refresh.clear("after")
+        if not refresh.required and Moment.AFTER in settings.cache_clear:
+            refresh.clear("after", candidate.fqdn)
         refresh.tell(_told(settings, plan, record))
         refresh.warm(candidate.fqdn, _told(settings, plan, record))
         refresh.measure()

@@ -87,7 +87,7 @@ def first(
             undo.forget()
     with record.phase(Phase.REFRESH):
         bundle.refresh.aim(now.fqdn)
-        bundle.refresh.clear("after")
+        bundle.refresh.clear("after", revision.fqdn)
         bundle.refresh.tell(record.facts)
         bundle.refresh.warm(revision.fqdn, record.facts)
     with record.phase(Phase.PUBLISH):

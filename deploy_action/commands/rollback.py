@@ -87,8 +87,10 @@ def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
                 record.shifted(now.split, "rolled back")
     with record.phase(Phase.REFRESH):
         bundle.refresh.aim(seen.app.fqdn)
-        bundle.refresh.clear("rollback")
-        bundle.gates.verify(seen.app.fqdn)
+        try:
+            bundle.refresh.clear("rollback", target.fqdn)
+        finally:  # a required cache that fails makes the run fail, and no less is looked at
+            bundle.gates.verify(seen.app.fqdn)
         bundle.refresh.tell(record.facts)
     with record.phase(Phase.REPORT):
         record.ended_well("unchanged" if stands else "rolled-back")

@@ -7,6 +7,7 @@ escapes, negated, unclosed and empty classes, and reversed ranges.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 _ANY, _ONE, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*", b"?", b"[", b"]", b"^", b"\\", b"-"
@@ -48,6 +49,18 @@ class Glob:
         data = self.text.encode()
         end = next((i for i, byte in enumerate(data) if byte in _SPECIAL), len(data))
         return data[:end]
+
+
+def which_of(globs: list[Glob]) -> Callable[[bytes], int | None]:
+    """Return what tells which of *globs*, by its place, is the first that matches a key."""
+    parts = [b"(" + glob.expression.pattern + b")" for glob in globs]
+    match = re.compile(b"|".join(parts), re.DOTALL).fullmatch
+
+    def which(key: bytes) -> int | None:
+        found = match(key)
+        return found.lastindex - 1 if found and found.lastindex else None
+
+    return which
 
 
 def common_prefix(globs: list[Glob]) -> bytes:

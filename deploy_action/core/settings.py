@@ -169,7 +169,9 @@ class Settings:
         kinds.some_of(Moment), "before,after", "When to clear: before, after, both, or none."
     )
     cache_required: bool = _setting(
-        kinds.boolean, "false", "Whether a cache that cannot be cleared stops the deployment."
+        kinds.boolean,
+        "false",
+        "Whether a cache that cannot be cleared stops the deployment, or puts it back.",
     )
     cache_allow_flush: bool = _setting(
         kinds.boolean, "false", "Whether a pattern may match every key of the database."
@@ -204,7 +206,8 @@ class Settings:
     cache_endpoint: str = _setting(
         kinds.text,
         "",
-        "For cache-via endpoint: the path on the app's address, or a whole https:// address.",
+        "For cache-via endpoint: the path on the app's address, or a whole https:// address, in "
+        "which {revision-host} stands for the host of the revision that serves.",
     )
     cache_endpoint_header: str = _setting(
         kinds.text, "", "For cache-via endpoint: its secret header, as NAME: VALUE.", secret=True

@@ -36,9 +36,10 @@ class Refresh:
 
     Args:
         cache: None where there is none that this machine can reach.
-        endpoint: the app's own way to clear it, or None; gets the app's host when it is known.
+        endpoint: the app's own way to clear it, or None; gets two hosts when they are known, the
+            app's and the serving revision's.
         patterns: the keys to clear.
-        required: whether a cache that fails stops the run.
+        required: whether a cache that cannot be cleared stops the run.
         ttl_s: how long the metadata stays, in seconds.
         warming: what is put there after a promotion.
         warm_ttl_s: how long that stays unless it says otherwise, in seconds.
@@ -55,7 +56,7 @@ class Refresh:
     record: Record
     probes: Probes
     cancelled: Callable[[], bool]
-    endpoint: Callable[[str], CacheEndpoint] | None = None
+    endpoint: Callable[[str, str], CacheEndpoint] | None = None
     warming: tuple[Warming, ...] = ()
     warm_ttl_s: float = 86_400.0
     cost_per_miss: float = 0.0
@@ -98,19 +99,29 @@ class Refresh:
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
-    def clear(self, moment: str) -> str:
+    def clear(self, moment: str, serving: str = "") -> str:
         """Clear the patterns; returns how it went, in words.
+
+        Args:
+            moment: why now, for the record.
+            serving: host of the revision that serves, for an endpoint that is asked there.
 
         Raises:
             DeployError: it failed and the cache is required, or a pattern is not allowed.
         """
-        way = self.cache or (self.endpoint(self._host) if self.endpoint and self._host else None)
+        way = self.cache or (
+            self.endpoint(self._host, serving or self._host)
+            if self.endpoint and self._host
+            else None
+        )
         if way is None or not self.patterns:
             return "no cache"
         if self.cancelled():
             way.hurry()
         done = self._tried(
-            lambda: way.clear(self.patterns), f"The cache was not cleared ({moment})"
+            lambda: way.clear(self.patterns),
+            f"The cache was not cleared ({moment})",
+            required=self.required,
         )
         if done is None:
             return "not cleared"
@@ -173,9 +184,11 @@ class Refresh:
         self.record.learned(cache=f"{told}{change}{state}")
         self.record.say(f"cache: {told}{change}{state}")
 
-    def _tried(self, act: Callable[[], Found], failing: str) -> Found | None:
+    def _tried(
+        self, act: Callable[[], Found], failing: str, *, required: bool = False
+    ) -> Found | None:
         """Do *act* unless the breaker is open; a failure is told, or raised where required."""
-        if self._breaker.state(monotonic()) is State.OPEN:
+        if self._breaker.state(monotonic()) is State.OPEN and not required:
             self._breaker = self._breaker.refusing()
             self.record.warn(f"{failing}: it failed {self._breaker.failures} times, not tried.")
             return None
@@ -185,7 +198,7 @@ class Refresh:
             raise
         except DeployError as error:
             self._breaker = self._breaker.failed(monotonic())
-            if self.required:
+            if required:
                 raise
             self.record.warn(f"{failing}: {error}")
             return None

@@ -156,13 +156,24 @@ def test_a_read_only_replica_is_said_to_be_one(
 GLYPHS = "ab-]^[*?\\!é"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(pattern=st.text(GLYPHS, min_size=1, max_size=8))
-def test_patterns_mean_what_the_server_means(pattern: str, everything: redis.Redis) -> None:
-    glob = Glob.of(pattern)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    patterns=st.lists(st.text(GLYPHS, min_size=1, max_size=8), min_size=20, max_size=20),
+    more=st.lists(st.text(GLYPHS, min_size=4, max_size=12), max_size=20),
+)
+def test_patterns_mean_what_the_server_means(
+    patterns: list[str], more: list[str], everything: redis.Redis
+) -> None:
+    """Four thousand random patterns, each against all short keys and some long ones."""
+    everything.mset(dict.fromkeys([*more, "none"], "x"))
     keys = cast("list[bytes]", everything.keys("*"))
-
-    assert {key for key in keys if glob.matches(key)} == set(everything.keys(pattern))
+    pipe = everything.pipeline(transaction=False)
+    for pattern in patterns:
+        pipe.keys(pattern)
+    for pattern, found in zip(patterns, pipe.execute(), strict=True):
+        glob = Glob.of(pattern)
+        assert {key for key in keys if glob.matches(key)} == set(found), pattern
+    everything.unlink(*more, "none")
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import redis
 
 from deploy_action.adapters.cache import Cache, CacheError
 from deploy_action.core.cache_target import parse
-from tests.support.redis_kinds import certificate, cluster, free_ports, servers
+from tests.support.redis_kinds import Delay, certificate, cluster, free_ports, servers
 
 
 @pytest.fixture
@@ -27,11 +27,9 @@ def plain(tmp_path: Path) -> Iterator[int]:
 def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> None:
     found = certificate(tmp_path)
     [port] = free_ports(1)
-    tls = ["--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no"]
-    tls += ["--tls-cert-file", str(found.certificate), "--tls-key-file", str(found.key)]
     users = tmp_path / "users.acl"
     users.write_text("user default off\nuser deploy on >pa/ss=word ~* +@all\n", "utf-8")
-    with servers(tmp_path, [port], *tls, "--aclfile", str(users)):
+    with servers(tmp_path, [port], *found.words, "--aclfile", str(users)):
         target = parse(f"rediss://deploy:pa%2Fss%3Dword@127.0.0.1:{port}/0")
         cache = Cache(target, ca=str(found.certificate))
         cache.put("manifest:1", "x", 60)
@@ -104,6 +102,60 @@ def test_a_role_that_may_not_ask_info_still_clears_a_whole_cluster(tmp_path: Pat
         cache.close()
 
 
+def test_one_endpoint_before_many_slots_is_cleared_key_by_key(tmp_path: Path) -> None:
+    """As active-active Azure Redis: it does not look like a cluster and refuses CROSSSLOT."""
+    [port] = free_ports(1)
+    with (
+        servers(tmp_path, [port], "--cluster-enabled", "yes"),
+        redis.Redis(port=port, decode_responses=True) as outside,
+    ):
+        outside.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+        while "ok" not in str(outside.execute_command("CLUSTER INFO"))[:40]:
+            pass
+        outside.execute_command(
+            "ACL", "SETUSER", "worker", "on", ">pw", "~*", "+@all", "-info", "-cluster"
+        )
+        for number in range(700):
+            outside.set(f"manifest:{number}", "x")
+            outside.set(f"config:{number}", "x")
+            outside.set(f"session:{number}", "x")
+        outside.delete("config:0")
+        cache = Cache(parse(f"redis://worker:pw@127.0.0.1:{port}"))
+        done = cache.clear(["manifest:*", "config:*"])
+
+        assert [item.removed for item in done.patterns] == [700, 699]
+        assert outside.dbsize() == 700
+        cache.close()
+
+
+def test_a_cluster_s_nodes_are_trusted_by_the_name_of_the_cache(tmp_path: Path) -> None:
+    """Azure's nodes announce addresses, its certificates carry the cache's name alone.
+
+    In capitals, as the client library takes localhost itself for an address.
+    """
+    found = certificate(tmp_path, "localhost")
+    with cluster(tmp_path, found) as port:
+        cache = Cache(parse(f"LOCALHOST:{port},ssl=True"), ca=str(found.certificate))
+        for number in range(60):
+            cache.put(f"manifest:{number}", "x", 600)
+
+        assert cache.clear(["manifest:*"]).patterns[0].removed == 60
+        cache.close()
+
+
+def test_over_a_slow_link_a_clearing_takes_few_round_trips(plain: int) -> None:
+    with redis.Redis(port=plain) as outside, Delay(plain, 0.05).opened() as far:
+        outside.mset({f"manifest:{number}": "x" for number in range(30_000)})
+        outside.mset({f"session:{number}": "x" for number in range(10_000)})
+        cache = Cache(parse(f"redis://127.0.0.1:{far.port}"))
+        done = cache.clear(["manifest:*", "config:*"])
+
+        assert done.patterns[0].removed == 30_000
+        assert outside.dbsize() == 10_000
+        assert far.trips < 20, "one for thousands of keys"
+        cache.close()
+
+
 def test_a_server_that_stops_in_mid_scan_is_an_error_and_no_hang(
     tmp_path: Path, plain: int
 ) -> None:
@@ -150,7 +202,9 @@ def test_a_clearing_stops_at_its_number_of_keys_and_says_what_it_met(plain: int)
     with redis.Redis(port=plain) as outside:
         outside.mset({f"manifest:{number}": "a secret value" for number in range(50_000)})
         told: list[str] = []
-        cache = Cache(parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=told.append)
+        cache = Cache(
+            parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=told.append, tell_every_s=0
+        )
         done = cache.clear(["manifest:*"])
 
         assert not done.complete
@@ -158,5 +212,6 @@ def test_a_clearing_stops_at_its_number_of_keys_and_says_what_it_met(plain: int)
         assert outside.dbsize() == 50_000 - done.patterns[0].removed
         assert len(done.patterns[0].samples) == 3
         assert all(name.startswith("manifest:") for name in done.patterns[0].samples)
+        assert told[0].startswith("clearing: 0 of ")
         assert "secret" not in "".join([*done.patterns[0].samples, *told])
         cache.close()

@@ -410,7 +410,7 @@ def test_the_image_is_complete_without_a_builder_that_can_run_anything(
     layers, run = asyncio.run(build())
     for layer in layers:
         with tarfile.open(layer) as archive:
-            archive.extractall(tmp_path / "image", filter="data")
+            archive.extractall(tmp_path / "image")  # noqa: S202  an archive that we made
 
     assert not [line for line in log if "Not executed" in line]
     assert run["Entrypoint"] == ["python", "-m", "app"]

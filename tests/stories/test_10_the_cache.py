@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import redis
 
@@ -25,6 +26,12 @@ ENDPOINT = '''
         counts = {pattern: 40 + number for number, pattern in enumerate(asked["patterns"])}
         body = json.dumps({"removed": counts}).encode()
         self._send(200, body, {"Content-Type": "application/json"})
+
+    do_HEAD = do_GET'''
+SULKING = '''
+    def do_POST(self) -> None:
+        """Clear nothing."""
+        self._send(503, b"", {})
 
     do_HEAD = do_GET'''
 
@@ -105,6 +112,52 @@ def test_a_required_cache_that_is_not_there_stops_before_anything_changes(stage:
     assert "set cache-via to endpoint" in run.log
     assert stage.scene.resource() == before
     assert stage.checkout_is_clean()
+
+
+def test_a_required_cache_that_fails_after_the_promotion_puts_everything_back(
+    stage: Stage,
+) -> None:
+    stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", SULKING)
+    pushed = stage.branch_head()
+    run = stage.run(
+        **INPUTS,
+        cache_via="endpoint",
+        cache_endpoint="/internal/cache",
+        cache_clear="after",
+        cache_required="true",
+        cache_patterns="manifest:*",
+    )
+
+    assert run.exit_code == 5, run.log
+    assert "The app's cache endpoint answered 503" in run.log
+    assert "Not put back: the cache" in run.log, "the old revision cannot clear it either"
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert stage.branch_head() == pushed
+    assert stage.checkout_is_clean()
+    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+
+
+def test_an_endpoint_can_be_asked_on_the_serving_revision_s_own_address(stage: Stage) -> None:
+    stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
+    before = stage.asked()[-1]["at"]
+    run = stage.run(
+        **INPUTS,
+        cache_via="endpoint",
+        cache_endpoint="https://{revision-host}/internal/cache",
+        cache_endpoint_header="X-Secret: open-sesame",
+        cache_clear="after",
+        cache_patterns="manifest:*",
+    )
+
+    assert run.exit_code == 0, run.log
+    assert run.said("cache cleared (after): manifest:* 40")
+    posts = [
+        one["host"]
+        for one in stage.asked(before)
+        if one["method"] == "POST" and one["path"] == "/internal/cache"
+    ]
+    assert posts == [urlsplit(run.outputs["revision-url"]).hostname]
 
 
 def test_after_failures_in_a_row_the_breaker_spares_the_deployment_more_waiting(

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import datetime as dt
 import os
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Self
 
 import redis
 from cryptography import x509
@@ -51,8 +54,8 @@ def servers(directory: Path, ports: Sequence[int], *words: str) -> Iterator[None
         home = directory / str(port)
         home.mkdir()
         command = [program, "--dir", str(home), "--save", "", "--bind", "127.0.0.1", *words]
-        if "--tls-port" not in words:
-            command += ["--port", str(port)]
+        secured = "--tls-cert-file" in words
+        command += ["--port", "0", "--tls-port", str(port)] if secured else ["--port", str(port)]
         with (home / "log").open("wb") as log:
             running.append(subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT))
     try:
@@ -75,12 +78,17 @@ def _until_open(port: int) -> None:
 
 
 @contextmanager
-def cluster(directory: Path) -> Iterator[int]:
+def cluster(directory: Path, tls: Certificate | None = None) -> Iterator[int]:
     """Run a cluster of three primaries with a replica each; yield one port."""
     ports = free_ports(6)
-    with servers(directory, ports, "--cluster-enabled", "yes", "--cluster-node-timeout", "5000"):
+    words = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"]
+    cli = ["redis-cli"]
+    if tls:
+        words += [*tls.words, "--tls-cluster", "yes", "--tls-replication", "yes"]
+        cli += ["--tls", "--cacert", str(tls.certificate)]
+    with servers(directory, ports, *words):
         nodes = [f"127.0.0.1:{port}" for port in ports]
-        create = ["redis-cli", "--cluster", "create", *nodes]
+        create = [*cli, "--cluster", "create", *nodes]
         done = subprocess.run(
             [*create, "--cluster-replicas", "1", "--cluster-yes"],
             check=False,
@@ -89,14 +97,16 @@ def cluster(directory: Path) -> Iterator[int]:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         end = time.monotonic() + START_S
-        while not all(_agrees(port) for port in ports):
+        while not all(_agrees(port, tls) for port in ports):
             assert time.monotonic() < end, "the cluster does not come together"
             time.sleep(0.05)
         yield ports[0]
 
 
-def _agrees(port: int) -> bool:
-    with redis.Redis(port=port) as client:
+def _agrees(port: int, tls: Certificate | None) -> bool:
+    authority = str(tls.certificate) if tls else None
+    name = "localhost" if tls else "127.0.0.1"
+    with redis.Redis(name, port, ssl=bool(tls), ssl_ca_certs=authority) as client:
         told = client.execute_command("CLUSTER INFO")
         slots = client.execute_command("CLUSTER SLOTS")
     text = told if isinstance(told, dict) else {}
@@ -110,6 +120,65 @@ def _rows(slots: object) -> list[list[object]]:
     return list(slots) if isinstance(slots, list) else []
 
 
+class Delay:
+    """A port that answers for another, each direction late; counts the round trips.
+
+    Args:
+        port: of the server behind it.
+        seconds: of one round trip.
+    """
+
+    def __init__(self, port: int, seconds: float) -> None:
+        self.port = 0
+        self.trips = 0
+        self._behind = port
+        self._half = seconds / 2
+        self._answered = True
+        self._open = threading.Event()
+        self._loop: asyncio.AbstractEventLoop
+        self._over = asyncio.Event()
+
+    async def stand(self) -> None:
+        """Answer until it is over."""
+        server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 21)
+        self.port = server.sockets[0].getsockname()[1]
+        self._loop = asyncio.get_running_loop()
+        self._open.set()
+        await self._over.wait()
+        server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner = await asyncio.open_connection("127.0.0.1", self._behind, limit=1 << 21)
+        try:
+            await asyncio.gather(
+                self._carry(reader, inner[1], inwards=True), self._carry(inner[0], writer)
+            )
+        finally:
+            writer.close()
+            inner[1].close()
+
+    async def _carry(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, inwards: bool = False
+    ) -> None:
+        while data := await reader.read(1 << 20):
+            self.trips += inwards and self._answered
+            self._answered = not inwards
+            self._loop.call_later(self._half, writer.write, data)
+        self._loop.call_later(self._half, writer.close)
+
+    @contextmanager
+    def opened(self) -> Iterator[Self]:
+        """Let it stand while the body runs."""
+        thread = threading.Thread(target=lambda: asyncio.run(self.stand()))
+        thread.start()
+        self._open.wait()
+        try:
+            yield self
+        finally:
+            self._loop.call_soon_threadsafe(self._over.set)
+            thread.join()
+
+
 @dataclass(frozen=True, slots=True)
 class Certificate:
     """Files of a server's certificate, which is its own authority."""
@@ -117,9 +186,17 @@ class Certificate:
     certificate: Path
     key: Path
 
+    @property
+    def words(self) -> list[str]:
+        """What a server is told to use it, and to let clients in without one."""
+        shown, key = str(self.certificate), str(self.key)
+        words = ["--tls-cert-file", shown, "--tls-key-file", key, "--tls-ca-cert-file", shown]
+        return [*words, "--tls-auth-clients", "no"]
 
-def certificate(directory: Path) -> Certificate:
-    """Make one for 127.0.0.1."""
+
+def certificate(directory: Path, *names: str) -> Certificate:
+    """Make one for 127.0.0.1, or for *names* alone."""
+    whom: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's Redis")])
     now = dt.datetime.now(dt.UTC)
@@ -132,7 +209,8 @@ def certificate(directory: Path) -> Certificate:
         .not_valid_before(now - dt.timedelta(hours=1))
         .not_valid_after(now + dt.timedelta(hours=1))
         .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False
+            x509.SubjectAlternativeName(whom or [x509.IPAddress(ip_address("127.0.0.1"))]),
+            critical=False,
         )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -34,6 +35,7 @@ class Cache:
         budget_s: how long one clearing may take, in seconds.
         most_keys: how many keys one clearing may remove.
         ca: file of the authority that signed the server's certificate; empty takes the system's.
+        tell_every_s: how often a long clearing tells its progress, in seconds.
         identity: returns user and password for each new connection, instead of the target's own.
         say: told about the progress of long work.
     """
@@ -46,6 +48,7 @@ class Cache:
         budget_s: float = 60.0,
         most_keys: int = 10_000_000,
         ca: str = "",
+        tell_every_s: float = 5.0,
         identity: Callable[[], tuple[str, str]] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -54,6 +57,7 @@ class Cache:
         self._budget_s = budget_s
         self._most_keys = most_keys
         self._ca = ca
+        self._tell_every_s = tell_every_s
         self._identity = identity
         self._say = say
         self._connected: Any = None
@@ -84,7 +88,9 @@ class Cache:
         with self._told("be cleared"):
             primaries = self._primaries()
             budget = Budget(
-                end=time.monotonic() + self._budget_s, keys=self._most_keys // len(primaries)
+                end=time.monotonic() + self._budget_s,
+                keys=self._most_keys // len(primaries),
+                tell_every_s=self._tell_every_s,
             )
             done = all_of(
                 [
@@ -170,11 +176,14 @@ class Cache:
     def _client(self) -> Any:
         """Return a client that fits the server: a plain one sees one shard of a cluster only."""
         if self._connected is None:
-            plain = redis.Redis(**self._options(), db=self._target.database)
+            target = self._target
+            plain = redis.Redis(**self._options(), db=target.database)
             self._cluster = _is_cluster(plain)
             if self._cluster:
                 plain.close()
-                self._connected = redis.RedisCluster(**self._options())
+                self._connected = redis.RedisCluster(
+                    **self._options(), address_remap=self._by_its_name if target.tls else None
+                )
             else:
                 self._connected = plain
         return self._connected
@@ -206,6 +215,16 @@ class Cache:
             "retry": Retry(backoff, 0 if self._hurried else _RETRIES),
             "protocol": 2,
         }
+
+    def _by_its_name(self, address: tuple[str, int]) -> tuple[str, int]:
+        """Call a node by the cache's own name where it has that address: its certificate does."""
+        host, port = address
+        try:
+            found = socket.getaddrinfo(self._target.host, None, type=socket.SOCK_STREAM)
+        except OSError:
+            return address
+        same = host in {str(where[0]) for *_, where in found}
+        return (self._target.host if same else host, port)
 
     def _told(self, what: str) -> AbstractContextManager[None]:
         return told(self._target, what)

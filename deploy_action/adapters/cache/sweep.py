@@ -11,12 +11,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deploy_action.core.cache_report import SAMPLES
-from deploy_action.core.glob import Glob, common_prefix, escaped
+from redis.exceptions import ClusterCrossSlotError
 
-_FEWEST, _FIRST, _MOST = 500, 5000, 10_000
-_SLOW_S, _QUICK_S = 0.04, 0.01
-_TELL_EVERY_S = 5.0
+from deploy_action.core.cache_report import SAMPLES
+from deploy_action.core.glob import Glob, common_prefix, escaped, which_of
+
+_FIRST, _FEWEST, _MOST_NEAR, _MOST_FAR = 2000, 500, 2000, 10_000
+_NEAR_S, _SLOW_S = 0.002, 0.04
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,12 @@ class Budget:
     Args:
         end: by the monotonic clock.
         keys: how many keys may be removed in all.
+        tell_every_s: how often progress is told, in seconds.
     """
 
     end: float
     keys: int
+    tell_every_s: float
 
 
 @dataclass(slots=True)
@@ -60,83 +63,114 @@ def sweep(
         say: told about progress from time to time.
     """
     swept = Swept.nothing(len(globs))
-    prefix = escaped(common_prefix(globs))
-    remove = _Remover(primary, swept.counts, apart=apart)
-    cursor, size, told = 0, _FIRST, time.monotonic()
+    which = which_of(globs)
+    trips = _Trips(primary, escaped(common_prefix(globs)) + b"*", swept.counts, apart=apart)
+    told, link_s = time.monotonic(), trips.link()
+    size = _FIRST
+    cursor, going = 0, dict[int, list[bytes]]()
     while True:
-        began = time.monotonic()
-        cursor, keys = remove.and_then(
-            lambda pipe: pipe.scan(cursor, match=prefix + b"*", count=size)  # noqa: B023  now
-        )
-        now = time.monotonic()
-        size = _next_size(size, now - began)
-        swept.seen += len(keys)
+        cursor, keys, took = trips.scan(cursor, size, going)
+        size = _next_size(size, took - link_s, link_s)
+        going = {}
         for key in keys:
-            for number, glob in enumerate(globs):
-                if glob.matches(key):
-                    remove.add(number, key)
-                    if len(swept.samples[number]) < SAMPLES:
-                        swept.samples[number].append(key.decode("utf-8", "replace"))
-                    break
-        if not cursor:
-            remove.rest()
-            swept.complete = True
-            return swept
-        if now > budget.end or sum(swept.counts) + remove.waiting >= budget.keys:
-            remove.rest()
-            return swept
-        if now > told + _TELL_EVERY_S:
-            say(f"clearing: {sum(swept.counts)} keys removed so far")
+            number = which(key)
+            if number is not None:
+                going.setdefault(number, []).append(key)
+        for number, some in going.items():
+            samples = swept.samples[number]
+            samples += [key.decode("utf-8", "replace") for key in some[: SAMPLES - len(samples)]]
+        swept.seen += len(keys)
+        now, count = time.monotonic(), sum(swept.counts)
+        if now >= told + budget.tell_every_s:
+            say(f"clearing: {count} of {swept.seen} keys removed so far")
             told = now
+        if not cursor or now > budget.end or count >= budget.keys:
+            trips.unlink(going)
+            swept.complete = not cursor
+            return swept
 
 
-class _Remover:
-    """Unlinks keys in the round trip of the next question.
+class _Trips:
+    """Round trips to one node: keys that are to go, and the question for the next ones.
 
     Args:
-        client: of one node.
-        counts: where removed keys are counted, by pattern.
-        apart: one command a key, as a cluster's nodes want it.
+        client: of the node.
+        pattern: what all keys in question match.
+        counts: where removed keys are counted, by the number of their pattern.
+        apart: one command a key, as a cluster's nodes want it; found out where it is not known.
     """
 
-    def __init__(self, client: Any, counts: list[int], *, apart: bool) -> None:
+    def __init__(self, client: Any, pattern: bytes, counts: list[int], *, apart: bool) -> None:
         self._client = client
+        self._pattern = pattern
         self._counts = counts
         self._apart = apart
-        self._by_pattern: dict[int, list[bytes]] = {}
 
-    def add(self, number: int, key: bytes) -> None:
-        """Remove *key*, which pattern *number* matched, next time."""
-        self._by_pattern.setdefault(number, []).append(key)
+    def link(self) -> float:
+        """Return how long a round trip takes, in seconds."""
+        self._client.ping()  # connects
+        began = time.monotonic()
+        self._client.ping()
+        return time.monotonic() - began
 
-    @property
-    def waiting(self) -> int:
-        """How many keys go next time."""
-        return sum(len(keys) for keys in self._by_pattern.values())
+    def scan(
+        self, cursor: int, size: int, keys: dict[int, list[bytes]]
+    ) -> tuple[int, list[bytes], float]:
+        """Remove *keys* and ask for more; return the next cursor, what was found, and seconds."""
+        began = time.monotonic()
+        pipe, groups = self._with(keys)
+        pipe.scan(cursor, match=self._pattern, count=size)
+        *removed, (cursor, found) = self._sent(pipe)
+        took = time.monotonic() - began
+        self._count(groups, removed)
+        return cursor, found, took
 
-    def and_then(self, ask: Callable[[Any], Any]) -> Any:
-        """Remove what was added, ask, and return the answer."""
+    def unlink(self, keys: dict[int, list[bytes]]) -> None:
+        """Remove *keys*, by the number of their pattern."""
+        if keys:
+            pipe, groups = self._with(keys)
+            self._count(groups, self._sent(pipe))
+
+    def _with(self, keys: dict[int, list[bytes]]) -> tuple[Any, list[tuple[int, list[bytes]]]]:
+        groups = [
+            (number, group)
+            for number, some in keys.items()
+            for group in ([[key] for key in some] if self._apart else [some])
+        ]
         pipe = self._client.pipeline(transaction=False)
-        numbers = []
-        for number, keys in self._by_pattern.items():
-            for group in [[key] for key in keys] if self._apart else [keys]:
-                pipe.unlink(*group)
-                numbers.append(number)
-        self._by_pattern = {}
-        ask(pipe)
-        *removed, answer = pipe.execute()
-        for number, count in zip(numbers, removed, strict=True):
-            self._counts[number] += int(count)
-        return answer
+        for _, group in groups:
+            pipe.unlink(*group)
+        return pipe, groups
 
-    def rest(self) -> None:
-        """Remove what was added last."""
-        if self._by_pattern:
-            self.and_then(lambda pipe: pipe.ping())
+    @staticmethod
+    def _sent(pipe: Any) -> list[Any]:
+        replies = list(pipe.execute(raise_on_error=False))
+        for reply in replies:
+            if isinstance(reply, Exception) and not isinstance(reply, ClusterCrossSlotError):
+                raise reply
+        return replies
+
+    def _count(self, groups: list[tuple[int, list[bytes]]], removed: list[Any]) -> None:
+        refused: dict[int, list[bytes]] = {}
+        for (number, group), reply in zip(groups, removed, strict=True):
+            if isinstance(reply, ClusterCrossSlotError):
+                refused[number] = group
+            else:
+                self._counts[number] += int(reply)
+        if refused:
+            self._apart = True  # many slots behind one endpoint: active-active Azure Redis
+            self.unlink(refused)
 
 
-def _next_size(size: int, took: float) -> int:
-    """Ask for less when the server was held up, for more when it was quick."""
+def _next_size(size: int, took: float, link_s: float) -> int:
+    """Ask for less when the server was held up, for more when it was quick.
+
+    Args:
+        size: how many keys it was asked to look at.
+        took: seconds, without those of the link.
+        link_s: seconds of the link; where they are many, questions are few.
+    """
     if took > _SLOW_S:
         return max(_FEWEST, size // 2)
-    return min(_MOST, size * 2) if took < _QUICK_S else size
+    most = _MOST_NEAR if link_s < _NEAR_S else _MOST_FAR
+    return min(most, size * 2)
