@@ -109,11 +109,15 @@ class Fault:
             and (not revision or fnmatchcase(revision, self.revision))
         )
 
+    @property
+    def fields(self) -> dict[str, str]:
+        """The header fields of what is answered instead."""
+        kind = "application/json" if self.body.startswith(("{", "[")) else "text/plain"
+        return {"Content-Type": kind, **self.headers}
+
     def answer(self) -> web.Response:
         """Return what is answered instead."""
-        kind = "application/json" if self.body.startswith(("{", "[")) else "text/plain"
-        headers = {"Content-Type": kind, **self.headers}
-        return web.Response(status=self.status or 500, text=self.body, headers=headers)
+        return web.Response(status=self.status or 500, text=self.body, headers=self.fields)
 
 
 class Faults:

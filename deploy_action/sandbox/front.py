@@ -28,6 +28,7 @@ class Front:
     Args:
         authority: for the certificates.
         hosts: the service for a host name, or None for a name that is not imitated.
+        plane: answers users, for all host names of apps.
         local: answers what is asked of the sandbox itself.
         seen: is told host, method, path and status of each answer.
         faults: what goes wrong on purpose.
@@ -40,6 +41,7 @@ class Front:
         *,
         authority: Authority,
         hosts: Callable[[str], Service | None],
+        plane: Callable[[str], asyncio.Protocol | None],
         local: Service,
         seen: Callable[[str, str, str, int], None],
         faults: Faults,
@@ -47,13 +49,14 @@ class Front:
         let_through: bool = False,
     ) -> None:
         self.authority = authority
-        self.hosts = hosts
+        self._hosts = hosts
+        self._plane = plane
         self._local = local
         self._seen = seen
         self._faults = faults
         self._clock = clock
         self.let_through = let_through
-        self.public = web.Server(self._answer, access_log=None)
+        self._public = web.Server(self._answer, access_log=None)
         self.own = web.Server(local.handle, access_log=None)
         self._server: asyncio.Server | None = None
 
@@ -67,12 +70,18 @@ class Front:
         """Stop listening and end connections."""
         if self._server:
             self._server.close()
-        await self.public.shutdown(1.0)
+        await self._public.shutdown(1.0)
         await self.own.shutdown(1.0)
+
+    def inner(self, host: str) -> asyncio.Protocol | None:
+        """Return what serves a connection to *host*, or None where nothing here does."""
+        if found := self._plane(host):
+            return found
+        return cast("asyncio.Protocol", self._public()) if self._hosts(host) else None
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         host = request.host.partition(":")[0].lower()
-        service = self.hosts(host)
+        service = self._hosts(host)
         if service is None:
             return web.Response(status=502, text=_unknown(host))
         status = 0
@@ -148,14 +157,15 @@ class _Opening(asyncio.Protocol):
             return
         target = rest.partition(b" ")[0].decode("ascii", "replace").lower()
         host, _, port = target.rpartition(":")
-        if self._front.hosts(host) is None:
+        inner = self._front.inner(host)
+        if inner is None:
             if self._front.let_through and port.isdecimal():
                 self._task = asyncio.ensure_future(self._through(host, int(port)))
             else:
                 self._refuse(_unknown(host))
             return
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self._task = asyncio.ensure_future(self._secure(host))
+        self._task = asyncio.ensure_future(self._secure(host, inner))
 
     def _refuse(self, why: str) -> None:
         body = why.encode()
@@ -175,8 +185,8 @@ class _Opening(asyncio.Protocol):
         self._transport.set_protocol(Tunnel(self._transport, reader, writer))
         self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
 
-    async def _secure(self, host: str) -> None:
-        late = _Late(cast("asyncio.Protocol", self._front.public()))
+    async def _secure(self, host: str, inner: asyncio.Protocol) -> None:
+        late = _Late(inner)
         loop = asyncio.get_running_loop()
         context = self._front.authority.context_for(host)
         try:

@@ -1,6 +1,6 @@
 """What the parts of the sandbox know of each other: a handful of small agreements, no code.
 
-The *front* terminates TLS and asks a host table for a `Service`; the *ingress* asks a `Directory`
+The *front* terminates TLS and asks a host table for a `Service`; the *plane* asks a `Directory`
 which replica answers a host name; the *world* (ARM's state) asks `Images` and a `Runtime` to turn a
 revision into running replicas. Each side can be deepened without moving another.
 """
@@ -33,7 +33,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no replica answers; the ingress turns it into this status and text."""
+    """Why no replica answers; the plane turns it into this status and text."""
 
     status: int
     reason: str

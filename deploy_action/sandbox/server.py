@@ -22,8 +22,8 @@ from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
-from deploy_action.sandbox.ingress import Ingress
 from deploy_action.sandbox.logstreams import LogStreams
+from deploy_action.sandbox.plane import Plane
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.requestlog import RequestLog
@@ -125,9 +125,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         clock=clock,
     )
     stack.push_async_callback(world.close)
-    ingress = Ingress(world, faults=faults, clock=clock)
-    await ingress.start()
-    stack.push_async_callback(ingress.close)
+    log = RequestLog()
+    plane = Plane(world, faults=faults, clock=clock, seen=log.seen)
+    stack.push_async_callback(plane.close)
 
     streams = LogStreams(world)
     arm = Arm(
@@ -151,14 +151,11 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         **dict.fromkeys(registry.hosts, registry),
     }
 
-    def service_for(host: str) -> Service | None:
-        return services.get(host) or (ingress if world.serves(host) else None)
-
-    log = RequestLog()
     authority = Authority(directory)
     front = Front(
         authority=authority,
-        hosts=service_for,
+        hosts=services.get,
+        plane=lambda host: plane.protocol() if world.serves(host) else None,
         local=Admin(world=world, log=log, faults=faults, builder=builder),
         seen=log.seen,
         faults=faults,

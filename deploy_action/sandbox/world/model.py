@@ -170,8 +170,12 @@ class App:
     @property
     def traffic(self) -> list[dict[str, Any]]:
         """The split as stored; Azure fills in "all to the latest"."""
-        found = (self.ingress or {}).get("traffic")
-        return copy.deepcopy(found) if found else [{"weight": 100, "latestRevision": True}]
+        return copy.deepcopy(self.shares)
+
+    @property
+    def shares(self) -> list[dict[str, Any]]:
+        """The same, not to be changed: read for each request of a user."""
+        return (self.ingress or {}).get("traffic") or [{"weight": 100, "latestRevision": True}]
 
     def host(self, name: str = "") -> str:
         """Return the address of the app, or of a revision of that name."""

@@ -369,7 +369,7 @@ class World:
             return self._weighted(app)
         label = name.removeprefix(f"{app.name}---") if "---" in name else ""
         if label:
-            entries = [entry for entry in app.traffic if entry.get("label") == label]
+            entries = [entry for entry in app.shares if entry.get("label") == label]
             revision = self._named(app, entries[0]) if entries else None
         else:
             revision = app.revisions.get(name)
@@ -380,7 +380,7 @@ class World:
     def _weighted(self, app: App) -> Revision | Refusal:
         entries = [
             (revision, entry["weight"])
-            for entry in app.traffic
+            for entry in app.shares
             if entry["weight"] and (revision := self._named(app, entry))
         ]
         if not entries:

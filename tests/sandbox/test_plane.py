@@ -1,0 +1,253 @@
+"""What passes through the ingress: streams, sockets, large bodies, slow and vanishing users."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import shutil
+import socket
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import requests
+
+from deploy_action.sandbox.scene import Scene
+from tests.support import talkative
+
+LARGE = 48 * 1024 * 1024
+
+
+@pytest.fixture(scope="module")
+def app(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """An app that talks in every way, behind the ingress."""
+    scene = Scene(azure, tmp_path_factory.mktemp("talkative"), "talkative")
+    home = scene.workspace / "addin"
+    home.mkdir(parents=True)
+    shutil.copy(talkative.__file__, home / "main.py")
+    (home / "Dockerfile").write_text(
+        'FROM python:3.11\nCOPY main.py /\nCMD ["python", "/main.py"]\n', "utf-8"
+    )
+    scene.create_app(scene.seed_image("1"), "1")
+    yield scene
+    scene.ask("DELETE", scene.path)
+
+
+@pytest.fixture
+def url(app: Scene) -> str:
+    return f"https://{app.resource()['properties']['configuration']['ingress']['fqdn']}"
+
+
+class Wire:
+    """A bare connection to the ingress, for what clients' libraries will not send."""
+
+    def __init__(self, app: Scene, url: str) -> None:
+        proxy, self.host = urlsplit(app.environment["HTTPS_PROXY"]), str(urlsplit(url).hostname)
+        raw = socket.create_connection((str(proxy.hostname), int(proxy.port or 80)), 30)
+        raw.sendall(f"CONNECT {self.host}:443 HTTP/1.1\r\n\r\n".encode())
+        assert b" 200 " in raw.recv(4096)
+        trust = ssl.create_default_context(cafile=app.environment["REQUESTS_CA_BUNDLE"])
+        self.socket = trust.wrap_socket(raw, server_hostname=self.host)
+
+    def say(self, *lines: str, version: str = "1.1") -> None:
+        """Send a request's head."""
+        first, *rest = lines
+        head = [f"{first} HTTP/{version}", f"Host: {self.host}", *rest, "", ""]
+        self.socket.sendall("\r\n".join(head).encode())
+
+    def hear(self, until: bytes) -> bytes:
+        """Read until *until* came, or the end."""
+        heard = b""
+        while until not in heard and (data := self.socket.recv(65_536)):
+            heard += data
+        return heard
+
+    def rest(self) -> bytes:
+        """Read to the end of the connection."""
+        heard = b""
+        while data := self.socket.recv(65_536):
+            heard += data
+        return heard
+
+
+def user(app: Scene) -> aiohttp.ClientSession:
+    """A user who sends and reads at the same time."""
+    trust = ssl.create_default_context(cafile=app.environment["REQUESTS_CA_BUNDLE"])
+    connector = aiohttp.TCPConnector(ssl=trust)
+    return aiohttp.ClientSession(connector=connector, proxy=app.environment["HTTPS_PROXY"])
+
+
+@pytest.fixture
+def wire(app: Scene, url: str) -> Iterator[Wire]:
+    made = Wire(app, url)
+    yield made
+    made.socket.close()
+
+
+def _told(app: Scene, url: str) -> dict[str, Any]:
+    found: dict[str, Any] = app.session.get(f"{url}/told", timeout=30).json()
+    return found
+
+
+def _until(good: Callable[[], bool]) -> None:
+    end = time.monotonic() + 30
+    while not good():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_an_event_arrives_before_the_next_one_is_sent(app: Scene, url: str) -> None:
+    with app.session.get(f"{url}/events", stream=True, timeout=30) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == b"data: first"
+        app.session.post(f"{url}/go-on", timeout=30).raise_for_status()
+        assert [line for line in lines if line] == [b"data: second"]
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["by length", "in chunks"])
+def test_a_large_body_comes_back_as_it_went(app: Scene, url: str, chunked: bool) -> None:
+    body = hashlib.shake_256(b"seed").digest(LARGE)
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for at in range(0, LARGE, 300_000):
+            yield body[at : at + 300_000]
+
+    async def back() -> tuple[bool, bytes]:
+        sent: Any = pieces() if chunked else io.BytesIO(body)
+        target = f"{url}/echo" if chunked else f"{url}/echo?length"
+        async with user(app) as session, session.post(target, data=sent) as answer:
+            return "Content-Length" in answer.headers, await answer.read()
+
+    told, came = asyncio.run(back())
+    assert told is not chunked
+    assert hashlib.sha256(came).digest() == hashlib.sha256(body).digest()
+
+
+def test_a_socket_is_spoken_both_ways_and_its_end_is_noticed(app: Scene, url: str) -> None:
+    async def talk() -> list[object]:
+        async with user(app) as session, session.ws_connect(f"{url}/talk") as socket_:
+            await socket_.send_str("hello")
+            await socket_.send_bytes(b"\x00" * 300_000)
+            return [await socket_.receive_str(), len(await socket_.receive_bytes())]
+
+    assert asyncio.run(talk()) == ["you said hello", 300_000]
+    _until(lambda: "talk" in _told(app, url)["gone"])
+
+
+def test_a_slow_user_holds_the_app_back_and_not_the_ingress_s_memory(
+    app: Scene, url: str, wire: Wire
+) -> None:
+    wire.say("GET /endless")
+    wire.hear(b"x")
+    seen = -1
+    while seen != (now := _told(app, url)["written"]["endless"]):
+        seen = now
+        time.sleep(0.2)  # until nothing more is written: the condition is that time changes nothing
+    assert seen < 30_000_000
+    wire.socket.close()
+    _until(lambda: "endless" in _told(app, url)["gone"])
+
+
+def test_the_app_hears_of_a_user_who_went_away(app: Scene, url: str, wire: Wire) -> None:
+    wire.say("GET /waits")
+    _until(lambda: "waits" in _told(app, url)["came"])
+    wire.socket.close()
+    _until(lambda: "waits" in _told(app, url)["gone"])
+
+
+def test_requests_sent_ahead_are_answered_in_order(wire: Wire) -> None:
+    wire.say("GET /bare/204")
+    wire.say("POST /echo?length", "Content-Length: 3")
+    wire.socket.sendall(b"abc")
+    wire.say("POST /echo?length", "Content-Length: 3", "Connection: close")
+    wire.socket.sendall(b"def")
+    heard = wire.rest()
+
+    assert heard.count(b"HTTP/1.1 ") == 3
+    assert heard.index(b"204") < heard.index(b"abc") < heard.index(b"def")
+
+
+def test_answers_without_a_body_leave_the_connection_in_step(wire: Wire) -> None:
+    for line, status in (
+        ("HEAD /health/ready", b"200"),
+        ("GET /bare/204", b"204"),
+        ("GET /bare/304", b"304"),
+        ("HEAD /no-such-page", b"404"),
+    ):
+        wire.say(line)
+        head = wire.hear(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 " + status)
+        assert head.endswith(b"\r\n\r\n")
+    wire.say("GET /health/ready")
+    assert wire.hear(b"ok").endswith(b"ok")
+
+
+def test_a_body_that_waits_for_leave_gets_it(wire: Wire) -> None:
+    wire.say("POST /echo?length", "Content-Length: 5", "Expect: 100-continue")
+    leave = wire.hear(b"\r\n\r\n")
+    wire.socket.sendall(b"hello")
+    heard = leave + wire.hear(b"hello")
+
+    assert leave.startswith(b"HTTP/1.1 100 ")
+    assert b"HTTP/1.1 200 " in heard
+    assert heard.endswith(b"hello")
+
+
+def test_an_old_client_gets_its_answer_and_the_end(wire: Wire) -> None:
+    wire.say("GET /events/none", version="1.0")
+    heard = wire.rest()
+
+    assert heard.startswith(b"HTTP/1.1 404 ")
+    assert b"chunked" not in heard
+
+
+def test_a_body_nobody_reads_is_refused_and_the_answer_arrives(app: Scene, url: str) -> None:
+    answer = app.session.post(f"{url}/refuses", data=b"x" * 100_000, timeout=30)
+
+    assert answer.status_code == 413
+    assert answer.text == "too large"
+
+
+def test_what_is_no_http_is_refused(wire: Wire) -> None:
+    wire.socket.sendall(b"what is this\r\n\r\n")
+    assert wire.rest().startswith(b"HTTP/1.1 400 ")
+
+
+def test_two_lengths_are_refused(wire: Wire) -> None:
+    """A request that two servers could read in two ways."""
+    wire.say("POST /echo", "Content-Length: 3", "Transfer-Encoding: chunked")
+    assert wire.rest().startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_head_without_end_is_refused(wire: Wire) -> None:
+    wire.say("GET /shown", *(f"X-{number}: {'y' * 1000}" for number in range(80)))
+    assert wire.rest().startswith(b"HTTP/1.1 431 ")
+
+
+def test_an_app_that_hangs_up_between_requests_fails_nobody(app: Scene, url: str) -> None:
+    answers = [app.session.get(f"{url}/hangs-up", timeout=30).text for _ in range(200)]
+    assert answers == ["once"] * 200
+
+
+def test_an_answer_that_breaks_off_breaks_off(app: Scene, url: str) -> None:
+    with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
+        app.session.get(f"{url}/half", timeout=30).content  # noqa: B018  read to the end
+
+
+def test_the_app_is_told_where_a_request_came_from(app: Scene, url: str) -> None:
+    sent = {"X-Forwarded-For": "203.0.113.9", "Connection": "X-Mine", "X-Mine": "1", "X-Two": "é"}
+    found = app.session.get(f"{url}/shown?a=%20b&c", headers=sent, timeout=30).json()
+    fields = {name.lower(): value for name, value in found["fields"]}
+
+    assert found["target"] == "/shown?a=%20b&c"
+    assert fields["host"] == urlsplit(url).hostname
+    assert fields["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
+    assert fields["x-forwarded-proto"] == "https"
+    assert len(fields["x-request-id"]) == 32
+    assert "x-mine" not in fields
+    assert "x-two" in fields
