@@ -11,7 +11,7 @@ help: ## Show the words
 
 sandbox: ## Run the main job in a local Azure: no account, no Docker, no Redis needed
 	@python="$$($(PYTHON) .github/bootstrap.py --into $(BUILD) $(SANDBOX_LOCKS))" && \
-	"$$python" -m deploy_action sandbox demo $(ARGUMENTS)
+	"$$python" -m deploy_action sandbox demo --page .sandbox/demo.html $(ARGUMENTS)
 
 setup: ## Install what the tests need, system packages too where that is possible
 	@$(PYTHON) tests/support/system_packages.py

@@ -1,12 +1,16 @@
 """The sandbox's own address, on loopback without TLS: what is going on, and what Azure cannot do.
 
 ==============================  ================================================================
+GET /                           a page that shows what happens
+GET /history                    what the page is drawn from, from ``frame`` and ``event`` on
 GET /healthz                    200 once everything answers
 GET /state                      apps, revisions, weights and who answered how often
 GET /requests                   the newest requests; GET /requests/counts counts them by host
 POST /images                    build ``context`` and store it as ``reference``
 POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
 POST /faults                    a list of faults to add; GET counts them; DELETE ends them
+POST /notes                     ``{"kind": kind, "text": line}``, shown on the page
+POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
 
@@ -21,6 +25,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
+from deploy_action.sandbox.live import PAGE, Sampler
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
 
@@ -33,21 +38,33 @@ class Admin:
         log: what was asked.
         faults: what goes wrong on purpose.
         builder: builds images that were there before anything began.
+        sampler: fills what the page shows.
     """
 
     def __init__(
-        self, *, world: World, log: RequestLog, faults: Faults, builder: ImageBuilder
+        self,
+        *,
+        world: World,
+        log: RequestLog,
+        faults: Faults,
+        builder: ImageBuilder,
+        sampler: Sampler,
     ) -> None:
         self._world = world
         self._log = log
         self._faults = faults
         self._builder = builder
+        self._sampler = sampler
 
     async def handle(  # noqa: PLR0911  a routing table, in one piece
         self, request: web.BaseRequest
     ) -> web.StreamResponse:
         """Answer one request."""
         match request.method, request.path.rstrip("/"):
+            case "GET", "":
+                return web.FileResponse(PAGE)
+            case "GET", "/history":
+                return self._history(request.query)
             case "GET", "/healthz":
                 return web.json_response({"status": "ok"})
             case "GET", "/state":
@@ -61,15 +78,31 @@ class Admin:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
-            case "POST", "/images" | "/clock" | "/faults" as path:
+            case "POST", "/images" | "/clock" | "/faults" | "/notes" | "/watch" as path:
                 return await self._told(path, request)
         return web.json_response({"error": f"no {request.method} {request.path}"}, status=404)
+
+    def _history(self, query: Mapping[str, str]) -> web.Response:
+        self._sampler.watched()
+        try:
+            since = [int(query.get(name, 0)) for name in ("frame", "event")]
+        except ValueError:
+            return web.json_response({"error": "frame and event are numbers"}, status=400)
+        return web.json_response(self._sampler.history.since(*since))
 
     async def _told(self, path: str, request: web.BaseRequest) -> web.Response:
         try:
             wanted = json.loads(await request.read())
             if path == "/clock":
                 return self._clock(wanted)
+            if path == "/notes":
+                self._sampler.watched()
+                self._sampler.history.happened(str(wanted["kind"]), str(wanted["text"]))
+                return web.json_response({})
+            if path == "/watch":
+                self._sampler.watched()
+                self._sampler.watch(Path(wanted["repository"]))
+                return web.json_response({})
             if path == "/faults":
                 self._faults.add(wanted)
                 return web.json_response({"faults": self._faults.told()})

@@ -167,11 +167,34 @@ def _look(over: asyncio.Event) -> None:
 
 @sandbox.command()
 @click.option("--break", "broken", is_flag=True, help="Make the new version sick; watch it return.")
-def demo(*, broken: bool) -> None:
+@click.option(
+    "--outage",
+    "named",
+    metavar="NAME",
+    help="Let Azure have a bad day. 'list' names the days there are.",
+)
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Keep the live page in this file, to be read when all is over.",
+)
+def demo(*, broken: bool, named: str | None, page: Path | None) -> None:
     """Run the main job in a local Azure and show what was observed.
 
-    Example: python -m deploy_action sandbox demo --break
+    Example: python -m deploy_action sandbox demo --outage throttled
     """
-    from deploy_action.sandbox.demo import demo as play  # noqa: PLC0415
+    from deploy_action.sandbox.demo import demo as play  # noqa: PLC0415  help needs none of it
+    from deploy_action.sandbox.outage import names, outage  # noqa: PLC0415  as above
 
-    sys.exit(play(broken=broken))
+    if named == "list":
+        for name in names():
+            click.echo(f"{name:<16} {outage(name).about}")
+        return
+    if named and named not in names():
+        raise click.BadParameter(
+            f"'{named}' is none of {', '.join(names())}.", param_hint="--outage"
+        )
+    if named and broken:
+        raise click.UsageError("--break and --outage are two stories; tell one at a time.")
+    chosen = outage(named) if named else None
+    sys.exit(play(broken=broken, outage=chosen, page=page))

@@ -130,7 +130,9 @@ class Scene:
 
     def check_out(self) -> None:
         """Make the checkout anew, as actions/checkout does: the newest commit and nothing else."""
-        shutil.rmtree(self.workspace, ignore_errors=True)
+        end = time.monotonic() + START_S
+        while self.workspace.exists() and time.monotonic() < end:  # a killed run's git may be there
+            shutil.rmtree(self.workspace, ignore_errors=True)
         url = self.remote.as_uri()
         self.git("clone", "--quiet", "--depth=1", url, str(self.workspace), cwd=self.directory)
 
@@ -163,10 +165,12 @@ class Scene:
                 "GIT_CONFIG_GLOBAL": os.devnull,
                 "GIT_CONFIG_SYSTEM": os.devnull,
             },
-            check=True,
+            check=False,
             capture_output=True,
             text=True,
         )
+        if done.returncode:
+            raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")
         return done.stdout.strip()
 
     # -- Azure ---------------------------------------------------------------------------------

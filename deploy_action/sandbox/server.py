@@ -22,6 +22,7 @@ from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
+from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.plane import Plane
 from deploy_action.sandbox.registry import Registry
@@ -151,12 +152,17 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         **dict.fromkeys(registry.hosts, registry),
     }
 
+    sampler = Sampler(
+        History(), world=world, faults=faults, redis_url=redis_url, repository=remote.path
+    )
+    sampler.start()
+    stack.push_async_callback(sampler.close)
     authority = Authority(directory)
     front = Front(
         authority=authority,
         hosts=services.get,
         plane=lambda host: plane.protocol() if world.serves(host) else None,
-        local=Admin(world=world, log=log, faults=faults, builder=builder),
+        local=Admin(world=world, log=log, faults=faults, builder=builder, sampler=sampler),
         seen=log.seen,
         faults=faults,
         clock=clock,

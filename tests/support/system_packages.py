@@ -17,6 +17,8 @@ PROGRAMS = {
     "iptables": "iptables",
     "git": "git",
     "curl": "curl",
+    "chromium": "chromium",
+    "chromedriver": "chromium-driver",
 }
 
 

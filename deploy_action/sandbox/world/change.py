@@ -239,3 +239,17 @@ def _without_nothing(value: Any) -> Any:
     if isinstance(value, list):
         return [_without_nothing(item) for item in value]
     return value
+
+
+def in_words(body: Mapping[str, Any]) -> str:
+    """Say what a merge patch is about, such as "template, traffic, tags"."""
+    properties = body.get("properties") or {}
+    configuration = properties.get("configuration") or {}
+    ingress = configuration.get("ingress") or {}
+    named = {
+        "template": "template" in properties,
+        "traffic": "traffic" in ingress,
+        "configuration": bool(set(configuration) - {"ingress"} or set(ingress) - {"traffic"}),
+        "tags": "tags" in body,
+    }
+    return ", ".join(name for name, there in named.items() if there) or "nothing"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import secrets
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ class Operation:
         started: when it was accepted.
         subject: what its result is about once it succeeded; None after a deletion.
         asked: the resource as it shall be.
+        what: what changes, in words.
+        began: by the monotonic clock.
+        ended: likewise; None while it runs.
     """
 
     location: str
@@ -37,6 +41,9 @@ class Operation:
     problem: Problem | None = None
     subject: App | None = None
     asked: dict[str, Any] | None = None
+    what: str = ""
+    began: float = field(default_factory=time.monotonic)
+    ended: float | None = None
 
     @property
     def runs(self) -> bool:

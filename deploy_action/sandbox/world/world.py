@@ -11,12 +11,13 @@ import asyncio
 import contextlib
 import copy
 import random
+import time
 from collections.abc import Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
 from deploy_action.sandbox.seams import Backend, ImageNotFound, Images, Refusal, Runtime
-from deploy_action.sandbox.world.change import checked, effective, merged
+from deploy_action.sandbox.world.change import checked, effective, in_words, merged
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
@@ -137,7 +138,7 @@ class World:
         if app is None:
             app = App(name, known, subscription, wanted, environment, self.clock.now())
             self.apps[group.lower(), name.lower()] = app
-        return app, self._begin(app, wanted, PUT)
+        return app, self._begin(app, wanted, PUT, "the whole app")
 
     def patch(self, group: str, name: str, body: Mapping[str, Any]) -> tuple[App, Operation]:
         """Accept a merge patch; the operation goes on by itself.
@@ -149,7 +150,8 @@ class World:
         self._must_be_free(app)
         wanted = checked(app.name, merged(app.resource, body), app.resource, app.revisions)
         template = "template" in (body.get("properties") or {})
-        return app, self._begin(app, wanted, PATCH_TEMPLATE if template else PATCH_CONFIGURATION)
+        length = PATCH_TEMPLATE if template else PATCH_CONFIGURATION
+        return app, self._begin(app, wanted, length, in_words(body))
 
     def delete(self, group: str, name: str) -> tuple[App, Operation] | None:
         """Accept a deletion; None if there is no such app.
@@ -163,7 +165,7 @@ class World:
             return None
         self._must_be_free(app)
         app.state = "Deleting"
-        operation = self._operation(app)
+        operation = self._operation(app, "deletion")
         self._spawn(self._delete(app, operation))
         return app, operation
 
@@ -207,14 +209,14 @@ class World:
         if app and app.operation and app.operation.runs:
             raise operation_running(app.name, app.operation.id)
 
-    def _operation(self, app: App) -> Operation:
+    def _operation(self, app: App, what: str) -> Operation:
         location = app.environment.location.lower().replace(" ", "")
-        operation = Operation(location, app.name, self.clock.now(), subject=app)
+        operation = Operation(location, app.name, self.clock.now(), subject=app, what=what)
         self.operations[operation.id] = app.operation = operation
         return operation
 
-    def _begin(self, app: App, wanted: dict[str, Any], length: Spread) -> Operation:
-        operation = self._operation(app)
+    def _begin(self, app: App, wanted: dict[str, Any], length: Spread, what: str) -> Operation:
+        operation = self._operation(app, what)
         operation.asked = wanted
         app.state = "InProgress"
         before = app.template if app.born else None
@@ -250,7 +252,7 @@ class World:
         if doom := DOOM.get():
             code = doom.get("code", "ContainerAppOperationError")
             problem = Problem(200, code, doom.get("message", "The operation failed."))
-        operation.problem = problem
+        operation.problem, operation.ended = problem, time.monotonic()
         ending = "Failed" if problem else "Succeeded"
         app.state = operation.status = doom["status"] if doom else ending
 
@@ -281,7 +283,7 @@ class World:
         await self.clock.sleep(self.clock.draw(DELETE))
         await asyncio.gather(*(self._lives.stop(item) for item in app.revisions.values()))
         self.apps.pop((app.group.lower(), app.name.lower()), None)
-        operation.subject = None
+        operation.subject, operation.ended = None, time.monotonic()
         operation.status = "Succeeded"
 
     def _became_ready(self, app: App, revision: Revision) -> None:

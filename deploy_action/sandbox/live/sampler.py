@@ -1,0 +1,186 @@
+"""Looks at everything twice a second, and at cache and repositories while somebody watches."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any, Final
+
+from deploy_action.sandbox.faults import Faults
+from deploy_action.sandbox.live.history import History
+from deploy_action.sandbox.world import App, Operation, World
+
+_EVERY_S: Final = 0.5
+_WATCHED_S: Final = 15.0  # after somebody has looked, or told something
+_OPERATIONS: Final = 200
+_MOST_KEYS: Final = 20_000
+
+
+class Sampler:
+    """Fills a history.
+
+    Args:
+        history: what is filled.
+        world: apps and operations.
+        faults: what goes wrong on purpose.
+        redis_url: of the cache.
+        repository: the remote that the local Azure brings along.
+    """
+
+    def __init__(
+        self, history: History, *, world: World, faults: Faults, redis_url: str, repository: Path
+    ) -> None:
+        self.history = history
+        self._world = world
+        self._faults = faults
+        self._redis_url = redis_url
+        self._heads: dict[Path, str] = {repository: ""}
+        self._answered: dict[str, Counter[tuple[str, bool]]] = {}
+        self._states: dict[tuple[str, str], str] = {}
+        self._struck: Counter[tuple[int, str]] = Counter()
+        self._commits: set[tuple[Path, str]] = set()
+        self._keys: dict[str, int] = {}
+        self._until = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._task = asyncio.ensure_future(self._run())
+
+    async def close(self) -> None:
+        """Stop."""
+        if self._task:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    def watched(self) -> None:
+        """Somebody is interested: for a while cache and repositories are looked at, too."""
+        self._until = time.monotonic() + _WATCHED_S
+
+    def watch(self, repository: Path) -> None:
+        """Look at another remote, too."""
+        self._heads.setdefault(repository, "")
+
+    async def look(self) -> None:
+        """Look once."""
+        if time.monotonic() < self._until:
+            await asyncio.gather(self._count_keys(), *map(self._read_log, list(self._heads)))
+        self._look_at_operations()
+        self._look_at_faults()
+        apps = [self._app(app) for app in self._world.apps.values()]
+        self.history.picture({"apps": apps, "cache": self._keys})
+
+    async def _run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(_EVERY_S)
+
+    # -- Azure ---------------------------------------------------------------------------------
+
+    def _app(self, app: App) -> dict[str, Any]:
+        now: Counter[tuple[str, bool]] = Counter()
+        for (_, who, status), times in app.answered.items():
+            now[who, 0 < status < 500] += times
+        before = self._answered.get(app.name, Counter())
+        self._answered[app.name] = now
+        for revision in app.revisions.values():
+            where = (app.name, revision.name)
+            if self._states.get(where) != revision.running_state:
+                self._states[where] = revision.running_state
+                self.history.happened("revision", f"{revision.name}: {revision.running_state}")
+        return {
+            "name": app.name,
+            "url": f"https://{app.host()}" if app.ingress else "",
+            "state": app.state,
+            "revisions": [
+                {
+                    "name": revision.name,
+                    "active": revision.active,
+                    "running": revision.running_state,
+                    "health": revision.health_state,
+                    "weight": app.weight(revision.name),
+                    "labels": app.labels(revision.name),
+                    "replicas": len(revision.copies),
+                }
+                for revision in app.revisions.values()
+            ],
+            "answers": [
+                {
+                    "revision": who,
+                    "ok": now[who, True],
+                    "failed": now[who, False],
+                    "fresh": now[who, True]
+                    + now[who, False]
+                    - before[who, True]
+                    - before[who, False],
+                }
+                for who in dict.fromkeys(name for name, _ in now)
+            ],
+        }
+
+    def _look_at_operations(self) -> None:
+        newest = list(self._world.operations.values())[-_OPERATIONS:]
+        self.history.operations = [self._operation(one) for one in newest]
+
+    def _operation(self, one: Operation) -> dict[str, Any]:
+        return {
+            "t": self.history.at(one.began),
+            "app": one.app,
+            "what": one.what,
+            "status": one.status,
+            "problem": one.problem.message if one.problem else "",
+            "took": None if one.ended is None else round(one.ended - one.began, 2),
+        }
+
+    def _look_at_faults(self) -> None:
+        for number, fault in enumerate(self._faults.told()):
+            name = fault["name"] or fault["path"]
+            if fault["happened"] > self._struck[number, name]:
+                self._struck[number, name] = fault["happened"]
+                self.history.happened("fault", f"{name}: {fault['happened']} times so far")
+
+    # -- the cache and the repositories ----------------------------------------------------------
+
+    async def _count_keys(self) -> None:
+        """Count the keys by what they begin with."""
+        from redis import RedisError  # noqa: PLC0415  loaded once somebody watches
+        from redis.asyncio import Redis  # noqa: PLC0415  as above
+
+        kinds: Counter[str] = Counter()
+        with contextlib.suppress(RedisError, OSError):
+            async with Redis.from_url(self._redis_url) as client:
+                async for key in client.scan_iter(count=1000):
+                    kinds[bytes(key).partition(b":")[0].decode("utf-8", "replace")] += 1
+                    if kinds.total() >= _MOST_KEYS:
+                        break
+            self._keys = dict(sorted(kinds.items()))
+
+    async def _read_log(self, repository: Path) -> None:
+        """Tell commits that were not on any branch the last time."""
+        newest = _branches(repository)
+        before, self._heads[repository] = self._heads[repository], newest
+        if newest == before:
+            return
+        process = await asyncio.create_subprocess_exec(
+            *("git", "-C", str(repository), "log", "--branches", "-n", "20"),
+            "--format=%h%x09%an%x09%s",
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        told, _ = await process.communicate()
+        for line in reversed(told.decode("utf-8", "replace").splitlines()):
+            commit, author, subject = line.split("\t", 2)
+            if (repository, commit) not in self._commits:
+                self._commits.add((repository, commit))
+                self.history.happened("commit", subject, commit=commit, author=author)
+
+
+def _branches(repository: Path) -> str:
+    """Return what changes whenever a branch does, without asking git."""
+    loose = [file for file in (repository / "refs" / "heads").rglob("*") if file.is_file()]
+    files = [*loose, repository / "packed-refs"]
+    return "\n".join(sorted(f"{file} {file.read_text('utf-8')}" for file in files if file.exists()))

@@ -1,0 +1,141 @@
+"""The live page, in a real browser: during a deployment, and when all is over."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+
+from deploy_action.sandbox.live import kept_page
+from deploy_action.sandbox.scene import start, stop
+from tests.stage import Stage
+
+PATIENCE_S = 60.0
+INPUTS = {"manifest": "addin/manifest.xml", "step_interval": "2s", "traffic_steps": "10,50,100"}
+
+
+class Page:
+    """A page in a browser, read as a person reads it."""
+
+    def __init__(self, browser: Chrome, url: str) -> None:
+        self._browser = browser
+        browser.get(url)
+
+    def text(self, selector: str) -> str:
+        """Return what an element shows."""
+        return str(self._browser.find_element(By.CSS_SELECTOR, selector).text)
+
+    def shows(self, text: str, selector: str) -> None:
+        """Wait until an element shows *text*."""
+        WebDriverWait(self._browser, PATIENCE_S, 0.1).until(
+            lambda _: text in self.text(selector), f"{selector} never showed {text!r}"
+        )
+
+    def areas(self) -> dict[str, float]:
+        """Return the height of each revision's area in the chart, in pixels."""
+        found = self._browser.find_elements(By.CSS_SELECTOR, "#chart polygon")
+        return {str(one.get_attribute("data-revision")): one.rect["height"] for one in found}
+
+    def drawn(self, revision: str) -> None:
+        """Wait until the chart has an area for *revision*."""
+        WebDriverWait(self._browser, PATIENCE_S, 0.1).until(
+            lambda _: self.areas().get(revision, 0) > 2, f"{revision} is not in the chart"
+        )
+
+    def complaints(self) -> list[str]:
+        """Return what the browser's console holds against the page."""
+        log = self._browser.get_log("browser")  # type: ignore[no-untyped-call]
+        return [str(entry["message"]) for entry in log]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    """Chromium without a window."""
+    options = ChromeOptions()
+    options.binary_location = str(shutil.which("chromium"))
+    for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(word)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    found = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
+    yield found
+    found.quit()
+
+
+def _history(environment: dict[str, str]) -> dict[str, object]:
+    url = f"{environment['SANDBOX_URL']}/history"
+    found: dict[str, object] = requests.get(url, timeout=30, proxies={"http": ""}).json()
+    return found
+
+
+def test_a_deployment_can_be_watched_and_read_afterwards(
+    stage: Stage, browser: Chrome, tmp_path: Path
+) -> None:
+    environment = dict(stage.scene.environment)
+    requests.post(
+        f"{environment['SANDBOX_URL']}/watch",
+        json={"repository": str(stage.scene.remote)},
+        timeout=30,
+        proxies={"http": ""},
+    ).raise_for_status()
+    stage.scene.fill_cache()
+    stage.push_better()
+    page = Page(browser, f"{environment['SANDBOX_URL']}/")
+    with stage.users().busy() as users:
+        page.shows("first 100%", "#split")
+        page.shows("manifest:*", "#keys")
+        process = stage.started(**INPUTS)
+        page.shows("10%", "#split")
+        page.shows("50%", "#split")
+        page.shows("--v1-3-0-3", "#told")
+        run = stage.finished(process)
+    candidate = run.outputs["revision"]
+    short = candidate.partition("--")[2]
+
+    assert run.exit_code == 0, run.log
+    page.shows(f"{short} 100%", "#split")
+    page.drawn(stage.first)
+    page.drawn(candidate)
+    page.shows("Raise the add-in to 1.3.0.3", "#commits")
+    page.shows(f"{stage.scene.app}: traffic, tags", "#operations")
+    row = page.text(f"#revisions tr[data-revision='{candidate}']")
+    assert "Running" in row
+    assert "100%" in row
+    assert "manifest:*" not in page.text("#keys")
+    assert "session:*" in page.text("#keys")
+    assert page.text("#state") == "live"
+    assert users.failures == []
+    assert page.complaints() == []
+
+    file = tmp_path / "kept.html"
+    file.write_text(kept_page(_history(environment)), "utf-8")
+    kept = Page(browser, file.as_uri())
+    assert kept.text("#state") == "over; this is how it went"
+    assert f"{short} 100%" in kept.text("#split")
+    assert "Raise the add-in to 1.3.0.3" in kept.text("#commits")
+    assert kept.areas()[candidate] > 2
+    assert kept.complaints() == []
+
+
+def test_the_page_stays_readable_when_the_local_azure_ends(browser: Chrome, tmp_path: Path) -> None:
+    process, environment = start(tmp_path)
+    try:
+        note = {"kind": "say", "text": "</script><b>hello</b> & goodbye"}
+        url = f"{environment['SANDBOX_URL']}/notes"
+        requests.post(url, json=note, timeout=30, proxies={"http": ""}).raise_for_status()
+        page = Page(browser, f"{environment['SANDBOX_URL']}/")
+        page.shows(note["text"], "#told")
+        kept = kept_page(_history(environment))
+    finally:
+        stop(process)
+    page.shows("over; this is how it went", "#state")
+    assert note["text"] in page.text("#told")
+
+    file = tmp_path / "kept.html"
+    file.write_text(kept, "utf-8")
+    assert note["text"] in Page(browser, file.as_uri()).text("#told")
