@@ -1,0 +1,222 @@
+"""Whatever two clients ask for at the same time, the local Azure stays what Azure is.
+
+After each pair of requests: every answer is one that Azure gives, weights sum to 100, no revision
+is lost, operations follow one another; and once it is settled users are answered by those whom the
+split names.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import requests
+from hypothesis import HealthCheck, settings
+from hypothesis import given as for_any
+from hypothesis import strategies as st
+
+from tests.stage import Stage
+
+SERVING = {"Running", "RunningAtMaxScale"}
+_numbers = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Life:
+    """One app, and what was asked of it."""
+
+    stage: Stage
+    born: dict[str, str] = field(default_factory=dict)
+
+    def known(self) -> list[str]:
+        return list(self.stage.scene.revisions())
+
+    def one(self, number: int) -> str:
+        names = self.known()
+        return names[number % len(names)]
+
+    def ask(self, method: str, tail: str = "", body: Any = None) -> requests.Response:
+        return self.stage.scene.ask(method, f"{self.stage.scene.path}{tail}", body)
+
+
+Act = Callable[[Life, int], requests.Response]
+
+
+def _split(life: Life, *entries: dict[str, Any]) -> requests.Response:
+    traffic = {"configuration": {"ingress": {"traffic": list(entries)}}}
+    return life.ask("PATCH", "", {"properties": traffic})
+
+
+def _template(life: Life, suffix: str, **change: Any) -> requests.Response:
+    first = life.stage.scene.revisions()[life.stage.first]["template"]["containers"][0]
+    container = {key: value for key, value in first.items() if key != "probes"}
+    env = [{"name": "NUMBER", "value": suffix}]
+    template = {"revisionSuffix": suffix, "containers": [{**container, "env": env, **change}]}
+    return life.ask("PATCH", "", {"properties": {"template": template}})
+
+
+def new_revision(life: Life, _: int) -> requests.Response:
+    return _template(life, f"r{next(_numbers)}")
+
+
+def taken_suffix(life: Life, number: int) -> requests.Response:
+    return _template(life, life.one(number).partition("--")[2], args=[str(next(_numbers))])
+
+
+def missing_image(life: Life, _: int) -> requests.Response:
+    return _template(life, f"m{next(_numbers)}", image="wellintakeregistry.azurecr.io/none:1")
+
+
+def bad_suffix(life: Life, _: int) -> requests.Response:
+    return _template(life, "Not--Good-")
+
+
+def all_to_one(life: Life, number: int) -> requests.Response:
+    return _split(life, {"revisionName": life.one(number), "weight": "100"})
+
+
+def shared(life: Life, number: int) -> requests.Response:
+    one, other = life.one(number), life.one(number + 1)
+    share = number % 101
+    if one == other:
+        return _split(life, {"revisionName": one, "weight": 100, "label": "blue"})
+    return _split(
+        life,
+        {"revisionName": one, "weight": share, "label": "blue"},
+        {"revisionName": other, "weight": 100 - share},
+    )
+
+
+def latest(life: Life, _: int) -> requests.Response:
+    return _split(life, {"latestRevision": True, "weight": 100})
+
+
+def too_little(life: Life, number: int) -> requests.Response:
+    return _split(life, {"revisionName": life.one(number), "weight": 99})
+
+
+def nobody_s(life: Life, _: int) -> requests.Response:
+    return _split(life, {"revisionName": f"{life.stage.scene.app}--none", "weight": 100})
+
+
+def no_json(life: Life, _: int) -> requests.Response:
+    return life.ask("PATCH", "", ["what", "is", "this"])
+
+
+def tags(life: Life, number: int) -> requests.Response:
+    return life.ask("PATCH", "", {"tags": {"number": str(number)}})
+
+
+def activate(life: Life, number: int) -> requests.Response:
+    return life.ask("POST", f"/revisions/{life.one(number)}/activate")
+
+
+def deactivate(life: Life, number: int) -> requests.Response:
+    return life.ask("POST", f"/revisions/{life.one(number)}/deactivate")
+
+
+def restart(life: Life, number: int) -> requests.Response:
+    return life.ask("POST", f"/revisions/{life.one(number)}/restart")
+
+
+def unknown_revision(life: Life, _: int) -> requests.Response:
+    return life.ask("GET", "/revisions/none")
+
+
+def look(life: Life, _: int) -> requests.Response:
+    return life.ask("GET")
+
+
+GOOD: list[Act] = [new_revision, all_to_one, shared, latest, tags, activate, deactivate, restart]
+BAD: list[Act] = [
+    *(taken_suffix, missing_image, bad_suffix, too_little, nobody_s, no_json, unknown_revision),
+    look,
+]
+REQUEST = st.tuples(st.sampled_from([*GOOD, *GOOD, *BAD]), st.integers(0, 200))
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(2) as made:
+        yield made
+
+
+@settings(
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@for_any(pairs=st.lists(st.tuples(REQUEST, REQUEST), min_size=4, max_size=10))
+def test_two_clients_may_ask_for_anything(
+    stage: Stage,
+    pool: ThreadPoolExecutor,
+    pairs: list[tuple[tuple[Act, int], tuple[Act, int]]],
+) -> None:
+    life = Life(stage)
+    for pair in pairs:
+        answers = list(pool.map(lambda one: one[0](life, one[1]), pair))
+
+        assert {answer.status_code // 100 for answer in answers} <= {2, 4}, answers
+        for answer in answers:
+            if answer.status_code >= 400:
+                assert set(answer.json()["error"]) >= {"code", "message"}
+        assert sum(_traffic(stage).values()) == 100
+        now = {name: item["createdTime"] for name, item in stage.scene.revisions().items()}
+        assert now.items() >= life.born.items(), "a revision was lost, or is another one"
+        life.born = now
+    stage.settle()
+    assert _apart(_operations(stage))
+    _users_agree(stage)
+
+
+def _traffic(stage: Stage) -> Counter[str]:
+    found: Counter[str] = Counter()
+    resource = stage.scene.resource()["properties"]
+    for entry in resource["configuration"]["ingress"]["traffic"]:
+        name = resource["latestReadyRevisionName"] if entry.get("latestRevision") else None
+        found[name or entry["revisionName"]] += entry["weight"]
+    return found
+
+
+def _operations(stage: Stage) -> list[tuple[float, float]]:
+    url = f"{stage.scene.environment['SANDBOX_URL']}/history"
+    told = requests.get(url, timeout=30, proxies={"http": ""}).json()["operations"]
+    mine = [one for one in told if one["app"] == stage.scene.app and one["took"] is not None]
+    return sorted((one["t"], one["t"] + one["took"]) for one in mine)
+
+
+def _apart(spans: list[tuple[float, float]]) -> bool:
+    """Whether none begins before the one before it ended, to the digits that are told."""
+    return all(end <= begin + 0.02 for (_, end), (begin, _) in itertools.pairwise(spans))
+
+
+def _users_agree(stage: Stage) -> None:
+    """Users are answered by the named ones that serve, and by nobody where none does."""
+    while any(
+        item["active"] and item["runningState"] in {"Processing", "Activating", "Degraded"}
+        for item in stage.scene.revisions().values()
+    ):
+        pass
+    weights = {name: weight for name, weight in _traffic(stage).items() if weight}
+    revisions = stage.scene.revisions()
+    serving = {
+        name
+        for name in weights
+        if revisions[name]["active"] and revisions[name]["runningState"] in SERVING
+    }
+    answered: Counter[str] = Counter()
+    for _ in range(40):
+        reply = stage.scene.session.get(f"{stage.url}/version", timeout=30)
+        answered[reply.json()["revision"] if reply.status_code == 200 else ""] += 1
+    refused = answered.pop("", 0)
+    assert set(answered) <= serving
+    assert (refused > 0) == (refused == 40) or serving != set(weights)
+    if serving == set(weights):
+        assert refused == 0
+        for name, weight in weights.items():
+            assert weight < 90 or answered[name] >= 24, "the odds against it are a million to one"
+    if not serving:
+        assert not answered
