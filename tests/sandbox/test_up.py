@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -58,15 +59,95 @@ def test_it_says_when_it_is_ready_and_leaves_nothing_behind(tmp_path: Path) -> N
     assert sorted(item.name for item in tmp_path.iterdir()) == ["sandbox.log"]
 
 
-def test_its_children_die_with_it_even_when_it_is_killed(tmp_path: Path) -> None:
+def _family(pid: int) -> set[int]:
+    """Return a process and all that it has started, directly or not."""
+    children: dict[int, list[int]] = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = file.read_text("utf-8").rpartition(")")[2].split()
+            children.setdefault(int(fields[1]), []).append(int(file.parent.name))
+    found, fresh = {pid}, [pid]
+    while fresh:
+        fresh = [child for one in fresh for child in children.get(one, [])]
+        found |= set(fresh)
+    return found
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def _with_an_app(tmp_path: Path) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     process, env = scene.start(tmp_path)
-    assert _listening(env["AZURE_REDIS_CONNECTION_STRING"])
+    found = scene.Scene(env, tmp_path)
+    found.make_repository()
+    found.create_app(found.seed_image("1"), "1")
+    return process, env
+
+
+def test_its_children_die_with_it_even_when_it_is_killed(tmp_path: Path) -> None:
+    process, env = _with_an_app(tmp_path)
+    family = _family(process.pid)
+    assert len(family) >= 4, "itself, Redis, the app, and who watches over them"
 
     process.kill()
     process.wait()
 
     assert _gone(env["AZURE_REDIS_CONNECTION_STRING"])
+    end = time.monotonic() + 20
+    while (left := [pid for pid in family if _alive(pid)]) and time.monotonic() < end:
+        time.sleep(0.02)
+    assert left == []
     scene.stop(process)
+
+
+def test_all_that_listens_listens_on_loopback_alone(tmp_path: Path) -> None:
+    process, _ = _with_an_app(tmp_path)
+    try:
+        own = set()
+        for pid in _family(process.pid):
+            for file in Path(f"/proc/{pid}/fd").iterdir():
+                with contextlib.suppress(OSError):
+                    own.add(str(file.readlink()))
+        listening = [
+            fields[1].rpartition(":")[0]
+            for table in ("tcp", "tcp6", "udp", "udp6")
+            for line in Path(f"/proc/net/{table}").read_text("utf-8").splitlines()[1:]
+            if (fields := line.split())[3] in {"0A", "07"} and f"socket:[{fields[9]}]" in own
+        ]
+    finally:
+        scene.stop(process)
+    assert len(listening) >= 3, "the front, Redis and the app"
+    assert set(listening) == {"0100007F"}, "127.0.0.1, as the kernel writes it"
+
+
+def test_no_file_is_written_outside_its_folder(tmp_path: Path) -> None:
+    outside, own = tmp_path / "outside", tmp_path / "own"
+    for folder in (outside, own):
+        folder.mkdir()
+    command = [sys.executable, "-m", "deploy_action", "sandbox", "up"]
+    command += ["--directory", str(own / "azure"), "--env-file", str(own / "env")]
+    names = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "AZURE_CONFIG_DIR")
+    process = subprocess.Popen(
+        command, cwd=scene.ROOT, env={**os.environ, **dict.fromkeys(names, str(outside))}
+    )
+    try:
+        while not (own / "env").exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        env = dict(line.split("=", 1) for line in (own / "env").read_text("utf-8").splitlines())
+        found = scene.Scene(env, own)
+        found.make_repository()
+        found.create_app(found.seed_image("1"), "1")
+        requests.get(f"{env['SANDBOX_URL']}/history", timeout=30, proxies={"http": ""})
+        at_work = list(outside.rglob("*"))
+    finally:
+        scene.stop(process)
+    assert at_work == []
+    assert list(outside.rglob("*")) == []
 
 
 def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:

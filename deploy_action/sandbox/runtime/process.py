@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from deploy_action.sandbox.seams import Image
 from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
 
 _LOOPBACK: Final = "127.0.0.1"
+_SITE: Final = str(Path(__file__).with_name("loopback"))
 
 
 class ProcessReplica:
@@ -100,10 +102,12 @@ class ProcessRuntime:
         argv = words.argv(argv_of(image, command, arguments), cwd)
         wanted = environment.get("PORT", image.environment.get("PORT", str(target_port)))
         ports = _ports(elsewhere=wanted != str(target_port))
+        inner = words.environment(image.environment, environment, home)
         variables = {
             "HOSTNAME": name,
-            **words.environment(image.environment, environment, home),
+            **inner,
             "PORT": str(ports[-1].number),
+            "PYTHONPATH": os.pathsep.join([_SITE, *filter(None, [inner.get("PYTHONPATH")])]),
         }
         try:
             child = await start_child(argv, leash=self._leash, cwd=cwd, environment=variables)
