@@ -75,6 +75,11 @@ def sandbox() -> None:
     "--location-only", is_flag=True, help="Answer as Azure did until 2024: no Azure-AsyncOperation."
 )
 @click.option(
+    "--silent-suffix",
+    is_flag=True,
+    help="Answer as Azure did in 2023: a revision suffix that is taken deploys nothing, silently.",
+)
+@click.option(
     "--registry",
     type=click.Choice(["embedded", "debian"]),
     default="embedded",
@@ -99,6 +104,7 @@ def up(  # noqa: PLR0917  options of one command
     clock: float,
     retry_after: int | None,
     location_only: bool,
+    silent_suffix: bool,
     registry: str,
     faults_file: Path | None,
     let_through: bool,
@@ -124,6 +130,7 @@ def up(  # noqa: PLR0917  options of one command
             factor=clock,
             retry_after_s=retry_after,
             status_url=not location_only,
+            silent_suffix=silent_suffix,
             faults=faults,
             let_through=let_through,
             debian_registry=registry == "debian",

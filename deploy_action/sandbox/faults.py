@@ -7,6 +7,8 @@ A fault is one mapping, in a YAML or JSON list:
 ``method``    ``GET``, ``PATCH`` … (default any)
 ``path``      glob on the path, no case (default ``*``)
 ``revision``  glob on the revision that was picked to answer; only requests of an app's users
+``change``    glob on what a write changes: ``template``, ``traffic``, ``configuration``, ``tags``,
+              ``app`` (a PUT), ``deletion``, ``activate``, ``deactivate``, ``restart``
 ``times``     which of the matching requests: ``1``, ``2-4``, ``3-`` (default all)
 ``percent``   how many of those, by chance with a fixed seed (default 100)
 ``delay``     seconds to wait first, scaled by the clock
@@ -24,7 +26,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -45,6 +47,7 @@ class Fault:
     method: str = "*"
     path: str = "*"
     revision: str = ""
+    change: str = ""
     times: tuple[int, int | None] = (1, None)
     percent: float = 100.0
     delay: float = 0.0
@@ -85,6 +88,7 @@ class Fault:
             method=str(given.get("method", "*")).upper(),
             path=str(given.get("path", "*")).lower(),
             revision=str(given.get("revision", "")),
+            change=str(given.get("change", "")),
             times=_times(given.get("times")),
             percent=float(given.get("percent", 100)),
             delay=float(given.get("delay") or 0),
@@ -99,10 +103,13 @@ class Fault:
             name=str(given.get("name") or ""),
         )
 
-    def meets(self, host: str, method: str, path: str, revision: str) -> bool:
+    def meets(
+        self, host: str, method: str, path: str, revision: str, changes: Collection[str]
+    ) -> bool:
         """Whether it is about this request at all."""
         return (
-            bool(self.revision) == bool(revision)
+            (not self.change or any(fnmatchcase(one, self.change) for one in changes))
+            and bool(self.revision) == bool(revision)
             and fnmatchcase(host, self.host)
             and fnmatchcase(method, self.method)
             and fnmatchcase(path.lower(), self.path)
@@ -147,10 +154,22 @@ class Faults:
         """Return each fault's name, how often it was met, has happened, and holds one now."""
         return [{name: getattr(one, name) for name in _TOLD} for one in self._faults]
 
-    def strike(self, host: str, method: str, path: str, revision: str = "") -> Fault | None:
+    @property
+    def about_changes(self) -> bool:
+        """Whether any asks what a write changes."""
+        return any(one.change for one in self._faults)
+
+    def strike(
+        self,
+        host: str,
+        method: str,
+        path: str,
+        revision: str = "",
+        changes: Collection[str] = (),
+    ) -> Fault | None:
         """Return what goes wrong with this request, and count it."""
         for fault in self._faults:
-            if not fault.meets(host, method, path, revision):
+            if not fault.meets(host, method, path, revision, changes):
                 continue
             fault.matched += 1
             first, last = fault.times

@@ -7,6 +7,7 @@ certificate for that name. Requests without a proxy's form are for the sandbox i
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -17,6 +18,7 @@ from deploy_action.sandbox.faults import Fault, Faults
 from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.tunnel import Tunnel, open_way
 from deploy_action.sandbox.world import DOOM, Clock
+from deploy_action.sandbox.world.change import what_changes
 
 _LOOK_S = 0.01
 _LONGEST_HEAD = 64 * 1024
@@ -96,7 +98,8 @@ class Front:
         self, host: str, service: Service, request: web.BaseRequest
     ) -> web.StreamResponse:
         """Let the service answer, unless something is to go wrong."""
-        fault = self._faults.strike(host, request.method, request.path)
+        changes = await _changes(request) if self._faults.about_changes else ()
+        fault = self._faults.strike(host, request.method, request.path, changes=changes)
         if fault is None:
             return await service.handle(request)
         await self._clock.sleep(fault.delay)
@@ -124,6 +127,24 @@ class Front:
                 await asyncio.sleep(_LOOK_S)
         finally:
             fault.holding -= 1
+
+
+async def _changes(request: web.BaseRequest) -> tuple[str, ...]:
+    """Return what a write to Resource Manager changes, in the words of a fault's ``change``."""
+    match request.method:
+        case "PATCH":
+            try:
+                body = json.loads(await request.read())
+            except ValueError:
+                return ()
+            return tuple(what_changes(body)) if isinstance(body, dict) else ()
+        case "PUT":
+            return ("app",)
+        case "DELETE":
+            return ("deletion",)
+        case "POST":
+            return (request.path.rpartition("/")[2].lower(),)
+    return ()
 
 
 def _connected(request: web.BaseRequest) -> bool:

@@ -53,6 +53,7 @@ class Options:
         factor: real seconds for one of Azure's.
         retry_after_s: what polling answers ask to wait; None scales Azure's 15 seconds.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` beside ``Location``.
+        silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
         faults: what goes wrong on purpose; `faults` has the fields.
         let_through: whether hosts that are not Azure's are reached for real.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
@@ -62,6 +63,7 @@ class Options:
     factor: float
     retry_after_s: int | None = None
     status_url: bool = True
+    silent_suffix: bool = False
     faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
     let_through: bool = False
@@ -124,6 +126,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         images=registry,
         runtime=runtime,
         clock=clock,
+        silent_suffix=options.silent_suffix,
     )
     stack.push_async_callback(world.close)
     log = RequestLog()

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.stage import Stage
+from deploy_action.sandbox.scene import REGISTRY
+from deploy_action.sandbox.world.clock import INSTANT
+from tests.stage import VERSION, Stage
 
 GROUP, APP, FIRST = "{group}", "{app}", "{first}"
 NO_SUCH = "{group}/providers/Microsoft.App/containerApps/nobody"
@@ -31,6 +33,7 @@ class Row:
         body: what is sent.
         headers: header names and a text that each must contain.
         says: texts that the answer's body must contain.
+        keys: names that an object of the answer must have, by the path to it.
         about: what differs from an ordinary signed-in request.
     """
 
@@ -41,6 +44,7 @@ class Row:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     says: tuple[str, ...] = ()
+    keys: Mapping[str, str] = field(default_factory=dict)
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -50,6 +54,104 @@ def _traffic(*entries: Mapping[str, Any]) -> dict[str, Any]:
 
 ROWS = [
     Row("the app is shown", "GET", APP, 200, says=('"type": "Microsoft.App/containerApps"',)),
+    Row(
+        "the app's keys",
+        "GET",
+        APP,
+        200,
+        keys={
+            "": "id name type location systemData identity properties",
+            "systemData": "createdBy createdByType createdAt lastModifiedBy lastModifiedByType "
+            "lastModifiedAt",
+            "properties": "provisioningState runningStatus environmentId managedEnvironmentId "
+            "workloadProfileName outboundIpAddresses latestRevisionName latestReadyRevisionName "
+            "latestRevisionFqdn customDomainVerificationId eventStreamEndpoint "
+            "delegatedIdentities configuration template",
+            "properties.configuration": "secrets activeRevisionsMode registries ingress dapr "
+            "runtime maxInactiveRevisions service identitySettings",
+            "properties.configuration.ingress": "fqdn external targetPort exposedPort transport "
+            "allowInsecure traffic customDomains ipSecurityRestrictions corsPolicy "
+            "clientCertificateMode stickySessions additionalPortMappings",
+            "properties.template": "revisionSuffix terminationGracePeriodSeconds initContainers "
+            "volumes serviceBinds containers scale",
+            "properties.template.scale": "minReplicas maxReplicas cooldownPeriod pollingInterval "
+            "rules",
+        },
+    ),
+    Row(
+        "a revision's keys",
+        "GET",
+        APP + "/revisions/" + FIRST,
+        200,
+        keys={
+            "": "id name type properties",
+            "properties": "createdTime fqdn template active replicas trafficWeight healthState "
+            "provisioningState runningState",
+        },
+    ),
+    Row(
+        "versions and request numbers are told",
+        "GET",
+        APP,
+        200,
+        headers={
+            "api-supported-versions": "2025-07-01",
+            "x-ms-request-id": "",
+            "x-ms-correlation-request-id": "",
+        },
+    ),
+    Row(
+        "a new app is answered as it was asked for, in progress and unnamed",
+        "PUT",
+        GROUP + "/providers/Microsoft.App/containerApps/{app_name}-two",
+        201,
+        {
+            "location": "eastus",
+            "properties": {
+                "environmentId": "{environment}",
+                "configuration": {
+                    "activeRevisionsMode": "single",
+                    "ingress": {"external": True, "targetPort": 8000, "transport": "auto"},
+                },
+                "template": {"containers": [{"image": "{image}"}]},
+            },
+        },
+        headers={
+            "Azure-AsyncOperation": "containerappOperationStatuses/",
+            "x-ms-async-operation-timeout": "PT15M",
+            "x-ms-ratelimit-remaining-subscription-resource-requests": "499",
+        },
+        says=(
+            '"provisioningState": "InProgress"',
+            '"latestRevisionName": ""',
+            '"activeRevisionsMode": "Single"',
+            '"transport": "Auto"',
+            '"location": "East US"',
+            '"traffic": [{"weight": 100, "latestRevision": true}]',
+            'Z", "lastModifiedBy"',
+        ),
+    ),
+    Row(
+        "while it is made nothing else may be changed",
+        "PATCH",
+        GROUP + "/providers/Microsoft.App/containerApps/{app_name}-slow",
+        409,
+        {"tags": {"a": "b"}},
+        says=(
+            '"ContainerAppOperationInProgress"',
+            "because there is an active provisioning operation in progress.",
+        ),
+    ),
+    Row(
+        "a deletion is accepted with one address",
+        "DELETE",
+        GROUP + "/providers/Microsoft.App/containerApps/{app_name}-three",
+        202,
+        headers={
+            "Location": "containerappOperationResults/",
+            "x-ms-ratelimit-remaining-subscription-deletes": "",
+        },
+    ),
     Row("paths have no case", "GET", "{APP}", 200, says=('"provisioningState": "Succeeded"',)),
     Row(
         "an app that is not there",
@@ -190,6 +292,7 @@ ROWS = [
         "POST",
         APP + "/revisions/" + FIRST + "/activate",
         200,
+        headers={"x-ms-ratelimit-remaining-subscription-writes": ""},
         says=('"Activate succeeded"',),
     ),
     Row(
@@ -249,21 +352,47 @@ def test_resource_manager_answers_as_recorded(row: Row, live: Stage) -> None:
             "{group}": scene.group_path,
             "{first}": live.first,
             "{app_name}": scene.app,
+            "{environment}": live.scene.resource()["properties"]["environmentId"],
+            "{image}": f"{REGISTRY}.azurecr.io/{scene.app}:{VERSION}",
             "{subscription}": scene.environment["AZURE_SUBSCRIPTION_ID"],
         }.items():
             text = text.replace(key, value)
         return text
 
     live.settle()
+    _beside(live, row)
     body = json.loads(filled(json.dumps(row.body))) if row.body is not None else None
 
     reply = scene.ask(row.method, filled(row.path), body, **row.about)
+    live.clock(factor=INSTANT)
 
     assert reply.status_code == row.status, reply.text
     for name, text in row.headers.items():
         assert text in reply.headers[name]
     for text in row.says:
         assert filled(text) in reply.text
+    for path, names in row.keys.items():
+        found = reply.json()
+        for part in filter(None, path.split(".")):
+            found = found[part]
+        assert set(found) >= set(names.split()), path
+
+
+def _beside(live: Stage, row: Row) -> None:
+    """Make the other app that a row is about; the slow one's operation lasts."""
+    name = row.path.rpartition("}-")[2]
+    if name not in {"slow", "three"}:
+        return
+    if name == "slow":
+        live.clock(factor=1.0)
+    path, stored = f"{live.scene.path}-{name}", live.scene.resource()
+    wanted = {key: stored[key] for key in ("location", "properties")}
+    wanted["properties"]["configuration"]["ingress"].pop("traffic")
+    wanted["properties"]["template"]["revisionSuffix"] = ""
+    assert live.scene.ask("PUT", path, wanted).status_code == 201
+    if name == "three":
+        while live.scene.ask("GET", path).json()["properties"]["provisioningState"] != "Succeeded":
+            pass
 
 
 @pytest.fixture(scope="module")

@@ -84,6 +84,19 @@ def test_an_accepted_operation_can_end_badly(stage_with_faults: Stage) -> None:
     assert stage.scene.resource()["properties"]["provisioningState"] == "Canceled"
 
 
+def test_a_fault_can_be_about_one_kind_of_change(stage_with_faults: Stage) -> None:
+    stage = stage_with_faults
+    path = f"*/{stage.scene.app}"
+    _script(stage, {"path": path, "change": "traffic", "status": 503})
+    split = [{"revisionName": stage.first, "weight": 100}]
+    traffic = {"properties": {"configuration": {"ingress": {"traffic": split}}}}
+
+    assert stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "b"}}).status_code == 202
+    stage.settle()
+    assert stage.scene.ask("PATCH", stage.scene.path, traffic).status_code == 503
+    assert stage.tags() == {"a": "b"}
+
+
 def test_the_app_can_fail_for_some_of_its_users(stage_with_faults: Stage) -> None:
     stage = stage_with_faults
     _script(stage, {"revision": stage.first, "path": "/version", "percent": 25, "status": 500})

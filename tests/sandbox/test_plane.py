@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -251,3 +252,27 @@ def test_the_app_is_told_where_a_request_came_from(app: Scene, url: str) -> None
     assert len(fields["x-request-id"]) == 32
     assert "x-mine" not in fields
     assert "x-two" in fields
+
+
+def test_a_deactivated_revision_lets_running_requests_through_and_no_new_ones(
+    app: Scene, tmp_path: Path
+) -> None:
+    leaving = Scene(app.environment, tmp_path, "leaving")
+    url = leaving.create_app("wellintakeregistry.azurecr.io/talkative:1", "1")
+    wire = Wire(leaving, url)
+    wire.say("GET /endless")
+    wire.hear(b"x")
+    [name] = leaving.revisions()
+    assert leaving.ask("POST", f"{leaving.path}/revisions/{name}/deactivate").ok
+    at_once = leaving.revisions()[name]
+    refused = leaving.session.get(f"{url}/health/ready", timeout=30).status_code
+    more = sum(len(wire.socket.recv(65_536)) for _ in range(100))
+    wire.socket.close()
+    _until(lambda: leaving.revisions()[name]["runningState"] == "Stopped")
+    gone = leaving.revisions()[name]
+    leaving.ask("DELETE", leaving.path)
+
+    assert (at_once["active"], at_once["runningState"]) == (False, "Deprovisioning")
+    assert refused in {404, 503}
+    assert more > 100_000, "what was running goes on"
+    assert (gone["replicas"], "lastActiveTime" in gone) == (0, True)

@@ -300,3 +300,30 @@ def test_entra_refuses_with_its_own_numbers(
     assert refused.status_code in {400, 401}
     assert refused.json()["error_description"].startswith(f"{number}: ")
     assert refused.json()["error_codes"] == [int(number.removeprefix("AADSTS"))]
+
+
+def test_at_its_most_replicas_a_healthy_revision_has_another_name_for_it(stage: Stage) -> None:
+    wanted = _template(stage, "wide")
+    wanted["properties"]["template"]["scale"] = {"minReplicas": 2, "maxReplicas": 2}
+    _changed(stage, wanted)
+    found = _until(lambda: _revision(stage, "wide"), lambda item: item["healthState"] == "Healthy")
+    answers = {
+        stage.scene.session.get(f"https://{found['fqdn']}/version", timeout=30).status_code
+        for _ in range(10)
+    }
+
+    assert (found["runningState"], found["replicas"]) == ("RunningAtMaxScale", 2)
+    assert answers == {200}
+
+
+def test_inactive_revisions_beyond_the_limit_are_forgotten_oldest_first(stage: Stage) -> None:
+    limit = {"properties": {"configuration": {"maxInactiveRevisions": 1}}}
+    _changed(stage, limit)
+    for suffix in ("two", "three", "four"):
+        _changed(stage, _template(stage, suffix, args=[suffix]))
+    names = [f"{stage.scene.app}--{suffix}" for suffix in ("two", "three")]
+    for name in names:
+        stage.scene.ask("POST", f"{stage.scene.path}/revisions/{name}/deactivate")
+
+    kept = list(stage.scene.revisions())
+    assert kept == [stage.first, names[1], f"{stage.scene.app}--four"]

@@ -233,3 +233,28 @@ def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
     assert process.wait(20) == 0
     assert not Path(env["SANDBOX_DIRECTORY"]).exists()
     scene.stop(process)
+
+
+def test_azure_as_it_was_until_2024_can_be_had_too(tmp_path: Path) -> None:
+    """One polling address; a suffix that is taken is accepted, and deploys nothing."""
+    process, env = scene.start(tmp_path, "--location-only", "--silent-suffix")
+    try:
+        found = scene.Scene(env, tmp_path)
+        found.make_repository()
+        found.create_app(found.seed_image("1"), "1")
+        [old] = found.revisions().values()
+        containers = [{**old["template"]["containers"][0], "args": ["something", "else"]}]
+        template = {"revisionSuffix": "first", "containers": containers}
+        reply = found.ask("PATCH", found.path, {"properties": {"template": template}})
+        while (state := found.resource()["properties"])["provisioningState"] == "InProgress":
+            pass
+        names = list(found.revisions())
+    finally:
+        scene.stop(process)
+
+    assert reply.status_code == 202
+    assert "Location" in reply.headers
+    assert "Azure-AsyncOperation" not in reply.headers
+    assert state["provisioningState"] == "Succeeded"
+    assert state["template"]["containers"][0]["args"] == ["something", "else"]
+    assert names == [f"{found.app}--first"]

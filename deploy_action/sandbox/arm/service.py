@@ -26,6 +26,8 @@ from deploy_action.sandbox.world.refusals import (
 )
 
 _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
+_VERSIONS: Final = "2022-03-01, 2023-05-01, 2024-03-01, 2025-01-01, 2025-07-01, 2026-01-01"
+_LEFT: Final = "x-ms-ratelimit-remaining-subscription-"
 _RESOURCE_TYPES: Final = ("containerApps", "managedEnvironments", "jobs", "operations")
 
 
@@ -80,6 +82,8 @@ class Arm:
             response.headers.setdefault("x-ms-request-id", secrets.token_hex(16))
             response.headers.setdefault("x-ms-correlation-request-id", secrets.token_hex(16))
             response.headers.setdefault("Cache-Control", "no-cache")
+            if "/microsoft.app/" in request.path.lower():
+                response.headers.setdefault("api-supported-versions", _VERSIONS)
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -211,10 +215,12 @@ class Arm:
                 operation, self._subscription, _version(request)
             ),
             "Retry-After": str(self._retry_after_s),
-            "x-ms-ratelimit-remaining-subscription-resource-requests": "499",
+            f"{_LEFT}resource-requests": "499",
             **_TIMEOUT,
         }
         shown = views.app(app, resource=operation.asked)
+        for moment in ("createdAt", "lastModifiedAt"):
+            shown["systemData"][moment] += "Z"  # recorded: in the answer to PUT alone
         return web.json_response(shown, status=201, headers=headers)
 
     async def _patch(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
@@ -227,6 +233,7 @@ class Arm:
             return web.Response(status=204)
         headers = self._polling(accepted[1], request)
         headers.pop("Azure-AsyncOperation", None)
+        headers[f"{_LEFT}deletes"] = "14999"
         return web.Response(status=202, headers=headers)
 
     def _polling(self, operation: Operation, request: web.BaseRequest) -> dict[str, str]:
@@ -234,7 +241,7 @@ class Arm:
         headers = {
             "Location": self._addresses.result(operation, own, version),
             "Retry-After": str(self._retry_after_s),
-            "x-ms-ratelimit-remaining-subscription-resource-requests": "499",
+            f"{_LEFT}resource-requests": "499",
             **_TIMEOUT,
         }
         if self._status_url:
@@ -381,4 +388,4 @@ def _listed(items: Sequence[Mapping[str, Any]]) -> web.Response:
 
 
 def _done(text: str) -> web.Response:
-    return web.json_response(text)
+    return web.json_response(text, headers={f"{_LEFT}writes": "1199"})

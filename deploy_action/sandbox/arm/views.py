@@ -58,7 +58,7 @@ def app(item: App, *, resource: Mapping[str, Any] | None = None) -> dict[str, An
             "createdAt": created,
             "lastModifiedBy": "00000000-0000-0000-0000-000000000000",
             "lastModifiedByType": "Application",
-            "lastModifiedAt": created,
+            "lastModifiedAt": ticks(item.modified),
         },
         **({"tags": stored["tags"]} if stored.get("tags") else {}),
         "properties": {

@@ -1,4 +1,4 @@
-"""Where replicas run: ordinary processes, or containers of a Docker engine."""
+"""Where replicas run: ordinary processes of this machine."""
 
 from deploy_action.sandbox.runtime.process import ProcessReplica, ProcessRuntime
 

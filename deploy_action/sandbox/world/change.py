@@ -241,8 +241,8 @@ def _without_nothing(value: Any) -> Any:
     return value
 
 
-def in_words(body: Mapping[str, Any]) -> str:
-    """Say what a merge patch is about, such as "template, traffic, tags"."""
+def what_changes(body: Mapping[str, Any]) -> list[str]:
+    """Name what a merge patch is about: template, traffic, configuration, tags."""
     properties = body.get("properties") or {}
     configuration = properties.get("configuration") or {}
     ingress = configuration.get("ingress") or {}
@@ -252,4 +252,4 @@ def in_words(body: Mapping[str, Any]) -> str:
         "configuration": bool(set(configuration) - {"ingress"} or set(ingress) - {"traffic"}),
         "tags": "tags" in body,
     }
-    return ", ".join(name for name, there in named.items() if there) or "nothing"
+    return [name for name, there in named.items() if there]

@@ -145,8 +145,12 @@ class App:
     operation: Operation | None = None
     latest: str = ""
     latest_ready: str = ""
+    modified: datetime = field(init=False)
     verification: str = field(default_factory=lambda: secrets.token_hex(32).upper())
     answered: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+
+    def __post_init__(self) -> None:
+        self.modified = self.created
 
     @property
     def configuration(self) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any, Final
 
 from deploy_action.sandbox.seams import Backend, ImageNotFound, Images, Refusal, Runtime
-from deploy_action.sandbox.world.change import checked, effective, in_words, merged
+from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
@@ -52,6 +52,7 @@ class World:
         runtime: where replicas run.
         clock: scales delays.
         seed: of the routing's chance.
+        silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
     """
 
     def __init__(
@@ -62,12 +63,14 @@ class World:
         runtime: Runtime,
         clock: Clock,
         seed: int = 0,
+        silent_suffix: bool = False,
     ) -> None:
         self.environments = {item.id.lower(): item for item in environments}
         self.groups = {item.group.lower(): item.group for item in self.environments.values()}
         self.apps: dict[tuple[str, str], App] = {}
         self.operations: dict[str, Operation] = {}
         self.clock = clock
+        self._silent_suffix = silent_suffix
         self._images = images
         self._chance = random.Random(seed)  # noqa: S311  traffic is split, nothing is kept secret
         self._tasks: set[asyncio.Task[None]] = set()
@@ -151,7 +154,7 @@ class World:
         wanted = checked(app.name, merged(app.resource, body), app.resource, app.revisions)
         template = "template" in (body.get("properties") or {})
         length = PATCH_TEMPLATE if template else PATCH_CONFIGURATION
-        return app, self._begin(app, wanted, length, in_words(body))
+        return app, self._begin(app, wanted, length, ", ".join(what_changes(body)))
 
     def delete(self, group: str, name: str) -> tuple[App, Operation] | None:
         """Accept a deletion; None if there is no such app.
@@ -218,7 +221,7 @@ class World:
     def _begin(self, app: App, wanted: dict[str, Any], length: Spread, what: str) -> Operation:
         operation = self._operation(app, what)
         operation.asked = wanted
-        app.state = "InProgress"
+        app.state, app.modified = "InProgress", operation.started
         before = app.template if app.born else None
         self._spawn(self._carry_out(app, operation, wanted, before, length))
         return operation
@@ -262,7 +265,10 @@ class World:
         suffix = str(template.get("revisionSuffix") or f"{app.born + 1:07d}")
         name = f"{app.name}--{suffix}"
         if name in app.revisions:
-            return suffix_taken(app.name, suffix)
+            if not self._silent_suffix:
+                return suffix_taken(app.name, suffix)
+            app.resource = wanted
+            return None
         for container in template["containers"]:
             try:
                 await self._images.resolve(container["image"])
