@@ -18,6 +18,7 @@ from deploy_action.errors import DeployError
 from deploy_action.rollout import journal, retire
 from deploy_action.rollout.image import Images
 from deploy_action.rollout.observe import observe, observe_free
+from deploy_action.rollout.refresh import Refresh
 from deploy_action.rollout.shift import Shift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.version import Versioning
@@ -53,20 +54,21 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     bundle.stopping.limit(settings.time_limit)
     with record.phase(Phase.PLAN):
         seen = observe_free(app, bundle.run, wait_s=settings.lock_wait, say=record.say)
-        plan = _plan(settings, versioning, record, seen)
+        check_journal(seen)
+        refresh.check(seen.app.fqdn)
+        plan = _plan(settings, versioning, record, seen, refresh)
         images.check()
-        refresh.check(plan.app.fqdn)
     if settings.dry_run:
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
         if plan.left_behind:
             journal.settle(app, plan.left_behind, record)
-            plan = _plan(settings, versioning, record, observe(app, bundle.run))
+            plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
         if plan.convert:
             app.write_mode("Multiple", plan.pinned)
             record.say(f"revision mode is Multiple now, traffic {plan.pinned}")
-            plan = _plan(settings, versioning, record, observe(app, bundle.run))
+            plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
 
     keeper = journal.Keeper(app, plan)
     shift = Shift(
@@ -172,13 +174,17 @@ def _close(keeper: journal.Keeper, record: Record) -> None:
 
 
 def _plan(
-    settings: Settings, versioning: Versioning | None, record: Record, seen: Observed
+    settings: Settings,
+    versioning: Versioning | None,
+    record: Record,
+    seen: Observed,
+    refresh: Refresh,
 ) -> Plan:
     """Decide, and say what was decided."""
     left_behind = check_journal(seen)
     bump, version = None, ""
     if versioning:
-        bump, version = versioning.decide(seen.revisions)
+        bump, version = versioning.decide(seen.revisions, refresh.remembered())
     plan = make_plan(settings, seen, bump=bump, version=version, left_behind=left_behind)
     for line in plan.lines():
         record.say(line)

@@ -22,3 +22,7 @@ class Run:
     commit: str = ""
     branch: str = ""
     actor: str = ""
+
+    def is_try_of(self, other: str) -> bool:
+        """Whether *other* is the id of this run, or of another attempt at it."""
+        return self.id.partition(".")[0] == other.partition(".")[0]

@@ -77,8 +77,12 @@ class Version:
                 )
         return cls(numbers, ".".join(map(str, numbers)))
 
-    def raised(self, part: Part) -> Version:
+    def raised(self, part: Part, *, carry: bool = False) -> Version:
         """Return the next version in which *part* is one higher and all after it are zero.
+
+        Args:
+            part: what is raised.
+            carry: whether a part at its highest number raises the one before it instead.
 
         Raises:
             InputError: the part cannot be raised any more.
@@ -86,6 +90,8 @@ class Version:
         >>> str(Version.parse("1.3.0.2").raised(Part.BUILD))
         '1.3.0.3'
         """
+        if carry and self.parts[part.value] == HIGHEST_PART and part.value:
+            return self.raised(Part(part.value - 1), carry=True)
         kept = self.parts[: part.value]
         zeros = (0,) * (PARTS - part.value - 1)
         return Version.of((*kept, self.parts[part.value] + 1, *zeros))

@@ -99,6 +99,18 @@ class Refresh:
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
+    def remembered(self) -> tuple[str, str]:
+        """Return the version that the cache was told last and the run that told it, or nothing."""
+        if self.cache is None or self._breaker.failures:
+            return "", ""
+        try:
+            told = json.loads(self.cache.get(CURRENT_KEY) or "{}")
+        except (DeployError, ValueError):
+            return "", ""
+        if not isinstance(told, dict):
+            return "", ""
+        return str(told.get("version") or ""), str(told.get("run") or "")
+
     def clear(self, moment: str, serving: str = "") -> str:
         """Clear the patterns; returns how it went, in words.
 

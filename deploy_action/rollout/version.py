@@ -45,11 +45,18 @@ class Versioning:
     run: Run
     _checkout: Checkout | None = field(default=None, init=False)
 
-    def decide(self, revisions: Sequence[Revision]) -> tuple[Bump | None, str]:
+    def decide(
+        self, revisions: Sequence[Revision], remembered: tuple[str, str] = ("", "")
+    ) -> tuple[Bump | None, str]:
         """Return how the manifest changes, or None, and the version that the candidate carries.
 
-        The new version is above the checkout's and above every one that any revision ever carried,
-        inactive ones too (promise V1).
+        The new version is above the checkout's, above every one that any revision ever carried,
+        inactive ones too, and above the one that the cache remembers (promise V1). Those of earlier
+        attempts at this run do not count: what is tried again takes the same number.
+
+        Args:
+            revisions: all that there are.
+            remembered: the version that the cache was told last, and the run that told it.
 
         Raises:
             InputError: the manifest is missing or unfit.
@@ -61,7 +68,9 @@ class Versioning:
             return None, str(current)
         if self.publish_it:
             self._check_way()
-        target = next_above(current, highest(_carried(revisions)), Part[self.part.name])
+        carried = [(one.provenance.version, one.provenance.run) for one in revisions]
+        floor = highest(_versions([*carried, remembered], self.run))
+        target = next_above(current, floor, Part[self.part.name])
         bump = manifest.plan(content, file=self.path, target=target)
         return bump, str(bump.new)
 
@@ -148,13 +157,13 @@ class Versioning:
         return branch
 
 
-def _carried(revisions: Sequence[Revision]) -> list[Version]:
-    """Return every version that a revision carries; what is no version does not count."""
+def _versions(carried: Sequence[tuple[str, str]], run: Run) -> list[Version]:
+    """Return the versions that other runs gave out; what is no version does not count."""
     found = []
-    for revision in revisions:
-        if revision.provenance.version:
+    for text, given_by in carried:
+        if text and not (given_by and run.is_try_of(given_by)):
             try:
-                found.append(Version.parse(revision.provenance.version))
+                found.append(Version.parse(text))
             except InputError:
                 continue
     return found

@@ -42,8 +42,8 @@ def resource(address: str, *, id_: str = "Page.Url") -> str:
 
 def raised(text: str, *, encoding: str = "utf-8", **about: object) -> str:
     """Plan the next version; return the new text, or fail with the refusal."""
-    part = about.pop("part", Part.BUILD)
-    assert isinstance(part, Part)
+    part = about.pop("part", None)
+    assert part is None or isinstance(part, Part)
     bump = manifest.plan(text.encode(encoding), file="addin/manifest.xml", part=part)
     return bump.after.decode(encoding)
 
@@ -346,7 +346,7 @@ def test_big_endian_with_a_mark_is_read_too() -> None:
         (with_("<a/>" * 20_001).encode(), "too many elements"),
         (b"<a>" * 200_000, "is no Office add-in manifest|nested too deeply"),
         (b"<manifest package='com.example'/>", "is no Office add-in manifest: its root is"),
-        (b'{"manifestVersion": "1.17", "version": "1.0.0"}', "unified manifest in JSON"),
+        (b'{"manifestVersion": "1.17"}', "is no Office manifest"),
         (BASE.replace("  <Version>1.3.0.2</Version>\n", "").encode(), "has no Version"),
         (BASE.replace("<Id>", "<Version>1.0</Version><Id>").encode(), "has two Versions"),
         (BASE.replace("<Version>1.3.0.2</Version>", "<Version/>").encode(), "empty Version"),

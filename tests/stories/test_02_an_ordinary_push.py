@@ -27,6 +27,33 @@ def test_the_second_push_goes_on_from_the_first(stage: Stage) -> None:
     assert stage.on_branch("rev-list", "--count", "main") == "5"
 
 
+def test_a_run_that_is_tried_again_takes_the_same_number(stage: Stage) -> None:
+    stage.push_sick()
+    stage.variables = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "1"}
+    first = stage.run(**MANIFEST, gate_timeout="3s")
+    stage.variables = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "2"}
+    second = stage.run(**MANIFEST, gate_timeout="3s")
+    stage.variables = {"GITHUB_RUN_ID": "4712"}
+    other = stage.run(**MANIFEST, gate_timeout="3s")
+
+    assert first.exit_code == second.exit_code == other.exit_code == 4
+    assert first.outputs["version"] == second.outputs["version"] == "1.3.0.3"
+    assert first.outputs["revision"] != second.outputs["revision"]
+    assert other.outputs["version"] == "1.3.0.4", "what another run gave out is not given again"
+
+
+def test_the_version_is_above_what_the_cache_remembers(stage: Stage) -> None:
+    """As when all revisions of a lost app, and the branch too, have forgotten."""
+    stage.push_better()
+    with stage.scene.cache() as cache:
+        cache.set("deployment:current", '{"version": "1.3.0.40", "run": "99.1"}')
+    run = stage.run(**MANIFEST)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["version"] == "1.3.0.41"
+    assert stage.serves()["version"] == "1.3.0.41"
+
+
 def test_the_cache_is_cleared_before_and_after_and_told_what_serves(stage: Stage) -> None:
     stage.push_better()
     stage.scene.fill_cache()

@@ -1,9 +1,11 @@
 """The add-in's manifest: its version and its own pages' addresses, read and raised byte-exactly.
 
-Bytes are edited, never re-serialised: every writer of XML that was tried changed something else,
-too (facts: manifest, section 4). The rules are those of section 5 there.
+Bytes are edited, never re-serialised: every writer of XML and JSON that was tried changed something
+else, too. Both kinds are taken: the add-in only manifest in XML and the unified one in JSON.
 """
 
 from deploy_action.core.manifest.edit import Bump, Edit, Manifest, Note, plan, read
+from deploy_action.core.manifest.model import Form
+from deploy_action.core.manifest.rules import Match, Rules, UrlMode
 
-__all__ = ["Bump", "Edit", "Manifest", "Note", "plan", "read"]
+__all__ = ["Bump", "Edit", "Form", "Manifest", "Match", "Note", "Rules", "UrlMode", "plan", "read"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from xml.parsers import expat
 
+from deploy_action.core.manifest.model import Address, Form, Scan, Span
 from deploy_action.errors import InputError, Place
 
 _SEPARATOR = "|"
@@ -20,69 +20,11 @@ _ROOTS = {
 }
 _BASIC = "http://schemas.microsoft.com/office/officeappbasictypes/1.0"
 _SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"
+_TYPE = "http://www.w3.org/2001/XMLSchema-instance|type"
 _DEEPEST, _MOST_ELEMENTS = 64, 20_000
 _ATTRIBUTE = re.compile(rb"""\s([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')""")
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
 _BASE = ("SourceLocation", "IconUrl", "HighResolutionIconUrl")
-_HELP = {"LearnMoreUrl", "MoreInfoUrl"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A value: where it begins, how it is written, and what it means.
-
-    Args:
-        element: the number of its element in the document, from zero.
-        attribute: the attribute's name; empty for the element's text.
-        start: offset of its first byte in UTF-8.
-        raw: how it is written there.
-        line: where, from 1.
-        value: what that means.
-    """
-
-    element: int
-    attribute: str
-    start: int
-    raw: str
-    line: int
-    value: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Address(Span):
-    """An address that may carry the version.
-
-    Args:
-        kind: ``page``, ``image`` or ``data``.
-        base: whether it is a base SourceLocation, whose origin is the add-in's own.
-        id: its id among the resources; empty elsewhere.
-    """
-
-    kind: str
-    base: bool = False
-    id: str = ""
-
-
-@dataclass(slots=True)
-class Scan:
-    """All that was found.
-
-    Args:
-        version: the version's text with its surroundings.
-        addresses: those that may carry the version.
-        others: addresses that never do.
-        users: by resource id, the names of the elements that refer to it.
-    """
-
-    version: Span | None = None
-    addresses: list[Address] = field(default_factory=list)
-    others: list[Span] = field(default_factory=list)
-    users: dict[str, set[str]] = field(default_factory=dict)
-
-    def helps_only(self, address: Address) -> bool:
-        """Whether an address is only the target of a help link."""
-        users = self.users.get(address.id, set())
-        return bool(address.id and users) and users <= _HELP
 
 
 def scan(text: str, *, file: str) -> Scan:
@@ -98,7 +40,7 @@ class _Scanner:
     def __init__(self, data: bytes, file: str) -> None:
         self._data = data
         self._file = file
-        self._found = Scan()
+        self._found = Scan(Form.XML)
         self._stack: list[tuple[str, str]] = []
         self._count = 0
         self._version: tuple[int, int, int] | None = None  # element, first byte of the text, line
@@ -114,13 +56,17 @@ class _Scanner:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
             what = expat.ErrorString(error.code)
-            raise self._unfit(f"is not well-formed XML: {what}", error.lineno) from None
+            place = Place(file=self._file, line=error.lineno, column=error.offset + 1)
+            raise InputError(
+                f"Manifest '{self._file}' is not well-formed XML: {what}.", place=place
+            ) from None
         if self._found.version is None:
             raise self._unfit("has no Version below its root", 1)
         return self._found
 
     def _unfit(self, what: str, line: int | None = None, hint: str = "") -> InputError:
-        place = Place(file=self._file, line=line or self._parser.CurrentLineNumber)
+        column = None if line else self._parser.CurrentColumnNumber + 1
+        place = Place(file=self._file, line=line or self._parser.CurrentLineNumber, column=column)
         return InputError(f"Manifest '{self._file}' {what}.", hint=hint, place=place)
 
     def _doctype(self, *_: Any) -> None:
@@ -141,7 +87,11 @@ class _Scanner:
         if len(self._stack) == 2 and local == "Version" and space == self._stack[0][0]:
             self._begin_version()
         if resource := attributes.get("resid"):
-            self._found.users.setdefault(resource, set()).add(local)
+            kind = attributes.get("type", "javascript") if local == "Override" else "javascript"
+            user = local if kind == "javascript" else f"{local} {kind}"
+            self._found.users.setdefault(resource, set()).add(user)
+        if not self._stack[1:]:
+            self._found.mail = attributes.get(_TYPE, "").endswith("MailApp")
         self._addresses(space, local, attributes)
         self._text.clear()
         self._count += 1
@@ -173,18 +123,19 @@ class _Scanner:
             raise self._unfit("has markup inside its Version; plain digits were expected", line)
         lead = len(raw) - len(raw.lstrip())
         self._found.version = Span(
-            element=element,
+            node=element,
             attribute="",
-            start=start + lead,
+            start=start + len(raw[:lead].encode()),
             raw=raw.strip(),
             line=line + raw[:lead].count("\n"),
+            column=self._column(start + len(raw[:lead].encode())),
             value=raw,
         )
 
     def _addresses(self, space: str, local: str, attributes: Mapping[str, str]) -> None:
         root = self._stack[0][0]
         above = self._stack[-2] if len(self._stack) > 1 else ("", "")
-        wanted: dict[str, tuple[str, bool]] = {}
+        wanted: dict[str, tuple[str, bool]] = {}  # kind, and whether it is the base
         if space == root and local in _BASE:
             page = local == "SourceLocation"
             wanted["DefaultValue"] = ("page" if page else "image", page)
@@ -202,38 +153,44 @@ class _Scanner:
         for name, value in attributes.items():
             if name in wanted and name in spans:
                 kind, base = wanted[name]
-                start, raw, line = spans[name]
+                start, raw, line, column = spans[name]
                 self._found.addresses.append(
                     Address(
-                        element=self._count,
+                        node=self._count,
                         attribute=name,
                         start=start,
                         raw=raw,
                         line=line,
+                        column=column,
                         value=value,
                         kind=kind,
                         base=base,
+                        source=base,
                         id=attributes.get("id", ""),
                     )
                 )
             elif "://" in value or value.startswith("api:"):
                 self._other(value, name)
 
-    def _attributes(self) -> dict[str, tuple[int, str, int]]:
-        """Return offset, spelling and line of the current tag's attribute values, by name."""
+    def _attributes(self) -> dict[str, tuple[int, str, int, int]]:
+        """Return offset, spelling, line and column of the current tag's values, by name."""
         begin = self._parser.CurrentByteIndex
         tag = _TAG.match(self._data, begin)
         found = {}
         for match in _ATTRIBUTE.finditer(tag[0]) if tag else ():
             start = match.start(2) + 1
             line = self._parser.CurrentLineNumber + tag[0].count(b"\n", 0, start) if tag else 0
-            found[match[1].decode()] = (begin + start, match[2][1:-1].decode(), line)
+            at = begin + start
+            found[match[1].decode()] = (at, match[2][1:-1].decode(), line, self._column(at))
         return found
+
+    def _column(self, at: int) -> int:
+        return len(self._data[self._data.rfind(b"\n", 0, at) + 1 : at].decode()) + 1
 
     def _other(self, value: str, attribute: str = "") -> None:
         self._found.others.append(
             Span(
-                element=self._count,
+                node=self._count,
                 attribute=attribute,
                 start=0,
                 raw=value,
