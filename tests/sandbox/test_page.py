@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import requests
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
-from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 
 from deploy_action.sandbox.live import kept_page
@@ -17,7 +16,14 @@ from deploy_action.sandbox.scene import start, stop
 from tests.stage import Stage
 
 PATIENCE_S = 60.0
-INPUTS = {"manifest": "addin/manifest.xml", "step_interval": "2s", "traffic_steps": "10,50,100"}
+INPUTS = {"manifest": "addin/manifest.xml", "step_interval": "3s", "traffic_steps": "10,50,100"}
+
+
+# In one go, as the page is drawn anew twice a second.
+_HEIGHTS = """
+return Object.fromEntries([...document.querySelectorAll("#chart polygon")].map(
+  (one) => [one.dataset.revision, one.getBoundingClientRect().height]))
+"""
 
 
 class Page:
@@ -25,11 +31,13 @@ class Page:
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self._browser = browser
+        self.complaints()  # those about the page before
         browser.get(url)
 
     def text(self, selector: str) -> str:
         """Return what an element shows."""
-        return str(self._browser.find_element(By.CSS_SELECTOR, selector).text)
+        read = "return document.querySelector(arguments[0])?.innerText ?? ''"
+        return str(self._browser.execute_script(read, selector))
 
     def shows(self, text: str, selector: str) -> None:
         """Wait until an element shows *text*."""
@@ -39,8 +47,8 @@ class Page:
 
     def areas(self) -> dict[str, float]:
         """Return the height of each revision's area in the chart, in pixels."""
-        found = self._browser.find_elements(By.CSS_SELECTOR, "#chart polygon")
-        return {str(one.get_attribute("data-revision")): one.rect["height"] for one in found}
+        measured: dict[str, float] = self._browser.execute_script(_HEIGHTS)
+        return measured
 
     def drawn(self, revision: str) -> None:
         """Wait until the chart has an area for *revision*."""
