@@ -133,6 +133,67 @@ def status(*, as_json: bool, **given: str) -> None:
 
 
 @main.command()
+@click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
+@click.option(
+    "--part",
+    type=click.Choice(["build", "patch", "minor", "major"]),
+    help="What to raise. [default: the last part: build, in a unified manifest patch]",
+)
+@click.option("--set", "exactly", metavar="VERSION", help="The version to write, instead.")
+@click.option("--allow-lower", is_flag=True, help="Let --set go down, too.")
+@click.option("--carry", is_flag=True, help="Beyond 99999 raise the part before.")
+@click.option(
+    "--url-mode",
+    type=click.Choice(["refresh", "add", "off"]),
+    default="refresh",
+    show_default=True,
+    help="Renew the parameter where it is, add it to pages without it, too, or leave addresses.",
+)
+@click.option("--url-parameter", default="v", show_default=True, help="The query parameter.")
+@click.option(
+    "--url-match",
+    type=click.Choice(["versions", "any"]),
+    default="versions",
+    show_default=True,
+    help="Which of its values are renewed.",
+)
+@click.option("--origin", "origins", multiple=True, help="A further origin that is the add-in's.")
+@click.option("--add-images", is_flag=True, help="With --url-mode add: to images, too.")
+@click.option("--add-runtime", is_flag=True, help="With --url-mode add: to event scripts, too.")
+@click.option(
+    "--allowed-list",
+    type=click.Choice(["error", "warn", "update"]),
+    default="error",
+    show_default=True,
+    help="If microsoft-officeaddins-allowed.json names a script's address that changes.",
+)
+@click.option("--check", is_flag=True, help="Show what would change, and write nothing.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a diff.")
+def bump(*, as_json: bool, **given: Any) -> None:
+    """Raise the version of add-in manifests, XML or JSON, and of the addresses that carry it.
+
+    Not one other byte is touched; with several, all are planned before any is written.
+
+    Example: deploy-action bump addin/manifest.xml --part minor --check
+    """
+    from deploy_action.adapters.runner import Runner
+    from deploy_action.commands.bump import Wanted, in_words
+    from deploy_action.commands.bump import bump as run_bump
+
+    try:
+        done = run_bump(Wanted.of(**given))
+    except DeployError as error:
+        place = f"{error.place}: " if error.place else ""
+        click.echo(f"{place}{error}", err=True)
+        runner = Runner(environment=os.environ, write=_write_to(sys.stderr))
+        runner.annotate("error", "Manifest", str(error), error.place)
+        sys.exit(error.exit_code)
+    click.echo(
+        json.dumps([item.as_json() for item in done], indent=2) if as_json else in_words(done)
+    )
+
+
+@main.command()
 def action() -> None:
     """Run what the input 'command' says; this is what action.yml calls."""
     _run(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})

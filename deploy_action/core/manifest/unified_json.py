@@ -45,8 +45,7 @@ def scan(text: str, *, file: str) -> Scan:
     Raises:
         InputError: it is no JSON, no unified manifest, or one that may not be edited.
     """
-    _must_be_json(text, file)
-    spans = list(_Walk(text, file).spans())
+    spans = texts(text, file=file)
     members = {span.node: span for span in spans}
     found = Scan(Form.JSON)
     version = members.get(("version",))
@@ -71,6 +70,16 @@ def scan(text: str, *, file: str) -> Scan:
         elif span is not version and ("://" in span.value or span.value.startswith("api:")):
             found.others.append(span)
     return found
+
+
+def texts(text: str, *, file: str) -> list[Span]:
+    """Return every text of a JSON document that is a value, with its place.
+
+    Raises:
+        InputError: it is no JSON.
+    """
+    _must_be_json(text, file)
+    return list(_Walk(text, file).spans())
 
 
 def tree(text: str) -> Any:
