@@ -1,6 +1,7 @@
-"""Render the README's tables from the code that they describe, and write them into the README.
+"""Render the README's tables and action.yml's inputs from the code that they describe.
 
-Each stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``. A test fails when one is stale.
+A table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; the inputs under ``inputs:`` and as
+variables of the main step. A test fails when one is stale.
 """
 
 import re
@@ -75,6 +76,31 @@ def written(text: str) -> str:
     return text
 
 
+# Only what the workflow alone can give: any other default here would hide the settings file.
+GIVEN = {"git-token": "${{ github.token }}"}
+MAIN = r"""(?<=run.py" action
+      env:
+        PYTHON: \$\{\{ steps.python.outputs.path \}\}
+)(?:        INPUT_.*\n)+"""
+
+
+def with_inputs(text: str) -> str:
+    """Return action.yml's *text* with every input declared, and handed to the main step."""
+    declarations, variables = [], []
+    for setting in declared():
+        default = f" Default: {setting.default}." if setting.default else ""
+        told = f"{setting.about}{default}".replace("'", "''")
+        lines = [f"  {setting.name}:", f"    description: '{told}'", "    required: false"]
+        if setting.name in GIVEN:
+            lines.append(f"    default: {GIVEN[setting.name]}")
+        declarations += lines
+        name = setting.name.replace("-", "_").upper()
+        variables.append(f"        INPUT_{name}: ${{{{ inputs.{setting.name} }}}}\n")
+    block = re.compile(r"(?<=^inputs:\n).*?(?=\n^outputs:)", re.MULTILINE | re.DOTALL)
+    text = block.sub(lambda _: "\n".join([*declarations, ""]), text)
+    return re.sub(MAIN, lambda _: "".join(variables), text)
+
+
 if __name__ == "__main__":
-    readme = ROOT / "README.md"
-    readme.write_text(written(readme.read_text("utf-8")), "utf-8")
+    for file, renew in ((ROOT / "README.md", written), (ROOT / "action.yml", with_inputs)):
+        file.write_text(renew(file.read_text("utf-8")), "utf-8")

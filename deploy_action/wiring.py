@@ -174,13 +174,21 @@ class Wiring:
             return None
         from deploy_action.adapters.git import Git
         from deploy_action.adapters.manifest_file import ManifestFile
+        from deploy_action.rollout.changed import AddIn
         from deploy_action.rollout.version import Versioning
 
         workspace = self.runner.workspace
         if settings.git_token:
             self.secret(settings.git_token)
+        git = Git(workspace, token=settings.git_token, environment=self._for_programs())
         return Versioning(
-            git=Git(workspace, token=settings.git_token, environment=self._for_programs()),
+            git=git,
+            addin=AddIn(
+                git=git,
+                path=settings.manifest,
+                patterns=settings.bump_when_changed,
+                pushed_from=lambda: self.runner.pushed_from,
+            ),
             file=ManifestFile(workspace / settings.manifest, workspace),
             path=settings.manifest,
             # An image that exists cannot carry a version that is raised only now.

@@ -5,6 +5,7 @@ Works without one too: by hand there are no files, and commands would only be no
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -56,6 +57,17 @@ class Runner:
             branch=branch,
             actor=env.get("GITHUB_ACTOR", "") or env.get("USER", ""),
         )
+
+    @property
+    def pushed_from(self) -> str:
+        """The commit that the branch was at before the push that triggered the run, or nothing."""
+        file = self.environment.get("GITHUB_EVENT_PATH")
+        try:
+            event = json.loads(Path(file).read_text("utf-8")) if file else {}
+        except (OSError, ValueError):
+            return ""
+        before = str(event.get("before") or "") if isinstance(event, dict) else ""
+        return before if before.strip("0") else ""
 
     def mask(self, secret: str) -> None:
         """Have the runner strike *secret* out of its log; an empty one is left alone."""

@@ -12,6 +12,7 @@ from deploy_action.bundle import Bundle
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
+from deploy_action.core.revision import Provenance
 from deploy_action.core.settings import Moment, Settings
 from deploy_action.core.template import for_candidate
 from deploy_action.errors import DeployError
@@ -173,6 +174,13 @@ def _close(keeper: journal.Keeper, record: Record) -> None:
         record.warn(f"The journal on the app stays open for the next run: {error}")
 
 
+def _serving(seen: Observed) -> Provenance:
+    """Where the revision came from that has most of the users."""
+    name = seen.app.split.heaviest().revision or seen.app.latest_ready
+    found = next((one for one in seen.revisions if one.name == name), None)
+    return found.provenance if found else Provenance()
+
+
 def _plan(
     settings: Settings,
     versioning: Versioning | None,
@@ -184,7 +192,12 @@ def _plan(
     left_behind = check_journal(seen)
     bump, version = None, ""
     if versioning:
-        bump, version = versioning.decide(seen.revisions, refresh.remembered())
+        bump, version = versioning.decide(
+            seen.revisions,
+            record=record,
+            served=_serving(seen).commit,
+            remembered=refresh.remembered(seen.app.name),
+        )
     plan = make_plan(settings, seen, bump=bump, version=version, left_behind=left_behind)
     for line in plan.lines():
         record.say(line)

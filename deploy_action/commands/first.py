@@ -39,7 +39,7 @@ def first(
     app, run = bundle.app, bundle.run
     with record.phase(Phase.PLAN):
         environment, location = app.creation.environment(settings.managed_environment)
-        bump, version = versioning.decide(()) if versioning else (None, "")
+        bump, version = versioning.decide((), record=record) if versioning else (None, "")
         suffix = suffix_for(app.name, version=version, commit=run.commit, run=run.id, taken=())
         name = f"{app.name}--{suffix}"
         images.check()

@@ -30,6 +30,7 @@ class Command(Enum):
 class BumpWhen(Enum):
     """When the manifest's version is raised."""
 
+    AUTO = "auto"
     ALWAYS = "always"
     NEVER = "never"
 
@@ -37,6 +38,8 @@ class BumpWhen(Enum):
 class BumpPart(Enum):
     """Which part of the version is raised."""
 
+    LAST = "last"
+    AUTO = "auto"
     BUILD = "build"
     PATCH = "patch"
     MINOR = "minor"
@@ -143,10 +146,23 @@ class Settings:
         kinds.text, "", "The add-in's manifest, such as addin/manifest.xml; empty means none."
     )
     bump: BumpWhen = _setting(
-        kinds.one_of(BumpWhen), "always", "When to raise the manifest's version: always or never."
+        kinds.one_of(BumpWhen),
+        "auto",
+        "When to raise the manifest's version: auto (the add-in changed since what serves), always "
+        "or never.",
+    )
+    bump_when_changed: tuple[str, ...] = _setting(
+        kinds.lines,
+        "",
+        "For bump auto: globs of the files that count, relative to the repository; empty means the "
+        "manifest's folder.",
     )
     bump_part: BumpPart = _setting(
-        kinds.one_of(BumpPart), "build", "Which part to raise: build, patch, minor or major."
+        kinds.one_of(BumpPart),
+        "last",
+        "Which part to raise: last (build; in a unified manifest patch), build, patch, minor, "
+        "major, or auto (major for another id, minor where permissions, requirements, hosts, "
+        "scopes or events changed, else last).",
     )
     commit: CommitBy = _setting(
         kinds.one_of(CommitBy),

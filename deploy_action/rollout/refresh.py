@@ -99,16 +99,16 @@ class Refresh:
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
-    def remembered(self) -> tuple[str, str]:
-        """Return the version that the cache was told last and the run that told it, or nothing."""
+    def remembered(self, app: str) -> tuple[str, str]:
+        """Return the version that *app* told the cache last, and the run that did; or nothing."""
         if self.cache is None or self._breaker.failures:
             return "", ""
         try:
             told = json.loads(self.cache.get(CURRENT_KEY) or "{}")
         except (DeployError, ValueError):
             return "", ""
-        if not isinstance(told, dict):
-            return "", ""
+        if not isinstance(told, dict) or not str(told.get("revision")).startswith(f"{app}--"):
+            return "", ""  # several apps may share a cache
         return str(told.get("version") or ""), str(told.get("run") or "")
 
     def clear(self, moment: str, serving: str = "") -> str:

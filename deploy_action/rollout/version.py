@@ -19,6 +19,7 @@ from deploy_action.core.run import Run
 from deploy_action.core.settings import BumpPart, BumpWhen
 from deploy_action.core.version import Part, Version, highest, next_above
 from deploy_action.errors import InputError, PreflightError
+from deploy_action.rollout.changed import AddIn
 from deploy_action.runtime.waiting import now_utc, pause
 
 
@@ -32,6 +33,7 @@ class Versioning:
         path: the manifest's path, relative to the checkout.
         when: whether it is raised at all.
         part: which part is raised.
+        addin: the add-in's files, for finding out whether they changed.
         publish_it: whether the commit goes to the branch.
         run: whose branch and link the commit names.
     """
@@ -41,12 +43,18 @@ class Versioning:
     path: str
     when: BumpWhen
     part: BumpPart
+    addin: AddIn
     publish_it: bool
     run: Run
     _checkout: Checkout | None = field(default=None, init=False)
 
     def decide(
-        self, revisions: Sequence[Revision], remembered: tuple[str, str] = ("", "")
+        self,
+        revisions: Sequence[Revision],
+        *,
+        record: Record,
+        served: str = "",
+        remembered: tuple[str, str] = ("", ""),
     ) -> tuple[Bump | None, str]:
         """Return how the manifest changes, or None, and the version that the candidate carries.
 
@@ -56,6 +64,8 @@ class Versioning:
 
         Args:
             revisions: all that there are.
+            record: is told why.
+            served: the commit that the serving revision was built from; empty where unknown.
             remembered: the version that the cache was told last, and the run that told it.
 
         Raises:
@@ -63,14 +73,23 @@ class Versioning:
             PreflightError: the version commit could not be published.
         """
         content = self.file.read()
-        current = manifest.read(content, file=self.path).version
+        found = manifest.read(content, file=self.path)
+        current = found.version
         if self.when is BumpWhen.NEVER:
             return None, str(current)
+        part = None if self.part in {BumpPart.LAST, BumpPart.AUTO} else Part[self.part.name]
+        if BumpWhen.AUTO is self.when or BumpPart.AUTO is self.part:
+            change = self.addin.since(served)
+            record.say(f"the add-in: {change.why}")
+            if self.when is BumpWhen.AUTO and not change.any:
+                return None, str(current)
+            part = change.part if self.part is BumpPart.AUTO else part
         if self.publish_it:
             self._check_way()
         carried = [(one.provenance.version, one.provenance.run) for one in revisions]
         floor = highest(_versions([*carried, remembered], self.run))
-        target = next_above(current, floor, Part[self.part.name])
+        last = Part.PATCH if found.form is manifest.Form.JSON else Part.BUILD
+        target = next_above(current, floor, part or last)
         bump = manifest.plan(content, file=self.path, target=target)
         return bump, str(bump.new)
 

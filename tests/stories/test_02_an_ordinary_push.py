@@ -1,5 +1,7 @@
 """The second and every later deployment."""
 
+import json
+
 import redis
 
 from tests.stage import Stage
@@ -46,7 +48,8 @@ def test_the_version_is_above_what_the_cache_remembers(stage: Stage) -> None:
     """As when all revisions of a lost app, and the branch too, have forgotten."""
     stage.push_better()
     with stage.scene.cache() as cache:
-        cache.set("deployment:current", '{"version": "1.3.0.40", "run": "99.1"}')
+        told = {"version": "1.3.0.40", "run": "99.1", "revision": f"{stage.scene.app}--old"}
+        cache.set("deployment:current", json.dumps(told))
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log

@@ -89,6 +89,11 @@ class Git:
         listed = self._remote.read(*words).stdout
         return frozenset(name for name in listed.split("\0") if name)
 
+    def last_of_ours(self) -> str:
+        """Return the newest version commit in the history that is here, or nothing."""
+        words = ("log", "-1", "--format=%H", "--extended-regexp", "--grep=^Run-Id: ", "HEAD")
+        return self._git.text(*words)
+
     def commit_files(
         self,
         base: str,
