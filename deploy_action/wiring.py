@@ -34,6 +34,7 @@ from deploy_action.core.settings import (
     CommitBy,
     Settings,
 )
+from deploy_action.errors import DeployError, InputError
 from deploy_action.rollout.gates import Gates, Questions
 from deploy_action.rollout.refresh import Refresh
 from deploy_action.runtime.https import Web
@@ -43,10 +44,12 @@ from deploy_action.runtime.stopping import Stopping
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
     from deploy_action.adapters.cache_endpoint import CacheEndpoint
+    from deploy_action.adapters.git import Git
     from deploy_action.adapters.images import Builder
     from deploy_action.adapters.images.registry import Registry
     from deploy_action.core.cache_target import CacheTarget
     from deploy_action.rollout.image import Images
+    from deploy_action.rollout.publish import Way
     from deploy_action.rollout.version import Versioning
 
 # Never handed on to programs that we start.
@@ -194,8 +197,41 @@ class Wiring:
             # An image that exists cannot carry a version that is raised only now.
             when=BumpWhen.NEVER if settings.image else settings.bump,
             part=settings.bump_part,
-            publish_it=settings.commit is CommitBy.PUSH,
+            way=self._way(git),
+            title=settings.commit_message,
             run=self.runner.run,
+        )
+
+    def _way(self, git: Git) -> Way | None:
+        """Return how the version commit reaches the branch."""
+        from deploy_action.adapters.git import BOT, Identity
+        from deploy_action.rollout.publish import ByApi, ByPush
+
+        settings, env = self.settings, self.environment
+        name, _, address = settings.commit_author.rpartition(" <")
+        author = Identity(name=name, email=address.rstrip(">")) if name else BOT
+        api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
+        at_hand = bool(settings.git_token and api and repository)
+        match settings.commit:
+            case CommitBy.NONE:
+                return None
+            case CommitBy.API | CommitBy.PULL_REQUEST if not at_hand:
+                raise InputError(
+                    f"Input commit: '{settings.commit.value}' needs git-token, and GitHub's API "
+                    "and repository in the environment, as in a workflow.",
+                    hint="Give git-token, or set commit to push.",
+                )
+            case CommitBy.PUSH:
+                return ByPush(git=git, path=settings.manifest, author=author)
+            case CommitBy.AUTO if not at_hand or _executable(git, settings.manifest):
+                return ByPush(git=git, path=settings.manifest, author=author)
+        from deploy_action.adapters.github import GitHub
+
+        return ByApi(
+            github=GitHub(api, repository, token=settings.git_token),
+            path=settings.manifest,
+            topic=f"deploy-action/version-{self.runner.run.id}",
+            pull=settings.commit is CommitBy.PULL_REQUEST,
         )
 
     def _builder(
@@ -340,3 +376,12 @@ def _redis_identity(signed_in: SignIn, target: CacheTarget) -> tuple[str, str]:
 def _pair(item: str) -> tuple[str, str]:
     name, _, value = item.partition("=")
     return name, value
+
+
+def _executable(git: Git, path: str) -> bool:
+    """Whether a file has a mode that GitHub's API would not keep."""
+    try:
+        found = git.file_at("HEAD", path)
+    except DeployError:
+        return False
+    return found is not None and found.mode != "100644"

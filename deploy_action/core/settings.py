@@ -8,6 +8,7 @@ declaration by tests.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -16,6 +17,8 @@ from typing import Any
 from deploy_action.core import kinds, warm
 from deploy_action.core.warm import Warming
 from deploy_action.errors import InputError, Place
+
+_AUTHOR = re.compile(r"[^<>\n]*[^<>\n ] <[^<>@\s]+@[^<>@\s]+>")
 
 
 class Command(Enum):
@@ -78,7 +81,10 @@ class CacheAuth(Enum):
 class CommitBy(Enum):
     """How the version commit reaches the branch."""
 
+    AUTO = "auto"
+    API = "api"
     PUSH = "push"
+    PULL_REQUEST = "pull-request"
     NONE = "none"
 
 
@@ -166,11 +172,24 @@ class Settings:
     )
     commit: CommitBy = _setting(
         kinds.one_of(CommitBy),
-        "push",
-        "How the raised version reaches the branch after promotion: push or none.",
+        "auto",
+        "How the raised version reaches the branch after promotion: api (GitHub signs the commit), "
+        "push (git), pull-request, none, or auto: api where git-token and GitHub's API are at "
+        "hand, else push; where the branch's rules ask for it, by pull request.",
+    )
+    commit_message: str = _setting(
+        kinds.text,
+        "Raise the add-in to {version} [skip ci]",
+        "The version commit's first line; {version}, {revision} and {run} stand for their values.",
+    )
+    commit_author: str = _setting(
+        kinds.text,
+        "",
+        "Who a pushed version commit is by, as NAME <EMAIL>; empty means GitHub's workflow bot. "
+        "With the API it is the token's owner.",
     )
     git_token: str = _setting(
-        kinds.text, "", "The token to push the version commit with.", secret=True
+        kinds.text, "", "The token to publish the version commit with.", secret=True
     )
     cache_url: str = _setting(
         kinds.text,
@@ -419,6 +438,10 @@ def require(settings: Settings) -> None:
         faults.append("Input managed-environment: it is empty, but create needs it.")
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
         faults.append("Input cache-endpoint: it is empty, but cache-via: endpoint needs it.")
+    if settings.commit_author and not _AUTHOR.fullmatch(settings.commit_author):
+        faults.append(
+            f"Input commit-author: '{settings.commit_author}' must be like NAME <name@example.com>."
+        )
     if settings.cache_endpoint_header and ":" not in settings.cache_endpoint_header:
         faults.append("Input cache-endpoint-header: it must be written NAME: VALUE.")
     if bool(settings.client_id) != bool(settings.tenant_id):

@@ -6,10 +6,10 @@ nothing but the manifest's bytes back. The branch only ever names a version that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from deploy_action.adapters.git import Checkout, Git, PublishError, TreeFile
+from deploy_action.adapters.git import Checkout, Git
 from deploy_action.adapters.manifest_file import ManifestFile
 from deploy_action.core import manifest
 from deploy_action.core.manifest import Bump
@@ -18,9 +18,9 @@ from deploy_action.core.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.settings import BumpPart, BumpWhen
 from deploy_action.core.version import Part, Version, highest, next_above
-from deploy_action.errors import InputError, PreflightError
+from deploy_action.errors import DeployError, InputError, PreflightError
 from deploy_action.rollout.changed import AddIn
-from deploy_action.runtime.waiting import now_utc, pause
+from deploy_action.rollout.publish import Way
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,7 +34,8 @@ class Versioning:
         when: whether it is raised at all.
         part: which part is raised.
         addin: the add-in's files, for finding out whether they changed.
-        publish_it: whether the commit goes to the branch.
+        way: how the commit reaches the branch; None where it is left to the user.
+        title: the commit's first line, with ``{version}``, ``{revision}`` and ``{run}``.
         run: whose branch and link the commit names.
     """
 
@@ -44,7 +45,8 @@ class Versioning:
     when: BumpWhen
     part: BumpPart
     addin: AddIn
-    publish_it: bool
+    way: Way | None
+    title: str
     run: Run
     _checkout: Checkout | None = field(default=None, init=False)
 
@@ -84,8 +86,8 @@ class Versioning:
             if self.when is BumpWhen.AUTO and not change.any:
                 return None, str(current)
             part = change.part if self.part is BumpPart.AUTO else part
-        if self.publish_it:
-            self._check_way()
+        if self.way:
+            self._check_way(self.way, record)
         carried = [(one.provenance.version, one.provenance.run) for one in revisions]
         floor = highest(_versions([*carried, remembered], self.run))
         last = Part.PATCH if found.form is manifest.Form.JSON else Part.BUILD
@@ -102,52 +104,41 @@ class Versioning:
         return "as before" if self.file.restore(bump.before, bump.after) else "not ours, left alone"
 
     def publish(self, bump: Bump, candidate: str, record: Record) -> None:
-        """Push one commit in which only the manifest differs; a refusal is told, not fatal.
+        """Bring one commit in which only the manifest differs; a refusal is told, not fatal.
 
         The deployment is promoted at this point, and the next one takes a higher number whether the
         branch names this one or not.
         """
-        if not self.publish_it or self._checkout is None:
+        if self.way is None:
             record.say("the version commit is left to you (commit: none)")
             return
-        base = self._checkout.head
 
-        def remake(tip: str, files: Mapping[str, TreeFile | None]) -> str | None:
-            theirs = files[self.path]
-            if theirs is None:
+        def renew(theirs: bytes) -> bytes | None:
+            if manifest.read(theirs, file=self.path).version >= bump.new:
                 return None
-            if manifest.read(theirs.content, file=self.path).version >= bump.new:
-                return None
-            after = manifest.plan(theirs.content, file=self.path, target=bump.new).after
-            return self._commit(tip, after, bump, candidate)
+            return manifest.plan(theirs, file=self.path, target=bump.new).after
 
+        message = self._message(bump, candidate)
         try:
-            first = remake(base, {self.path: self.git.file_at(base, self.path)})
-            if first is None:
-                record.say("the branch names a higher version already")
-                return
-            done = self.git.publish(
-                first, self._branch(), paths=[self.path], remake=remake, wait=pause
-            )
-        except (PublishError, InputError, PreflightError) as error:
+            done = self.way.publish(self._branch(), renew, message)
+        except DeployError as error:
             record.warn(f"Version {bump.new} serves, but its commit is not on the branch: {error}")
             return
-        if done.commit is None:
-            record.say("the branch names a higher version already")
-            return
-        self.git.advance_local(done.commit, [self.path])
-        record.learned(commit=done.commit)
-        record.say(f"{done.commit[:10]} is on {self._branch()}, tries {done.tries}")
+        if done.commit:
+            record.learned(commit=done.commit)
+        record.say(done.where)
 
-    def _commit(self, base: str, after: bytes, bump: Bump, candidate: str) -> str:
+    def _message(self, bump: Bump, candidate: str) -> str:
+        values = {"{version}": str(bump.new), "{revision}": candidate, "{run}": self.run.link}
+        title = self.title
+        for name, value in values.items():
+            title = title.replace(name, value)
         link = f"\nRun: {self.run.link}" if self.run.link else ""
-        message = (
-            f"Raise the add-in to {bump.new} [skip ci]\n\n"
-            f"Version: {bump.new}\nRevision: {candidate}{link}\nRun-Id: {self.run.id}\n"
+        return (
+            f"{title}\n\nVersion: {bump.new}\nRevision: {candidate}{link}\nRun-Id: {self.run.id}\n"
         )
-        return self.git.commit_files(base, {self.path: after}, message=message, when=now_utc())
 
-    def _check_way(self) -> None:
+    def _check_way(self, way: Way, record: Record) -> None:
         """Find out before anything is built whether publishing can work."""
         self._checkout = self.git.observe(self.path)
         if self.path in self._checkout.dirty:
@@ -160,11 +151,7 @@ class Versioning:
                 f"Manifest '{self.path}' is not in the checked-out commit.",
                 hint="Commit it, or set commit to none.",
             )
-        if refused := self.git.dry_push(self._branch()):
-            raise PreflightError(
-                f"The version commit could not be pushed: {refused.message}",
-                hint=refused.hint or "Give the job contents: write, or set commit to none.",
-            )
+        record.say(f"the version commit: {way.check(self._branch())}")
 
     def _branch(self) -> str:
         branch = self.run.branch or (self._checkout.branch if self._checkout else None)

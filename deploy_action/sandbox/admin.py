@@ -10,6 +10,9 @@ POST /images                    build ``context`` and store it as ``reference``
 POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
 POST /faults                    a list of faults to add; GET counts them; DELETE ends them
 POST /notes                     ``{"kind": kind, "text": line}``, shown on the page
+POST /github                    ``{"name": "OWNER/NAME", "path": bare repository, "protected":
+                                [branches]}``: GitHub's API answers for it, too
+GET /github/OWNER/NAME          its pull requests
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
@@ -25,6 +28,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
+from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.live import PAGE, Sampler
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
@@ -39,6 +43,7 @@ class Admin:
         faults: what goes wrong on purpose.
         builder: builds images that were there before anything began.
         sampler: fills what the page shows.
+        github: answers for repositories.
     """
 
     def __init__(
@@ -49,14 +54,16 @@ class Admin:
         faults: Faults,
         builder: ImageBuilder,
         sampler: Sampler,
+        github: GitHubApi,
     ) -> None:
         self._world = world
         self._log = log
         self._faults = faults
         self._builder = builder
         self._sampler = sampler
+        self._github = github
 
-    async def handle(  # noqa: PLR0911  a routing table, in one piece
+    async def handle(  # noqa: C901, PLR0911  a routing table, in one piece
         self, request: web.BaseRequest
     ) -> web.StreamResponse:
         """Answer one request."""
@@ -78,8 +85,11 @@ class Admin:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
-            case "POST", "/images" | "/clock" | "/faults" | "/notes" | "/watch" as path:
+            case "POST", "/images" | "/clock" | "/faults" | "/notes" | "/watch" | "/github" as path:
                 return await self._told(path, request)
+        if request.method == "GET" and request.path.startswith("/github/"):
+            name = request.path.removeprefix("/github/")
+            return web.json_response({"pulls": self._github.pulls(name)})
         return web.json_response({"error": f"no {request.method} {request.path}"}, status=404)
 
     def _history(self, query: Mapping[str, str]) -> web.Response:
@@ -95,20 +105,28 @@ class Admin:
             wanted = json.loads(await request.read())
             if path == "/clock":
                 return self._clock(wanted)
-            if path == "/notes":
-                self._sampler.watched()
-                self._sampler.history.happened(str(wanted["kind"]), str(wanted["text"]))
-                return web.json_response({})
-            if path == "/watch":
-                self._sampler.watched()
-                self._sampler.watch(Path(wanted["repository"]))
-                return web.json_response({})
+            if path in {"/notes", "/watch", "/github"}:
+                return self._noted(path, wanted)
             if path == "/faults":
                 self._faults.add(wanted)
                 return web.json_response({"faults": self._faults.told()})
             return await self._image(wanted)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
+
+    def _noted(self, path: str, wanted: Mapping[str, Any]) -> web.Response:
+        match path:
+            case "/notes":
+                self._sampler.watched()
+                self._sampler.history.happened(str(wanted["kind"]), str(wanted["text"]))
+            case "/watch":
+                self._sampler.watched()
+                self._sampler.watch(Path(wanted["repository"]))
+            case _:
+                where, rules = Path(wanted["path"]), list(wanted.get("protected") or ())
+                told = bool(wanted.get("told", True))
+                self._github.serve(str(wanted["name"]), where, rules, told=told)
+        return web.json_response({})
 
     async def _image(self, wanted: Mapping[str, Any]) -> web.Response:
         try:

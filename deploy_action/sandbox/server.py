@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy_action.sandbox import entra as identity
+from deploy_action.sandbox import github_api
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
+from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.plane import Plane
@@ -145,7 +147,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         streams=streams,
         registry_list=tasks.registries,
     )
+    api = GitHubApi({"the-well/well-intake": remote.path})
     services: dict[str, Service] = {
+        github_api.HOST: api,
         "management.azure.com": arm,
         identity.LOGIN: entra,
         "login.windows.net": entra,
@@ -165,7 +169,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         authority=authority,
         hosts=services.get,
         plane=lambda host: plane.protocol() if world.serves(host) else None,
-        local=Admin(world=world, log=log, faults=faults, builder=builder, sampler=sampler),
+        local=Admin(
+            world=world, log=log, faults=faults, builder=builder, sampler=sampler, github=api
+        ),
         seen=log.seen,
         faults=faults,
         clock=clock,
@@ -185,6 +191,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         "SANDBOX_GIT_REMOTE": str(remote.path),
         "SANDBOX_DIRECTORY": str(directory),
         "SANDBOX_CLIENT_SECRET": entra.secret,
+        "SANDBOX_GITHUB_TOKEN": api.token,
     }
 
 

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
 
 from tests.stage import Stage
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
+
+
+def _on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
+    """Let GitHub's API answer for the stage's remote; return what the run is given."""
+    environment = stage.scene.environment
+    name = f"the-well/{stage.scene.app}"
+    about = {"name": name, "path": str(stage.scene.remote), "protected": protected, "told": told}
+    url = f"{environment['SANDBOX_URL']}/github"
+    requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
+    stage.variables = {"GITHUB_API_URL": "https://api.github.com", "GITHUB_REPOSITORY": name}
+    return {**MANIFEST, "git_token": environment["SANDBOX_GITHUB_TOKEN"]}
+
+
+def _pulls(stage: Stage) -> list[dict[str, Any]]:
+    url = f"{stage.scene.environment['SANDBOX_URL']}/github/the-well/{stage.scene.app}"
+    found: list[dict[str, Any]] = requests.get(url, timeout=30, proxies={"http": ""}).json()[
+        "pulls"
+    ]
+    return found
 
 
 def _deployed_once(stage: Stage) -> None:
@@ -87,3 +110,99 @@ def test_other_permissions_raise_a_higher_part_where_that_is_wanted(stage: Stage
 
     assert run.exit_code == 0, run.log
     assert run.outputs["version"] == "1.4.0.0"
+
+
+# -- how it reaches the branch -------------------------------------------------------------------
+
+
+def test_with_a_token_at_hand_the_commit_is_github_s_own(stage: Stage) -> None:
+    pushed = stage.push_better()
+    given = _on_github(stage)
+    run = stage.run(**given, commit_message="Version {version} of {revision} [skip ci]")
+    commit = run.outputs["commit"]
+
+    assert run.exit_code == 0, run.log
+    assert run.said("the version commit: committed to main with GitHub's API")
+    assert stage.branch_head() == commit
+    assert stage.on_branch("rev-parse", "main^") == pushed
+    assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
+    subject = f"Version 1.3.0.3 of {run.outputs['revision']} [skip ci]"
+    assert stage.on_branch("log", "-1", "--format=%s|%cn") == f"{subject}|GitHub"
+    assert "Run-Id: 1.1" in stage.on_branch("log", "-1", "--format=%b")
+    shown = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
+    assert given["git_token"] not in "".join(shown) + run.summary
+
+
+def test_a_branch_that_moved_meanwhile_keeps_what_others_did(stage: Stage) -> None:
+    stage.push_better()
+    given = _on_github(stage)
+    with stage.users().busy() as users:
+        process = stage.started(**given, step_interval="1s")
+        while len(users.answers) < 2:
+            assert process.poll() is None
+        desk = stage.scene.directory / "somebody"
+        stage.scene.git("clone", "--quiet", stage.scene.remote.as_uri(), str(desk), cwd=desk.parent)
+        manifest = desk / "addin" / "manifest.xml"
+        manifest.write_text(manifest.read_text("utf-8").replace("<Id>", "<!-- theirs --><Id>"))
+        stage.scene.git("commit", "--quiet", "-am", "Theirs", cwd=desk)
+        stage.scene.git("push", "--quiet", "origin", "HEAD:main", cwd=desk)
+        run = stage.finished(process)
+
+    assert run.exit_code == 0, run.log
+    assert stage.branch_head() == run.outputs["commit"]
+    assert stage.on_branch("log", "-1", "--format=%s", "main^") == "Theirs"
+    manifest_now = stage.on_branch("show", "main:addin/manifest.xml")
+    assert "<!-- theirs --><Id>" in manifest_now
+    assert "<Version>1.3.0.3</Version>" in manifest_now
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["by its rules", "only when it refuses"])
+def test_a_protected_branch_gets_a_pull_request(stage: Stage, told: bool) -> None:
+    pushed = stage.push_better()
+    run = stage.run(**_on_github(stage, "main", told=told))
+    [pull] = _pulls(stage)
+
+    assert run.exit_code == 0, run.log
+    assert run.said("which its rules ask for") is told
+    assert run.said(f"waits in {pull['html_url']}")
+    assert stage.branch_head() == pushed
+    assert (pull["base"], pull["title"]) == ("main", "Raise the add-in to 1.3.0.3 [skip ci]")
+    topic = stage.on_branch("rev-parse", pull["head"])
+    assert topic == run.outputs["commit"]
+    assert stage.on_branch("rev-parse", f"{topic}^") == pushed
+
+
+def test_a_pull_request_can_be_wanted(stage: Stage) -> None:
+    pushed = stage.push_better()
+    run = stage.run(**_on_github(stage), commit="pull-request")
+
+    assert run.exit_code == 0, run.log
+    assert len(_pulls(stage)) == 1
+    assert stage.branch_head() == pushed
+
+
+def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) -> None:
+    stage.push_better()
+    given = {**_on_github(stage), "git_token": "ghs_wrong"}
+    before = stage.scene.resource()
+    run = stage.run(**given, commit="api")
+
+    assert run.exit_code == 3, run.log
+    assert "GitHub's API answered 401: Bad credentials" in run.log
+    assert stage.scene.resource() == before
+
+
+def test_without_a_token_the_api_cannot_be_asked_for(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**MANIFEST, commit="api")
+
+    assert run.exit_code == 2
+    assert "Input commit: 'api' needs git-token" in run.log
+
+
+def test_a_pushed_commit_can_be_somebody_s(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**MANIFEST, commit_author="Release Bot <bot@contoso.com>")
+
+    assert run.exit_code == 0, run.log
+    assert stage.on_branch("log", "-1", "--format=%an <%ae>") == "Release Bot <bot@contoso.com>"

@@ -1,0 +1,207 @@
+"""GitHub's API for what a deployment asks of it, with real git objects behind.
+
+Source: GitHub REST API (2022-11-28) and GraphQL's createCommitOnBranch. Stale heads are refused as
+GitHub refuses them (STALE_DATA), protected branches with the words of repository rules.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote
+
+from aiohttp import web
+
+HOST: Final = "api.github.com"
+_BOT: Final = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
+_RULES: Final = "Repository rule violations found\n\nChanges must be made through a pull request.\n"
+
+
+@dataclass(slots=True)
+class _Repository:
+    """One repository: its bare folder, its protected branches, its pull requests."""
+
+    path: Path
+    protected: set[str] = field(default_factory=set)
+    told: bool = True  # whether the rules of its branches can be asked for
+    pulls: list[dict[str, Any]] = field(default_factory=list)
+
+
+class _Refused(Exception):  # noqa: N818  it is an answer
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status, self.message = status, message
+
+
+class GitHubApi:
+    """A `seams.Service` for ``api.github.com``.
+
+    Args:
+        repositories: the bare folder of each, by ``OWNER/NAME``.
+    """
+
+    def __init__(self, repositories: Mapping[str, Path]) -> None:
+        self.token = f"ghs_{secrets.token_hex(18)}"
+        self._known = {name.lower(): _Repository(path) for name, path in repositories.items()}
+
+    def serve(
+        self, name: str, path: Path, protected: Sequence[str] = (), *, told: bool = True
+    ) -> None:
+        """Answer for one more repository, or for one with other rules."""
+        self._known[name.lower()] = _Repository(path, set(protected), told)
+
+    def pulls(self, name: str) -> list[dict[str, Any]]:
+        """Return a repository's pull requests."""
+        return self._known[name.lower()].pulls
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request."""
+        if request.headers.get("Authorization") != f"Bearer {self.token}":
+            return web.json_response({"message": "Bad credentials"}, status=401)
+        try:
+            if request.method == "POST" and request.path == "/graphql":
+                return web.json_response(await self._graphql(json.loads(await request.read())))
+            return await self._rest(request)
+        except _Refused as refused:
+            return web.json_response({"message": refused.message}, status=refused.status)
+
+    # -- REST ----------------------------------------------------------------------------------
+
+    async def _rest(self, request: web.BaseRequest) -> web.StreamResponse:
+        match [unquote(part) for part in request.path.split("/")[1:]]:
+            case ["repos", owner, name, *rest]:
+                repository = self._repository(f"{owner}/{name}")
+            case _:
+                raise _Refused(404, "Not Found")
+        match request.method, rest:
+            case "GET", []:
+                return web.json_response({"full_name": f"{owner}/{name}", "permissions": _MAY})
+            case "GET", ["branches", branch]:
+                head = await self._head(repository, branch)
+                about = {"name": branch, "commit": {"sha": head}}
+                return web.json_response({**about, "protected": branch in repository.protected})
+            case "GET", ["rules", "branches", branch]:
+                ruled = branch in repository.protected and repository.told
+                return web.json_response([{"type": "pull_request"}] if ruled else [])
+            case "GET", ["contents", *path]:
+                at = f"{request.query.get('ref', 'HEAD')}:{'/'.join(path)}"
+                code, content = await _git(repository.path, "cat-file", "blob", at)
+                if code:
+                    raise _Refused(404, "Not Found")
+                return web.Response(body=content, content_type="application/vnd.github.raw+json")
+            case "POST", ["git", "refs"]:
+                return await self._create_branch(repository, json.loads(await request.read()))
+            case "POST", ["pulls"]:
+                asked = json.loads(await request.read())
+                number = len(repository.pulls) + 1
+                page = f"https://github.com/{owner}/{name}/pull/{number}"
+                repository.pulls.append({"number": number, "html_url": page, **asked})
+                return web.json_response(repository.pulls[-1], status=201)
+        raise _Refused(404, "Not Found")
+
+    def _repository(self, name: str) -> _Repository:
+        if name.lower() not in self._known:
+            raise _Refused(404, "Not Found")
+        return self._known[name.lower()]
+
+    async def _head(self, repository: _Repository, branch: str) -> str:
+        code, said = await _git(repository.path, "rev-parse", "--verify", f"refs/heads/{branch}")
+        if code:
+            raise _Refused(404, "Branch not found")
+        return said.decode().strip()
+
+    async def _create_branch(
+        self, repository: _Repository, asked: Mapping[str, str]
+    ) -> web.Response:
+        words = ("update-ref", asked["ref"], asked["sha"], "0" * 40)
+        code, _ = await _git(repository.path, *words)
+        if code:
+            raise _Refused(422, "Reference already exists")
+        about = {"ref": asked["ref"], "object": {"sha": asked["sha"]}}
+        return web.json_response(about, status=201)
+
+    # -- GraphQL ---------------------------------------------------------------------------------
+
+    async def _graphql(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if "createCommitOnBranch" not in str(asked.get("query")):
+            return {"errors": [{"message": "the local GitHub knows createCommitOnBranch only"}]}
+        given = asked["variables"]["input"]
+        repository = self._repository(given["branch"]["repositoryNameWithOwner"])
+        branch = given["branch"]["branchName"]
+        if branch in repository.protected:
+            return _errors("UNPROCESSABLE", _RULES)
+        head = await self._head(repository, branch)
+        stale = f'Expected branch to point to "{head}" but it did not. Pull and try again.'
+        if given["expectedHeadOid"] != head:
+            return _errors("STALE_DATA", stale)
+        commit = await self._commit(repository.path, head, given)
+        code, _ = await _git(repository.path, "update-ref", f"refs/heads/{branch}", commit, head)
+        if code:
+            return _errors("STALE_DATA", stale)
+        return {"data": {"createCommitOnBranch": {"commit": {"oid": commit}}}}
+
+    async def _commit(self, path: Path, head: str, given: Mapping[str, Any]) -> str:
+        index = path / f"api-{secrets.token_hex(8)}"
+        extra = {"GIT_INDEX_FILE": str(index)}
+        try:
+            await _git(path, "read-tree", head, extra=extra)
+            for one in given["fileChanges"].get("additions", ()):
+                content = base64.b64decode(one["contents"], validate=True)
+                _, blob = await _git(path, "hash-object", "-w", "--stdin", stdin=content)
+                line = f"100644 {blob.decode().strip()}\t{one['path']}\n".encode()
+                await _git(path, "update-index", "--add", "--index-info", stdin=line, extra=extra)
+            _, tree = await _git(path, "write-tree", extra=extra)
+        finally:
+            index.unlink(missing_ok=True)
+        message = f"{given['message']['headline']}\n\n{given['message'].get('body') or ''}".strip()
+        words = ("commit-tree", tree.decode().strip(), "-p", head, "-F", "-")
+        _, commit = await _git(path, *words, stdin=message.encode() + b"\n", extra=_people())
+        return commit.decode().strip()
+
+
+_MAY: Final = {"admin": False, "push": True, "pull": True}
+
+
+def _errors(kind: str, message: str) -> dict[str, Any]:
+    error = {"type": kind, "path": ["createCommitOnBranch"], "message": message}
+    return {"data": {"createCommitOnBranch": None}, "errors": [error]}
+
+
+def _people() -> dict[str, str]:
+    name, _, address = _BOT.partition(" <")
+    return {
+        "GIT_AUTHOR_NAME": name,
+        "GIT_AUTHOR_EMAIL": address.rstrip(">"),
+        "GIT_COMMITTER_NAME": "GitHub",
+        "GIT_COMMITTER_EMAIL": "noreply@github.com",
+    }
+
+
+async def _git(
+    path: Path, *words: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
+) -> tuple[int, bytes]:
+    process = await asyncio.create_subprocess_exec(
+        "git",
+        *words,
+        cwd=path,
+        env={
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(path),
+            "GIT_DIR": str(path),
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **(extra or {}),
+        },
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    out, _ = await process.communicate(stdin)
+    return process.returncode or 0, out
