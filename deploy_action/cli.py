@@ -102,6 +102,7 @@ def deploy(**given: str) -> None:
 @_options(
     *(*_WHERE, *_GATES, *_CACHE),
     *("revision", "reason", "identity-path", "convert-mode", "dry-run"),
+    *("manifest", "manifest-on-rollback", "commit", "git-token"),
 )
 def rollback(**given: str) -> None:
     """Move all traffic back to the previous revision, or to the one named.
@@ -251,7 +252,7 @@ def _dispatch(
     own_only: bool,
 ) -> Standing | None:
     """Wire and run the verb; only `status` has something to show beside its record."""
-    from deploy_action.core.settings import Command
+    from deploy_action.core.settings import Command, OnRollback
     from deploy_action.wiring import Wiring
 
     wiring = Wiring(
@@ -276,7 +277,8 @@ def _dispatch(
         case Command.ROLLBACK:
             from deploy_action.commands.rollback import rollback as run_rollback
 
-            run_rollback(settings, bundle, record)
+            raising = settings.manifest_on_rollback is OnRollback.RAISE
+            run_rollback(settings, bundle, record, wiring.versioning() if raising else None)
         case Command.REPAIR:
             from deploy_action.commands.repair import repair as run_repair
 

@@ -58,6 +58,23 @@ class Probes:
             return Answer(verdict=Verdict.FAIL, seen=_seen(path, reply)), b""
         return Answer(verdict=Verdict.PASS, seen=_seen(path, reply)), reply.body
 
+    def kept(self, host: str, path: str) -> bool:
+        """Whether *path* answers 200 with what a browser may use again without asking.
+
+        Source: RFC 9111, sections 4.2 and 5.2; without any word a browser may guess from
+        Last-Modified.
+        """
+        reply = self._get(host, path)
+        if isinstance(reply, Answer) or reply.status != 200:
+            return False
+        said = reply.headers.get("cache-control", "").lower()
+        words = {word.strip() for word in said.split(",") if word.strip()}
+        if words & {"no-store", "no-cache", "max-age=0"}:
+            return False
+        if any(word.startswith("max-age=") for word in words):
+            return True
+        return "expires" in reply.headers or "last-modified" in reply.headers
+
     def _get(self, host: str, path: str) -> Reply | Answer:
         try:
             # A connection of its own each time, as a new user would make it.

@@ -12,14 +12,15 @@ from deploy_action.bundle import Bundle
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Provenance
-from deploy_action.core.settings import Moment, Settings
+from deploy_action.core.revision import Provenance, Revision
+from deploy_action.core.settings import Moment, Settings, Shield
 from deploy_action.core.template import for_candidate
 from deploy_action.errors import DeployError
 from deploy_action.rollout import journal, retire
 from deploy_action.rollout.image import Images
 from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.refresh import Refresh
+from deploy_action.rollout.shield import would_mix
 from deploy_action.rollout.shift import Shift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.version import Versioning
@@ -124,7 +125,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
                 partial(shift.back, wait_s=CONFIRM_S),
                 by_hand="the command 'repair'",
             )
-            shift.walk(candidate)
+            _walk(settings, bundle, shift, candidate, record)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
             if refresh.required and Moment.AFTER in settings.cache_clear:
@@ -153,6 +154,39 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         )
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
+
+
+def _walk(
+    settings: Settings, bundle: Bundle, shift: Shift, candidate: Revision, record: Record
+) -> None:
+    """Raise the candidate in steps, unless old pages would be kept under new addresses."""
+    if not _cut_over(settings, bundle, shift.plan, candidate, record):
+        shift.walk(candidate)
+
+
+def _cut_over(
+    settings: Settings, bundle: Bundle, plan: Plan, candidate: Revision, record: Record
+) -> bool:
+    if settings.shield is Shield.OFF or not plan.schedule.steps:
+        return False
+    page = would_mix(
+        bundle.probes,
+        stable=plan.stable.fqdn,
+        candidate=candidate.fqdn,
+        path=settings.manifest_path,
+        version=plan.version if plan.version != plan.previous_version else "",
+    )
+    if not page:
+        return False
+    found = f"{plan.stable.name} answers {page} with what browsers keep"
+    if settings.shield is Shield.CUT_OVER:
+        record.say(f"{found}: all traffic goes at once")
+        return True
+    record.warn(
+        f"{found}: users who meet it while traffic is split see the old page under the new "
+        "address. Let the app keep a page under its own version only, or set shield to cut-over."
+    )
+    return False
 
 
 def _told(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:

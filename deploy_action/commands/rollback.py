@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from deploy_action.bundle import Bundle
 from deploy_action.core.journal import Journal, closing_tags
@@ -18,8 +19,13 @@ from deploy_action.rollout import retire
 from deploy_action.rollout.observe import observe
 from deploy_action.rollout.undo import Undo
 
+if TYPE_CHECKING:  # a rollback needs no checkout, and loads no git
+    from deploy_action.rollout.version import Versioning
 
-def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
+
+def rollback(  # noqa: PLR0915  a story is told in one piece
+    settings: Settings, bundle: Bundle, record: Record, versioning: Versioning | None = None
+) -> None:
     """Move all users' traffic to the revision named, or to the one before the current.
 
     A rollout in progress gives way: closing its journal in the traffic's own request is the mark
@@ -92,6 +98,9 @@ def rollback(settings: Settings, bundle: Bundle, record: Record) -> None:
         finally:  # a required cache that fails makes the run fail, and no less is looked at
             bundle.gates.verify(seen.app.fqdn)
         bundle.refresh.tell(record.facts)
+    if versioning and not stands:
+        with record.phase(Phase.PUBLISH):
+            versioning.bring_back(target, seen.revisions, bundle.run.branch, record)
     with record.phase(Phase.REPORT):
         record.ended_well("unchanged" if stands else "rolled-back")
 

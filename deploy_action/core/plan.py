@@ -243,7 +243,7 @@ def _stable(seen: Observed, *, convert: bool) -> Revision:
 
 
 def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Revision) -> list[str]:
-    found = [note.text for note in bump.warnings] if bump else []
+    found = [note.text for note in bump.warnings if not note.usual] if bump else []
     if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}:
         found.append(
             f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "

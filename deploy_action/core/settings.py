@@ -78,6 +78,21 @@ class CacheAuth(Enum):
     ENTRA = "entra"
 
 
+class Shield(Enum):
+    """What happens where old pages would be kept under the new version's address."""
+
+    WARN = "warn"
+    CUT_OVER = "cut-over"
+    OFF = "off"
+
+
+class OnRollback(Enum):
+    """What happens to the manifest on the branch after a rollback by hand."""
+
+    KEEP = "keep"
+    RAISE = "raise"
+
+
 class CommitBy(Enum):
     """How the version commit reaches the branch."""
 
@@ -176,6 +191,12 @@ class Settings:
         "How the raised version reaches the branch after promotion: api (GitHub signs the commit), "
         "push (git), pull-request, none, or auto: api where git-token and GitHub's API are at "
         "hand, else push; where the branch's rules ask for it, by pull request.",
+    )
+    manifest_on_rollback: OnRollback = _setting(
+        kinds.one_of(OnRollback),
+        "keep",
+        "What becomes of the manifest on the branch after a rollback: keep, or raise (the target's "
+        "content under the next higher version).",
     )
     commit_message: str = _setting(
         kinds.text,
@@ -288,6 +309,12 @@ class Settings:
     )
     traffic_steps: tuple[int, ...] = _setting(
         kinds.percentages, "10,50,100", "The candidate's share of the traffic, step by step."
+    )
+    shield: Shield = _setting(
+        kinds.one_of(Shield),
+        "warn",
+        "While traffic is split, if the old revision answers the new version's pages with what "
+        "browsers keep: warn, cut-over (all traffic at once) or off. Needs manifest-path.",
     )
     step_interval: float = _setting(kinds.duration, "60s", "How long each step is watched.")
     bake: float = _setting(

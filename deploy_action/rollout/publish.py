@@ -37,6 +37,10 @@ class Way(Protocol):
         """
         ...
 
+    def read(self, commit: str) -> bytes | None:
+        """Return the file as a commit has it, or None; raises `DeployError`."""
+        ...
+
     def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
         """Bring one commit with exactly one file to the branch; raises `DeployError`."""
         ...
@@ -64,6 +68,10 @@ class ByPush:
                 hint=refused.hint or "Give the job contents: write, or set commit to none.",
             )
         return f"pushed to {branch}"
+
+    def read(self, commit: str) -> bytes | None:
+        """See `Way.read`."""
+        return self.git.file_of(commit, self.path)
 
     def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
         """See `Way.publish`."""
@@ -128,6 +136,10 @@ class ByApi:
         if self.pull or self._by_rule:
             return f"by pull request to {branch}" + (", which its rules ask for" * self._by_rule)
         return f"committed to {branch} with GitHub's API"
+
+    def read(self, commit: str) -> bytes | None:
+        """See `Way.read`."""
+        return self.github.file(self.path, commit)
 
     def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
         """See `Way.publish`."""

@@ -128,6 +128,50 @@ class Versioning:
             record.learned(commit=done.commit)
         record.say(done.where)
 
+    def bring_back(
+        self, target: Revision, revisions: Sequence[Revision], branch: str, record: Record
+    ) -> None:
+        """Put the manifest that *target* was built from on the branch, under a higher version.
+
+        A lower one would be refused by stores and clients; a refusal is told, not fatal.
+
+        Args:
+            target: what serves again.
+            revisions: all that there are.
+            branch: where it goes; empty takes the run's own.
+            record: is told how it went.
+        """
+        if self.way is None:
+            return
+        try:
+            commit = target.provenance.commit
+            old = self.way.read(commit) if commit else None
+        except DeployError as error:
+            record.warn(f"The manifest on the branch is as it was: {error}")
+            return
+        if old is None:
+            record.warn(f"The manifest stays: {target.name} does not say what it was built of.")
+            return
+        content, new = old, list[Version]()
+
+        def renew(theirs: bytes) -> bytes | None:
+            carried = [(one.provenance.version, one.provenance.run) for one in revisions]
+            now = manifest.read(theirs, file=self.path)
+            last = Part.PATCH if now.form is manifest.Form.JSON else Part.BUILD
+            floor = highest(_versions(carried, Run(id="rollback")))
+            new[:] = [next_above(now.version, floor, last)]
+            return manifest.plan(content, file=self.path, target=new[0]).after
+
+        try:
+            title = f"Bring the add-in back to what {target.name} serves [skip ci]"
+            message = f"{title}\n\nRevision: {target.name}\nRun-Id: {self.run.id}\n"
+            done = self.way.publish(branch or self._branch(), renew, message)
+        except DeployError as error:
+            record.warn(f"The manifest on the branch is as it was: {error}")
+            return
+        record.learned(commit=done.commit)
+        record.say(f"the manifest of {target.name} is {new[0]} now: {done.where}")
+
     def _message(self, bump: Bump, candidate: str) -> str:
         values = {"{version}": str(bump.new), "{revision}": candidate, "{run}": self.run.link}
         title = self.title

@@ -206,3 +206,71 @@ def test_a_pushed_commit_can_be_somebody_s(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert stage.on_branch("log", "-1", "--format=%an <%ae>") == "Release Bot <bot@contoso.com>"
+
+
+# -- after a rollback by hand ----------------------------------------------------------------------
+
+
+def test_a_rollback_keeps_the_manifest_on_the_branch(stage: Stage) -> None:
+    _deployed_once(stage)
+    before = stage.branch_head()
+    run = stage.run("rollback", **MANIFEST)
+
+    assert run.exit_code == 0, run.log
+    assert stage.branch_head() == before
+
+
+@pytest.mark.parametrize("by", ["api", "push"])
+def test_a_rollback_can_bring_the_old_content_back_under_a_higher_number(
+    stage: Stage, by: str
+) -> None:
+    _deployed_once(stage)
+    stage.push("addin/manifest.xml", ">ReadItem<", ">ReadWriteItem<")
+    second = stage.run(**MANIFEST)
+    assert second.outputs["version"] == "1.3.0.4", second.log
+    given = _on_github(stage) if by == "api" else MANIFEST
+    run = stage.run("rollback", **given, manifest_on_rollback="raise")
+    now = stage.on_branch("show", "main:addin/manifest.xml")
+
+    assert run.exit_code == 0, run.log
+    assert "<Version>1.3.0.5</Version>" in now
+    assert "?v=1.3.0.5" in now
+    assert "<Permissions>ReadItem</Permissions>" in now
+    assert stage.branch_head() == run.outputs["commit"]
+    assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
+    assert stage.serves()["version"] == "1.3.0.3"
+
+
+# -- the shield ------------------------------------------------------------------------------------
+
+KEEPS_ALL = (
+    'return f"public, max-age={A_DAY_S}" if page.type.startswith("image/") else "no-cache"',
+    'return f"public, max-age={A_DAY_S}"',
+)
+
+
+def test_old_pages_that_would_be_kept_under_new_addresses_are_told(stage: Stage) -> None:
+    stage.push("addin/app/__main__.py", *KEEPS_ALL)
+    good = stage.run(**MANIFEST, manifest_path="/manifest.xml")
+    stage.push_better()
+    bad = stage.run(**MANIFEST, manifest_path="/manifest.xml")
+
+    assert good.exit_code == bad.exit_code == 0, bad.log
+    assert "with what browsers keep" not in good.log, "the old one keeps only its own version"
+    warned = f"{good.outputs['revision']} answers /taskpane.html?v=1.3.0.4"
+    assert bad.said(warned)
+    assert "users who meet it while traffic is split see the old page" in bad.summary
+
+
+def test_the_shield_can_cut_over(stage: Stage) -> None:
+    stage.push("addin/app/__main__.py", *KEEPS_ALL)
+    stage.run(**MANIFEST, manifest_path="/manifest.xml")
+    stage.push_better()
+    with stage.users().busy() as users:
+        run = stage.run(**MANIFEST, manifest_path="/manifest.xml", shield="cut-over")
+
+    assert run.exit_code == 0, run.log
+    assert run.said("with what browsers keep: all traffic goes at once")
+    assert "% to the candidate" not in run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    assert users.failures == []

@@ -74,6 +74,12 @@ class Git:
         """
         return objects.file_at(self._git, self._remote, commit, path)
 
+    def file_of(self, commit: str, path: str) -> bytes | None:
+        """Return a file of a commit that may have to be fetched, or None; raises `PublishError`."""
+        self._remote.obtain(commit, branch=commit)
+        found = self.file_at(commit, path)
+        return found.content if found else None
+
     def changed_paths(self, base: str, head: str) -> frozenset[str] | None:
         """Return the paths that differ between two commits, fetching what is not here.
 

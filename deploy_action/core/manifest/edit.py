@@ -27,10 +27,11 @@ _USUAL = Rules()
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that the user should know: where and what."""
+    """Something that the user should know: where and what; *usual* where it is so every time."""
 
     line: int
     text: str
+    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,7 +305,7 @@ def _about_address(found: Scan, address: Address, growth: int, file: str) -> lis
             "SourceLocation changes, which is the audience of Exchange's legacy identity tokens; a "
             "server that compares all of it must take the new one"
         )
-        notes.append(Note(address.line, text))
+        notes.append(Note(address.line, text, usual=True))
     return notes
 
 
