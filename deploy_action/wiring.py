@@ -205,12 +205,13 @@ class Wiring:
     def _way(self, git: Git) -> Way | None:
         """Return how the version commit reaches the branch."""
         from deploy_action.adapters.git import BOT, Identity
-        from deploy_action.rollout.publish import ByApi, ByPush
+        from deploy_action.rollout.publish import ByApi, ByPush, FirstThatWorks
 
         settings, env = self.settings, self.environment
         name, _, address = settings.commit_author.rpartition(" <")
         author = Identity(name=name, email=address.rstrip(">")) if name else BOT
         api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
+        push = ByPush(git=git, path=settings.manifest, author=author)
         at_hand = bool(settings.git_token and api and repository)
         match settings.commit:
             case CommitBy.NONE:
@@ -222,17 +223,19 @@ class Wiring:
                     hint="Give git-token, or set commit to push.",
                 )
             case CommitBy.PUSH:
-                return ByPush(git=git, path=settings.manifest, author=author)
+                return push
             case CommitBy.AUTO if not at_hand or _executable(git, settings.manifest):
-                return ByPush(git=git, path=settings.manifest, author=author)
+                return push
         from deploy_action.adapters.github import GitHub
 
-        return ByApi(
+        by_api = ByApi(
             github=GitHub(api, repository, token=settings.git_token),
             path=settings.manifest,
             topic=f"deploy-action/version-{self.runner.run.id}",
             pull=settings.commit is CommitBy.PULL_REQUEST,
         )
+        auto = settings.commit is CommitBy.AUTO
+        return FirstThatWorks(first=by_api, second=push) if auto else by_api
 
     def _builder(
         self, signed_in: SignIn, password: Callable[[], str], host: str

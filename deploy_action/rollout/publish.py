@@ -175,3 +175,35 @@ class ByApi:
         commit = self.github.commit(self.topic, head, files, message)
         page = self.github.open_pull(title, self.topic, branch, body)
         return Arrived(commit=commit, where=f"{commit[:10]} waits in {page}")
+
+
+@dataclass(slots=True, kw_only=True)
+class FirstThatWorks:
+    """The first way, or where it is not to be had, such as without GitHub's API, the second."""
+
+    first: Way
+    second: Way
+    _chosen: Way | None = field(default=None, init=False)
+
+    def check(self, branch: str) -> str:
+        """See `Way.check`."""
+        try:
+            said = self.first.check(branch)
+        except PreflightError as error:
+            self._chosen = self.second
+            return f"{self.second.check(branch)}, as {error.message[:1].lower()}{error.message[1:]}"
+        self._chosen = self.first
+        return said
+
+    def read(self, commit: str) -> bytes | None:
+        """See `Way.read`."""
+        return self._way().read(commit)
+
+    def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
+        """See `Way.publish`."""
+        return self._way(branch).publish(branch, renew, message)
+
+    def _way(self, branch: str = "") -> Way:
+        if self._chosen is None and branch:
+            self.check(branch)
+        return self._chosen or self.first

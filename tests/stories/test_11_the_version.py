@@ -192,6 +192,15 @@ def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) ->
     assert stage.scene.resource() == before
 
 
+def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> None:
+    stage.push_better()
+    run = stage.run(**{**_on_github(stage), "git_token": "ghs_wrong"})
+
+    assert run.exit_code == 0, run.log
+    assert run.said("the version commit: pushed to main, as the version commit could not be made")
+    assert stage.branch_head() == run.outputs["commit"]
+
+
 def test_without_a_token_the_api_cannot_be_asked_for(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**MANIFEST, commit="api")

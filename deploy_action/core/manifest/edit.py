@@ -327,13 +327,14 @@ def _about_version(found: Scan, old: Version, new: Version) -> list[Note]:
 
 
 def _replaced(text: str, replaced: Iterable[tuple[Span, str]]) -> str:
-    data = text.encode()
-    for span, new in sorted(replaced, key=lambda item: -item[0].start):
+    data, pieces, done = text.encode(), list[bytes](), 0
+    for span, new in sorted(replaced, key=lambda item: item[0].start):
         old = span.raw.encode()
         if data[span.start : span.start + len(old)] != old:
             raise AssertionError(f"an offset is wrong at line {span.line}")
-        data = data[: span.start] + new.encode() + data[span.start + len(old) :]
-    return data.decode()
+        pieces += [data[done : span.start], new.encode()]
+        done = span.start + len(old)
+    return b"".join([*pieces, data[done:]]).decode()
 
 
 def _verify(  # noqa: PLR0917  everything that was planned

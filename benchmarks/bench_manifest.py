@@ -1,0 +1,61 @@
+"""Raising manifests: the largest realistic one, and two hundred in a row.
+
+The peer is lxml's parse alone, in the same process: it changes nothing yet.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from lxml import etree  # type: ignore[import-untyped]
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from deploy_action.core import manifest  # noqa: E402  the package is found by the line above
+
+ROUNDS = 15
+LARGEST = 86_000  # bytes: the largest of a thousand public manifests
+SAMPLE = (ROOT / "addin" / "manifest.xml").read_bytes()
+
+
+def large() -> bytes:
+    """Return the sample, grown by resources of the usual kinds to the largest size."""
+    end = SAMPLE.rindex(b"</bt:Urls>")
+    own = b"https://well-intake-api.example.com"
+    one = b'\n        <bt:Url id="More.%d" DefaultValue="%s/more/%d.html?v=1.3.0.2" />'
+    more, number = b"", 0
+    while len(SAMPLE) + len(more) < LARGEST:
+        more += one % (number, own, number)
+        number += 1
+    return SAMPLE[:end] + more.lstrip() + SAMPLE[end:]
+
+
+def took(act: Callable[[], object]) -> float:
+    """Return the median seconds of *act*."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        act()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+def main() -> None:
+    """Measure and print."""
+    big = large()
+    own_s = took(lambda: manifest.plan(big, file="m"))
+    peer_s = took(lambda: etree.fromstring(big))
+    edits = len(manifest.plan(big, file="m").edits)
+    print(f"one of {len(big):,} bytes, {edits} edits: {own_s * 1000:.1f} ms")
+    print(f"  lxml's parse alone: {peer_s * 1000:.2f} ms; ratio {own_s / peer_s:.0f}")
+    many = [SAMPLE.replace(b"1.3.0.2", b"1.3.0.%d" % number) for number in range(200)]
+    own_s = took(lambda: [manifest.plan(one, file="m") for one in many])
+    peer_s = took(lambda: [etree.fromstring(one) for one in many])
+    print(f"200 of {len(SAMPLE):,} bytes: {own_s:.2f} s")
+    print(f"  lxml's parse alone: {peer_s:.3f} s; ratio {own_s / peer_s:.0f}")
+
+
+main()
