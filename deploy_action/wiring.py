@@ -26,6 +26,7 @@ from deploy_action.adapters.shell import Shell
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
 from deploy_action.core.settings import (
+    AllowedList,
     BuilderKind,
     BumpWhen,
     CacheAuth,
@@ -176,13 +177,20 @@ class Wiring:
         if not settings.manifest:
             return None
         from deploy_action.adapters.git import Git
-        from deploy_action.adapters.manifest_file import ManifestFile
+        from deploy_action.adapters.manifest_file import ManifestFile, files_called
+        from deploy_action.core.manifest import Rules, UrlMode
+        from deploy_action.core.manifest.allowed import NAME
         from deploy_action.rollout.changed import AddIn
         from deploy_action.rollout.version import Versioning
 
         workspace = self.runner.workspace
         if settings.git_token:
             self.secret(settings.git_token)
+        rules = Rules(
+            mode=UrlMode(settings.url_mode.value),
+            parameter=settings.url_parameter,
+            origins=settings.url_origins,
+        )
         git = Git(workspace, token=settings.git_token, environment=self._for_programs())
         return Versioning(
             git=git,
@@ -190,6 +198,7 @@ class Wiring:
                 git=git,
                 path=settings.manifest,
                 patterns=settings.bump_when_changed,
+                rules=rules,
                 pushed_from=lambda: self.runner.pushed_from,
             ),
             file=ManifestFile(workspace / settings.manifest, workspace),
@@ -199,6 +208,12 @@ class Wiring:
             part=settings.bump_part,
             way=self._way(git),
             title=settings.commit_message,
+            rules=rules,
+            lists=lambda: [
+                (path.relative_to(workspace).as_posix(), path.read_bytes())
+                for path in files_called(NAME, workspace)
+            ],
+            strict_list=settings.allowed_list is AllowedList.ERROR,
             run=self.runner.run,
         )
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy_action.errors import InputError, Place, PreflightError
 
 LARGEST = 1024 * 1024
+_SKIPPED = {".git", "node_modules"}
 
 
 class ManifestFile:
@@ -112,3 +113,9 @@ class ManifestFile:
                 f"Manifest '{self._name}' cannot be written: {error.strerror}.",
                 hint="Check the permissions of its folder and the free space of the disk.",
             ) from None
+
+
+def files_called(name: str, root: Path) -> list[Path]:
+    """Return the files of that name below *root*, in order; not those of git or of packages."""
+    found = sorted(root.rglob(name))
+    return [path for path in found if not _SKIPPED & set(path.relative_to(root).parts)]

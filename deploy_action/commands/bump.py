@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deploy_action.adapters.manifest_file import ManifestFile
+from deploy_action.adapters.manifest_file import ManifestFile, files_called
 from deploy_action.core import manifest
 from deploy_action.core.manifest import Bump, Match, Rules, UrlMode
 from deploy_action.core.version import Part, Version
 from deploy_action.errors import DeployError, InputError, PreflightError
-
-_SKIPPED = {".git", "node_modules"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +130,7 @@ def _allowed(planned: Sequence[Bumped], wanted: Wanted) -> list[Bumped]:
     if not changes:
         return []
     found = []
-    for path in sorted(Path.cwd().rglob(manifest.allowed.NAME)):
-        if _SKIPPED & set(path.parts):
-            continue
+    for path in files_called(manifest.allowed.NAME, Path.cwd()):
         name, file = path.relative_to(Path.cwd()).as_posix(), _file(path)
         before = file.read()
         after = manifest.allowed.renewed(before, changes, file=name)

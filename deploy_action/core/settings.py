@@ -78,6 +78,21 @@ class CacheAuth(Enum):
     ENTRA = "entra"
 
 
+class UrlMode(Enum):
+    """What a bump does to the addresses of the add-in's own pages."""
+
+    REFRESH = "refresh"
+    ADD = "add"
+    OFF = "off"
+
+
+class AllowedList(Enum):
+    """What happens when the site's list of allowed scripts names an address that changes."""
+
+    ERROR = "error"
+    WARN = "warn"
+
+
 class Shield(Enum):
     """What happens where old pages would be kept under the new version's address."""
 
@@ -184,6 +199,24 @@ class Settings:
         "Which part to raise: last (build; in a unified manifest patch), build, patch, minor, "
         "major, or auto (major for another id, minor where permissions, requirements, hosts, "
         "scopes or events changed, else last).",
+    )
+    url_mode: UrlMode = _setting(
+        kinds.one_of(UrlMode),
+        "refresh",
+        "The version in the addresses of the add-in's own pages: refresh (where it is), add (to "
+        "pages without it, too) or off.",
+    )
+    url_parameter: str = _setting(
+        kinds.name, "v", "The query parameter that carries the version in an address."
+    )
+    url_origins: tuple[str, ...] = _setting(
+        kinds.lines, "", "Further origins that are the add-in's own, such as a CDN's, one a line."
+    )
+    allowed_list: AllowedList = _setting(
+        kinds.one_of(AllowedList),
+        "error",
+        "If microsoft-officeaddins-allowed.json in the checkout names an event script's address "
+        "that changes: error or warn.",
     )
     commit: CommitBy = _setting(
         kinds.one_of(CommitBy),

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from deploy_action.adapters.git import Git
 from deploy_action.core import manifest
 from deploy_action.core.manifest.weight import weight
-from deploy_action.core.version import Part
+from deploy_action.core.version import Part, Version
 from deploy_action.errors import DeployError, InputError
 
 
@@ -38,12 +38,14 @@ class AddIn:
         path: the manifest's path.
         patterns: globs of the files that count, relative to the repository; none take the
             manifest's folder.
+        rules: how a bump treats addresses.
         pushed_from: returns the commit that the branch was at before the push, or nothing.
     """
 
     git: Git
     path: str
     patterns: Sequence[str]
+    rules: manifest.Rules
     pushed_from: Callable[[], str]
 
     def since(self, served: str) -> Change:
@@ -94,8 +96,11 @@ class AddIn:
             return False, None
         try:
             version = manifest.read(new.content, file=self.path).version
-            if manifest.plan(old.content, file=self.path, target=version).after == new.content:
+            if self._raised(old.content, version) == new.content:
                 return True, None
             return False, weight(old.content, new.content, file=self.path)
         except InputError:
             return False, None
+
+    def _raised(self, content: bytes, version: Version) -> bytes:
+        return manifest.plan(content, file=self.path, target=version, rules=self.rules).after

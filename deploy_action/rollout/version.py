@@ -6,19 +6,19 @@ nothing but the manifest's bytes back. The branch only ever names a version that
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from deploy_action.adapters.git import Checkout, Git
 from deploy_action.adapters.manifest_file import ManifestFile
 from deploy_action.core import manifest
-from deploy_action.core.manifest import Bump
+from deploy_action.core.manifest import Bump, Rules
 from deploy_action.core.record import Record
 from deploy_action.core.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.settings import BumpPart, BumpWhen
 from deploy_action.core.version import Part, Version, highest, next_above
-from deploy_action.errors import DeployError, InputError, PreflightError
+from deploy_action.errors import DeployError, InputError, Place, PreflightError
 from deploy_action.rollout.changed import AddIn
 from deploy_action.rollout.publish import Way
 
@@ -36,6 +36,9 @@ class Versioning:
         addin: the add-in's files, for finding out whether they changed.
         way: how the commit reaches the branch; None where it is left to the user.
         title: the commit's first line, with ``{version}``, ``{revision}`` and ``{run}``.
+        rules: how addresses are treated.
+        lists: returns the checkout's lists of allowed event scripts: name and bytes.
+        strict_list: whether a list that names a changing address is an error.
         run: whose branch and link the commit names.
     """
 
@@ -47,6 +50,9 @@ class Versioning:
     addin: AddIn
     way: Way | None
     title: str
+    rules: Rules
+    lists: Callable[[], Sequence[tuple[str, bytes]]]
+    strict_list: bool
     run: Run
     _checkout: Checkout | None = field(default=None, init=False)
 
@@ -92,8 +98,22 @@ class Versioning:
         floor = highest(_versions([*carried, remembered], self.run))
         last = Part.PATCH if found.form is manifest.Form.JSON else Part.BUILD
         target = next_above(current, floor, part or last)
-        bump = manifest.plan(content, file=self.path, target=target)
+        bump = manifest.plan(content, file=self.path, target=target, rules=self.rules)
+        self._mind_allowed(bump, record)
         return bump, str(bump.new)
+
+    def _mind_allowed(self, bump: Bump, record: Record) -> None:
+        """Older builds of Outlook compare an event script's address with the site's list."""
+        for name, content in self.lists() if bump.runtime else ():
+            if manifest.allowed.renewed(content, bump.runtime, file=name) != content:
+                text = f"{name} names an event script's address that changes with the version"
+                if self.strict_list:
+                    raise InputError(
+                        f"{text}; older builds of Outlook would refuse to sign in.",
+                        hint="Take the version out of that address, or set allowed-list to warn.",
+                        place=Place(file=name),
+                    )
+                record.warn(f"{text}; older builds of Outlook will refuse to sign in.")
 
     def write(self, bump: Bump) -> None:
         """Put the new bytes into the checkout, so that the image carries them."""
@@ -116,7 +136,7 @@ class Versioning:
         def renew(theirs: bytes) -> bytes | None:
             if manifest.read(theirs, file=self.path).version >= bump.new:
                 return None
-            return manifest.plan(theirs, file=self.path, target=bump.new).after
+            return manifest.plan(theirs, file=self.path, target=bump.new, rules=self.rules).after
 
         message = self._message(bump, candidate)
         try:
@@ -160,7 +180,7 @@ class Versioning:
             last = Part.PATCH if now.form is manifest.Form.JSON else Part.BUILD
             floor = highest(_versions(carried, Run(id="rollback")))
             new[:] = [next_above(now.version, floor, last)]
-            return manifest.plan(content, file=self.path, target=new[0]).after
+            return manifest.plan(content, file=self.path, target=new[0], rules=self.rules).after
 
         try:
             title = f"Bring the add-in back to what {target.name} serves [skip ci]"

@@ -7,11 +7,14 @@ of the manifest around it is ordinary. A row says what becomes of it, or why it 
 from __future__ import annotations
 
 import ast
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from deploy_action.core import manifest
 from deploy_action.core.manifest import Match, Rules, UrlMode
@@ -438,3 +441,53 @@ def test_another_parameter_can_be_the_one() -> None:
     bump = manifest.plan(url(f"{PAGE}?rev=1.3.0.2&amp;v=1.3.0.2").encode(), file="m", rules=rules)
 
     assert b"?rev=1.3.0.3&amp;v=1.3.0.2" in bump.after
+
+
+# -- laws of unified manifests ---------------------------------------------------------------------
+
+TEXTS = st.text(st.characters(blacklist_categories=["Cs"]), max_size=12)
+QUERIES = st.sampled_from(
+    ["", "?v=1.0.0", "?v=1.0", "?t=1&v=7", "?v=x", "?ver=1.0.0", "?v=1.0.0#a"]
+)
+PAGES = st.builds("{}{}{}".format, st.sampled_from([OWN, "https://x"]), TEXTS, QUERIES)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | TEXTS | PAGES,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    pages=st.lists(PAGES, max_size=4),
+    more=TREES,
+    indent=st.sampled_from([None, 1, "\t"]),
+    plain=st.booleans(),
+)
+def test_raising_a_unified_manifest_touches_its_version_and_its_own_pages_alone(
+    pages: list[str], more: object, indent: int | str | None, plain: bool
+) -> None:
+    runtimes = [{"code": {"page": f"{OWN}/home.html"}}, *({"code": {"page": p}} for p in pages)]
+    tree = {
+        "manifestVersion": "1.17",
+        "version": "1.0.0",
+        "more": more,
+        "extensions": [{"runtimes": runtimes}],
+    }
+    content = json.dumps(tree, indent=indent, ensure_ascii=plain).encode()
+    once = manifest.plan(content, file="m")
+    again = manifest.plan(once.after, file="m", target=once.new)
+    back = manifest.plan(
+        once.after, file="m", target=once.old, rules=Rules(mode=UrlMode.OFF, allow_lower=True)
+    )
+    now = json.loads(once.after)
+
+    assert not again.changed
+    assert once.after.count(b"\n") == content.count(b"\n")
+    assert now["version"] == "1.0.1"
+    assert now["more"] == more
+    for old, new in zip(runtimes, now["extensions"][0]["runtimes"], strict=True):
+        assert re.sub(r"(?<=[?&]v=)[\d.]+", "", old["code"]["page"]) == re.sub(
+            r"(?<=[?&]v=)[\d.]+", "", new["code"]["page"]
+        )
+    if len(once.edits) == 1:
+        assert back.after == content

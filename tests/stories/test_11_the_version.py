@@ -112,6 +112,43 @@ def test_other_permissions_raise_a_higher_part_where_that_is_wanted(stage: Stage
     assert run.outputs["version"] == "1.4.0.0"
 
 
+def test_another_parameter_can_carry_it(stage: Stage) -> None:
+    stage.push(
+        "addin/manifest.xml", "/commands.html?v=1.3.0.2", "/commands.html?rev=1.3.0.2&amp;v=1"
+    )
+    run = stage.run(**MANIFEST, url_parameter="rev")
+    now = stage.on_branch("show", "main:addin/manifest.xml")
+
+    assert run.exit_code == 0, run.log
+    assert "/commands.html?rev=1.3.0.3&amp;v=1" in now
+    assert "/taskpane.html?v=1.3.0.2" in now
+
+
+def test_an_event_script_s_address_that_the_site_lists_is_not_changed_unasked(stage: Stage) -> None:
+    stage.push(
+        "addin/manifest.xml",
+        "  <Permissions>",
+        '  <Runtime><Override type="javascript" resid="Commands.Url"/></Runtime>\n  <Permissions>',
+    )
+    listed = stage.scene.workspace / "public" / ".well-known"
+    listed.mkdir(parents=True)
+    file = listed / "microsoft-officeaddins-allowed.json"
+    url = "https://well-intake-api.example.com/commands.html?v=1.3.0.2"
+    file.write_text(json.dumps({"allowed": [url]}), "utf-8")
+    before = stage.scene.resource()
+    refused = stage.run(**MANIFEST)
+    unchanged = stage.scene.resource() == before
+    warned = stage.run(**MANIFEST, allowed_list="warn")
+
+    name = "public/.well-known/microsoft-officeaddins-allowed.json"
+    assert refused.exit_code == 2, refused.log
+    assert refused.said(f"{name} names an event script's address that changes")
+    assert f"::error title=Deployment invalid,file={name}" in refused.log
+    assert unchanged
+    assert warned.exit_code == 0, warned.log
+    assert warned.said("older builds of Outlook will refuse to sign in")
+
+
 # -- how it reaches the branch -------------------------------------------------------------------
 
 
