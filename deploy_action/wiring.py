@@ -339,7 +339,8 @@ class Wiring:
             interval_s=settings.health_interval,
             timeout_s=settings.gate_timeout,
             identity_path=settings.identity_path,
-            manifest_path=settings.manifest_path if deploying else "",
+            manifest_path=settings.served_manifest if deploying else "",
+            manifest_sure=bool(settings.manifest_path),
             smoke_test=settings.smoke_test if deploying else "",
         )
 

@@ -58,6 +58,20 @@ class Probes:
             return Answer(verdict=Verdict.FAIL, seen=_seen(path, reply)), b""
         return Answer(verdict=Verdict.PASS, seen=_seen(path, reply)), reply.body
 
+    def page(self, host: str, path: str) -> Answer:
+        """Ask for a page of the add-in: 200, with the type that its name promises."""
+        reply = self._get(host, path)
+        if isinstance(reply, Answer):
+            return reply
+        if reply.status != 200:
+            return Answer(verdict=Verdict.FAIL, seen=_seen(path, reply))
+        kind = reply.headers.get("content-type", "").lower()
+        wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
+        if wanted not in kind:
+            seen = f"{path} answered as '{kind or 'nothing'}', expected {wanted}"
+            return Answer(verdict=Verdict.FAIL, seen=seen)
+        return Answer(verdict=Verdict.PASS, seen=_seen(path, reply))
+
     def kept(self, host: str, path: str) -> bool:
         """Whether *path* answers 200 with what a browser may use again without asking.
 

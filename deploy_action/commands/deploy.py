@@ -173,7 +173,7 @@ def _cut_over(
         bundle.probes,
         stable=plan.stable.fqdn,
         candidate=candidate.fqdn,
-        path=settings.manifest_path,
+        path=settings.served_manifest,
         version=plan.version if plan.version != plan.previous_version else "",
     )
     if not page:

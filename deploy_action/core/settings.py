@@ -332,7 +332,10 @@ class Settings:
         "A path whose JSON answer names the revision (and version); empty does not ask.",
     )
     manifest_path: str = _setting(
-        kinds.path, "", "Where the app serves its manifest; empty does not look at it."
+        kinds.path,
+        "",
+        "Where the app serves its manifest; empty tries its file's name at the root, and looks no "
+        "further where it is not.",
     )
     smoke_test: str = _setting(
         kinds.text, "", "A shell command that must succeed; CANDIDATE_URL names the candidate."
@@ -406,6 +409,12 @@ class Settings:
     dry_run: bool = _setting(
         kinds.boolean, "false", "Whether to stop after printing the plan, with nothing changed."
     )
+
+    @property
+    def served_manifest(self) -> str:
+        """Where the app serves its manifest, or would usually; empty without one."""
+        name = self.manifest.rpartition("/")[2]
+        return self.manifest_path or (f"/{name}" if name else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

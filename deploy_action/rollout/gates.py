@@ -22,7 +22,11 @@ class GateFailed(DeployError):  # noqa: N818  it is what happened
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Questions:
-    """What is asked; empty paths are not asked. Durations in seconds."""
+    """What is asked; empty paths are not asked. Durations in seconds.
+
+    *manifest_sure* is whether the user has said where the manifest is served: else it may be
+    nowhere.
+    """
 
     health_path: str
     passes: int
@@ -30,6 +34,7 @@ class Questions:
     timeout_s: float
     identity_path: str = ""
     manifest_path: str = ""
+    manifest_sure: bool = True
     smoke_test: str = ""
 
 
@@ -58,7 +63,7 @@ class Gates:
         self._streak(lambda: self._healthy(revision), deadline)
         if asked.identity_path:
             self._once("identity", lambda: self._identity(revision, version))
-        if asked.manifest_path:
+        if asked.manifest_path and (asked.manifest_sure or self._is_there(revision.fqdn)):
             self._once("add-in", lambda: self._addin(revision.fqdn, version))
         if asked.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
@@ -158,6 +163,21 @@ class Gates:
         if answer.verdict is not Verdict.PASS:
             raise GateFailed(f"The {gate} gate said {answer.verdict}: {answer.seen}.")
 
+    def _is_there(self, host: str) -> bool:
+        """Whether the manifest is served where it usually is."""
+        from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
+
+        path = self.asked.manifest_path
+        answer, body = self.probes.body(host, path)
+        if answer.verdict is Verdict.PASS:
+            try:
+                manifest.read(body, file=path)
+            except DeployError:
+                answer = Answer(verdict=Verdict.FAIL, seen=f"{path} is no manifest")
+        if answer.verdict is not Verdict.PASS:
+            self.record.say(f"the served manifest is not looked at: {answer.seen}")
+        return answer.verdict is Verdict.PASS
+
     def _addin(self, host: str, version: str) -> Answer:
         """The served manifest parses, carries the version, and each of its own pages answers."""
         from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
@@ -175,7 +195,7 @@ class Gates:
             return Answer(verdict=Verdict.FAIL, seen=seen)
         pages = sorted({_path(url) for url in served.pages})
         for page in pages:
-            answered, _ = self.probes.body(host, page)
+            answered = self.probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
         seen = f"manifest {served.version} and {len(pages)} of its pages answered"

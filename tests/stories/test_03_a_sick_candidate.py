@@ -75,8 +75,12 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
             'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),',
             "the served manifest says 1.3.0.1, expected 1.3.0.3",
         ),
+        ("addin/app/pages.py", '".html": "text/html;', '".html": "text/plain;', "expected html"),
     ],
-    ids=["old version", "other revision", "no identity", "no manifest", "no pages", "old manifest"],
+    ids=[
+        *("old version", "other revision", "no identity", "no manifest", "no pages"),
+        *("old manifest", "odd pages"),
+    ],
 )
 def test_a_candidate_that_is_healthy_but_not_itself_reaches_no_user(
     stage: Stage, path: str, old: str, new: str, told: str
@@ -89,6 +93,28 @@ def test_a_candidate_that_is_healthy_but_not_itself_reaches_no_user(
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first]
     assert stage.checkout_is_clean()
+
+
+def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
+    """Without a word about where: under its file's name at the root."""
+    served = "self._send(200, page.body,"
+    old = 'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),'
+    stage.push(".github/deploy.yml", "    manifest-path: /manifest.xml\n", "")
+    stage.push("addin/app/__main__.py", served, old)
+    run = stage.run(**MANIFEST)
+
+    assert run.exit_code == 4, run.log
+    assert "the served manifest says 1.3.0.1, expected 1.3.0.3" in run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_an_app_that_does_not_serve_its_manifest_goes_out_all_the_same(stage: Stage) -> None:
+    stage.push(".github/deploy.yml", "    manifest-path: /manifest.xml\n", "")
+    stage.push("addin/app/__main__.py", "if page := PAGES.get(parts.path):", "if page := None:")
+    run = stage.run(**MANIFEST)
+
+    assert run.exit_code == 0, run.log
+    assert run.said("the served manifest is not looked at: /manifest.xml answered 404")
 
 
 def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
