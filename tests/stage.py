@@ -183,3 +183,20 @@ def outputs_of(file: Path) -> dict[str, str]:
         r"^([\w-]+)<<(ghadelimiter_\w+)\n(.*?)\n?\2$", text, re.DOTALL | re.MULTILINE
     )
     return {name: value for name, _, value in found}
+
+
+def on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
+    """Let GitHub's API answer for the stage's remote; return the inputs that a run is given.
+
+    Args:
+        stage: whose remote it is.
+        protected: its branches that take pull requests only.
+        told: whether that can be asked for beforehand.
+    """
+    environment = stage.scene.environment
+    name = f"the-well/{stage.scene.app}"
+    about = {"name": name, "path": str(stage.scene.remote), "protected": protected, "told": told}
+    url = f"{environment['SANDBOX_URL']}/github"
+    requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
+    stage.variables |= {"GITHUB_API_URL": "https://api.github.com", "GITHUB_REPOSITORY": name}
+    return {"git_token": environment["SANDBOX_GITHUB_TOKEN"]}

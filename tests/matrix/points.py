@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.stage import Stage
+from tests.stage import Stage, on_github
 from tests.support.redis_gate import Gate
 
 Holding = tuple[Callable[[], bool], dict[str, str]]
@@ -82,6 +82,7 @@ def _both(point: Point) -> list[Point]:
 
 
 GITHUB, ENTRA = "pipelines.actions.githubusercontent.com", "login.microsoftonline.com"
+GITHUB_API = "api.github.com"
 STORE = "acrtasksstore.blob.core.windows.net"
 POINTS: list[Point] = [
     Point(name="asking GitHub for a token", host=GITHUB, path="*"),
@@ -119,6 +120,17 @@ POINTS: list[Point] = [
     ),
     *_both(Point(name="telling the cache", host="redis", path="SET", shifted=True, promoted=True)),
     *_both(Point(name="publishing", host="git", shifted=True, promoted=True)),
+    Point(name="asking GitHub for the branch", host=GITHUB_API, path="*/branches/main"),
+    *_both(
+        Point(
+            name="committing with GitHub's API",
+            host=GITHUB_API,
+            method="POST",
+            path="/graphql",
+            shifted=True,
+            promoted=True,
+        )
+    ),
 ]
 
 
@@ -152,12 +164,13 @@ def halted(stage: Stage, point: Point, command: str = "deploy") -> Iterator[subp
 @contextmanager
 def _azure_holds(stage: Stage, point: Point) -> Iterator[Holding]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
+    inputs = on_github(stage) if point.host == GITHUB_API else {}
     with requests.Session() as session:
         session.trust_env = False
         session.post(url, json=[point.fault(stage.scene.app)], timeout=30).raise_for_status()
         try:
             count = "happened" if point.revision else "holding"
-            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count]), {}
+            yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count]), inputs
         finally:
             session.delete(url, timeout=30)
 

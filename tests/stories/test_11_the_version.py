@@ -9,20 +9,13 @@ from typing import Any
 import pytest
 import requests
 
-from tests.stage import Stage
+from tests.stage import Stage, on_github
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
 def _on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
-    """Let GitHub's API answer for the stage's remote; return what the run is given."""
-    environment = stage.scene.environment
-    name = f"the-well/{stage.scene.app}"
-    about = {"name": name, "path": str(stage.scene.remote), "protected": protected, "told": told}
-    url = f"{environment['SANDBOX_URL']}/github"
-    requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
-    stage.variables = {"GITHUB_API_URL": "https://api.github.com", "GITHUB_REPOSITORY": name}
-    return {**MANIFEST, "git_token": environment["SANDBOX_GITHUB_TOKEN"]}
+    return {**MANIFEST, **on_github(stage, *protected, told=told)}
 
 
 def _pulls(stage: Stage) -> list[dict[str, Any]]:
