@@ -93,7 +93,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: St
 
 
 def test_a_second_run_that_may_wait_goes_out_after_the_first(stage: Stage) -> None:
-    first = _rollout_at(stage, 25, step_interval="1s", bake="0s")
+    first = _rollout_at(stage, 25, step_interval="5s", bake="0s")
     second = stage.run(**INPUTS, lock_wait="60s")
     stage.runs -= 1
     done = stage.finished(first)
