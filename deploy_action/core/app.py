@@ -152,7 +152,7 @@ def containers_from_azure(replicas: Iterable[Mapping[str, Any]]) -> tuple[Contai
 def serving(app: App, revisions: Collection[Revision]) -> Revision | None:
     """Return the revision that holds the users' traffic, or None if nothing serves.
 
-    Where traffic follows "latest", Azure serves the latest *ready* revision (facts 3.6).
+    Where traffic follows "latest", Azure serves the latest *ready* revision.
     """
     entry = app.split.heaviest()
     return by_name(revisions, entry.revision or app.latest_ready)

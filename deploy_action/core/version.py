@@ -2,7 +2,7 @@
 
 Source: [MS-OWEMXML], simpleType Version: one to four groups of one to five decimal digits. No text
 says how two are compared; here it is part by part, as numbers, a missing part counting as zero.
-Four parts are written always: three have failed in a client (facts: manifest, 3.1).
+Four parts are written always: three have failed in a client.
 """
 
 from __future__ import annotations
