@@ -1,7 +1,7 @@
 """The container registry: who we are to it, and which digest a tag means.
 
 Azure Container Registry takes an Entra token at /oauth2/exchange for a refresh token, and that at
-/oauth2/token for an access token (facts: azure-on-the-wire, 7). Manifests follow the OCI
+/oauth2/token for an access token. Manifests follow the OCI
 distribution specification.
 """
 
