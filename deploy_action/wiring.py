@@ -178,7 +178,7 @@ class Wiring:
             return None
         from deploy_action.adapters.git import Git
         from deploy_action.adapters.manifest_file import ManifestFile, files_called
-        from deploy_action.core.manifest import Rules, UrlMode
+        from deploy_action.core.bump_rules import Rules
         from deploy_action.core.manifest.allowed import NAME
         from deploy_action.rollout.changed import AddIn
         from deploy_action.rollout.version import Versioning
@@ -187,7 +187,7 @@ class Wiring:
         if settings.git_token:
             self.secret(settings.git_token)
         rules = Rules(
-            mode=UrlMode(settings.url_mode.value),
+            mode=settings.url_mode,
             parameter=settings.url_parameter,
             origins=settings.url_origins,
         )

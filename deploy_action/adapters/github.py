@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
@@ -38,14 +37,6 @@ class ProtectedError(GitHubError):
     """The branch takes changes by pull request only."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Branch:
-    """A branch: its newest commit, and whether its rules ask for a pull request."""
-
-    head: str
-    by_pull_only: bool
-
-
 class GitHub:
     """One repository.
 
@@ -70,12 +61,16 @@ class GitHub:
         told = self._asked("GET", "").get("permissions")
         return bool(told.get("push", True)) if isinstance(told, dict) else True
 
-    def branch(self, name: str) -> Branch:
-        """Look at a branch; raises `GitHubError`, also where there is none."""
-        found = self._asked("GET", f"/branches/{quote(name, safe='')}")
-        rules = self._asked("GET", f"/rules/branches/{quote(name, safe='')}", default=[])
+    def head(self, branch: str) -> str:
+        """Return a branch's newest commit; raises `GitHubError`, also where there is none."""
+        found = self._asked("GET", f"/branches/{quote(branch, safe='')}")
+        return str(found["commit"]["sha"])
+
+    def by_pull_only(self, branch: str) -> bool:
+        """Whether a branch's rules ask for a pull request; raises `GitHubError`."""
+        rules = self._asked("GET", f"/rules/branches/{quote(branch, safe='')}", default=[])
         kinds = {rule.get("type") for rule in rules} if isinstance(rules, list) else set()
-        return Branch(head=str(found["commit"]["sha"]), by_pull_only=bool(kinds & _BY_PULL_ONLY))
+        return bool(kinds & _BY_PULL_ONLY)
 
     def file(self, path: str, commit: str) -> bytes | None:
         """Return a file's bytes as stored, or None; raises `GitHubError`."""

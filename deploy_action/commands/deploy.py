@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import partial
 
 from deploy_action.bundle import Bundle
+from deploy_action.core.app import serving
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Provenance, Revision
+from deploy_action.core.revision import Revision
 from deploy_action.core.settings import Moment, Settings, Shield
 from deploy_action.core.template import for_candidate
 from deploy_action.errors import DeployError
@@ -208,13 +209,6 @@ def _close(keeper: journal.Keeper, record: Record) -> None:
         record.warn(f"The journal on the app stays open for the next run: {error}")
 
 
-def _serving(seen: Observed) -> Provenance:
-    """Where the revision came from that has most of the users."""
-    name = seen.app.split.heaviest().revision or seen.app.latest_ready
-    found = next((one for one in seen.revisions if one.name == name), None)
-    return found.provenance if found else Provenance()
-
-
 def _plan(
     settings: Settings,
     versioning: Versioning | None,
@@ -226,10 +220,11 @@ def _plan(
     left_behind = check_journal(seen)
     bump, version = None, ""
     if versioning:
+        now = serving(seen.app, seen.revisions)
         bump, version = versioning.decide(
             seen.revisions,
             record=record,
-            served=_serving(seen).commit,
+            served=now.provenance.commit if now else "",
             remembered=refresh.remembered(seen.app.name),
         )
     plan = make_plan(settings, seen, bump=bump, version=version, left_behind=left_behind)

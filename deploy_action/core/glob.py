@@ -31,10 +31,6 @@ class Glob:
         """Return the pattern; every text is one."""
         return cls(text, re.compile(_translated(text.encode()), re.DOTALL))
 
-    def matches(self, key: bytes) -> bool:
-        """Whether the server would find *key* by this pattern."""
-        return self.expression.fullmatch(key) is not None
-
     @property
     def matches_everything(self) -> bool:
         """Whether it would empty the database: nothing but ``*`` and ``?``, and a ``*`` in it.

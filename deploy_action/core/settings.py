@@ -15,6 +15,7 @@ from enum import Enum
 from typing import Any
 
 from deploy_action.core import kinds, warm
+from deploy_action.core.bump_rules import UrlMode
 from deploy_action.core.warm import Warming
 from deploy_action.errors import InputError, Place
 
@@ -76,14 +77,6 @@ class CacheAuth(Enum):
 
     KEY = "key"
     ENTRA = "entra"
-
-
-class UrlMode(Enum):
-    """What a bump does to the addresses of the add-in's own pages."""
-
-    REFRESH = "refresh"
-    ADD = "add"
-    OFF = "off"
 
 
 class AllowedList(Enum):

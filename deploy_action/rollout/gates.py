@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.probes import Probes
@@ -14,6 +14,9 @@ from deploy_action.core.revision import Readiness, Revision
 from deploy_action.core.verdict import Answer, Streak, Verdict
 from deploy_action.errors import DeployError
 from deploy_action.runtime.waiting import Deadline, TimedOut, pause, until
+
+if TYPE_CHECKING:  # loads XML parsers
+    from deploy_action.core.manifest import Manifest
 
 
 class GateFailed(DeployError):  # noqa: N818  it is what happened
@@ -63,8 +66,8 @@ class Gates:
         self._streak(lambda: self._healthy(revision), deadline)
         if asked.identity_path:
             self._once("identity", lambda: self._identity(revision, version))
-        if asked.manifest_path and (asked.manifest_sure or self._is_there(revision.fqdn)):
-            self._once("add-in", lambda: self._addin(revision.fqdn, version))
+        if asked.manifest_path:
+            self._addin(revision.fqdn, version)
         if asked.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
         return revision
@@ -163,46 +166,35 @@ class Gates:
         if answer.verdict is not Verdict.PASS:
             raise GateFailed(f"The {gate} gate said {answer.verdict}: {answer.seen}.")
 
-    def _is_there(self, host: str) -> bool:
-        """Whether the manifest is served where it usually is."""
-        from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
-
-        path = self.asked.manifest_path
-        answer, body = self.probes.body(host, path)
-        if answer.verdict is Verdict.PASS:
-            try:
-                manifest.read(body, file=path)
-            except DeployError:
-                answer = Answer(verdict=Verdict.FAIL, seen=f"{path} is no manifest")
-        if answer.verdict is not Verdict.PASS:
+    def _addin(self, host: str, version: str) -> None:
+        answer, served = self._served(host)
+        if served is None and not self.asked.manifest_sure:
             self.record.say(f"the served manifest is not looked at: {answer.seen}")
-        return answer.verdict is Verdict.PASS
+            return
+        self._once("add-in", lambda: self._pages(host, version, served) if served else answer)
 
-    def _addin(self, host: str, version: str) -> Answer:
-        """The served manifest parses, carries the version, and each of its own pages answers."""
+    def _served(self, host: str) -> tuple[Answer, Manifest | None]:
+        """Fetch the manifest that is served, or say why there is none."""
         from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
 
         path = self.asked.manifest_path
         answer, body = self.probes.body(host, path)
         if answer.verdict is not Verdict.PASS:
-            return answer
+            return answer, None
         try:
-            served = manifest.read(body, file=path)
+            return answer, manifest.read(body, file=path)
         except DeployError as error:
-            return Answer(verdict=Verdict.FAIL, seen=f"the served manifest: {error.message}")
+            seen = f"the served manifest: {error.message}"
+            return Answer(verdict=Verdict.FAIL, seen=seen), None
+
+    def _pages(self, host: str, version: str, served: Manifest) -> Answer:
+        """The served manifest carries the version, and each of its own pages answers."""
         if version and str(served.version) != version:
             seen = f"the served manifest says {served.version}, expected {version}"
             return Answer(verdict=Verdict.FAIL, seen=seen)
-        pages = sorted({_path(url) for url in served.pages})
-        for page in pages:
+        for page in sorted(served.paths):
             answered = self.probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
-        seen = f"manifest {served.version} and {len(pages)} of its pages answered"
+        seen = f"manifest {served.version} and {len(served.paths)} of its pages answered"
         return Answer(verdict=Verdict.PASS, seen=seen)
-
-
-def _path(url: str) -> str:
-    """The page's path and query; its host is the users', the question goes to the candidate."""
-    parts = urlsplit(url)
-    return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

@@ -123,7 +123,8 @@ class ByApi:
         """See `Way.check`."""
         try:
             may_write = self.github.may_write()
-            self._by_rule = self.github.branch(branch).by_pull_only
+            self.github.head(branch)  # is it there at all?
+            self._by_rule = self.github.by_pull_only(branch)
         except GitHubError as error:
             raise PreflightError(
                 f"The version commit could not be made: {error.message}", hint=error.hint
@@ -146,7 +147,7 @@ class ByApi:
         pauses = growing(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         by_pull = self.pull or self._by_rule
         for number in range(1, TRIES + 1):
-            head = self.github.branch(branch).head
+            head = self.github.head(branch)
             theirs = self.github.file(self.path, head)
             after = renew(theirs) if theirs is not None else None
             if after is None:

@@ -6,8 +6,6 @@ kept by a browser under ``?v=NEW``, the user sees the old page long after the pr
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from deploy_action.adapters.probes import Probes
 from deploy_action.core import manifest
 from deploy_action.core.verdict import Verdict
@@ -32,12 +30,8 @@ def would_mix(probes: Probes, *, stable: str, candidate: str, path: str, version
     if answer.verdict is not Verdict.PASS:
         return ""
     try:
-        pages = manifest.read(body, file=path).pages
+        pages = manifest.read(body, file=path).paths
     except DeployError:
         return ""
-    for page in [page for page in pages if version in urlsplit(page).query][:_MOST_PAGES]:
-        parts = urlsplit(page)
-        asked = f"{parts.path or '/'}?{parts.query}"
-        if probes.kept(stable, asked):
-            return asked
-    return ""
+    carrying = [page for page in pages if version in page.partition("?")[2]][:_MOST_PAGES]
+    return next((page for page in carrying if probes.kept(stable, page)), "")

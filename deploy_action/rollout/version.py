@@ -6,6 +6,7 @@ nothing but the manifest's bytes back. The branch only ever names a version that
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -94,10 +95,8 @@ class Versioning:
             part = change.part if self.part is BumpPart.AUTO else part
         if self.way:
             self._check_way(self.way, record)
-        carried = [(one.provenance.version, one.provenance.run) for one in revisions]
-        floor = highest(_versions([*carried, remembered], self.run))
-        last = Part.PATCH if found.form is manifest.Form.JSON else Part.BUILD
-        target = next_above(current, floor, part or last)
+        floor = _floor(revisions, remembered, self.run)
+        target = next_above(current, floor, part or found.form.last_part)
         bump = manifest.plan(content, file=self.path, target=target, rules=self.rules)
         self._mind_allowed(bump, record)
         return bump, str(bump.new)
@@ -175,11 +174,9 @@ class Versioning:
         content, new = old, list[Version]()
 
         def renew(theirs: bytes) -> bytes | None:
-            carried = [(one.provenance.version, one.provenance.run) for one in revisions]
             now = manifest.read(theirs, file=self.path)
-            last = Part.PATCH if now.form is manifest.Form.JSON else Part.BUILD
-            floor = highest(_versions(carried, Run(id="rollback")))
-            new[:] = [next_above(now.version, floor, last)]
+            floor = _floor(revisions, ("", ""), Run(id="rollback"))
+            new[:] = [next_above(now.version, floor, now.form.last_part)]
             return manifest.plan(content, file=self.path, target=new[0], rules=self.rules).after
 
         try:
@@ -227,13 +224,12 @@ class Versioning:
         return branch
 
 
-def _versions(carried: Sequence[tuple[str, str]], run: Run) -> list[Version]:
-    """Return the versions that other runs gave out; what is no version does not count."""
+def _floor(revisions: Sequence[Revision], remembered: tuple[str, str], run: Run) -> Version | None:
+    """Return the highest version that other runs gave out; what is no version does not count."""
+    carried = [(one.provenance.version, one.provenance.run) for one in revisions]
     found = []
-    for text, given_by in carried:
+    for text, given_by in (*carried, remembered):
         if text and not (given_by and run.is_try_of(given_by)):
-            try:
+            with contextlib.suppress(InputError):
                 found.append(Version.parse(text))
-            except InputError:
-                continue
-    return found
+    return highest(found)

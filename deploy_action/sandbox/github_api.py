@@ -6,10 +6,8 @@ GitHub refuses them (STALE_DATA), protected branches with the words of repositor
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import os
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +16,8 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from aiohttp import web
+
+from deploy_action.sandbox.services.git import run_git
 
 HOST: Final = "api.github.com"
 _BOT: Final = "github-actions[bot] <41898282+github-actions[bot]@users.noreply.github.com>"
@@ -187,21 +187,5 @@ def _people() -> dict[str, str]:
 async def _git(
     path: Path, *words: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
 ) -> tuple[int, bytes]:
-    process = await asyncio.create_subprocess_exec(
-        "git",
-        *words,
-        cwd=path,
-        env={
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(path),
-            "GIT_DIR": str(path),
-            "GIT_CONFIG_GLOBAL": os.devnull,
-            "GIT_CONFIG_NOSYSTEM": "1",
-            **(extra or {}),
-        },
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    out, _ = await process.communicate(stdin)
-    return process.returncode or 0, out
+    code, out, _ = await run_git(path, *words, stdin=stdin, extra=extra)
+    return code, out

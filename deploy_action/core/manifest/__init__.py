@@ -4,10 +4,10 @@ Bytes are edited, never re-serialised: every writer of XML and JSON that was tri
 else, too. Both kinds are taken: the add-in only manifest in XML and the unified one in JSON.
 """
 
+from deploy_action.core.bump_rules import Match, Rules, UrlMode
 from deploy_action.core.manifest import allowed
 from deploy_action.core.manifest.edit import Bump, Edit, Manifest, Note, plan, read
 from deploy_action.core.manifest.model import Form
-from deploy_action.core.manifest.rules import Match, Rules, UrlMode
 
 __all__ = [
     "Bump",

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
+from deploy_action.core.bump_rules import Match, Rules, UrlMode
 from deploy_action.core.manifest import addin_xml, unified_json
 from deploy_action.core.manifest.address import origin, values, with_parameter
 from deploy_action.core.manifest.model import Address, Form, Scan, Span
-from deploy_action.core.manifest.rules import Match, Rules, UrlMode
 from deploy_action.core.manifest.source import Source, decode
 from deploy_action.core.version import PARTS, Part, Version
 from deploy_action.errors import InputError, Place
@@ -56,6 +57,13 @@ class Manifest:
     form: Form
     version: Version
     pages: tuple[str, ...]
+
+    @property
+    def paths(self) -> list[str]:
+        """Path and query of its own pages, each once, in their order: to be asked on any host."""
+        split = [urlsplit(page) for page in self.pages]
+        paths = [(one.path or "/") + (f"?{one.query}" if one.query else "") for one in split]
+        return list(dict.fromkeys(paths))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,9 +216,8 @@ def _version(found: Scan, file: str) -> Version:
 
 
 def _raised(old: Version, part: Part | None, found: Scan, file: str, rules: Rules) -> Version:
-    last = Part.PATCH if found.form is Form.JSON else Part.BUILD
-    wanted = part or last
-    if wanted.value > last.value:
+    wanted = part or found.form.last_part
+    if wanted.value > found.form.last_part.value:
         raise InputError(
             f"Manifest '{file}' is a unified manifest, whose version has no part 'build'.",
             hint="Raise patch, minor or major.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
+from deploy_action.core.version import Part
+
 _HELP = {"LearnMoreUrl", "MoreInfoUrl"}
 
 
@@ -13,6 +15,11 @@ class Form(Enum):
 
     XML = "add-in only manifest in XML"
     JSON = "unified manifest in JSON"
+
+    @property
+    def last_part(self) -> Part:
+        """The last part of its version."""
+        return Part.PATCH if self is Form.JSON else Part.BUILD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

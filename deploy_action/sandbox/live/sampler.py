@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.live.history import History
+from deploy_action.sandbox.services.git import run_git
 from deploy_action.sandbox.world import App, Operation, World
 
 _EVERY_S: Final = 0.5
@@ -165,13 +166,8 @@ class Sampler:
         before, self._heads[repository] = self._heads[repository], newest
         if newest == before:
             return
-        process = await asyncio.create_subprocess_exec(
-            *("git", "-C", str(repository), "log", "--branches", "-n", "20"),
-            "--format=%h%x09%an%x09%s",
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        told, _ = await process.communicate()
+        words = ("log", "--branches", "-n", "20", "--format=%h%x09%an%x09%s")
+        _, told, _ = await run_git(repository, *words)
         for line in reversed(told.decode("utf-8", "replace").splitlines()):
             commit, author, subject = line.split("\t", 2)
             if (repository, commit) not in self._commits:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
+
+from deploy_action.sandbox.services.git import run_git
 
 _AUTHOR: Final = "Sandbox <sandbox@localhost>"
 _SETTINGS: Final = (
@@ -67,31 +67,12 @@ class GitRemote:
     async def _git(
         self, arguments: Sequence[str], stdin: bytes = b"", *, make: bool = False
     ) -> str:
-        """Run git on the repository, untouched by anybody's settings."""
-        git = shutil.which("git")
-        if not git:
-            raise RuntimeError("git is not installed")
+        """Run git on the repository; a refusal is an error with its words."""
         if make:
             self.path.mkdir()
-        process = await asyncio.create_subprocess_exec(
-            git,
-            *arguments,
-            cwd=self.path,
-            env={
-                "PATH": os.environ.get("PATH", os.defpath),
-                "HOME": str(self._directory),
-                "GIT_DIR": str(self.path),
-                "GIT_CONFIG_GLOBAL": os.devnull,
-                "GIT_CONFIG_NOSYSTEM": "1",
-                "LC_ALL": "C",
-            },
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, said = await process.communicate(stdin)
-        if process.returncode != 0:
-            raise RuntimeError(f"git {arguments[0]}: {said.decode('utf-8', 'replace').strip()}")
+        code, out, said = await run_git(self.path, *arguments, stdin=stdin)
+        if code:
+            raise RuntimeError(f"git {arguments[0]}: {said}")
         return out.decode()
 
 
