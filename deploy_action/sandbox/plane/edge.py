@@ -296,6 +296,7 @@ class Edge(asyncio.Protocol):
                 async with asyncio.timeout(ANSWER_S):
                     status = await upstream.answered
             except TimeoutError:
+                upstream.close()  # or its late answer would be taken for the next one's
                 self._plane.directory.answered(host, picked, 504)
                 return self._own(request, 504, "upstream request timeout")
             self._plane.directory.answered(host, picked, status)
