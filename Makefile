@@ -10,29 +10,29 @@ help: ## Show the words
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 sandbox: ## Run the main job in a local Azure: no account, no Docker, no Redis needed
-	@python="$$($(PYTHON) .github/bootstrap.py --into $(BUILD) $(SANDBOX_LOCKS))" && \
+	@python="$$($(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) $(SANDBOX_LOCKS))" && \
 	"$$python" -m deploy_action sandbox demo --page .sandbox/demo.html $(ARGUMENTS)
 
 setup: ## Install what the tests need, system packages too where that is possible
 	@$(PYTHON) tests/support/system_packages.py
 	@mkdir -p $(BUILD)
-	@$(PYTHON) .github/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
+	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
 
 test: setup ## Pass the tests
 	@"$$(cat $(BUILD)/test-python)" -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
 
 test-az: setup ## Put the real az on the local Azure (slow; installs azure-cli apart)
-	@$(PYTHON) .github/bootstrap.py --into $(BUILD) tests/az/requirements.txt > $(BUILD)/az-python
+	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) tests/az/requirements.txt > $(BUILD)/az-python
 	@"$$(cat $(BUILD)/test-python)" -m pytest -m az -p no:randomly $(ARGUMENTS) tests/az
 
 lint: setup ## Check style, types, floors and workflows
-	@"$$(cat $(BUILD)/test-python)" .github/lint.py
+	@"$$(cat $(BUILD)/test-python)" tools/lint.py
 
 bench: setup ## Measure, as ratios against a named peer in one run
 	@"$$(cat $(BUILD)/test-python)" benchmarks
 
 lock: ## Renew the locks after a change of pyproject.toml (needs uv)
-	@sh .github/lock.sh
+	@sh tools/lock.sh
 
 clean: ## Remove what the words above made
 	rm -rf $(BUILD) .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -28,14 +28,14 @@ def timed(*commands: list[str], env: dict[str, str]) -> float:
 
 
 def own(folder: Path) -> float:
-    """The action's way: .github/bootstrap.py, on a machine that has no uv."""
+    """The action's way: deploy_action/setup/bootstrap.py, on a machine that has no uv."""
     nothing = folder / "programs"
     nothing.mkdir()
     for name in ("sh", "env"):
         (nothing / name).symlink_to(str(shutil.which(name)))
     env = {**os.environ, "HOME": str(folder), "PATH": str(nothing)}
-    script = str(ROOT / ".github" / "bootstrap.py")
-    command = [PYTHON, script, "--into", str(folder / "made"), str(LOCK)]
+    script = str(ROOT / "deploy_action/setup/bootstrap.py")
+    command = [PYTHON, "-I", script, "--into", str(folder / "made"), str(LOCK)]
     return timed(command, env=env)
 
 

@@ -21,6 +21,7 @@ import requests
 from deploy_action.sandbox.scene import ROOT, Scene, Users
 from deploy_action.sandbox.world.clock import INSTANT
 
+ENTRY = ROOT / "deploy_action/setup/entry.py"
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 HURRY = {
     "builder": "acr",
@@ -93,7 +94,7 @@ class Stage:
         env = self.scene.runner_environment(self.runs, **given)
         verb = command if command == "finish" else "action"
         return subprocess.Popen(
-            [sys.executable, "-I", str(ROOT / ".github" / "run.py"), verb],
+            [sys.executable, "-I", str(ENTRY), verb],
             cwd=self.scene.workspace,
             env={**env, "GITHUB_ACTIONS": "true", **self.variables},
             stdout=subprocess.PIPE,

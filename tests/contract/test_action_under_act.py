@@ -79,7 +79,7 @@ def _with_workflow(stage: Stage) -> Stage:
     desk = stage.scene.directory / "desk"
     stage.scene.git("clone", "--quiet", str(stage.scene.remote), str(desk), cwd=desk.parent)
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "action.yml", "requirements.txt", "deploy_action", ".github/*.*"],
+        ["git", "ls-files", "-z", "action.yml", "requirements.txt", "deploy_action"],
         cwd=ROOT,
         check=True,
         capture_output=True,

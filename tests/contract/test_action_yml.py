@@ -83,11 +83,11 @@ def test_the_second_step_runs_after_a_cancel_and_not_after_a_clean_end() -> None
 
 def test_the_readmes_tables_are_fresh() -> None:
     before = (ROOT / "README.md").read_bytes()
-    script = "import runpy, sys; written = runpy.run_path('.github/tables.py')['written']; "
+    script = "import runpy, sys; written = runpy.run_path('tools/generate_docs.py')['written']; "
     script += "sys.stdout.write(written(open('README.md', encoding='utf-8').read()))"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True)
 
-    assert done.stdout == before, "run .github/tables.py"
+    assert done.stdout == before, "run tools/generate_docs.py"
 
 
 def test_exit_codes_are_unique() -> None:

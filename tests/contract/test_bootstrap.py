@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = ROOT / ".github" / "bootstrap.py"
+SCRIPT = ROOT / "deploy_action/setup/bootstrap.py"
 # One cold installation serves all tests of this file.
 pytestmark = pytest.mark.xdist_group("bootstrap")
 
@@ -44,7 +44,7 @@ def installer(
     variables: dict[str, str], *words: str | Path, cwd: Path | None = None
 ) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, str(SCRIPT), *map(str, words)],
+        [sys.executable, "-I", str(SCRIPT), *map(str, words)],
         cwd=cwd,
         env=variables,
         stdout=subprocess.PIPE,
@@ -432,7 +432,7 @@ def test_without_a_usable_uv_pip_does_it(
 def test_a_uv_whose_bytes_are_not_the_pinned_ones_is_never_run(
     online: dict[str, str], index: Index, wheel: Path, tmp_path: Path
 ) -> None:
-    pinned = (ROOT / ".github" / "uv.txt").read_text("utf-8")
+    pinned = (ROOT / "deploy_action/setup/uv-requirements.txt").read_text("utf-8")
     version = pinned.partition("uv==")[2].split()[0]
     forged, mark = tmp_path / "forged.whl", tmp_path / "it ran"
     with zipfile.ZipFile(forged, "w") as archive:

@@ -4,8 +4,7 @@ import json
 import subprocess
 import sys
 
-from deploy_action.sandbox.scene import ROOT
-from tests.stage import NEXT_VERSION, VERSION, Stage
+from tests.stage import ENTRY, NEXT_VERSION, VERSION, Stage
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
@@ -63,7 +62,7 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
     env = stage.scene.runner_environment(99)
     group = ["--app", stage.scene.app, "--resource-group", "TheWell-Infra-East"]
     shown = subprocess.run(
-        [sys.executable, "-I", str(ROOT / ".github/run.py"), "status", "--json", *group],
+        [sys.executable, "-I", str(ENTRY), "status", "--json", *group],
         env=env,
         check=True,
         capture_output=True,

@@ -6,7 +6,7 @@ Standard library only, for every Python from 3.11 on, with or without pip and en
 line on stdout is the path of the environment's Python; everything else goes to stderr. An
 environment is keyed by its interpreter and its locks, so it is made once; one that was not finished
 is made anew. uv does the work (1.5 s where pip takes 8): the one on PATH, else the one pinned in
-uv.txt, fetched from the package index; where that cannot be had, pip does it.
+uv-requirements.txt, fetched from the package index; where that cannot be had, pip does it.
 
 Neither the user's Python nor the job's environment is touched. Of the user's settings, variables
 and pip's files alike, only those are heard that say where packages come from and how to get there.
@@ -39,7 +39,7 @@ from urllib.parse import urljoin
 from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
 HERE = Path(__file__).resolve().parent
-UV_LOCK = HERE / "uv.txt"
+UV_LOCK = HERE / "uv-requirements.txt"
 DONE = ".complete"
 OLDEST_PYTHON = 0x030B0000  # as in sys.hexversion
 ANSWER_S = 15.0  # how long the index may be silent

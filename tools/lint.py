@@ -6,14 +6,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BIN = Path(sys.executable).parent
-OURS = ["deploy_action", "tests", ".github", "benchmarks", "addin"]
+OURS = ["deploy_action", "tests", "tools", "benchmarks", "addin"]
 WORKFLOWS = ".github/workflows"
 
 CHECKS = {
     "style": ["ruff", "check", *OURS],
     "format": ["ruff", "format", "--check", *OURS],
-    "types": ["mypy", "--strict", "deploy_action", "tests", "benchmarks", "addin"],
-    "types of the scripts": ["mypy", "--strict", ".github/bootstrap.py", ".github/lint.py"],
+    "types": ["mypy", "--strict", *OURS],
     "floors": ["lint-imports"],
     "spelling": ["codespell", *OURS, "README.md", "CHANGELOG.md"],
     "workflows, security": ["zizmor", "--offline", "--strict-collection", ".github", "action.yml"],

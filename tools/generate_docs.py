@@ -69,16 +69,15 @@ TABLES = {"inputs": inputs, "outputs": outputs, "phases": phases, "codes": codes
 def written(text: str) -> str:
     """Return *text* with every table renewed."""
     for name, render in TABLES.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-        text = re.sub(
-            pattern, lambda found, r=render: found[1] + r() + "\n" + found[2], text, flags=re.DOTALL
-        )
+        before, opening, rest = text.partition(f"<!-- {name} -->\n")
+        _, closing, after = rest.partition(f"<!-- /{name} -->")
+        text = f"{before}{opening}{render()}\n{closing}{after}"
     return text
 
 
 # Only what the workflow alone can give: any other default here would hide the settings file.
 GIVEN = {"git-token": "${{ github.token }}"}
-MAIN = r"""(?<=run.py" action
+MAIN = r"""(?<=entry.py" action
       env:
         PYTHON: \$\{\{ steps.python.outputs.path \}\}
 )(?:        INPUT_.*\n)+"""

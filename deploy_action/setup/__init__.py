@@ -1,0 +1,1 @@
+"""What runs before any dependency is installed: standard library only."""
