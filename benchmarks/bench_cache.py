@@ -27,7 +27,7 @@ ROUNDS = 3
 OWN = """
 import resource, sys, time
 from deploy_action.adapters.cache import Cache
-from deploy_action.core.cache_target import parse
+from deploy_action.core.cache.connection import parse
 cache = Cache(parse(sys.argv[1]), budget_s=600)
 cache.ping()
 began = time.perf_counter()

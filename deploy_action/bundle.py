@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.probes import Probes
+from deploy_action.adapters.http_probe import Probes
 from deploy_action.core.run import Run
+from deploy_action.rollout.cache import Refresh
 from deploy_action.rollout.gates import Gates
-from deploy_action.rollout.refresh import Refresh
-from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.signals import Stopping
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

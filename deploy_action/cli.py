@@ -20,11 +20,11 @@ from typing import Any
 import click
 
 from deploy_action.core.record import Record
-from deploy_action.core.settings import Settings, declared
-from deploy_action.core.standing import Standing
+from deploy_action.core.settings.schema import Settings, declared
+from deploy_action.core.status import Standing
 from deploy_action.errors import Cancelled, DeployError
 from deploy_action.runtime.masking import Mask
-from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.signals import Stopping
 
 _EPILOG = "Exit codes: 0 done, 1 unexpected, 2 bad input, 3 refused, 4 aborted and put back, 5 not \
 everything put back, 6 another run holds the app, 130 and 143 cancelled."
@@ -177,7 +177,7 @@ def bump(*, as_json: bool, **given: Any) -> None:
 
     Example: deploy-action bump addin/manifest.xml --part minor --check
     """
-    from deploy_action.adapters.runner import Runner
+    from deploy_action.adapters.github_runner import Runner
     from deploy_action.commands.bump import Wanted, in_words
     from deploy_action.commands.bump import bump as run_bump
 
@@ -210,9 +210,9 @@ def _run(
     command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
 ) -> None:
     """Run one verb from settings to exit code; every ending is reported."""
-    from deploy_action.adapters.runner import Runner
+    from deploy_action.adapters.github_runner import Runner
     from deploy_action.report.table import table
-    from deploy_action.reporting import Reporting
+    from deploy_action.reporter import Reporting
 
     stopping = Stopping()
     stopping.install()
@@ -225,7 +225,7 @@ def _run(
                 runner.mask(secret)
     record.listeners.append(Reporting(runner, mask, record))
     try:
-        from deploy_action.inputs import load
+        from deploy_action.inputs.environment import load
 
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
         settings = load(os.environ, runner.workspace, {**overrides, "command": command})
@@ -252,8 +252,8 @@ def _dispatch(
     own_only: bool,
 ) -> Standing | None:
     """Wire and run the verb; only `status` has something to show beside its record."""
-    from deploy_action.core.settings import Command, OnRollback
-    from deploy_action.wiring import Wiring
+    from deploy_action.core.settings.choices import Command, OnRollback
+    from deploy_action.services import Wiring
 
     wiring = Wiring(
         settings=settings,
@@ -267,8 +267,8 @@ def _dispatch(
     bundle = wiring.bundle(signed_in)
     match settings.command:
         case Command.DEPLOY:
+            from deploy_action.commands.create import first as run_first
             from deploy_action.commands.deploy import deploy as run_deploy
-            from deploy_action.commands.first import first as run_first
 
             images, versioning = wiring.images(signed_in), wiring.versioning()
             new = settings.create and not bundle.app.creation.exists()

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from deploy_action import errors  # noqa: E402  the package is found by the line above
 from deploy_action.core.phase import Phase  # noqa: E402
-from deploy_action.core.settings import declared  # noqa: E402
+from deploy_action.core.settings.schema import declared  # noqa: E402
 from deploy_action.report.outputs import OUTPUTS  # noqa: E402
 
 

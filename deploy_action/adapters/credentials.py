@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.errors import PreflightError
-from deploy_action.runtime.https import NoReply, Web
+from deploy_action.runtime.http import NoReply, Web
 
 AUDIENCE = "api://AzureADTokenExchange"
 ARM_SCOPE = "https://management.azure.com/.default"

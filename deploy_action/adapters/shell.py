@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy_action.core.verdict import Answer, Verdict
+from deploy_action.core.health import Answer, Verdict
 from deploy_action.errors import DeployError
 from deploy_action.runtime import process
 

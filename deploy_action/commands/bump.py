@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.adapters.manifest_file import ManifestFile, files_called
-from deploy_action.core import manifest
-from deploy_action.core.manifest import Bump, Match, Rules, UrlMode
-from deploy_action.core.version import Part, Version
+from deploy_action.core.manifest import allowed, edit
+from deploy_action.core.manifest.edit import Bump
+from deploy_action.core.manifest.rules import Match, Rules, UrlMode
+from deploy_action.core.manifest.version import Part, Version
 from deploy_action.errors import DeployError, InputError, PreflightError
 
 
@@ -108,7 +109,7 @@ def bump(wanted: Wanted) -> list[Bumped]:
 def _planned(path: Path, wanted: Wanted) -> Bumped:
     file = _file(path)
     before = file.read()
-    made = manifest.plan(
+    made = edit.plan(
         before,
         file=path.as_posix(),
         target=wanted.exactly,
@@ -130,10 +131,10 @@ def _allowed(planned: Sequence[Bumped], wanted: Wanted) -> list[Bumped]:
     if not changes:
         return []
     found = []
-    for path in files_called(manifest.allowed.NAME, Path.cwd()):
+    for path in files_called(allowed.NAME, Path.cwd()):
         name, file = path.relative_to(Path.cwd()).as_posix(), _file(path)
         before = file.read()
-        after = manifest.allowed.renewed(before, changes, file=name)
+        after = allowed.renewed(before, changes, file=name)
         if after == before:
             continue
         text = f"{name} names an event script's address that changes"

@@ -13,19 +13,22 @@ from deploy_action.core.app import serving
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Revision
-from deploy_action.core.settings import Moment, Settings, Shield
-from deploy_action.core.template import for_candidate
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.revisions.template import for_candidate
+from deploy_action.core.settings.choices import Moment, Shield
+from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError
-from deploy_action.rollout import journal, retire
-from deploy_action.rollout.image import Images
+from deploy_action.rollout import retire
+from deploy_action.rollout.cache import Refresh
+from deploy_action.rollout.image_source import Images
+from deploy_action.rollout.lock import Keeper
 from deploy_action.rollout.observe import observe, observe_free
-from deploy_action.rollout.refresh import Refresh
-from deploy_action.rollout.shield import would_mix
-from deploy_action.rollout.shift import Shift
+from deploy_action.rollout.recovery import settle
+from deploy_action.rollout.stale_pages import would_mix
+from deploy_action.rollout.traffic import Shift
 from deploy_action.rollout.undo import Undo
-from deploy_action.rollout.version import Versioning
-from deploy_action.runtime.waiting import in_utc, now_utc
+from deploy_action.rollout.versioning import Versioning
+from deploy_action.runtime.polling import in_utc, now_utc
 
 CONFIRM_S = 60.0
 LOOK_EVERY_S = 5.0
@@ -66,14 +69,14 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         return
     with record.phase(Phase.RECOVER):
         if plan.left_behind:
-            journal.settle(app, plan.left_behind, record)
+            settle(app, plan.left_behind, record)
             plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
         if plan.convert:
             app.write_mode("Multiple", plan.pinned)
             record.say(f"revision mode is Multiple now, traffic {plan.pinned}")
             plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
 
-    keeper = journal.Keeper(app, plan)
+    keeper = Keeper(app, plan)
     shift = Shift(
         app=app,
         probes=bundle.probes,
@@ -201,7 +204,7 @@ def _told(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:
     }
 
 
-def _close(keeper: journal.Keeper, record: Record) -> None:
+def _close(keeper: Keeper, record: Record) -> None:
     """Close the journal of a run that is through; left open, the next run finds it finished."""
     try:
         record.say(f"the journal {keeper.close()}")

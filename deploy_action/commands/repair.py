@@ -7,10 +7,10 @@ from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import check_journal
 from deploy_action.core.record import Record
-from deploy_action.core.revision import by_name
-from deploy_action.core.settings import Settings
-from deploy_action.rollout import journal
+from deploy_action.core.revisions.revision import by_name
+from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.observe import observe
+from deploy_action.rollout.recovery import settle
 
 
 def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool) -> None:
@@ -48,7 +48,7 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
-        done = journal.settle(bundle.app, left_behind, record)
+        done = settle(bundle.app, left_behind, record)
         if done is Remedy.KEEP:
             record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
         bundle.refresh.aim(seen.app.fqdn)

@@ -10,17 +10,17 @@ from deploy_action.core.journal import Journal, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Revision
-from deploy_action.core.settings import Settings
-from deploy_action.core.split import WHOLE
-from deploy_action.core.target import healthy_others, rollback_target
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.rollback import healthy_others, rollback_target
+from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.split import WHOLE
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout import retire
 from deploy_action.rollout.observe import observe
 from deploy_action.rollout.undo import Undo
 
 if TYPE_CHECKING:  # a rollback needs no checkout, and loads no git
-    from deploy_action.rollout.version import Versioning
+    from deploy_action.rollout.versioning import Versioning
 
 
 def rollback(  # noqa: PLR0915  a story is told in one piece

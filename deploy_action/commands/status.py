@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
-from deploy_action.core.standing import Standing, standing
+from deploy_action.core.status import Standing, standing
 from deploy_action.rollout.observe import observe
 
 

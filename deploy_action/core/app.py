@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy_action.core.revision import Revision, by_name
-from deploy_action.core.split import Split
+from deploy_action.core.revisions.revision import Revision, by_name
+from deploy_action.core.traffic.split import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

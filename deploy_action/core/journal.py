@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from deploy_action.core.phase import Phase
-from deploy_action.core.revision import Readiness, Revision
-from deploy_action.core.split import WHOLE, Entry, Split
+from deploy_action.core.revisions.revision import Readiness, Revision
+from deploy_action.core.traffic.split import WHOLE, Entry, Split
 
 LONGEST_TAG = 256
 _PREFIX = "deploy-action."

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal
 from deploy_action.core.phase import Phase
-from deploy_action.core.revision import (
+from deploy_action.core.revisions.revision import (
     Provenance,
     Readiness,
     Revision,
     suffix_for,
 )
 from deploy_action.core.run import Run
-from deploy_action.core.schedule import Schedule
-from deploy_action.core.settings import Settings
-from deploy_action.core.split import Split
+from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.schedule import Schedule
+from deploy_action.core.traffic.split import Split
 from deploy_action.errors import InputError, PreflightError, SupersededError
 
 if TYPE_CHECKING:  # it brings XML parsers, and a rollback reads no manifest
-    from deploy_action.core.manifest import Bump
+    from deploy_action.core.manifest.edit import Bump
 
 PUBLISH_S = 120.0
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from deploy_action.core.phase import Phase
-from deploy_action.core.split import Split
+from deploy_action.core.traffic.split import Split
 from deploy_action.errors import Cancelled, DeployError, Place
 
 

@@ -18,7 +18,7 @@ from deploy_action.core.record import (
     Shifted,
     Warned,
 )
-from deploy_action.core.split import Split
+from deploy_action.core.traffic.split import Split
 
 _HEADLINES = {
     "deployed": "Deployed",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.core.standing import Row, Standing
+from deploy_action.core.status import Row, Standing
 
 _COLUMNS = ("role", "weight", "state", "version", "commit", "revision")
 

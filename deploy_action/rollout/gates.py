@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.probes import Probes
+from deploy_action.adapters.http_probe import Probes
 from deploy_action.adapters.shell import Shell
+from deploy_action.core.health import Answer, Streak, Verdict
 from deploy_action.core.record import Record
-from deploy_action.core.revision import Readiness, Revision
-from deploy_action.core.verdict import Answer, Streak, Verdict
+from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError
-from deploy_action.runtime.waiting import Deadline, TimedOut, pause, until
+from deploy_action.runtime.polling import Deadline, TimedOut, pause, until
 
 if TYPE_CHECKING:  # loads XML parsers
-    from deploy_action.core.manifest import Manifest
+    from deploy_action.core.manifest.edit import Manifest
 
 
 class GateFailed(DeployError):  # noqa: N818  it is what happened
@@ -175,14 +175,14 @@ class Gates:
 
     def _served(self, host: str) -> tuple[Answer, Manifest | None]:
         """Fetch the manifest that is served, or say why there is none."""
-        from deploy_action.core import manifest  # noqa: PLC0415  loads XML parsers
+        from deploy_action.core.manifest import edit  # noqa: PLC0415  loads XML parsers
 
         path = self.asked.manifest_path
         answer, body = self.probes.body(host, path)
         if answer.verdict is not Verdict.PASS:
             return answer, None
         try:
-            return answer, manifest.read(body, file=path)
+            return answer, edit.read(body, file=path)
         except DeployError as error:
             seen = f"the served manifest: {error.message}"
             return Answer(verdict=Verdict.FAIL, seen=seen), None

@@ -9,8 +9,8 @@ from deploy_action.core.journal import Journal
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.run import Run
 from deploy_action.errors import SupersededError
-from deploy_action.runtime.side_by_side import Started
-from deploy_action.runtime.waiting import Deadline, now_utc, pause
+from deploy_action.runtime.concurrency import Started
+from deploy_action.runtime.polling import Deadline, now_utc, pause
 
 LOOK_AGAIN_S = 5.0
 

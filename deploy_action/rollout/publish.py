@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from deploy_action.adapters.git import Git, Identity, TreeFile
-from deploy_action.adapters.github import GitHub, GitHubError, ProtectedError, StaleError
+from deploy_action.adapters.github_api import GitHub, GitHubError, ProtectedError, StaleError
 from deploy_action.errors import PreflightError
-from deploy_action.runtime.waiting import growing, now_utc, pause
+from deploy_action.runtime.polling import growing, now_utc, pause
 
 TRIES = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0

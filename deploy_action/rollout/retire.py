@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.record import Record
-from deploy_action.core.retention import to_retire
-from deploy_action.core.split import Split
+from deploy_action.core.revisions.retention import to_retire
+from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError
-from deploy_action.runtime.waiting import pause
+from deploy_action.runtime.polling import pause
 
 
 def old(

@@ -16,7 +16,7 @@ from deploy_action.errors import (
     OutOfTime,
     SupersededError,
 )
-from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.signals import Stopping
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.errors import DeployError
-from deploy_action.runtime.waiting import Deadline, pause
+from deploy_action.runtime.polling import Deadline, pause
 
 # How long a child may tidy up after SIGTERM. Short: within a second of a cancel the users' traffic
 # must be on its way back.

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from deploy_action.adapters.cache import Cache, CacheError
-from deploy_action.core.cache_target import parse
-from deploy_action.core.glob import Glob, which_of
+from deploy_action.core.cache.connection import parse
+from deploy_action.core.cache.patterns import Glob, which_of
 from deploy_action.errors import InputError
 from deploy_action.sandbox.services import RedisServer
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from aiohttp import web
 
-from deploy_action.adapters.cache_endpoint import CacheEndpoint, EndpointError
+from deploy_action.adapters.cache.http_endpoint import CacheEndpoint, EndpointError
 from deploy_action.errors import InputError
 from tests.support.sandbox_parts import Backstage
 

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 from deploy_action.adapters.cache import Cache, CacheError
-from deploy_action.core.cache_target import parse
+from deploy_action.core.cache.connection import parse
 from tests.support.redis_kinds import Delay, certificate, cluster, free_ports, servers
 
 

@@ -10,7 +10,7 @@ import yaml
 
 from deploy_action import errors
 from deploy_action.core.phase import Phase
-from deploy_action.core.settings import declared
+from deploy_action.core.settings.schema import declared
 from deploy_action.report.outputs import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[2]

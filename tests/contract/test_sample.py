@@ -26,7 +26,7 @@ from xml.etree.ElementTree import Element
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from deploy_action.core.manifest import plan, read
+from deploy_action.core.manifest.edit import plan, read
 from deploy_action.sandbox.acr_tasks import Builder
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.scene import SAMPLE

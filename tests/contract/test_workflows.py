@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy_action.core.settings import Command, Settings, declared
-from deploy_action.inputs import load
+from deploy_action.core.settings.choices import Command
+from deploy_action.core.settings.schema import Settings, declared
+from deploy_action.inputs.environment import load
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.core.breaker import COOL_DOWN_S, FAILURES, Breaker, State
+from deploy_action.core.cache.circuit_breaker import COOL_DOWN_S, FAILURES, Breaker, State
 
 
 def after(failures: int, at: float = 0.0) -> Breaker:

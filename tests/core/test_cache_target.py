@@ -2,7 +2,7 @@
 
 import pytest
 
-from deploy_action.core.cache_target import CacheTarget, parse
+from deploy_action.core.cache.connection import CacheTarget, parse
 from deploy_action.errors import InputError
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from deploy_action.core.journal import LONGEST_TAG, Journal, Remedy, closing_tags
 from deploy_action.core.phase import Phase
-from deploy_action.core.revision import Revision
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import Entry, Split
 
 
 def journal_with(entries: list[tuple[str, int, str]]) -> Journal:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core import manifest
-from deploy_action.core.version import Part, Version
+from deploy_action.core.manifest import edit
+from deploy_action.core.manifest.version import Part, Version
 from deploy_action.errors import InputError
 
 OWN = "https://addin.contoso.com"
@@ -44,12 +44,12 @@ def raised(text: str, *, encoding: str = "utf-8", **about: object) -> str:
     """Plan the next version; return the new text, or fail with the refusal."""
     part = about.pop("part", None)
     assert part is None or isinstance(part, Part)
-    bump = manifest.plan(text.encode(encoding), file="addin/manifest.xml", part=part)
+    bump = edit.plan(text.encode(encoding), file="addin/manifest.xml", part=part)
     return bump.after.decode(encoding)
 
 
 def warnings(text: str) -> list[str]:
-    bump = manifest.plan(text.encode(), file="addin/manifest.xml")
+    bump = edit.plan(text.encode(), file="addin/manifest.xml")
     return [note.text for note in bump.warnings]
 
 
@@ -153,13 +153,13 @@ def test_a_higher_part_starts_the_others_again() -> None:
 def test_a_target_is_taken_as_it_is_and_only_upwards() -> None:
     content = BASE.encode()
 
-    same = manifest.plan(content, file="m.xml", target=Version.parse("1.3.0.2"))
+    same = edit.plan(content, file="m.xml", target=Version.parse("1.3.0.2"))
     assert not same.changed
     assert same.edits == ()
-    jump = manifest.plan(content, file="m.xml", target=Version.parse("1.3.0.9"))
+    jump = edit.plan(content, file="m.xml", target=Version.parse("1.3.0.9"))
     assert jump.after == BASE.replace("1.3.0.2", "1.3.0.9").encode()
     with pytest.raises(InputError, match=r"1\.2\.0\.0 is lower; versions only go up"):
-        manifest.plan(content, file="m.xml", target=Version.parse("1.2.0.0"))
+        edit.plan(content, file="m.xml", target=Version.parse("1.2.0.0"))
 
 
 # -- addresses that carry it -----------------------------------------------------------------------
@@ -297,7 +297,7 @@ def test_its_own_pages_are_what_a_gate_asks_for() -> None:
         '<bt:Url id="x" DefaultValue="https://elsewhere.example/"/>'
     )
 
-    found = manifest.read(text.encode(), file="m.xml")
+    found = edit.read(text.encode(), file="m.xml")
 
     assert found.pages == (f"{OWN}/home.html", f"{OWN}/a.html?v=1&t=2")
     assert str(found.version) == "1.3.0.2"
@@ -313,7 +313,7 @@ def test_every_form_of_file_keeps_its_form(encoding: str) -> None:
     text = text.replace("Well Intake", "Üben\tmit Café").replace("\n", "\r\n").rstrip()
     content = text.encode(encoding)
 
-    bump = manifest.plan(content, file="m.xml")
+    bump = edit.plan(content, file="m.xml")
 
     assert bump.after == text.replace("1.3.0.2", "1.3.0.3").encode(encoding)
     assert len(bump.edits) == 2
@@ -322,7 +322,7 @@ def test_every_form_of_file_keeps_its_form(encoding: str) -> None:
 def test_big_endian_with_a_mark_is_read_too() -> None:
     text = "\ufeff" + BASE.replace(' encoding="UTF-8"', "")
 
-    bump = manifest.plan(text.encode("utf-16-be"), file="m.xml")
+    bump = edit.plan(text.encode("utf-16-be"), file="m.xml")
 
     assert bump.after == text.replace("1.3.0.2", "1.3.0.3").encode("utf-16-be")
 
@@ -358,7 +358,7 @@ def test_big_endian_with_a_mark_is_read_too() -> None:
 )
 def test_a_file_that_cannot_be_edited_safely_is_refused(content: bytes, why: str) -> None:
     with pytest.raises(InputError, match=why) as refused:
-        manifest.plan(content, file="addin/manifest.xml")
+        edit.plan(content, file="addin/manifest.xml")
 
     assert refused.value.place is not None
     assert refused.value.place.file == "addin/manifest.xml"
@@ -381,7 +381,7 @@ def test_any_doctype_is_refused_before_an_entity_is_read(doctype: str, encoding:
         text = text.replace("UTF-8", "UTF-16")
 
     with pytest.raises(InputError, match="has a DOCTYPE"):
-        manifest.plan(text.encode(encoding), file="m.xml")
+        edit.plan(text.encode(encoding), file="m.xml")
 
 
 # -- laws ------------------------------------------------------------------------------------------
@@ -414,9 +414,9 @@ def test_raising_twice_is_raising_further_and_never_moves_another_byte(
     )
     content = with_(inner).encode()
 
-    once = manifest.plan(content, file="m.xml")
-    again = manifest.plan(once.after, file="m.xml", target=once.new)
-    further = manifest.plan(once.after, file="m.xml")
+    once = edit.plan(content, file="m.xml")
+    again = edit.plan(once.after, file="m.xml", target=once.new)
+    further = edit.plan(once.after, file="m.xml")
 
     assert not again.changed, "a second run for the same version does nothing"
     assert str(further.new) == "1.3.0.4"

@@ -8,10 +8,10 @@ import pytest
 
 from deploy_action.core.app import App
 from deploy_action.core.plan import Observed, Plan, make_plan
-from deploy_action.core.revision import Revision
+from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
-from deploy_action.core.settings import Given, parse
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.settings.parse import Given, parse
+from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import InputError, PreflightError
 
 READY = {"health_state": "Healthy", "running_state": "Running", "replicas": 1}

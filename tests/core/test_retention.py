@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.retention import to_retire
-from deploy_action.core.revision import Revision
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.revisions.retention import to_retire
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import Entry, Split
 
 
 def revision(number: int, *, active: bool = True) -> Revision:

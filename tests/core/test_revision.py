@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy_action.core.app import App, revision_from_azure, serving
-from deploy_action.core.revision import (
+from deploy_action.core.revisions.revision import (
     LONGEST_NAME,
     Provenance,
     Readiness,
@@ -14,7 +14,7 @@ from deploy_action.core.revision import (
     previous_of,
     suffix_for,
 )
-from deploy_action.core.split import Split
+from deploy_action.core.traffic.split import Split
 
 
 @given(

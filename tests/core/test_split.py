@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.traffic.split import Entry, Split
 
 
 def drawn(picture: str) -> Split:

@@ -16,9 +16,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core import manifest
-from deploy_action.core.manifest import Match, Rules, UrlMode
-from deploy_action.core.version import Part, Version
+from deploy_action.core.manifest import edit
+from deploy_action.core.manifest.edit import Bump
+from deploy_action.core.manifest.rules import Match, Rules, UrlMode
+from deploy_action.core.manifest.version import Part, Version
 from deploy_action.errors import InputError
 
 OWN = "https://addin.contoso.com"
@@ -367,8 +368,8 @@ def test_a_tricky_case(case: Case) -> None:
     content = encoded(case, case.given.replace("HERE", ""))
     target = Version.parse(case.target) if case.target else None
 
-    def planned() -> manifest.Bump:
-        return manifest.plan(content, file="m", target=target, part=case.raised, rules=case.rules)
+    def planned() -> Bump:
+        return edit.plan(content, file="m", target=target, part=case.raised, rules=case.rules)
 
     if case.changes is None:
         with pytest.raises(InputError, match=case.refused) as raised:
@@ -407,7 +408,7 @@ def test_every_case_has_a_row() -> None:
 )
 def test_a_refusal_names_line_and_column(given: str, line: int, column: int) -> None:
     with pytest.raises(InputError) as raised:
-        manifest.plan(given.replace("HERE", "").encode(), file="addin/manifest.xml")
+        edit.plan(given.replace("HERE", "").encode(), file="addin/manifest.xml")
 
     assert raised.value.place is not None
     assert (raised.value.place.line, raised.value.place.column) == (line, column)
@@ -416,7 +417,7 @@ def test_a_refusal_names_line_and_column(given: str, line: int, column: int) -> 
 
 def test_a_mail_add_in_is_told_that_its_token_s_audience_changes() -> None:
     given = XML.replace("TaskPaneApp", "MailApp").replace("/home.html", f"/home.html{V}")
-    bump = manifest.plan(given.replace("HERE", "").encode(), file="m")
+    bump = edit.plan(given.replace("HERE", "").encode(), file="m")
 
     assert any("audience" in note.text for note in bump.warnings)
 
@@ -425,20 +426,20 @@ def test_a_changed_javascript_runtime_is_told_with_its_old_and_new_address() -> 
     given = url(
         f"{OWN}/launch.js?a=1&amp;v=1.3.0.2", '<Override type="javascript" resid="Page.Url"/>'
     )
-    bump = manifest.plan(given.encode(), file="m")
+    bump = edit.plan(given.encode(), file="m")
 
     assert bump.runtime == ((f"{OWN}/launch.js?a=1&v=1.3.0.2", f"{OWN}/launch.js?a=1&v=1.3.0.3"),)
 
 
 def test_off_leaves_every_address() -> None:
-    bump = manifest.plan(url(PAGE + V).encode(), file="m", rules=Rules(mode=UrlMode.OFF))
+    bump = edit.plan(url(PAGE + V).encode(), file="m", rules=Rules(mode=UrlMode.OFF))
 
     assert bump.after == url(PAGE + V).replace(">1.3.0.2<", ">1.3.0.3<").encode()
 
 
 def test_another_parameter_can_be_the_one() -> None:
     rules = Rules(parameter="rev")
-    bump = manifest.plan(url(f"{PAGE}?rev=1.3.0.2&amp;v=1.3.0.2").encode(), file="m", rules=rules)
+    bump = edit.plan(url(f"{PAGE}?rev=1.3.0.2&amp;v=1.3.0.2").encode(), file="m", rules=rules)
 
     assert b"?rev=1.3.0.3&amp;v=1.3.0.2" in bump.after
 
@@ -474,9 +475,9 @@ def test_raising_a_unified_manifest_touches_its_version_and_its_own_pages_alone(
         "extensions": [{"runtimes": runtimes}],
     }
     content = json.dumps(tree, indent=indent, ensure_ascii=plain).encode()
-    once = manifest.plan(content, file="m")
-    again = manifest.plan(once.after, file="m", target=once.new)
-    back = manifest.plan(
+    once = edit.plan(content, file="m")
+    again = edit.plan(once.after, file="m", target=once.new)
+    back = edit.plan(
         once.after, file="m", target=once.old, rules=Rules(mode=UrlMode.OFF, allow_lower=True)
     )
     now = json.loads(once.after)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.version import Part, Version, highest, next_above
+from deploy_action.core.manifest.version import Part, Version, highest, next_above
 from deploy_action.errors import InputError
 
 PARTS = st.lists(st.integers(0, 99_999), min_size=1, max_size=4)

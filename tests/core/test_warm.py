@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.core.warm import Warming, filled, parse
+from deploy_action.core.settings.warmup import Warming, filled, parse
 
 
 @pytest.mark.parametrize(

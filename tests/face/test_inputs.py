@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.core.settings import BuilderKind, Moment, Settings
+from deploy_action.core.settings.choices import BuilderKind, Moment
+from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import InputError
-from deploy_action.inputs import load
+from deploy_action.inputs.environment import load
 
 ENOUGH = {"INPUT_APP": "api", "INPUT_RESOURCE_GROUP": "rg", "INPUT_REGISTRY": "contoso"}
 

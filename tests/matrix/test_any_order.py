@@ -21,7 +21,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from deploy_action.core.version import Version
+from deploy_action.core.manifest.version import Version
 from tests.matrix.points import INPUTS, POINTS, Point, halted
 from tests.stage import Stage
 from tests.support.runner import cancel, second_step

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
-from deploy_action.core.split import Entry, Split
+from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import AbortedError
 from deploy_action.report import summary
 

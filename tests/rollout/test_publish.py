@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from deploy_action.adapters.git import BOT, Git
-from deploy_action.adapters.github import GitHub
-from deploy_action.core import manifest
-from deploy_action.core.version import Version
+from deploy_action.adapters.github_api import GitHub
+from deploy_action.core.manifest import edit
+from deploy_action.core.manifest.version import Version
 from deploy_action.errors import DeployError
 from deploy_action.rollout.publish import Arrived, ByApi, ByPush, Way
 from tests.stage import Stage
@@ -43,9 +43,9 @@ def _brings(way: Way, version: Version, number: int, start: threading.Barrier) -
     """Publish as a run does; return where it is, or the refusal."""
 
     def renew(theirs: bytes) -> bytes | None:
-        if manifest.read(theirs, file=PATH).version >= version:
+        if edit.read(theirs, file=PATH).version >= version:
             return None
-        return manifest.plan(theirs, file=PATH, target=version).after
+        return edit.plan(theirs, file=PATH, target=version).after
 
     start.wait()
     try:

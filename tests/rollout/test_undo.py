@@ -17,7 +17,7 @@ from deploy_action.errors import (
     SupersededError,
 )
 from deploy_action.rollout.undo import Undo
-from deploy_action.runtime.stopping import Stopping
+from deploy_action.runtime.signals import Stopping
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deploy_action.runtime.https import BODY_CAP, NoReply, Web
+from deploy_action.runtime.http import BODY_CAP, NoReply, Web
 from deploy_action.runtime.masking import Mask
 
 

@@ -175,7 +175,7 @@ def test_a_cancelled_run_takes_its_children_along(
         from pathlib import Path
         from deploy_action.errors import Cancelled
         from deploy_action.runtime.process import run
-        from deploy_action.runtime.stopping import Stopping
+        from deploy_action.runtime.signals import Stopping
 
         Stopping().install()
         try:

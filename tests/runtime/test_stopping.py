@@ -9,9 +9,9 @@ import pytest
 SCRIPT = """
 import sys
 from deploy_action.errors import Cancelled
-from deploy_action.runtime.side_by_side import Started
-from deploy_action.runtime.stopping import Stopping
-from deploy_action.runtime.waiting import pause
+from deploy_action.runtime.concurrency import Started
+from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.polling import pause
 
 stopping = Stopping()
 stopping.install()
@@ -53,8 +53,8 @@ def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_ba
 LATE = """
 import sys
 from deploy_action.errors import OutOfTime
-from deploy_action.runtime.stopping import Stopping
-from deploy_action.runtime.waiting import pause
+from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.polling import pause
 
 stopping = Stopping()
 stopping.install()

@@ -1,6 +1,6 @@
 """The app's Redis, wherever Azure has it: key or Entra, TLS or not, cluster or not."""
 
-from deploy_action.adapters.cache.client import Cache
-from deploy_action.adapters.cache.refusals import CacheError
+from deploy_action.adapters.cache.errors import CacheError
+from deploy_action.adapters.cache.redis import Cache
 
 __all__ = ["Cache", "CacheError"]

@@ -13,8 +13,8 @@ from typing import Any
 
 from redis.exceptions import ClusterCrossSlotError
 
-from deploy_action.core.cache_report import SAMPLES
-from deploy_action.core.glob import Glob, common_prefix, escaped, which_of
+from deploy_action.core.cache.patterns import Glob, common_prefix, escaped, which_of
+from deploy_action.core.cache.stats import SAMPLES
 
 _FIRST, _FEWEST, _MOST_NEAR, _MOST_FAR = 2000, 500, 2000, 10_000
 _NEAR_S, _SLOW_S = 0.002, 0.04

@@ -17,7 +17,7 @@ from azure.core.rest import HttpRequest
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
 from deploy_action.adapters.container_app.creation import Creation
-from deploy_action.adapters.container_app.refusals import (
+from deploy_action.adapters.container_app.errors import (
     PASSING,
     AzureRefused,
     not_signed_in,
@@ -31,10 +31,10 @@ from deploy_action.core.app import (
     containers_from_azure,
     revision_from_azure,
 )
-from deploy_action.core.revision import Revision
-from deploy_action.core.split import Split
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError, PreflightError
-from deploy_action.runtime.waiting import Deadline, TimedOut, growing, pause, until
+from deploy_action.runtime.polling import Deadline, TimedOut, growing, pause, until
 
 _LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
 

@@ -11,7 +11,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.adapters.container_app.refusals import told
+from deploy_action.adapters.container_app.errors import told
 from deploy_action.errors import InputError
 
 _ENVIRONMENT = re.compile(

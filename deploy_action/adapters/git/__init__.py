@@ -4,7 +4,7 @@ Nothing of the user's is touched on the way: not the index, the work tree, the r
 any configuration. The token travels in the environment of the one call that needs it.
 """
 
-from deploy_action.adapters.git.refusal import PublishError, Refusal
+from deploy_action.adapters.git.errors import PublishError, Refusal
 from deploy_action.adapters.git.repository import Git
 from deploy_action.adapters.git.values import BOT, Checkout, Identity, Published, TreeFile
 

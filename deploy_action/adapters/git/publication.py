@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from deploy_action.adapters.git import objects
 from deploy_action.adapters.git.command import Command
-from deploy_action.adapters.git.refusal import PublishError, Refusal
+from deploy_action.adapters.git.errors import PublishError, Refusal
 from deploy_action.adapters.git.remote import Remote
 from deploy_action.adapters.git.values import Published, TreeFile
-from deploy_action.runtime.waiting import growing
+from deploy_action.runtime.polling import growing
 
 # Each lost round was won by somebody else, so this many rivals at once are outlasted for certain.
 TRIES = 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deploy_action.adapters.git.command import NETWORK_S, Command, without_credentials
-from deploy_action.adapters.git.refusal import PublishError, Refusal, because, classify
+from deploy_action.adapters.git.errors import PublishError, Refusal, because, classify
 from deploy_action.errors import InputError
 from deploy_action.runtime.process import Completed, ProcessTimeoutError
 

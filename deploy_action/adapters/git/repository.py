@@ -7,8 +7,8 @@ from pathlib import Path
 
 from deploy_action.adapters.git import objects
 from deploy_action.adapters.git.command import Command
+from deploy_action.adapters.git.errors import PublishError
 from deploy_action.adapters.git.publication import TRIES, Publication, Remake
-from deploy_action.adapters.git.refusal import PublishError
 from deploy_action.adapters.git.remote import Remote
 from deploy_action.adapters.git.values import BOT, Checkout, Identity, Published, TreeFile
 from deploy_action.errors import PreflightError

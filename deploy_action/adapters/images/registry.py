@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.errors import DeployError, InputError, PreflightError
-from deploy_action.runtime.https import NoReply, Reply, Web
+from deploy_action.runtime.http import NoReply, Reply, Web
 
 DOCKER_USER = "00000000-0000-0000-0000-000000000000"
 _ACR = ".azurecr.io"

@@ -10,12 +10,12 @@ from urllib.parse import urlsplit
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from deploy_action.core.bump_rules import Match, Rules, UrlMode
 from deploy_action.core.manifest import addin_xml, unified_json
 from deploy_action.core.manifest.address import origin, values, with_parameter
 from deploy_action.core.manifest.model import Address, Form, Scan, Span
+from deploy_action.core.manifest.rules import Match, Rules, UrlMode
 from deploy_action.core.manifest.source import Source, decode
-from deploy_action.core.version import PARTS, Part, Version
+from deploy_action.core.manifest.version import PARTS, Part, Version
 from deploy_action.errors import InputError, Place
 
 LONGEST_ADDRESS = 2048

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum
 
-from deploy_action.core.version import Part
+from deploy_action.core.manifest.version import Part
 
 _HELP = {"LearnMoreUrl", "MoreInfoUrl"}
 

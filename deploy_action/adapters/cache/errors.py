@@ -1,0 +1,69 @@
+"""What a Redis client's exceptions mean, in sentences without a secret."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import redis
+
+from deploy_action.core.cache.connection import CacheTarget
+from deploy_action.errors import DeployError
+
+
+class CacheError(DeployError):
+    """The cache could not do what was asked; the message names it and what to check."""
+
+
+@contextmanager
+def told(target: CacheTarget, what: str) -> Iterator[None]:
+    """Turn the library's exceptions into sentences; *what* completes "could not …".
+
+    Raises:
+        CacheError: for each of them.
+    """
+    try:
+        yield
+    except (redis.RedisError, OSError) as error:
+        why, hint = why_of(error)
+        raise CacheError(f"Redis at {target} could not {what}: {why}.", hint=hint) from None
+
+
+def why_of(error: BaseException) -> tuple[str, str]:
+    """Return what went wrong, and what to look at; nothing of the library's own text."""
+    chain: list[BaseException] = []
+    seen: BaseException | None = error
+    while seen is not None and seen not in chain:
+        chain.append(seen)
+        seen = seen.__cause__ or seen.__context__
+    where = (
+        "Check host and port in cache-url; a Redis without a public address cannot be reached from "
+        "here: set cache-via to endpoint."
+    )
+    text = str(error).upper()
+    for kinds, why, hint in (
+        ((socket.gaierror,), "the name does not resolve", where),
+        (
+            (ssl.SSLError,),
+            "TLS failed",
+            "Check port and scheme: 6380 and 10000 speak TLS.",
+        ),
+        ((ConnectionRefusedError,), "the connection was refused", where),
+        ((redis.AuthenticationError,), "user or password were refused", "Renew the access key."),
+        ((redis.ReadOnlyError,), "it is a replica and cannot be written", "Name the primary."),
+        ((redis.OutOfMemoryError,), "its memory is full", "Raise its size or its eviction policy."),
+        ((redis.BusyLoadingError,), "it is still loading its data", "Wait, then run again."),
+        (
+            (redis.exceptions.NoPermissionError,),
+            "this user may not do that",
+            "Grant scan, unlink and set.",
+        ),
+        ((redis.TimeoutError, TimeoutError), "it did not answer in time", where),
+    ):
+        if any(isinstance(one, kinds) for one in chain):
+            return why, hint
+    if "NOAUTH" in text or "WRONGPASS" in text:
+        return "user or password were refused", "Renew the access key."
+    return f"{type(error).__name__}", where

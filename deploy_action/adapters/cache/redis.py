@@ -1,0 +1,257 @@
+"""The app's Redis: cleared gently, told what serves, asked how it does."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
+from typing import Any
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.credentials import CredentialProvider
+from redis.retry import Retry
+
+from deploy_action.adapters.cache.errors import told
+from deploy_action.adapters.cache.sweep import Budget, sweep
+from deploy_action.core.cache.connection import CacheTarget
+from deploy_action.core.cache.patterns import Glob
+from deploy_action.core.cache.stats import SAMPLES, Cleared, Metrics, PatternCleared
+from deploy_action.errors import InputError
+from deploy_action.runtime.concurrency import all_of
+
+_CONNECT_S, _ANSWER_S, _RETRIES = 3.0, 5.0, 3
+_HURRIED_S = 1.0
+
+
+class Cache:
+    """One Redis, or one cluster of them; connected when it is first needed.
+
+    Args:
+        target: where it is.
+        allow_flush: whether a pattern may match every key.
+        budget_s: how long one clearing may take, in seconds.
+        most_keys: how many keys one clearing may remove.
+        ca: file of the authority that signed the server's certificate; empty takes the system's.
+        tell_every_s: how often a long clearing tells its progress, in seconds.
+        identity: returns user and password for each new connection, instead of the target's own.
+        say: told about the progress of long work.
+    """
+
+    def __init__(
+        self,
+        target: CacheTarget,
+        *,
+        allow_flush: bool = False,
+        budget_s: float = 60.0,
+        most_keys: int = 10_000_000,
+        ca: str = "",
+        tell_every_s: float = 5.0,
+        identity: Callable[[], tuple[str, str]] | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._target = target
+        self._allow_flush = allow_flush
+        self._budget_s = budget_s
+        self._most_keys = most_keys
+        self._ca = ca
+        self._tell_every_s = tell_every_s
+        self._identity = identity
+        self._say = say
+        self._connected: Any = None
+        self._cluster = False
+        self._hurried = False
+
+    def hurry(self) -> None:
+        """From here on wait for an answer a second at most and try once: the job is being ended."""
+        self.close()
+        self._hurried = True
+        self._budget_s = min(self._budget_s, _HURRIED_S)
+
+    def clear(self, patterns: Sequence[str]) -> Cleared:
+        """Remove every key that matches one of *patterns*, on all primaries at the same time.
+
+        Raises:
+            InputError: a pattern would empty the database, and that was not allowed.
+            CacheError: Redis could not be reached, or refused.
+        """
+        globs = [Glob.of(pattern) for pattern in patterns]
+        for glob in globs:
+            if glob.matches_everything and not self._allow_flush:
+                raise InputError(
+                    f"Input cache-patterns: '{glob.text}' matches every key of the database.",
+                    hint="Name what is to go, such as manifest:*, or set cache-allow-flush to "
+                    "true.",
+                )
+        with self._told("be cleared"):
+            primaries = self._primaries()
+            budget = Budget(
+                end=time.monotonic() + self._budget_s,
+                keys=self._most_keys // len(primaries),
+                tell_every_s=self._tell_every_s,
+            )
+            done = all_of(
+                [
+                    partial(sweep, one, globs, budget, apart=self._cluster, say=self._say)
+                    for one in primaries
+                ]
+            )
+        return Cleared(
+            patterns=tuple(
+                PatternCleared(
+                    pattern=glob.text,
+                    removed=sum(one.counts[number] for one in done),
+                    samples=tuple(s for one in done for s in one.samples[number])[:SAMPLES],
+                )
+                for number, glob in enumerate(globs)
+            ),
+            complete=all(one.complete for one in done),
+        )
+
+    def put(self, key: str, value: str, ttl_s: int) -> None:
+        """Set *key* for *ttl_s* seconds; raises `CacheError`."""
+        with self._told("be written"):
+            self._client().set(key, value, ex=ttl_s)
+
+    def push_history(self, key: str, value: str, keep: int, ttl_s: int) -> None:
+        """Put *value* in front of the list at *key*, of which *keep* are kept for *ttl_s* seconds.
+
+        Raises:
+            CacheError: Redis could not be reached, or refused.
+        """
+        with self._told("be written"):
+            pipe = self._client().pipeline(transaction=False)
+            pipe.lpush(key, value)
+            pipe.ltrim(key, 0, keep - 1)
+            pipe.expire(key, ttl_s)
+            pipe.execute()
+
+    def get(self, key: str) -> str | None:
+        """Return what is at *key*, or None; raises `CacheError`."""
+        with self._told("be read"):
+            found = self._client().get(key)
+        return None if found is None else bytes(found).decode("utf-8", "replace")
+
+    def ping(self) -> float:
+        """Return how long one round trip takes, in milliseconds; raises `CacheError`."""
+        with self._told("be reached"):
+            client = self._client()
+            began = time.perf_counter()
+            client.ping()
+            return (time.perf_counter() - began) * 1000
+
+    def metrics(self) -> Metrics:
+        """Return what the server says of itself; raises `CacheError`."""
+        with self._told("be asked"):
+            primaries = self._primaries()
+            began = time.perf_counter()
+            primaries[0].ping()
+            ping_ms = (time.perf_counter() - began) * 1000
+            told = [primary.info() for primary in primaries]
+            keys = sum(int(primary.dbsize()) for primary in primaries)
+
+        def total(name: str) -> int:
+            return sum(int(one.get(name) or 0) for one in told)
+
+        return Metrics(
+            keys=keys,
+            hits=total("keyspace_hits"),
+            misses=total("keyspace_misses"),
+            evictions=total("evicted_keys"),
+            used_memory=total("used_memory"),
+            clients=total("connected_clients"),
+            ping_ms=ping_ms,
+        )
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        if self._connected is not None:
+            self._connected.close()
+            self._connected = None
+
+    # -- connections ---------------------------------------------------------------------------
+
+    def _client(self) -> Any:
+        """Return a client that fits the server: a plain one sees one shard of a cluster only."""
+        if self._connected is None:
+            target = self._target
+            plain = redis.Redis(**self._options(), db=target.database)
+            self._cluster = _is_cluster(plain)
+            if self._cluster:
+                plain.close()
+                self._connected = redis.RedisCluster(
+                    **self._options(), address_remap=self._by_its_name if target.tls else None
+                )
+            else:
+                self._connected = plain
+        return self._connected
+
+    def _primaries(self) -> list[Any]:
+        client = self._client()
+        if not self._cluster:
+            return [client]
+        return [client.get_redis_connection(node) for node in client.get_primaries()]
+
+    def _options(self) -> dict[str, Any]:
+        target = self._target
+        backoff = ExponentialWithJitterBackoff(cap=1.0, base=0.05)
+        who: dict[str, Any] = {
+            "username": target.username or None,
+            "password": target.password or None,
+        }
+        if self._identity:
+            who = {"credential_provider": _Asked(self._identity)}
+        secured = {"ssl_ca_certs": self._ca} if target.tls and self._ca else {}
+        return {
+            **who,
+            **secured,
+            "host": target.host,
+            "port": target.port,
+            "ssl": target.tls,
+            "socket_connect_timeout": _HURRIED_S if self._hurried else _CONNECT_S,
+            "socket_timeout": _HURRIED_S if self._hurried else _ANSWER_S,
+            "retry": Retry(backoff, 0 if self._hurried else _RETRIES),
+            "protocol": 2,
+        }
+
+    def _by_its_name(self, address: tuple[str, int]) -> tuple[str, int]:
+        """Call a node by the cache's own name where it has that address: its certificate does."""
+        host, port = address
+        try:
+            found = socket.getaddrinfo(self._target.host, None, type=socket.SOCK_STREAM)
+        except OSError:
+            return address
+        same = host in {str(where[0]) for *_, where in found}
+        return (self._target.host if same else host, port)
+
+    def _told(self, what: str) -> AbstractContextManager[None]:
+        return told(self._target, what)
+
+
+class _Asked(CredentialProvider):
+    """Hands each new connection what *identity* returns, such as a token that is still good."""
+
+    def __init__(self, identity: Callable[[], tuple[str, str]]) -> None:
+        self._identity = identity
+
+    def get_credentials(self) -> tuple[str, str]:
+        """Return user and password."""
+        return self._identity()
+
+
+def _is_cluster(client: Any) -> bool:
+    """Ask the server; a role such as Azure's Data Contributor may not ask INFO, but CLUSTER."""
+    try:
+        return bool(client.info("cluster").get("cluster_enabled"))
+    except redis.exceptions.NoPermissionError:
+        pass
+    except redis.ResponseError as error:
+        if "unknown" not in str(error).lower():
+            raise
+    try:
+        client.execute_command("CLUSTER INFO")
+    except redis.ResponseError:
+        return False  # one endpoint, whatever stands behind it
+    return True

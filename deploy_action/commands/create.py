@@ -1,0 +1,104 @@
+"""The very first deployment: the app does not exist yet, so there is no way back but to nothing."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from deploy_action.bundle import Bundle
+from deploy_action.core.phase import Phase
+from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Provenance, suffix_for
+from deploy_action.core.revisions.template import for_new_app
+from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.image_source import Images
+from deploy_action.rollout.undo import Undo
+from deploy_action.rollout.versioning import Versioning
+
+
+def first(
+    settings: Settings,
+    bundle: Bundle,
+    *,
+    images: Images,
+    versioning: Versioning | None,
+    record: Record,
+) -> None:
+    """Create the app with one revision that passes its gates, or leave nothing behind.
+
+    Args:
+        settings: what was asked.
+        bundle: the adapters of every verb.
+        images: where the image comes from.
+        versioning: the manifest's version; None where the app has no manifest.
+        record: is told everything.
+
+    Raises:
+        InputError, PreflightError: nothing was changed.
+        AbortedError: it failed, and the app was deleted again.
+    """
+    app, run = bundle.app, bundle.run
+    with record.phase(Phase.PLAN):
+        environment, location = app.creation.environment(settings.managed_environment)
+        bump, version = versioning.decide((), record=record) if versioning else (None, "")
+        suffix = suffix_for(app.name, version=version, commit=run.commit, run=run.id, taken=())
+        name = f"{app.name}--{suffix}"
+        images.check()
+        record.say(f"app {app.name} does not exist and will be created in {environment}")
+        record.say(f"first revision {name}, version {version or 'unknown'}")
+        record.learned(version=version, revision=name)
+    if settings.dry_run:
+        record.ended_well("planned")
+        return
+    with Undo(record, bundle.stopping) as undo:
+        with record.phase(Phase.BUMP):
+            if versioning and bump:
+                undo.add("the manifest", partial(versioning.restore, bump))
+                versioning.write(bump)
+        with record.phase(Phase.IMAGE):
+            image = images.obtain(suffix, run, version)
+            record.learned(image=image, digest=image.partition("@")[2])
+        with record.phase(Phase.CREATE):
+            undo.add(
+                "the app",
+                partial(_deleted, bundle),
+                by_hand=f"az containerapp delete --name {app.name} --yes",
+            )
+            app.creation.create(
+                for_new_app(
+                    environment=environment,
+                    location=location,
+                    registry=image.partition("/")[0],
+                    identity=settings.registry_identity,
+                    target_port=settings.target_port,
+                    suffix=suffix,
+                    image=image,
+                    provenance=Provenance(version=version, commit=run.commit, run=run.id),
+                )
+            )
+            created = app.settled()
+            record.learned(url=f"https://{created.fqdn}")
+        with record.phase(Phase.GATES):
+            revision = bundle.gates.must_pass(name, version=version)
+            record.learned(revision_url=f"https://{revision.fqdn}")
+        with record.phase(Phase.PROMOTE):
+            now = app.write_split(created.split.pinned(name), {})
+            record.shifted(now.split, "pinned")
+            bundle.gates.verify(now.fqdn)
+            undo.forget()
+    with record.phase(Phase.REFRESH):
+        bundle.refresh.aim(now.fqdn)
+        bundle.refresh.clear("after", revision.fqdn)
+        bundle.refresh.tell(record.facts)
+        bundle.refresh.warm(revision.fqdn, record.facts)
+    with record.phase(Phase.PUBLISH):
+        if versioning and bump:
+            versioning.publish(bump, name, record)
+    with record.phase(Phase.REPORT):
+        record.ended_well("deployed")
+
+
+def _deleted(bundle: Bundle) -> str:
+    if bundle.app.creation.exists():
+        bundle.app.settled()
+        bundle.app.creation.delete()
+    return "deleted again"

@@ -1,0 +1,103 @@
+"""Where a rollback goes: the revision named in some way, or the one that served before."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from deploy_action.core.app import App, serving
+from deploy_action.core.journal import Journal
+from deploy_action.core.plan import Observed
+from deploy_action.core.revisions.revision import Readiness, Revision, by_name, previous_of
+from deploy_action.errors import InputError, PreflightError
+
+_VERSION = re.compile(r"v?(\d+(?:\.\d+){1,3})")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_SHOWN = 5
+
+
+def rollback_target(wanted: str, seen: Observed) -> Revision:
+    """Return the revision to go back to.
+
+    Args:
+        wanted: a revision's name or suffix, a version such as v1.3.0.2, a commit of at least seven
+            characters, or empty for the one that served before.
+        seen: the app and its revisions.
+
+    Raises:
+        InputError: there is no such revision.
+        PreflightError: no previous is known, or it failed to start before.
+    """
+    target = _named(wanted, seen) if wanted else _previous(seen)
+    if target.readiness is Readiness.FAILED or (
+        target.provisioning_state.lower() == "failed" and not target.active
+    ):
+        raise PreflightError(
+            f"Revision '{target.name}' failed to start before ({target.in_words}), so going back "
+            "to it would not help.",
+            hint=healthy_others(target, seen.revisions),
+        )
+    return target
+
+
+def _named(wanted: str, seen: Observed) -> Revision:
+    full = wanted if "--" in wanted else f"{seen.app.name}--{wanted}"
+    if exact := by_name(seen.revisions, full):
+        return exact
+    version, commit = _VERSION.fullmatch(wanted), _COMMIT.fullmatch(wanted.lower())
+    found = [
+        one
+        for one in seen.revisions
+        if (version and one.provenance.version == version[1])
+        or (commit and one.provenance.commit.startswith(commit[0]))
+    ]
+    # Of several, the newest that can serve: a version may have failed once and then gone out.
+    good = [one for one in found if one.readiness is not Readiness.FAILED]
+    if found:
+        return (good or found)[-1]
+    names = ", ".join(_told(one) for one in reversed(seen.revisions[-_SHOWN:]))
+    raise InputError(
+        f"Input revision: app '{seen.app.name}' has no revision '{full}', and none of version or "
+        f"commit '{wanted}'.",
+        hint=f"The newest are: {names}.",
+    )
+
+
+def _previous(seen: Observed) -> Revision:
+    stable = serving(seen.app, seen.revisions)
+    journal = Journal.from_tags(seen.app.tags)
+    if journal:
+        # A rollout is under way or died: the way back is the stable that it began with.
+        target = by_name(seen.revisions, journal.stable)
+    else:
+        target = previous_of(stable, seen.revisions) if stable else None
+    if target is None:
+        raise PreflightError(
+            f"App '{seen.app.name}' does not know which revision came before "
+            f"'{stable.name if stable else 'nothing'}'.",
+            hint="Name the revision to go back to in the input revision. "
+            + _candidates(seen.app, seen.revisions),
+        )
+    return target
+
+
+def _candidates(app: App, revisions: Collection[Revision]) -> str:
+    others = [_told(one) for one in revisions if not app.split.weight_of(one.name)]
+    return f"There are: {', '.join(others[-_SHOWN:])}." if others else ""
+
+
+def _told(revision: Revision) -> str:
+    version = revision.provenance.version
+    return f"{revision.name} (v{version})" if version else revision.name
+
+
+def healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
+    """Say which other revisions could be gone back to, the next one first; empty if none."""
+    good = [
+        _told(one)
+        for one in sorted(revisions, key=lambda one: one.created, reverse=True)
+        if one.name != target.name
+        and one.provisioning_state.lower() == "provisioned"
+        and one.readiness is not Readiness.FAILED
+    ]
+    return f"The next that may serve is {good[0]}; all: {', '.join(good[:_SHOWN])}." if good else ""

@@ -1,0 +1,1 @@
+"""Everything that a user can configure: declared in `schema`, once."""

@@ -1,0 +1,145 @@
+"""How the text of a setting becomes a value: one parser for each kind of setting.
+
+Each raises `ValueError` whose message completes the sentence "… must be …".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from enum import Enum
+from typing import TypeVar
+
+from deploy_action.core.traffic.split import WHOLE
+
+Choice = TypeVar("Choice", bound=Enum)
+Item = TypeVar("Item")
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
+_SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def text(given: str) -> str:
+    """Return the text without the blanks around it."""
+    return given.strip()
+
+
+def boolean(given: str) -> bool:
+    """Read ``true`` or ``false`` in the three spellings of GitHub's own toolkit; no other word."""
+    if given.strip() in {"true", "True", "TRUE"}:
+        return True
+    if given.strip() in {"false", "False", "FALSE"}:
+        return False
+    raise ValueError("true or false")
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """Return a parser of whole numbers from *least* to *most*."""
+
+    def parse(given: str) -> int:
+        if not re.fullmatch(r"\d{1,9}", given.strip()) or not least <= int(given) <= most:
+            raise ValueError(f"a whole number from {least} to {most}")
+        return int(given)
+
+    return parse
+
+
+def duration(given: str) -> float:
+    """Read ``90``, ``90s``, ``1.5m`` or ``2h`` as seconds."""
+    found = _DURATION.fullmatch(given.strip())
+    if not found:
+        raise ValueError("a duration such as 30s, 5m or 1h")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def percentages(given: str) -> tuple[int, ...]:
+    """Read rising weights such as ``10, 50, 100``; a percent sign after each is fine."""
+    expected = "rising percentages from 1 to 100 with commas between, such as 10,50,100"
+    steps = []
+    for item in words(given):
+        number = item.removesuffix("%").strip()
+        if not re.fullmatch(r"\d{1,3}", number) or not 1 <= int(number) <= WHOLE:
+            raise ValueError(expected)
+        steps.append(int(number))
+    if not steps or steps != sorted(set(steps)):
+        raise ValueError(expected)
+    return tuple(steps)
+
+
+def words(given: str) -> tuple[str, ...]:
+    """Read a list: one item a line, or with commas between; empty items are dropped."""
+    return tuple(item.strip() for item in re.split(r"[,\n]", given) if item.strip())
+
+
+def lines(given: str) -> tuple[str, ...]:
+    """Read a list of one item a line, for items that may hold commas."""
+    return tuple(item.strip() for item in given.splitlines() if item.strip())
+
+
+def path(given: str) -> str:
+    """Read an absolute URL path such as ``/health/ready``; empty stays empty."""
+    stripped = given.strip()
+    if stripped and not re.fullmatch(r"/[^\s?#]*", stripped):
+        raise ValueError("a path that begins with a slash, without query, such as /health/ready")
+    return stripped
+
+
+def name(given: str) -> str:
+    """Read a name of an Azure resource."""
+    stripped = given.strip()
+    if stripped and not re.fullmatch(r"[A-Za-z0-9][-\w.()]{0,89}", stripped):
+        raise ValueError("a name of letters, digits, dashes, dots or underscores")
+    return stripped
+
+
+def guid(given: str) -> str:
+    """Read an id such as a tenant's or a subscription's."""
+    stripped = given.strip()
+    if stripped and not re.fullmatch(
+        r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", stripped
+    ):
+        raise ValueError("an id of the form 00000000-0000-0000-0000-000000000000")
+    return stripped
+
+
+def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
+    """Return a parser of one word of an enumeration whose values are the words."""
+
+    def parse(given: str) -> Choice:
+        for choice in choices:
+            if choice.value == given.strip().lower():
+                return choice
+        raise ValueError("one of " + ", ".join(choice.value for choice in choices))
+
+    return parse
+
+
+def some_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
+    """Return a parser of a list of such words; ``none`` or nothing is the empty list."""
+    parse_one = one_of(choices)
+
+    def parse(given: str) -> tuple[Choice, ...]:
+        if given.strip().lower() == "none":
+            return ()
+        try:
+            return tuple(parse_one(item) for item in words(given))
+        except ValueError as error:
+            raise ValueError(f"none, or {error}") from None
+
+    return parse
+
+
+def each(parse: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
+    """Return a parser of lines, each read by *parse*; empty ones are skipped."""
+
+    def parse_all(given: str) -> tuple[Item, ...]:
+        return tuple(parse(line) for line in lines(given))
+
+    return parse_all
+
+
+def amount(given: str) -> float:
+    """Read a number that is not below zero, such as 0.002."""
+    if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given.strip()):
+        raise ValueError("a number such as 0.002")
+    return float(given)

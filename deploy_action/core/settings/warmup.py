@@ -1,0 +1,67 @@
+"""What is put into the cache after a promotion, and which pages are asked for, from the setting.
+
+One line each::
+
+    config:version = {version} @ 48h     a key with a text, for 48 hours
+    manifest:{version} = GET /manifest.xml    a key with what the promoted revision answers
+    GET /taskpane.html                   only asked for, so that whatever it fills is filled
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deploy_action.core.settings.parsers import duration
+
+_TTL = re.compile(r"(?P<rest>.*\S)\s+@\s*(?P<ttl>\S+)")
+_VALUE = re.compile(r"\{([a-z-]+)\}")
+KNOWN = ("version", "revision", "image", "digest", "commit", "url", "environment")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Warming:
+    """One line.
+
+    Args:
+        key: the key's template; empty where nothing is stored.
+        text: the value's template; empty where a page is asked for.
+        path: the page that is asked for; empty where a text is stored.
+        ttl_s: how long the key stays, in seconds; None takes the default.
+    """
+
+    key: str = ""
+    text: str = ""
+    path: str = ""
+    ttl_s: float | None = None
+
+
+def parse(line: str) -> Warming:
+    """Read one line.
+
+    Raises:
+        ValueError: it is none; the message completes "… must be …".
+    """
+    expected = "like 'KEY = TEXT @ 24h', 'KEY = GET /path' or 'GET /path'"
+    timed = _TTL.fullmatch(line.strip())
+    rest, ttl_s = (timed["rest"], duration(timed["ttl"])) if timed else (line.strip(), None)
+    if rest.startswith("GET "):
+        key, what = "", rest
+    else:
+        key, equals, what = (part.strip() for part in rest.partition("="))
+        if not equals or not key or not what:
+            raise ValueError(expected)
+    for template in (key, what):
+        for name in _VALUE.findall(template):
+            if name not in KNOWN:
+                raise ValueError(f"{expected}, with {{{'}, {'.join(KNOWN)}}} as values")
+    path = what.removeprefix("GET ").strip() if what.startswith("GET ") else ""
+    if what.startswith("GET ") and not path.startswith("/"):
+        raise ValueError(expected)
+    return Warming(key=key, text="" if path else what, path=path, ttl_s=ttl_s)
+
+
+def filled(template: str, facts: Mapping[str, str]) -> str:
+    """Return *template* with the deployment's values; an unknown one is empty."""
+    return _VALUE.sub(lambda found: facts.get(found[1], ""), template)

@@ -1,0 +1,1 @@
+"""How user traffic is divided, and in which steps it moves."""

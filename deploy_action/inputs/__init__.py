@@ -1,0 +1,1 @@
+"""From inputs and the settings file to `Settings`; nothing else reads either."""

@@ -1,0 +1,223 @@
+"""The cache around a deployment: looked at, cleared, told what serves now, warmed.
+
+It never breaks a deployment unless it was said to be required (promise C1): what fails is told, and
+after some failures in a row nothing more is tried for a while.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from deploy_action.adapters.http_probe import Probes
+from deploy_action.core.cache.circuit_breaker import Breaker, State
+from deploy_action.core.health import Verdict
+from deploy_action.core.record import Record
+from deploy_action.core.settings.warmup import Warming, filled
+from deploy_action.errors import DeployError, InputError, PreflightError
+from deploy_action.runtime.polling import monotonic
+
+if TYPE_CHECKING:  # an app without a cache loads no Redis client
+    from deploy_action.adapters.cache import Cache
+    from deploy_action.adapters.cache.http_endpoint import CacheEndpoint
+    from deploy_action.core.cache.stats import Metrics
+
+CURRENT_KEY = "deployment:current"
+HISTORY_KEY = "deployment:history"
+HISTORY_KEPT = 20
+Found = TypeVar("Found")
+
+
+@dataclass(slots=True, kw_only=True)
+class Refresh:
+    """What is done to the cache, or to none.
+
+    Args:
+        cache: None where there is none that this machine can reach.
+        endpoint: the app's own way to clear it, or None; gets two hosts when they are known, the
+            app's and the serving revision's.
+        patterns: the keys to clear.
+        required: whether a cache that cannot be cleared stops the run.
+        ttl_s: how long the metadata stays, in seconds.
+        warming: what is put there after a promotion.
+        warm_ttl_s: how long that stays unless it says otherwise, in seconds.
+        cost_per_miss: for the estimate of what the cache saves.
+        probes: asks the promoted revision for what is stored.
+        record: is told everything.
+        cancelled: whether the job is being ended, so that nothing may take long.
+    """
+
+    cache: Cache | None
+    patterns: tuple[str, ...]
+    required: bool
+    ttl_s: int
+    record: Record
+    probes: Probes
+    cancelled: Callable[[], bool]
+    endpoint: Callable[[str, str], CacheEndpoint] | None = None
+    warming: tuple[Warming, ...] = ()
+    warm_ttl_s: float = 86_400.0
+    cost_per_miss: float = 0.0
+    _host: str = ""
+    _breaker: Breaker = field(default_factory=Breaker)
+    _before: Metrics | None = None
+    _silent: bool = False
+
+    def aim(self, host: str) -> None:
+        """Let an endpoint be asked on *host*, the app's own."""
+        self._host = host
+
+    def check(self, host: str) -> None:
+        """Find out before anything changes whether the cache can be reached.
+
+        Args:
+            host: the app's own, for an endpoint.
+
+        Raises:
+            InputError: a pattern would empty the database, and that was not allowed.
+            PreflightError: it cannot be reached, and it is required.
+        """
+        self.aim(host)
+        if self.cache is None:
+            return
+        cache = self.cache
+        try:
+            cache.ping()
+        except DeployError as error:
+            self._breaker = self._breaker.failed(monotonic())
+            if self.required:
+                raise PreflightError(error.message, hint=error.hint) from None
+            self.record.warn(f"The cache cannot be used now: {error}")
+            return
+        try:
+            self._before = cache.metrics()
+        except DeployError as error:  # a role may clear keys and not ask how the server does
+            self._silent = True
+            self.record.say(f"the cache tells nothing of itself: {error.message}")
+        else:
+            self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
+
+    def remembered(self, app: str) -> tuple[str, str]:
+        """Return the version that *app* told the cache last, and the run that did; or nothing."""
+        if self.cache is None or self._breaker.failures:
+            return "", ""
+        try:
+            told = json.loads(self.cache.get(CURRENT_KEY) or "{}")
+        except (DeployError, ValueError):
+            return "", ""
+        if not isinstance(told, dict) or not str(told.get("revision")).startswith(f"{app}--"):
+            return "", ""  # several apps may share a cache
+        return str(told.get("version") or ""), str(told.get("run") or "")
+
+    def clear(self, moment: str, serving: str = "") -> str:
+        """Clear the patterns; returns how it went, in words.
+
+        Args:
+            moment: why now, for the record.
+            serving: host of the revision that serves, for an endpoint that is asked there.
+
+        Raises:
+            DeployError: it failed and the cache is required, or a pattern is not allowed.
+        """
+        way = self.cache or (
+            self.endpoint(self._host, serving or self._host)
+            if self.endpoint and self._host
+            else None
+        )
+        if way is None or not self.patterns:
+            return "no cache"
+        if self.cancelled():
+            way.hurry()
+        done = self._tried(
+            lambda: way.clear(self.patterns),
+            f"The cache was not cleared ({moment})",
+            required=self.required,
+        )
+        if done is None:
+            return "not cleared"
+        removed = tuple((item.pattern, item.removed) for item in done.patterns)
+        self.record.cleared(moment, removed, complete=done.complete)
+        for item in done.patterns:
+            if item.samples:
+                self.record.say(f"  {item.pattern}: such as {', '.join(item.samples)}")
+        return f"{sum(count for _, count in removed)} keys removed"
+
+    def tell(self, facts: Mapping[str, str]) -> None:
+        """Write the deployment's metadata under `deployment:current` and its history."""
+        if self.cache is None:
+            return
+        cache, value = self.cache, json.dumps(dict(facts), sort_keys=True)
+
+        def write() -> bool:
+            cache.put(CURRENT_KEY, value, self.ttl_s)
+            cache.push_history(HISTORY_KEY, value, HISTORY_KEPT, self.ttl_s)
+            return True
+
+        self._tried(write, "The deployment's metadata is not in the cache")
+
+    def warm(self, host: str, facts: Mapping[str, str]) -> None:
+        """Store and ask for what `cache-warm` names.
+
+        Args:
+            host: the promoted revision's.
+            facts: the deployment's values by name.
+        """
+        stored = asked = 0
+        for one in self.warming:
+            text = filled(one.text, facts)
+            if one.path:
+                answer, body = self.probes.body(host, filled(one.path, facts))
+                if answer.verdict is not Verdict.PASS:
+                    self.record.warn(f"Not warmed: {answer.seen}.")
+                    continue
+                asked += 1
+                text = body.decode("utf-8", "replace")
+            if one.key and self.cache is not None:
+                cache, key = self.cache, filled(one.key, facts)
+                ttl_s = int(one.ttl_s or self.warm_ttl_s)
+                put = self._tried(lambda: _done(cache.put, key, text, ttl_s), "Not warmed")  # noqa: B023  called now
+                stored += bool(put)
+        if self.warming:
+            self.record.say(f"warmed: {asked} pages asked for, {stored} keys stored")
+
+    def measure(self) -> None:
+        """Tell how the cache does now, and what the deployment changed."""
+        if self.cache is None or self._silent:
+            return
+        now = self._tried(self.cache.metrics, "The cache tells nothing of itself")
+        if now is None:
+            return
+        told = now.in_words(self.cost_per_miss)
+        change = f"; since the start: {now.since(self._before)}" if self._before else ""
+        breaker = self._breaker
+        state = f"; breaker {breaker.state(monotonic()).value}, {breaker.refused} calls not tried"
+        self.record.learned(cache=f"{told}{change}{state}")
+        self.record.say(f"cache: {told}{change}{state}")
+
+    def _tried(
+        self, act: Callable[[], Found], failing: str, *, required: bool = False
+    ) -> Found | None:
+        """Do *act* unless the breaker is open; a failure is told, or raised where required."""
+        if self._breaker.state(monotonic()) is State.OPEN and not required:
+            self._breaker = self._breaker.refusing()
+            self.record.warn(f"{failing}: it failed {self._breaker.failures} times, not tried.")
+            return None
+        try:
+            found = act()
+        except InputError:
+            raise
+        except DeployError as error:
+            self._breaker = self._breaker.failed(monotonic())
+            if required:
+                raise
+            self.record.warn(f"{failing}: {error}")
+            return None
+        self._breaker = self._breaker.succeeded()
+        return found
+
+
+def _done(put: Callable[[str, str, int], None], key: str, text: str, ttl_s: int) -> bool:
+    put(key, text, ttl_s)
+    return True

@@ -1,0 +1,237 @@
+"""Traffic moves over: write, read back, watch, judge; only ever from a split that we know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.http_probe import Probes
+from deploy_action.core.app import App
+from deploy_action.core.health import Verdict
+from deploy_action.core.journal import Journal
+from deploy_action.core.phase import Phase
+from deploy_action.core.plan import Plan
+from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import WHOLE, Split
+from deploy_action.errors import DeployError, SupersededError
+from deploy_action.rollout.lock import Keeper
+from deploy_action.runtime.concurrency import Started
+from deploy_action.runtime.polling import Deadline, growing, pause
+
+_BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
+_LAG_S = 10.0
+_LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
+
+
+class StepFailed(DeployError):  # noqa: N818  it is what happened
+    """The candidate did badly while users were on it."""
+
+
+@dataclass(slots=True)
+class Shift:
+    """Moves one candidate up.
+
+    Args:
+        app: where weights are written.
+        probes: how both sides are watched.
+        keeper: whose tags travel with each write; notices when another run took over.
+        plan: base split, steps and names.
+        record: is told each confirmed split.
+        health_path: what both sides are asked.
+        look_every_s: pause between two rounds of looking, in seconds.
+        patience_s: how long both sides may do badly before the run is given up, in seconds.
+    """
+
+    app: ContainerApp
+    probes: Probes
+    keeper: Keeper
+    plan: Plan
+    record: Record
+    health_path: str
+    look_every_s: float
+    patience_s: float
+    _written: list[Split] = field(default_factory=list)
+    _in_doubt: bool = False
+
+    @property
+    def _expected(self) -> Split:
+        return self._written[-1] if self._written else self.plan.app.split
+
+    def pin(self) -> None:
+        """Name every revision in today's split, so that a new one gets nothing by itself.
+
+        Raises:
+            SupersededError: the app is not as it was when this run was planned.
+        """
+        self.check()
+        if self.plan.pin:
+            self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
+
+    def walk(self, candidate: Revision) -> None:
+        """Raise the candidate step by step, each watched for the interval.
+
+        Raises:
+            StepFailed: the candidate did badly.
+            SupersededError: somebody else changed the split or took over.
+        """
+        for weight in self.plan.schedule.steps:
+            split = self.plan.pinned.with_candidate(candidate.name, weight)
+            self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
+            self._watch(candidate, self.plan.schedule.interval_s, f"at {weight} %")
+
+    def promote(self, candidate: Revision) -> None:
+        """Give the candidate everything and bake, the way back still armed.
+
+        Raises:
+            StepFailed: the candidate did badly.
+            SupersededError: somebody else changed the split or took over, until the bake's end.
+        """
+        split = self.plan.pinned.all_to(candidate.name)
+        self._write(split, Phase.PROMOTE, WHOLE, "promoted")
+        self._watch(candidate, self.plan.schedule.bake_s, "while baking")
+        self.check()
+
+    def back(self, *, wait_s: float) -> str:
+        """Put the split back that stood before this run, if what stands there is ours.
+
+        Args:
+            wait_s: how long to wait for Azure to confirm, in seconds.
+
+        Returns:
+            How the traffic stands now, in words.
+        """
+        lag = Deadline(_LAG_BACK_S)
+        app = self.app.read()
+        while not self.keeper.owns(app) and self._may_lag(app) and not lag.passed:
+            pause(_LOOK_BACK_S)
+            app = self.app.read()
+        if not self.keeper.owns(app):
+            return f"left to the run that took over: {app.split}"
+        if not self.ours(app.split):
+            return f"left as somebody else set it: {app.split}"
+        # A write of ours whose answer never came may still land after what was just read, so then
+        # the split is written even where it stands as before: Azure carries out one at a time.
+        doubtful = self._in_doubt or app.busy
+        if not doubtful and app.split.same_as(self.plan.pinned):
+            return f"stands as before: {app.split}"
+        if not self._written and not doubtful:
+            return f"was not touched: {app.split}"
+        now = self.app.write_split(
+            self.plan.pinned,
+            self.keeper.tags(Phase.SHIFT),
+            guard=self.only_ours,
+            deadline=Deadline(wait_s),
+            strict=False,
+        )
+        self._in_doubt = False
+        self.record.shifted(now.split, "put back")
+        return f"back as before: {now.split}"
+
+    def check(self) -> None:
+        """Before each write: the app is as our last write left it, and still ours.
+
+        Raises:
+            SupersededError: it is not.
+        """
+        lag = Deadline(_LAG_S)
+        for length in growing(0.2, 2.0):
+            app = self.app.read()
+            if error := self._taken(app):
+                if lag.passed or not self._may_lag(app):
+                    raise error
+            elif app.split.same_as(self._expected):
+                return
+            elif lag.passed or not self._may_lag(app):
+                raise self._drifted(app)
+            pause(length)
+
+    def _taken(self, app: App) -> SupersededError | None:
+        try:
+            self.keeper.check(app)
+        except SupersededError as error:
+            return error
+        return None
+
+    def _may_lag(self, app: App) -> bool:
+        """Whether a read may show what stood before our last write: reads follow writes late."""
+        journal = Journal.from_tags(app.tags)
+        foreign = journal is not None and journal.run != self.plan.run.id
+        return self.ours(app.split) and not foreign
+
+    def _write(self, split: Split, phase: Phase, weight: int, why: str) -> None:
+        self.check()
+        self._send(split, phase, weight, why)
+
+    def _send(self, split: Split, phase: Phase, weight: int, why: str) -> None:
+        tags = self.keeper.tags(phase, weight)
+        self._written.append(split)
+        self._in_doubt = True
+        now = self.app.write_split(split, tags, guard=self.only_ours)
+        self._in_doubt, self.keeper.opened = False, True
+        self.record.shifted(now.split, why)
+
+    def only_ours(self, app: App) -> None:
+        """Between two attempts of one write: nobody else has written meanwhile.
+
+        Raises:
+            SupersededError: somebody has.
+        """
+        if not self.ours(app.split):
+            raise self._drifted(app)
+        lag = Deadline(_LAG_S)
+        for length in growing(0.2, 2.0):
+            error = self._taken(app)
+            if error is None:
+                return
+            if lag.passed or not self._may_lag(app):
+                raise error
+            pause(length)
+            app = self.app.read()
+
+    def _drifted(self, app: App) -> SupersededError:
+        return SupersededError(
+            f"Somebody else changed the traffic of '{app.name}' during this run: it is "
+            f"{app.split}, this run had set {self._expected}.",
+            hint="Their change was left alone; look at the app before the next deployment.",
+        )
+
+    def ours(self, split: Split) -> bool:
+        """Whether *split* is one that stood when this run began, or that it wrote or meant to."""
+        known = (self.plan.app.split, self.plan.pinned, *self._written)
+        return any(split.same_as(one) for one in known)
+
+    def _watch(self, candidate: Revision, seconds: float, when: str) -> None:
+        """Look at both sides until the time is over; at least once even when it is zero.
+
+        The candidate is judged beside stable: where both do badly, the cause is shared and the
+        candidate is held where it is until it passes, or patience ends.
+        """
+        deadline, patience = Deadline(seconds), Deadline(seconds + self.patience_s)
+        bad = rounds = 0
+        while True:
+            stable = Started(lambda: self.probes.healthy(self.plan.stable.fqdn, self.health_path))
+            answer = self.probes.healthy(candidate.fqdn, self.health_path)
+            other = stable.result()
+            rounds += 1
+            good = answer.verdict is Verdict.PASS
+            shared = not good and other.verdict is not Verdict.PASS and not self.plan.hopeless
+            bad = 0 if good else bad + (not shared)
+            if bad >= _BAD_ROUNDS:
+                raise StepFailed(
+                    f"The candidate did badly {when}: {answer.seen}, {bad} times in a row; the "
+                    f"stable revision meanwhile: {other.seen}.",
+                )
+            if shared and patience.passed:
+                raise StepFailed(
+                    f"Both revisions did badly {when} for {self.patience_s:.0f} s, the candidate: "
+                    f"{answer.seen}, the stable one: {other.seen}.",
+                    hint="The cause is probably shared, such as a database; going back does not "
+                    "mend it.",
+                )
+            if deadline.passed and good:
+                self.record.say(f"{when}: {answer.seen}, {rounds} looks, stable {other.seen}")
+                return
+            if shared:
+                self.record.say(f"{when}: both revisions do badly, so nothing moves: {other.seen}")
+            pause(min(self.look_every_s, max(deadline.remaining, 0.05)))
