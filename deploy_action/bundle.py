@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.run import Run
 from deploy_action.rollout.cache import Refresh
 from deploy_action.rollout.gates import Gates
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.signals import SignalGuard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,15 +23,15 @@ class Bundle:
         probes: asks the app over its own addresses.
         gates: what a revision must answer before users reach it.
         refresh: the cache, or none.
-        stopping: signals.
+        signals: the signal handlers.
         image_exists: whether an image, by its full name, is still in its registry; raises
             `DeployError` where that cannot be found out.
     """
 
     run: Run
     app: ContainerApp
-    probes: Probes
+    probes: HttpProbe
     gates: Gates
     refresh: Refresh
-    stopping: Stopping
+    signals: SignalGuard
     image_exists: Callable[[str], bool]

@@ -24,7 +24,7 @@ from deploy_action.core.settings.schema import Settings, declared
 from deploy_action.core.status import Standing
 from deploy_action.errors import Cancelled, DeployError
 from deploy_action.runtime.masking import Mask
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.signals import SignalGuard
 
 _EPILOG = "Exit codes: 0 done, 1 unexpected, 2 bad input, 3 refused, 4 aborted and put back, 5 not \
 everything put back, 6 another run holds the app, 130 and 143 cancelled."
@@ -212,10 +212,10 @@ def _run(
     """Run one verb from settings to exit code; every ending is reported."""
     from deploy_action.adapters.github_runner import Runner
     from deploy_action.report.table import table
-    from deploy_action.reporter import Reporting
+    from deploy_action.reporter import Reporter
 
-    stopping = Stopping()
-    stopping.install()
+    signals = SignalGuard()
+    signals.install()
     runner = Runner(environment=os.environ, write=_write_to(sys.stderr if as_json else sys.stdout))
     mask, record = Mask(), Record(command=command, clock=time.monotonic)
     for setting in declared():
@@ -223,21 +223,21 @@ def _run(
             secret = os.environ.get("INPUT_" + setting.name.replace("-", "_").upper(), "")
             if mask.add(secret):
                 runner.mask(secret)
-    record.listeners.append(Reporting(runner, mask, record))
+    record.listeners.append(Reporter(runner, mask, record))
     try:
         from deploy_action.inputs.environment import load
 
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
         settings = load(os.environ, runner.workspace, {**overrides, "command": command})
-        shown = _dispatch(settings, runner, mask, record, stopping, own_only=own_only)
+        shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
         if shown is not None:
             told = json.dumps(dataclasses.asdict(shown), indent=2) if as_json else table(shown)
-            click.echo(mask.strike(told))
+            click.echo(mask.redact(told))
     except (Exception, Cancelled) as error:  # noqa: BLE001  the only exit
-        with stopping.held():
+        with signals.shielded():
             if _debugging():
                 trace = "".join(traceback.format_exception(error))
-                sys.stderr.write(mask.strike(trace))
+                sys.stderr.write(mask.redact(trace))
             record.ended_badly(error)
         sys.exit(error.exit_code if isinstance(error, DeployError | Cancelled) else 1)
 
@@ -247,7 +247,7 @@ def _dispatch(
     runner: Any,
     mask: Mask,
     record: Record,
-    stopping: Stopping,
+    signals: SignalGuard,
     *,
     own_only: bool,
 ) -> Standing | None:
@@ -261,7 +261,7 @@ def _dispatch(
         runner=runner,
         mask=mask,
         record=record,
-        stopping=stopping,
+        signals=signals,
     )
     signed_in = wiring.sign_in()
     bundle = wiring.bundle(signed_in)

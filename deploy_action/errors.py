@@ -4,10 +4,10 @@
     ├── InputError             2   a setting or a file that the user gave; nothing was changed
     ├── PreflightError         3   the world is not ready for this; nothing was changed
     ├── AbortedError           4   the deployment failed and everything was put back
-    │   └── NotPutBackError    5   … and something could not be put back
+    │   └── RollbackIncompleteError    5   … and something could not be put back
     └── SupersededError        6   another run holds the app, or took over
     Cancelled (BaseException)  130 SIGINT, 143 SIGTERM
-    └── OutOfTime              4   the whole run took too long and was aborted
+    └── TimeLimitExceededError              4   the whole run took too long and was aborted
 
 An error is raised where it is known and becomes words and an exit code in `cli` alone. `Cancelled`
 stands outside `Exception` so that no careful ``except Exception`` swallows a cancelled job.
@@ -74,7 +74,7 @@ class AbortedError(DeployError):
     result = "aborted"
 
 
-class NotPutBackError(AbortedError):
+class RollbackIncompleteError(AbortedError):
     """The deployment was given up and something could not be put back."""
 
     exit_code = 5
@@ -104,7 +104,7 @@ class Cancelled(BaseException):
         self.exit_code = 128 + signal_number
 
 
-class OutOfTime(Cancelled):
+class TimeLimitExceededError(Cancelled):
     """The whole run took longer than it may; it is aborted as after any failure.
 
     Args:

@@ -15,7 +15,7 @@ _MOST_WARNINGS = 8  # GitHub shows ten annotations a step; the runner adds one o
 
 
 @dataclass(slots=True)
-class Reporting:
+class Reporter:
     """Renders one record.
 
     Args:
@@ -31,7 +31,7 @@ class Reporting:
 
     def __call__(self, event: Event) -> None:
         """Render one event as it comes."""
-        text = self.mask.strike(console.line(event))
+        text = self.mask.redact(console.line(event))
         match event:
             case PhaseStarted():
                 self.runner.group(text.strip())
@@ -47,22 +47,22 @@ class Reporting:
                 self.runner.write(self._harmless(text))
                 if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
                     self._warned += 1
-                    struck = self.mask.strike(event.text)
-                    self.runner.annotate("warning", "Deployment", struck, event.place)
+                    redacted = self.mask.redact(event.text)
+                    self.runner.annotate("warning", "Deployment", redacted, event.place)
 
     def _end(self, event: Ended) -> None:
         self._write_summary()
-        found = {name: self.mask.strike(text) for name, text in outputs.values(self.record).items()}
+        found = {name: self.mask.redact(text) for name, text in outputs.values(self.record).items()}
         self.runner.outputs(found)
         if event.exit_code:
-            told = self.mask.strike(" ".join(part for part in (event.reason, event.hint) if part))
+            told = self.mask.redact(" ".join(part for part in (event.reason, event.hint) if part))
             self.runner.annotate("error", f"Deployment {event.result}", told, event.place)
         elif event.result in {"deployed", "rolled-back"}:
             told = f"{found['version'] or found['revision']} serves at {found['url']}"
             self.runner.annotate("notice", event.result.capitalize(), told, None)
 
     def _write_summary(self) -> None:
-        self.runner.summary(self.mask.strike(summary.render(self.record)))
+        self.runner.summary(self.mask.redact(summary.render(self.record)))
 
     def _harmless(self, text: str) -> str:
         """Keep what came from outside, such as a build log, from being read as a command.

@@ -21,7 +21,7 @@ from deploy_action.adapters.credentials import (
     sign_in,
 )
 from deploy_action.adapters.github_runner import Runner
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
 from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
@@ -38,9 +38,9 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError, InputError
 from deploy_action.rollout.cache import Refresh
 from deploy_action.rollout.gates import Gates, Questions
-from deploy_action.runtime.http import Web
+from deploy_action.runtime.http import HttpClient
 from deploy_action.runtime.masking import Mask
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
@@ -67,7 +67,7 @@ class Wiring:
         runner: GitHub's, or none.
         mask: gets every secret before it is used.
         record: what the adapters' users tell.
-        stopping: signals.
+        signals: the signal handlers.
     """
 
     settings: Settings
@@ -75,7 +75,7 @@ class Wiring:
     runner: Runner
     mask: Mask
     record: Record
-    stopping: Stopping
+    signals: SignalGuard
 
     def secret(self, value: str) -> None:
         """Mask a secret here and in the runner's log, before anything uses it."""
@@ -105,7 +105,7 @@ class Wiring:
             name=settings.app,
             operation_timeout_s=settings.operation_timeout,
         )
-        probes = Probes(timeout_s=settings.health_timeout)
+        probes = HttpProbe(timeout_s=settings.health_timeout)
         return Bundle(
             run=self.runner.run,
             app=app,
@@ -128,9 +128,9 @@ class Wiring:
                 cost_per_miss=settings.cost_per_miss,
                 probes=probes,
                 record=self.record,
-                cancelled=lambda: self.stopping.cancelled,
+                cancelled=lambda: self.signals.cancelled,
             ),
-            stopping=self.stopping,
+            signals=self.signals,
             image_exists=lambda image: self._image_exists(image, signed_in),
         )
 
@@ -145,7 +145,7 @@ class Wiring:
 
         return Registry(
             host,
-            web=Web(),
+            http=HttpClient(),
             entra_token=lambda: signed_in.token(REGISTRY_SCOPE),
             on_secret=self.secret,
         )
@@ -272,7 +272,7 @@ class Wiring:
                 subscription=signed_in.subscription,
                 resource_group=settings.resource_group,
                 name=host.partition(".")[0],
-                web=Web(),
+                http=HttpClient(),
                 timeout_s=settings.build_timeout,
                 on_secret=self.secret,
             )

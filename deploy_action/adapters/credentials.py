@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.errors import PreflightError
-from deploy_action.runtime.http import NoReply, Web
+from deploy_action.runtime.http import HttpClient, RequestError
 
 AUDIENCE = "api://AzureADTokenExchange"
 ARM_SCOPE = "https://management.azure.com/.default"
@@ -96,18 +96,18 @@ def _with_github(
             "job may not ask for one.",
             hint="Add 'id-token: write' to the job's permissions.",
         )
-    web = Web()
+    http = HttpClient()
 
     def assertion() -> str:
         # A fresh one for each token: GitHub's live five minutes, a rollout longer.
         try:
-            reply = web.get(
+            response = http.get(
                 f"{url}&audience={AUDIENCE.replace(':', '%3A').replace('/', '%2F')}",
                 timeout_s=20,
                 headers={"Authorization": f"Bearer {request_token}"},
             )
-            value = str(json.loads(reply.text)["value"])
-        except (NoReply, ValueError, KeyError, TypeError) as error:
+            value = str(json.loads(response.text)["value"])
+        except (RequestError, ValueError, KeyError, TypeError) as error:
             raise PreflightError(
                 f"GitHub's OIDC endpoint gave no token: {type(error).__name__}.",
                 hint="Check the job's permission 'id-token: write' and run the job again.",

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from deploy_action.errors import DeployError
-from deploy_action.runtime.http import NoReply, Reply, Web
+from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 _TIMEOUT_S = 30.0
 _MUTATION = (
@@ -54,7 +54,7 @@ class GitHub:
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
         }
-        self._web = Web()
+        self._http = HttpClient()
 
     def may_write(self) -> bool:
         """Whether the token may change the repository's contents, as far as it is told."""
@@ -75,11 +75,11 @@ class GitHub:
     def file(self, path: str, commit: str) -> bytes | None:
         """Return a file's bytes as stored, or None; raises `GitHubError`."""
         url = f"{self._home}/contents/{quote(path)}?ref={quote(commit)}"
-        reply = self._sent("GET", url, accept="application/vnd.github.raw+json")
-        if reply.status == 404:
+        response = self._sent("GET", url, accept="application/vnd.github.raw+json")
+        if response.status == 404:
             return None
-        self._fine(reply)
-        return reply.body
+        self._fine(response)
+        return response.body
 
     def commit(self, branch: str, base: str, files: Mapping[str, bytes], message: str) -> str:
         """Put one commit with exactly *files* on top of *base*, if the branch is there.
@@ -104,12 +104,12 @@ class GitHub:
                 ]
             },
         }
-        reply = self._sent(
+        response = self._sent(
             "POST",
             f"{self._api.removesuffix('/v3')}/graphql",
             {"query": _MUTATION, "variables": {"input": given}},
         )
-        told = self._fine(reply)
+        told = self._fine(response)
         if told.get("errors"):
             raise _refusal(told["errors"][0])
         return str(told["data"]["createCommitOnBranch"]["commit"]["oid"])
@@ -117,9 +117,9 @@ class GitHub:
     def create_branch(self, name: str, commit: str) -> None:
         """Make a branch; one that is there already is left; raises `GitHubError`."""
         url = f"{self._home}/git/refs"
-        reply = self._sent("POST", url, {"ref": f"refs/heads/{name}", "sha": commit})
-        if reply.status != 422:
-            self._fine(reply)
+        response = self._sent("POST", url, {"ref": f"refs/heads/{name}", "sha": commit})
+        if response.status != 422:
+            self._fine(response)
 
     def open_pull(self, title: str, head: str, base: str, body: str) -> str:
         """Open a pull request; return its page; raises `GitHubError`."""
@@ -131,36 +131,36 @@ class GitHub:
         return f"{self._api}/repos/{self._repository}"
 
     def _asked(self, method: str, path: str, body: Any = None, default: Any = None) -> Any:
-        reply = self._sent(method, f"{self._home}{path}", body)
-        if reply.status == 404 and default is not None:
+        response = self._sent(method, f"{self._home}{path}", body)
+        if response.status == 404 and default is not None:
             return default
-        return self._fine(reply)
+        return self._fine(response)
 
-    def _sent(self, method: str, url: str, body: Any = None, accept: str = "") -> Reply:
+    def _sent(self, method: str, url: str, body: Any = None, accept: str = "") -> Response:
         headers = {**self._headers, **({"Accept": accept} if accept else {})}
         try:
             if method == "GET":
-                return self._web.get(url, timeout_s=_TIMEOUT_S, headers=headers)
+                return self._http.get(url, timeout_s=_TIMEOUT_S, headers=headers)
             data = json.dumps(body).encode()
-            return self._web.post(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
-        except NoReply as error:
+            return self._http.post(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
+        except RequestError as error:
             raise GitHubError(
                 f"GitHub's API did not answer: {error}.", hint="Run again, or set commit to push."
             ) from None
 
     @staticmethod
-    def _fine(reply: Reply) -> Any:
+    def _fine(response: Response) -> Any:
         try:
-            told = json.loads(reply.text or "null")
+            told = json.loads(response.text or "null")
         except ValueError:
             told = None
-        if not 200 <= reply.status < 300:
-            why = told.get("message") if isinstance(told, dict) else reply.text[:200]
+        if not 200 <= response.status < 300:
+            why = told.get("message") if isinstance(told, dict) else response.text[:200]
             raise GitHubError(
-                f"GitHub's API answered {reply.status}: {why}.",
+                f"GitHub's API answered {response.status}: {why}.",
                 hint="Give the job contents: write (and pull-requests: write), or set commit to "
                 "none."
-                if reply.status in {401, 403, 404}
+                if response.status in {401, 403, 404}
                 else "",
             )
         return told

@@ -70,7 +70,7 @@ class Runner:
         return before if before.strip("0") else ""
 
     def mask(self, secret: str) -> None:
-        """Have the runner strike *secret* out of its log; an empty one is left alone."""
+        """Have the runner redact *secret* out of its log; an empty one is left alone."""
         if self.on_github and secret.strip():
             self.write(f"::add-mask::{_escaped(secret)}")
 

@@ -11,38 +11,38 @@ import json
 from dataclasses import dataclass
 
 from deploy_action.core.health import Answer, Verdict
-from deploy_action.runtime.http import NoReply, Reply, Web
+from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Probes:
+class HttpProbe:
     """Asks over HTTPS, each question within *timeout_s* seconds; safe to use from any thread."""
 
     timeout_s: float
 
     def healthy(self, host: str, path: str) -> Answer:
         """Ask whether *path* answers 200."""
-        reply = self._get(host, path)
-        if isinstance(reply, Answer):
-            return reply
-        verdict = Verdict.PASS if reply.status == 200 else Verdict.FAIL
-        return Answer(verdict=verdict, seen=_seen(path, reply))
+        response = self._get(host, path)
+        if isinstance(response, Answer):
+            return response
+        verdict = Verdict.PASS if response.status == 200 else Verdict.FAIL
+        return Answer(verdict=verdict, seen=_seen(path, response))
 
     def identity(self, host: str, path: str, *, revision: str, version: str) -> Answer:
         """Ask whether the JSON at *path* names *revision*, and *version* when both know one."""
-        reply = self._get(host, path)
-        if isinstance(reply, Answer):
-            return reply
+        response = self._get(host, path)
+        if isinstance(response, Answer):
+            return response
         try:
-            said = json.loads(reply.text)
+            said = json.loads(response.text)
             named = str(said.get("revision", ""))
             told = str(said.get("version", ""))
         except (ValueError, AttributeError):
             return Answer(
-                verdict=Verdict.FAIL, seen=f"{_seen(path, reply)}, which is no JSON object"
+                verdict=Verdict.FAIL, seen=f"{_seen(path, response)}, which is no JSON object"
             )
-        if reply.status != 200 or named != revision:
-            seen = f"{_seen(path, reply)} from revision '{named}', expected '{revision}'"
+        if response.status != 200 or named != revision:
+            seen = f"{_seen(path, response)} from revision '{named}', expected '{revision}'"
             return Answer(verdict=Verdict.FAIL, seen=seen)
         if version and told and told != version:
             seen = f"{path} says version '{told}', expected '{version}'"
@@ -51,53 +51,53 @@ class Probes:
 
     def body(self, host: str, path: str) -> tuple[Answer, bytes]:
         """Fetch *path*; the body is empty unless the answer is a pass."""
-        reply = self._get(host, path)
-        if isinstance(reply, Answer):
-            return reply, b""
-        if reply.status != 200:
-            return Answer(verdict=Verdict.FAIL, seen=_seen(path, reply)), b""
-        return Answer(verdict=Verdict.PASS, seen=_seen(path, reply)), reply.body
+        response = self._get(host, path)
+        if isinstance(response, Answer):
+            return response, b""
+        if response.status != 200:
+            return Answer(verdict=Verdict.FAIL, seen=_seen(path, response)), b""
+        return Answer(verdict=Verdict.PASS, seen=_seen(path, response)), response.body
 
     def page(self, host: str, path: str) -> Answer:
         """Ask for a page of the add-in: 200, with the type that its name promises."""
-        reply = self._get(host, path)
-        if isinstance(reply, Answer):
-            return reply
-        if reply.status != 200:
-            return Answer(verdict=Verdict.FAIL, seen=_seen(path, reply))
-        kind = reply.headers.get("content-type", "").lower()
+        response = self._get(host, path)
+        if isinstance(response, Answer):
+            return response
+        if response.status != 200:
+            return Answer(verdict=Verdict.FAIL, seen=_seen(path, response))
+        kind = response.headers.get("content-type", "").lower()
         wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
         if wanted not in kind:
             seen = f"{path} answered as '{kind or 'nothing'}', expected {wanted}"
             return Answer(verdict=Verdict.FAIL, seen=seen)
-        return Answer(verdict=Verdict.PASS, seen=_seen(path, reply))
+        return Answer(verdict=Verdict.PASS, seen=_seen(path, response))
 
-    def kept(self, host: str, path: str) -> bool:
+    def is_cacheable(self, host: str, path: str) -> bool:
         """Whether *path* answers 200 with what a browser may use again without asking.
 
         Source: RFC 9111, sections 4.2 and 5.2; without any word a browser may guess from
         Last-Modified.
         """
-        reply = self._get(host, path)
-        if isinstance(reply, Answer) or reply.status != 200:
+        response = self._get(host, path)
+        if isinstance(response, Answer) or response.status != 200:
             return False
-        said = reply.headers.get("cache-control", "").lower()
+        said = response.headers.get("cache-control", "").lower()
         words = {word.strip() for word in said.split(",") if word.strip()}
         if words & {"no-store", "no-cache", "max-age=0"}:
             return False
         if any(word.startswith("max-age=") for word in words):
             return True
-        return "expires" in reply.headers or "last-modified" in reply.headers
+        return "expires" in response.headers or "last-modified" in response.headers
 
-    def _get(self, host: str, path: str) -> Reply | Answer:
+    def _get(self, host: str, path: str) -> Response | Answer:
         try:
             # A connection of its own each time, as a new user would make it.
-            return Web().get(f"https://{host}{path}", timeout_s=self.timeout_s)
-        except NoReply as error:
+            return HttpClient().get(f"https://{host}{path}", timeout_s=self.timeout_s)
+        except RequestError as error:
             return Answer(verdict=Verdict.UNREACHABLE, seen=f"{path}: {error}")
 
 
-def _seen(path: str, reply: Reply) -> str:
-    if 300 <= reply.status < 400:
-        return f"{path} redirected ({reply.status}); is a sign-in in front of it?"
-    return f"{path} answered {reply.status}"
+def _seen(path: str, response: Response) -> str:
+    if 300 <= response.status < 400:
+        return f"{path} redirected ({response.status}); is a sign-in in front of it?"
+    return f"{path} answered {response.status}"

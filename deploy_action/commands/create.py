@@ -49,7 +49,7 @@ def first(
     if settings.dry_run:
         record.ended_well("planned")
         return
-    with Undo(record, bundle.stopping) as undo:
+    with Undo(record, bundle.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and bump:
                 undo.add("the manifest", partial(versioning.restore, bump))

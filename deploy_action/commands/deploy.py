@@ -53,11 +53,11 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
 
     Raises:
         InputError, PreflightError, SupersededError: nothing was changed.
-        AbortedError: it failed and was put back (`NotPutBackError`: not all of it).
+        AbortedError: it failed and was put back (`RollbackIncompleteError`: not all of it).
         Cancelled: the same, after a signal.
     """
     app, refresh, gates = bundle.app, bundle.refresh, bundle.gates
-    bundle.stopping.limit(settings.time_limit)
+    bundle.signals.limit(settings.time_limit)
     with record.phase(Phase.PLAN):
         seen = observe_free(app, bundle.run, wait_s=settings.lock_wait, say=record.say)
         check_journal(seen)
@@ -87,7 +87,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         look_every_s=min(LOOK_EVERY_S, settings.health_interval),
         patience_s=settings.gate_timeout,
     )
-    with Undo(record, bundle.stopping) as undo:
+    with Undo(record, bundle.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and plan.bump:
                 undo.add("the manifest", partial(versioning.restore, plan.bump))
@@ -135,7 +135,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             if refresh.required and Moment.AFTER in settings.cache_clear:
                 refresh.clear("after", candidate.fqdn)  # a promotion with a stale cache is none
             undo.forget()  # promoted and baked: from here only forward
-            bundle.stopping.limit(0)
+            bundle.signals.limit(0)
 
     with record.phase(Phase.REFRESH):
         if not refresh.required and Moment.AFTER in settings.cache_clear:

@@ -24,7 +24,7 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
 
     Raises:
         SupersededError: its run may still be alive.
-        AzureRefused: Azure did not let it be put back.
+        AzureRefusedError: Azure did not let it be put back.
     """
     with record.phase(Phase.PLAN):
         seen = observe(bundle.app, bundle.run)

@@ -76,7 +76,7 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
     if stands:
         record.say(f"{target.name} holds all traffic already")
     else:
-        with Undo(record, bundle.stopping) as undo:
+        with Undo(record, bundle.signals) as undo:
             with record.phase(Phase.GATES):
                 if not target.active:
                     undo.add("the target", partial(retire.candidate, app, target.name))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.cache.circuit_breaker import Breaker, State
 from deploy_action.core.health import Verdict
 from deploy_action.core.record import Record
@@ -54,7 +54,7 @@ class Refresh:
     required: bool
     ttl_s: int
     record: Record
-    probes: Probes
+    probes: HttpProbe
     cancelled: Callable[[], bool]
     endpoint: Callable[[str, str], CacheEndpoint] | None = None
     warming: tuple[Warming, ...] = ()

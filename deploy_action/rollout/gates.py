@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
 from deploy_action.core.health import Answer, Streak, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError
-from deploy_action.runtime.polling import Deadline, TimedOut, pause, until
+from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until
 
 if TYPE_CHECKING:  # loads XML parsers
     from deploy_action.core.manifest.edit import Manifest
@@ -46,7 +46,7 @@ class Gates:
     """Asks a revision everything, in order, each answer into the record."""
 
     app: ContainerApp
-    probes: Probes
+    probes: HttpProbe
     shell: Shell
     asked: Questions
     record: Record
@@ -85,7 +85,7 @@ class Gates:
     def _started(self, name: str, deadline: Deadline) -> Revision:
         """Wait for platform readiness: healthy, or idle at zero and to be woken by asking."""
 
-        def look() -> tuple[Revision | None, str]:
+        def probe() -> tuple[Revision | None, str]:
             revision = self.app.revision(name)
             if revision is None:
                 return None, "the revision is not listed yet"
@@ -98,8 +98,10 @@ class Gates:
             return (revision if ready else None), f"the platform says {revision.in_words}"
 
         try:
-            found = until(look, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0)
-        except TimedOut as error:
+            found = poll_until(
+                probe, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0
+            )
+        except PollTimeoutError as error:
             self.record.gated("platform", str(Verdict.FAIL), error.message)
             raise self._never_ready(name, error) from None
         except GateFailed as error:
@@ -108,7 +110,7 @@ class Gates:
         self.record.gated("platform", str(Verdict.PASS), found.in_words)
         return found
 
-    def _never_ready(self, name: str, error: TimedOut) -> GateFailed:
+    def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailed:
         """Say what the platform knows of the containers that did not become ready."""
         try:
             sick = [item for item in self.app.containers(name) if not item.ready]

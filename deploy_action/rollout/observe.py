@@ -9,7 +9,7 @@ from deploy_action.core.journal import Journal
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.run import Run
 from deploy_action.errors import SupersededError
-from deploy_action.runtime.concurrency import Started
+from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, now_utc, pause
 
 LOOK_AGAIN_S = 5.0
@@ -59,7 +59,7 @@ def observe(app: ContainerApp, run: Run) -> Observed:
     Raises:
         PreflightError: the app does not exist or may not be read.
     """
-    revisions = Started(app.revisions)
+    revisions = BackgroundTask(app.revisions)
     found = app.read()
     return Observed(
         app=found,

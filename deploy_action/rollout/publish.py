@@ -10,7 +10,7 @@ from typing import Protocol
 from deploy_action.adapters.git import Git, Identity, TreeFile
 from deploy_action.adapters.github_api import GitHub, GitHubError, ProtectedError, StaleError
 from deploy_action.errors import PreflightError
-from deploy_action.runtime.polling import growing, now_utc, pause
+from deploy_action.runtime.polling import backoff, now_utc, pause
 
 TRIES = 20
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0
@@ -144,7 +144,7 @@ class ByApi:
 
     def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
         """See `Way.publish`."""
-        pauses = growing(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        pauses = backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         by_pull = self.pull or self._by_rule
         for number in range(1, TRIES + 1):
             head = self.github.head(branch)

@@ -11,7 +11,7 @@ from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError
-from deploy_action.runtime.polling import Deadline, until
+from deploy_action.runtime.polling import Deadline, poll_until
 
 _START_S = 300.0
 
@@ -68,9 +68,9 @@ def _awake(app: ContainerApp, split: Split) -> None:
         if not found.active:
             app.activate(name)
 
-            def look(name: str = name) -> tuple[Revision | None, str]:
+            def probe(name: str = name) -> tuple[Revision | None, str]:
                 now = app.revision(name)
                 words = now.in_words if now else "not there"
                 return (now if now and _can_serve(now) else None), words
 
-            until(look, what=f"revision '{name}' to start again", deadline=Deadline(_START_S))
+            poll_until(probe, what=f"revision '{name}' to start again", deadline=Deadline(_START_S))

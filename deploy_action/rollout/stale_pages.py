@@ -6,7 +6,7 @@ kept by a browser under ``?v=NEW``, the user sees the old page long after the pr
 
 from __future__ import annotations
 
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.health import Verdict
 from deploy_action.core.manifest import edit
 from deploy_action.errors import DeployError
@@ -14,7 +14,7 @@ from deploy_action.errors import DeployError
 _MOST_PAGES = 5
 
 
-def would_mix(probes: Probes, *, stable: str, candidate: str, path: str, version: str) -> str:
+def would_mix(probes: HttpProbe, *, stable: str, candidate: str, path: str, version: str) -> str:
     """Return a page of the new version that the old revision would answer to be kept, or nothing.
 
     Args:
@@ -34,4 +34,4 @@ def would_mix(probes: Probes, *, stable: str, candidate: str, path: str, version
     except DeployError:
         return ""
     carrying = [page for page in pages if version in page.partition("?")[2]][:_MOST_PAGES]
-    return next((page for page in carrying if probes.kept(stable, page)), "")
+    return next((page for page in carrying if probes.is_cacheable(stable, page)), "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.http_probe import Probes
+from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.app import App
 from deploy_action.core.health import Verdict
 from deploy_action.core.journal import Journal
@@ -16,8 +16,8 @@ from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import WHOLE, Split
 from deploy_action.errors import DeployError, SupersededError
 from deploy_action.rollout.lock import Keeper
-from deploy_action.runtime.concurrency import Started
-from deploy_action.runtime.polling import Deadline, growing, pause
+from deploy_action.runtime.concurrency import BackgroundTask
+from deploy_action.runtime.polling import Deadline, backoff, pause
 
 _BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
 _LAG_S = 10.0
@@ -44,7 +44,7 @@ class Shift:
     """
 
     app: ContainerApp
-    probes: Probes
+    probes: HttpProbe
     keeper: Keeper
     plan: Plan
     record: Record
@@ -135,7 +135,7 @@ class Shift:
             SupersededError: it is not.
         """
         lag = Deadline(_LAG_S)
-        for length in growing(0.2, 2.0):
+        for length in backoff(0.2, 2.0):
             app = self.app.read()
             if error := self._taken(app):
                 if lag.passed or not self._may_lag(app):
@@ -180,7 +180,7 @@ class Shift:
         if not self.ours(app.split):
             raise self._drifted(app)
         lag = Deadline(_LAG_S)
-        for length in growing(0.2, 2.0):
+        for length in backoff(0.2, 2.0):
             error = self._taken(app)
             if error is None:
                 return
@@ -210,7 +210,9 @@ class Shift:
         deadline, patience = Deadline(seconds), Deadline(seconds + self.patience_s)
         bad = rounds = 0
         while True:
-            stable = Started(lambda: self.probes.healthy(self.plan.stable.fqdn, self.health_path))
+            stable = BackgroundTask(
+                lambda: self.probes.healthy(self.plan.stable.fqdn, self.health_path)
+            )
             answer = self.probes.healthy(candidate.fqdn, self.health_path)
             other = stable.result()
             rounds += 1

@@ -12,11 +12,11 @@ from deploy_action.errors import (
     AbortedError,
     Cancelled,
     DeployError,
-    NotPutBackError,
-    OutOfTime,
+    RollbackIncompleteError,
     SupersededError,
+    TimeLimitExceededError,
 )
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.signals import SignalGuard
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,12 +35,12 @@ class Undo:
 
     Args:
         record: is told what was put back and what was not.
-        stopping: holds signals.
+        signals: shielded while things are restored.
     """
 
-    def __init__(self, record: Record, stopping: Stopping) -> None:
+    def __init__(self, record: Record, signals: SignalGuard) -> None:
         self._record = record
-        self._stopping = stopping
+        self._signals = signals
         self._ways: list[_Way] = []
 
     def add(
@@ -72,14 +72,14 @@ class Undo:
         if error is None or not self._ways:
             return
         failed = self._put_back()
-        late = isinstance(error, OutOfTime)
+        late = isinstance(error, TimeLimitExceededError)
         if isinstance(error, Cancelled | SupersededError) and not late:
             return  # keeps its own exit code; the record tells what was put back
         raise _aborted(error, failed) from error
 
     def _put_back(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
-        with self._stopping.held():
+        with self._signals.shielded():
             for one in reversed(self._ways):
                 if one.last and failed:
                     self._record.put_back(one.what, ok=True, detail="left for the next run")
@@ -109,5 +109,7 @@ def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError
     place = error.place if isinstance(error, DeployError) else None
     if failed:
         lost = "; ".join(f"{what} ({by_hand})" if by_hand else what for what, by_hand in failed)
-        return NotPutBackError(reason, hint=f"Not put back: {lost}. {hint}".strip(), place=place)
+        return RollbackIncompleteError(
+            reason, hint=f"Not put back: {lost}. {hint}".strip(), place=place
+        )
     return AbortedError(reason, hint=hint, place=place)

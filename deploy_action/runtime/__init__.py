@@ -1,1 +1,1 @@
-"""The doors to the machine: processes, waiting, stopping, HTTPS, masking."""
+"""Processes, polling, signals, HTTP, concurrency and masking."""

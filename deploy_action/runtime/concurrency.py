@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 Result = TypeVar("Result")
 
 
-class Started(Generic[Result]):
+class BackgroundTask(Generic[Result]):
     """A piece of work under way. Its thread never keeps a cancelled process alive."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
@@ -35,4 +35,4 @@ class Started(Generic[Result]):
 
 def all_of(work: Sequence[Callable[[], Result]]) -> list[Result]:
     """Do all of *work* at the same time and return the results in order."""
-    return [started.result() for started in [Started(item) for item in work]]
+    return [started.result() for started in [BackgroundTask(item) for item in work]]

@@ -1,4 +1,4 @@
-"""The door to the web: one GET or POST with a total deadline, a body cap and no redirects.
+"""The door to the http: one GET or POST with a total deadline, a body cap and no redirects.
 
 ``requests`` alone would follow a sign-in redirect to a false 200, wait per read instead of in
 total, and take in a body of any size.
@@ -19,7 +19,7 @@ _SLOWEST_CONNECT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class Response:
     """An answer. *body* holds at most 1 MiB; *headers* are keyed in lower case."""
 
     status: int
@@ -32,22 +32,24 @@ class Reply:
         return self.body.decode("utf-8", "replace")
 
 
-class NoReply(Exception):  # noqa: N818  it is what happened
+class RequestError(Exception):
     """No complete answer came; the message is a short cause without the URL (it may be secret)."""
 
 
-class Web:
+class HttpClient:
     """A session that keeps connections; one per thread."""
 
     def __init__(self) -> None:
         self._session = requests.Session()
         self._session.headers["User-Agent"] = USER_AGENT
 
-    def get(self, url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None) -> Reply:
+    def get(
+        self, url: str, *, timeout_s: float, headers: Mapping[str, str] | None = None
+    ) -> Response:
         """GET *url* within *timeout_s* seconds in all.
 
         Raises:
-            NoReply: refused, unresolved, too slow, broken off, or not trusted.
+            RequestError: refused, unresolved, too slow, broken off, or not trusted.
         """
         return self._send("GET", url, timeout_s, headers, None)
 
@@ -58,12 +60,14 @@ class Web:
         timeout_s: float,
         data: Mapping[str, str] | bytes,
         headers: Mapping[str, str] | None = None,
-    ) -> Reply:
-        """POST a form or bytes to *url* within *timeout_s* seconds in all; raises `NoReply`."""
+    ) -> Response:
+        """POST a form or bytes within *timeout_s* seconds in all; raises `RequestError`."""
         return self._send("POST", url, timeout_s, headers, data)
 
-    def put(self, url: str, *, timeout_s: float, data: bytes, headers: Mapping[str, str]) -> Reply:
-        """PUT bytes to *url* within *timeout_s* seconds in all; raises `NoReply`."""
+    def put(
+        self, url: str, *, timeout_s: float, data: bytes, headers: Mapping[str, str]
+    ) -> Response:
+        """PUT bytes to *url* within *timeout_s* seconds in all; raises `RequestError`."""
         return self._send("PUT", url, timeout_s, headers, data)
 
     def _send(
@@ -73,7 +77,7 @@ class Web:
         timeout_s: float,
         headers: Mapping[str, str] | None,
         data: Mapping[str, str] | bytes | None,
-    ) -> Reply:
+    ) -> Response:
         deadline = Deadline(timeout_s)
         try:
             with self._session.request(
@@ -89,13 +93,15 @@ class Web:
                 for chunk in response.iter_content(1 << 14):
                     body += chunk
                     if deadline.passed:
-                        raise NoReply(f"the answer was not complete after {timeout_s:.0f} s")
+                        raise RequestError(f"the answer was not complete after {timeout_s:.0f} s")
                     if len(body) >= BODY_CAP:
                         break
                 kept = {name.lower(): value for name, value in response.headers.items()}
-                return Reply(status=response.status_code, headers=kept, body=bytes(body[:BODY_CAP]))
+                return Response(
+                    status=response.status_code, headers=kept, body=bytes(body[:BODY_CAP])
+                )
         except requests.RequestException as error:
-            raise NoReply(_cause(error)) from None
+            raise RequestError(_cause(error)) from None
 
 
 def _cause(error: requests.RequestException) -> str:

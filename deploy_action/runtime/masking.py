@@ -1,4 +1,4 @@
-"""The set of secrets of this run, and how they are struck out of any text."""
+"""The secrets of this run, redacted in every text that leaves the process."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from urllib.parse import quote
 
 # Shorter values would blank ordinary words.
 SHORTEST = 4
-STRUCK = "***"
+REDACTED = "***"
 
 
 class Mask:
-    """Every text that leaves the process goes through `strike`."""
+    """Every text that leaves the process goes through `redact`."""
 
     def __init__(self) -> None:
         self._secrets: set[str] = set()
@@ -23,8 +23,8 @@ class Mask:
         self._secrets |= fresh
         return bool(fresh)
 
-    def strike(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return *text* with every secret replaced, longest first."""
         for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, STRUCK)
+            text = text.replace(secret, REDACTED)
         return text

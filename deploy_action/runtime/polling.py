@@ -1,6 +1,6 @@
 """The one place that waits: every wait has a deadline, says what it waits for, can be broken off.
 
-A signal breaks a wait off by raising `Cancelled` out of it (see `stopping`).
+A signal breaks a wait off by raising `Cancelled` out of it (see `signals`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Found = TypeVar("Found")
 monotonic = time.monotonic
 
 
-class TimedOut(DeployError):  # noqa: N818  it is what happened
+class PollTimeoutError(DeployError):
     """Something did not come about in time; the message says what, and what was seen last."""
 
 
@@ -59,7 +59,7 @@ def pause(seconds: float) -> None:
         time.sleep(seconds)
 
 
-def growing(first: float, most: float) -> Iterator[float]:
+def backoff(first: float, most: float) -> Iterator[float]:
     """Yield pauses in seconds that double up to *most*, each with up to a quarter of jitter."""
     length = first
     while True:
@@ -67,8 +67,8 @@ def growing(first: float, most: float) -> Iterator[float]:
         length = min(length * 2, most)
 
 
-def until(
-    look: Callable[[], tuple[Found | None, str]],
+def poll_until(
+    probe: Callable[[], tuple[Found | None, str]],
     *,
     what: str,
     deadline: Deadline,
@@ -78,20 +78,22 @@ def until(
     """Look again and again until there is a result, and return it.
 
     Args:
-        look: returns the result or None, and what was seen, in words.
+        probe: returns the result or None, and what was seen, in words.
         what: what is waited for, as the object of "waiting for …".
         deadline: when to give up.
         first: the first pause in seconds; the following ones double.
         most: the longest pause in seconds.
 
     Raises:
-        TimedOut: with what was seen last.
+        PollTimeoutError: with what was seen last.
     """
-    for length in growing(first, most):
-        found, seen = look()
+    for length in backoff(first, most):
+        found, seen = probe()
         if found is not None:
             return found
         if deadline.passed:
-            raise TimedOut(f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}.")
+            raise PollTimeoutError(
+                f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}."
+            )
         pause(min(length, deadline.remaining))
     raise AssertionError("pauses never run out")

@@ -56,7 +56,7 @@ class ProcessError(DeployError):
     Args:
         command: what the child is called in messages, such as ``git push``.
         exit_code: its exit code, negative for a signal, 127 if there is no such program.
-        last_lines: the end of its standard error, secrets struck out.
+        last_lines: the end of its standard error, secrets redacted.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ def run(
     check: bool = True,
     name: str = "",
     echo: Callable[[str], None] | None = None,
-    strike: Callable[[str], str] = str,
+    redact: Callable[[str], str] = str,
     grace_s: float = GRACE_S,
 ) -> Completed:
     """Run a program to its end and return what it said.
@@ -99,7 +99,7 @@ def run(
         check: whether an exit code other than 0 is an error.
         name: what messages call it; the program's name if empty.
         echo: is told the command line before it starts.
-        strike: replaces secrets in what is echoed or put into an error.
+        redact: replaces secrets in what is echoed or put into an error.
         grace_s: seconds between SIGTERM and SIGKILL when it is broken off.
 
     Raises:
@@ -109,7 +109,7 @@ def run(
     words = [str(word) for word in argv]
     name = name or Path(words[0]).name
     if echo is not None:
-        echo(strike(shlex.join(words)))
+        echo(redact(shlex.join(words)))
     try:
         with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
             done = child.to_its_end(input, timeout_s)
@@ -118,24 +118,24 @@ def run(
             f"'{name}' took more than {timeout_s:g} s and was ended.",
             command=name,
             exit_code=-signal.SIGTERM,
-            last_lines=_last_lines(error.stderr or b"", strike),
+            last_lines=_last_lines(error.stderr or b"", redact),
         ) from None
     except OSError as error:
         raise _not_started(name, cwd, error) from None
     if check and done.exit_code != 0:
-        raise failed(name, done, strike)
+        raise failed(name, done, redact)
     return done
 
 
-def failed(name: str, done: Completed, strike: Callable[[str], str] = str) -> ProcessError:
+def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> ProcessError:
     """Return the error for a child that ended badly.
 
     Args:
         name: what the message calls it.
         done: how it ended.
-        strike: replaces secrets.
+        redact: replaces secrets.
     """
-    lines = _last_lines(done.errors, strike)
+    lines = _last_lines(done.errors, redact)
     end = (
         f"was ended by signal {-done.exit_code}"
         if done.exit_code < 0
@@ -227,7 +227,7 @@ def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:
     return ProcessError(said, command=name, exit_code=NOT_FOUND)
 
 
-def _last_lines(text: bytes, strike: Callable[[str], str]) -> list[str]:
+def _last_lines(text: bytes, redact: Callable[[str], str]) -> list[str]:
     # Struck out before anything is cut: half a secret would not be recognised any more.
-    lines = [line.strip() for line in strike(text.decode("utf-8", "replace")).splitlines()]
+    lines = [line.strip() for line in redact(text.decode("utf-8", "replace")).splitlines()]
     return [line[:_LONGEST_LINE] for line in lines if line][-_LAST_LINES:]

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from deploy_action.errors import Cancelled, OutOfTime
+from deploy_action.errors import Cancelled, TimeLimitExceededError
 
 
-class Stopping:
+class SignalGuard:
     """Installed once per process by `cli`; handed to what must not be broken off."""
 
     def __init__(self) -> None:
@@ -33,14 +33,14 @@ class Stopping:
             signal.signal(number, self._came)
 
     def limit(self, seconds: float) -> None:
-        """Break the run off by `OutOfTime` after *seconds*; 0 takes the limit away."""
+        """Break the run off by `TimeLimitExceededError` after *seconds*; 0 takes the limit away."""
         signal.signal(signal.SIGALRM, self._late)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
     def _late(self, number: int, _frame: FrameType | None) -> None:
         if not self._held:
             self._held = True
-            raise OutOfTime(number)
+            raise TimeLimitExceededError(number)
 
     def _came(self, number: int, _frame: FrameType | None) -> None:
         first = not self.cancelled
@@ -50,7 +50,7 @@ class Stopping:
             raise Cancelled(number)
 
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def shielded(self) -> Iterator[None]:
         """Note signals instead of raising while the body runs, and from the first one on."""
         before, self._held = self._held, True
         try:

@@ -11,13 +11,13 @@ from deploy_action.errors import (
     Cancelled,
     DeployError,
     InputError,
-    NotPutBackError,
-    OutOfTime,
     Place,
+    RollbackIncompleteError,
     SupersededError,
+    TimeLimitExceededError,
 )
 from deploy_action.rollout.undo import Undo
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.signals import SignalGuard
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def put_back(record: Record) -> list[tuple[str, bool]]:
 def test_everything_is_put_back_newest_first(record: Record) -> None:
     notes: list[str] = []
 
-    with pytest.raises(AbortedError) as raised, Undo(record, Stopping()) as undo:
+    with pytest.raises(AbortedError) as raised, Undo(record, SignalGuard()) as undo:
         for what in ("the manifest", "the candidate", "the traffic"):
             undo.add(what, noting(notes, what))
         raise InputError("The image is broken.", hint="Mend it.", place=Place(file="a", line=3))
@@ -61,7 +61,7 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
 ) -> None:
     notes: list[str] = []
 
-    with pytest.raises(NotPutBackError) as raised, Undo(record, Stopping()) as undo:
+    with pytest.raises(RollbackIncompleteError) as raised, Undo(record, SignalGuard()) as undo:
         undo.add("the manifest", noting(notes, "the manifest"))
         undo.add("the candidate", failing, by_hand="az containerapp revision deactivate")
         undo.add("the traffic", noting(notes, "the traffic"))
@@ -78,14 +78,14 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
 
 
 def test_left_well_nothing_is_put_back(record: Record) -> None:
-    with Undo(record, Stopping()) as undo:
+    with Undo(record, SignalGuard()) as undo:
         undo.add("the traffic", failing)
 
     assert put_back(record) == []
 
 
 def test_after_the_bake_only_forward(record: Record) -> None:
-    with pytest.raises(ZeroDivisionError), Undo(record, Stopping()) as undo:
+    with pytest.raises(ZeroDivisionError), Undo(record, SignalGuard()) as undo:
         undo.add("the traffic", failing)
         undo.forget()
         raise ZeroDivisionError
@@ -99,7 +99,7 @@ def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
 ) -> None:
     notes: list[str] = []
 
-    with pytest.raises(type(ending)), Undo(record, Stopping()) as undo:
+    with pytest.raises(type(ending)), Undo(record, SignalGuard()) as undo:
         undo.add("the traffic", noting(notes, "the traffic"))
         raise ending
 
@@ -109,7 +109,7 @@ def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
 def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record) -> None:
     notes: list[str] = []
 
-    with pytest.raises(NotPutBackError), Undo(record, Stopping()) as undo:
+    with pytest.raises(RollbackIncompleteError), Undo(record, SignalGuard()) as undo:
         undo.add("the journal", noting(notes, "the journal"), last=True)
         undo.add("the traffic", failing)
         raise DeployError("The candidate did badly.")
@@ -121,9 +121,9 @@ def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record
 def test_a_run_that_ran_out_of_time_is_an_abort(record: Record) -> None:
     notes: list[str] = []
 
-    with pytest.raises(AbortedError) as raised, Undo(record, Stopping()) as undo:
+    with pytest.raises(AbortedError) as raised, Undo(record, SignalGuard()) as undo:
         undo.add("the traffic", noting(notes, "the traffic"))
-        raise OutOfTime(14)
+        raise TimeLimitExceededError(14)
 
     assert notes == ["the traffic"]
     assert raised.value.exit_code == 4

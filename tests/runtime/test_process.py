@@ -100,7 +100,7 @@ def test_a_failure_tells_name_code_and_last_lines_but_no_secret(tmp_path: Path) 
             environment={**PATH, "KEY": SECRET},
             timeout_s=PATIENCE_S,
             name="the smoke test",
-            strike=lambda text: text.replace(SECRET, "***"),
+            redact=lambda text: text.replace(SECRET, "***"),
         )
 
     assert caught.value.command == "the smoke test"
@@ -121,7 +121,7 @@ def test_the_echo_is_the_command_line_without_secrets(tmp_path: Path) -> None:
         environment=PATH,
         timeout_s=PATIENCE_S,
         echo=heard.append,
-        strike=lambda text: text.replace(SECRET, "***"),
+        redact=lambda text: text.replace(SECRET, "***"),
     )
 
     assert heard == ["echo 'two words' ***"]
@@ -175,9 +175,9 @@ def test_a_cancelled_run_takes_its_children_along(
         from pathlib import Path
         from deploy_action.errors import Cancelled
         from deploy_action.runtime.process import run
-        from deploy_action.runtime.signals import Stopping
+        from deploy_action.runtime.signals import SignalGuard
 
-        Stopping().install()
+        SignalGuard().install()
         try:
             run(["bash", sys.argv[1]], cwd=Path.cwd(), environment={"PATH": sys.argv[2]},
                 timeout_s=1000, grace_s=0.05)

@@ -18,7 +18,7 @@ class CacheError(DeployError):
 
 
 @contextmanager
-def told(target: CacheTarget, what: str) -> Iterator[None]:
+def translate_errors(target: CacheTarget, what: str) -> Iterator[None]:
     """Turn the library's exceptions into sentences; *what* completes "could not …".
 
     Raises:

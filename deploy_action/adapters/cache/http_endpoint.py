@@ -13,7 +13,7 @@ from typing import Any
 from deploy_action.core.cache.patterns import Glob
 from deploy_action.core.cache.stats import Cleared, PatternCleared
 from deploy_action.errors import DeployError, InputError
-from deploy_action.runtime.http import NoReply, Web
+from deploy_action.runtime.http import HttpClient, RequestError
 
 _COUNTS = ("removed", "deleted", "cleared", "count")
 
@@ -69,25 +69,25 @@ class CacheEndpoint:
                 )
         body = self._body.replace("{patterns}", json.dumps(list(patterns)))
         try:
-            reply = Web().post(
+            response = HttpClient().post(
                 self._url, timeout_s=self._timeout_s, data=body.encode(), headers=self._headers
             )
-        except NoReply as error:
+        except RequestError as error:
             raise EndpointError(
                 f"The app's cache endpoint did not answer: {error}.",
                 hint="Check cache-endpoint, and that the serving revision has it.",
             ) from None
-        if not 200 <= reply.status < 300:
+        if not 200 <= response.status < 300:
             hints = {
                 401: "Check the secret in cache-endpoint-header.",
                 403: "Check the secret in cache-endpoint-header.",
                 404: "Check cache-endpoint; the serving revision may not have it yet.",
             }
             raise EndpointError(
-                f"The app's cache endpoint answered {reply.status}.",
-                hint=hints.get(reply.status, "See the app's log."),
+                f"The app's cache endpoint answered {response.status}.",
+                hint=hints.get(response.status, "See the app's log."),
             )
-        return _counted(patterns, reply.text)
+        return _counted(patterns, response.text)
 
 
 def _counted(patterns: Sequence[str], text: str) -> Cleared:

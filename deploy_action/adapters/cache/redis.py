@@ -14,7 +14,7 @@ from redis.backoff import ExponentialWithJitterBackoff
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
-from deploy_action.adapters.cache.errors import told
+from deploy_action.adapters.cache.errors import translate_errors
 from deploy_action.adapters.cache.sweep import Budget, sweep
 from deploy_action.core.cache.connection import CacheTarget
 from deploy_action.core.cache.patterns import Glob
@@ -85,7 +85,7 @@ class Cache:
                     hint="Name what is to go, such as manifest:*, or set cache-allow-flush to "
                     "true.",
                 )
-        with self._told("be cleared"):
+        with self._translate_errors("be cleared"):
             primaries = self._primaries()
             budget = Budget(
                 end=time.monotonic() + self._budget_s,
@@ -112,7 +112,7 @@ class Cache:
 
     def put(self, key: str, value: str, ttl_s: int) -> None:
         """Set *key* for *ttl_s* seconds; raises `CacheError`."""
-        with self._told("be written"):
+        with self._translate_errors("be written"):
             self._client().set(key, value, ex=ttl_s)
 
     def push_history(self, key: str, value: str, keep: int, ttl_s: int) -> None:
@@ -121,7 +121,7 @@ class Cache:
         Raises:
             CacheError: Redis could not be reached, or refused.
         """
-        with self._told("be written"):
+        with self._translate_errors("be written"):
             pipe = self._client().pipeline(transaction=False)
             pipe.lpush(key, value)
             pipe.ltrim(key, 0, keep - 1)
@@ -130,13 +130,13 @@ class Cache:
 
     def get(self, key: str) -> str | None:
         """Return what is at *key*, or None; raises `CacheError`."""
-        with self._told("be read"):
+        with self._translate_errors("be read"):
             found = self._client().get(key)
         return None if found is None else bytes(found).decode("utf-8", "replace")
 
     def ping(self) -> float:
         """Return how long one round trip takes, in milliseconds; raises `CacheError`."""
-        with self._told("be reached"):
+        with self._translate_errors("be reached"):
             client = self._client()
             began = time.perf_counter()
             client.ping()
@@ -144,7 +144,7 @@ class Cache:
 
     def metrics(self) -> Metrics:
         """Return what the server says of itself; raises `CacheError`."""
-        with self._told("be asked"):
+        with self._translate_errors("be asked"):
             primaries = self._primaries()
             began = time.perf_counter()
             primaries[0].ping()
@@ -226,8 +226,8 @@ class Cache:
         same = host in {str(where[0]) for *_, where in found}
         return (self._target.host if same else host, port)
 
-    def _told(self, what: str) -> AbstractContextManager[None]:
-        return told(self._target, what)
+    def _translate_errors(self, what: str) -> AbstractContextManager[None]:
+        return translate_errors(self._target, what)
 
 
 class _Asked(CredentialProvider):

@@ -18,12 +18,12 @@ from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
 from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.errors import (
-    PASSING,
-    AzureRefused,
+    RETRYABLE_STATUSES,
+    AzureRefusedError,
     not_signed_in,
     refused,
     retry_after,
-    told,
+    translate_errors,
 )
 from deploy_action.core.app import (
     App,
@@ -34,7 +34,7 @@ from deploy_action.core.app import (
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError, PreflightError
-from deploy_action.runtime.polling import Deadline, TimedOut, growing, pause, until
+from deploy_action.runtime.polling import Deadline, PollTimeoutError, backoff, pause, poll_until
 
 _LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
 
@@ -86,30 +86,30 @@ class ContainerApp:
         Raises:
             PreflightError: it does not exist, or this identity may not see it.
         """
-        with told(self.name, self.resource_group):
+        with translate_errors(self.name, self.resource_group):
             return App.from_azure(self._apps.get(self.resource_group, self.name).as_dict())
 
     def settled(self, deadline: Deadline | None = None) -> App:
         """Return the app once no operation runs on it, by *deadline* or the operation time-out.
 
         Raises:
-            TimedOut: one still runs, or the app could not be read.
+            PollTimeoutError: one still runs, or the app could not be read.
         """
         deadline = deadline or self._deadline()
 
         # The app's own state has no floor of 15 s to pay, as the operation's has.
-        def look() -> tuple[App | None, str]:
+        def probe() -> tuple[App | None, str]:
             try:
                 app = self.read()
-            except AzureRefused as error:
+            except AzureRefusedError as error:
                 return None, error.message
             return (None if app.busy else app), f"the app is {app.state}"
 
-        return until(look, what="Azure to finish a change", deadline=deadline)
+        return poll_until(probe, what="Azure to finish a change", deadline=deadline)
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return all revisions, inactive ones too, oldest first."""
-        with told(self.name, self.resource_group):
+        with translate_errors(self.name, self.resource_group):
             listed = self._revisions.list_revisions(self.resource_group, self.name)
             found = [revision_from_azure(item.as_dict()) for item in listed]
         return tuple(sorted(found, key=lambda revision: revision.created))
@@ -117,7 +117,7 @@ class ContainerApp:
     def revision(self, name: str) -> Revision | None:
         """Return one revision as it is now, or None if there is none of that name."""
         try:
-            with told(self.name, self.resource_group):
+            with translate_errors(self.name, self.resource_group):
                 found = self._revisions.get_revision(self.resource_group, self.name, name)
         except PreflightError:
             return None
@@ -126,7 +126,7 @@ class ContainerApp:
     def containers(self, revision: str) -> tuple[Container, ...]:
         """Return the containers of a revision's replicas as they are now."""
         replicas = self._client.container_apps_revision_replicas
-        with told(self.name, self.resource_group):
+        with translate_errors(self.name, self.resource_group):
             listed = replicas.list_replicas(self.resource_group, self.name, revision)
             return containers_from_azure(item.as_dict() for item in listed.value or ())
 
@@ -153,8 +153,8 @@ class ContainerApp:
                 split shows; not so on the way back, where only what shows counts.
 
         Raises:
-            AzureRefused: Azure refused, or something else stands there in the end.
-            TimedOut: Azure did not finish in time.
+            AzureRefusedError: Azure refused, or something else stands there in the end.
+            PollTimeoutError: Azure did not finish in time.
         """
         body = {
             "properties": {"configuration": {"ingress": {"traffic": split.as_azure()}}},
@@ -199,7 +199,7 @@ class ContainerApp:
         """Merge tags; None removes one. Does not wait until Azure has finished.
 
         Raises:
-            AzureRefused: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not take it within the operation time-out.
         """
 
         def send() -> bool:
@@ -212,7 +212,7 @@ class ContainerApp:
         """Activate a revision; it is ready only later.
 
         Raises:
-            AzureRefused: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not take it within the operation time-out.
         """
         self._turn(name, active=True)
 
@@ -220,7 +220,7 @@ class ContainerApp:
         """Deactivate a revision; that nothing depends on it is the caller's to know.
 
         Raises:
-            AzureRefused: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not take it within the operation time-out.
         """
         self._turn(name, active=False)
 
@@ -253,14 +253,14 @@ class ContainerApp:
             done: looks whether it has taken effect.
         """
         deadline = self._deadline()
-        for length in growing(0.3, 5.0):
+        for length in backoff(0.3, 5.0):
             wait_s = 0.0
             try:
                 send()
             except ClientAuthenticationError as error:
                 raise not_signed_in(error) from None
             except HttpResponseError as error:
-                if error.status_code not in PASSING or deadline.passed:
+                if error.status_code not in RETRYABLE_STATUSES or deadline.passed:
                     raise refused(what, error) from None
                 wait_s = retry_after(error)
             except AzureError as error:
@@ -283,11 +283,11 @@ class ContainerApp:
         strict: bool = True,
     ) -> App:
         deadline = deadline or self._deadline()
-        for length in growing(0.3, 5.0):
+        for length in backoff(0.3, 5.0):
             status_url, doubt, wait_s = self._attempt(body, what)
             app = self.settled(deadline)
             if strict and app.failed and (failure := self._failure(status_url)):
-                raise AzureRefused(f"Azure accepted {what} and then failed: {failure}")
+                raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
             if holds(app):
                 return app
             if doubt is None:
@@ -305,14 +305,14 @@ class ContainerApp:
         """Send one PATCH; return its status address, a doubt about it, and the seconds to wait.
 
         Raises:
-            AzureRefused, PreflightError: a refusal that stays.
+            AzureRefusedError, PreflightError: a refusal that stays.
         """
         try:
             return self._patch(body), None, 0.0
         except ClientAuthenticationError as error:
             raise not_signed_in(error) from None
         except HttpResponseError as error:
-            if error.status_code not in PASSING:
+            if error.status_code not in RETRYABLE_STATUSES:
                 raise refused(what, error) from None
             return "", error, retry_after(error)
         except AzureError as error:
@@ -347,21 +347,21 @@ class ContainerApp:
         """Read back a write that Azure accepted; reads may lag a little behind."""
         lag = Deadline(min(deadline.remaining, _LAG_S))
 
-        def look() -> tuple[App | None, str]:
+        def probe() -> tuple[App | None, str]:
             app = self.settled(deadline)
             if holds(app):
                 return app, "as written"
             if failure := self._failure(status_url):
-                raise AzureRefused(f"Azure accepted {what} and then failed: {failure}")
+                raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
             guard(app)
             return None, f"the app is {app.state}, its split {app.split}"
 
         try:
-            return until(look, what=f"{what} to show", deadline=lag)
+            return poll_until(probe, what=f"{what} to show", deadline=lag)
         except DeployError as error:
-            if not isinstance(error, TimedOut):
+            if not isinstance(error, PollTimeoutError):
                 raise
-            raise AzureRefused(
+            raise AzureRefusedError(
                 f"Azure reported success, but {what} is not there: {error.message}",
                 hint="Somebody else may have changed the app at the same moment.",
             ) from None

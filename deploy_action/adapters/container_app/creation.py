@@ -11,7 +11,7 @@ from typing import Any
 from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.adapters.container_app.errors import told
+from deploy_action.adapters.container_app.errors import translate_errors
 from deploy_action.errors import InputError
 
 _ENVIRONMENT = re.compile(
@@ -47,7 +47,7 @@ class Creation:
         except ResourceNotFoundError:
             return False
         except AzureError as error:
-            with told(self.name, self.resource_group):
+            with translate_errors(self.name, self.resource_group):
                 raise error from None
         return True
 
@@ -77,15 +77,15 @@ class Creation:
         """Send the request that creates the app; Azure is not waited for.
 
         Raises:
-            AzureRefused: Azure refused.
+            AzureRefusedError: Azure refused.
         """
         content = BytesIO(json.dumps(resource).encode())
-        with told(self.name, self.resource_group):
+        with translate_errors(self.name, self.resource_group):
             self._apps.begin_create_or_update(
                 self.resource_group, self.name, content, polling=False, retry_total=0
             )
 
     def delete(self) -> None:
         """Delete the app; only for one that this run has created."""
-        with told(self.name, self.resource_group):
+        with translate_errors(self.name, self.resource_group):
             self._apps.begin_delete(self.resource_group, self.name, polling=False)

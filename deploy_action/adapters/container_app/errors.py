@@ -15,21 +15,21 @@ from azure.core.exceptions import (
 from deploy_action.errors import DeployError, PreflightError
 
 # Statuses after which the same write may be tried again once the app was read.
-PASSING = {408, 409, 412, 429, 500, 502, 503, 504}
+RETRYABLE_STATUSES = {408, 409, 412, 429, 500, 502, 503, 504}
 _MOST_RETRY_AFTER_S = 30.0
 
 
-class AzureRefused(DeployError):  # noqa: N818  it is what happened
+class AzureRefusedError(DeployError):
     """Azure refused a change, or reported that it failed; the message quotes Azure."""
 
 
 @contextmanager
-def told(app: str, resource_group: str) -> Iterator[None]:
+def translate_errors(app: str, resource_group: str) -> Iterator[None]:
     """Turn the SDK's exceptions into sentences about *app*.
 
     Raises:
         PreflightError: it does not exist, or this identity may not do that.
-        AzureRefused: anything else.
+        AzureRefusedError: anything else.
     """
     try:
         yield
@@ -48,7 +48,7 @@ def told(app: str, resource_group: str) -> Iterator[None]:
             ) from None
         raise refused(f"app '{app}'", error) from None
     except AzureError as error:
-        raise AzureRefused(f"Azure could not be reached: {type(error).__name__}.") from None
+        raise AzureRefusedError(f"Azure could not be reached: {type(error).__name__}.") from None
 
 
 def not_signed_in(error: Exception) -> PreflightError:
@@ -59,9 +59,9 @@ def not_signed_in(error: Exception) -> PreflightError:
     )
 
 
-def refused(what: str, error: Exception) -> AzureRefused:
+def refused(what: str, error: Exception) -> AzureRefusedError:
     """Return the refusal of *what*."""
-    return AzureRefused(f"Azure refused {what}: {text(error)}")
+    return AzureRefusedError(f"Azure refused {what}: {text(error)}")
 
 
 def text(error: Exception) -> str:

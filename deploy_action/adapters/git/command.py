@@ -113,7 +113,7 @@ class Command:
             check=check,
             name=f"git {words[0]}",
             echo=self._echo,
-            strike=self.strike,
+            redact=self.redact,
         )
 
     def text(self, *words: str, input: bytes = b"") -> str:  # noqa: A002  as above
@@ -136,7 +136,7 @@ class Command:
             (key, f"Authorization: Basic {self._secret}"),
         )
 
-    def strike(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """Return *text* without the token and without user names and passwords in addresses."""
         if self._token:
             text = text.replace(self._token, "***").replace(self._secret, "***")

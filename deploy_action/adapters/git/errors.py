@@ -80,7 +80,7 @@ def classify(text: str, branch: str) -> PublishError:
     """Return why a call that talked to the remote failed.
 
     Args:
-        text: all that git said, secrets struck out.
+        text: all that git said, secrets redacted.
         branch: the branch that it was about.
     """
     found = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))

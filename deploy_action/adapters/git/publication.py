@@ -10,7 +10,7 @@ from deploy_action.adapters.git.command import Command
 from deploy_action.adapters.git.errors import PublishError, Refusal
 from deploy_action.adapters.git.remote import Remote
 from deploy_action.adapters.git.values import Published, TreeFile
-from deploy_action.runtime.polling import growing
+from deploy_action.runtime.polling import backoff
 
 # Each lost round was won by somebody else, so this many rivals at once are outlasted for certain.
 TRIES = 20
@@ -51,7 +51,7 @@ class Publication:
         Raises:
             PublishError: why it is not on the branch.
         """
-        pauses = growing(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        pauses = backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         number = 1
         while (refused := self._try(first=number == 1)) is not None:
             self._unreachable += refused.refusal is Refusal.UNREACHABLE

@@ -109,7 +109,7 @@ class Remote:
         except ProcessTimeoutError as error:
             raise because(Refusal.UNREACHABLE, branch, error.message) from error
         if done.exit_code != 0:
-            raise classify(self._git.strike(f"{done.stdout}\n{done.stderr}"), branch)
+            raise classify(self._git.redact(f"{done.stdout}\n{done.stderr}"), branch)
         return done.stdout
 
     def _found(self) -> tuple[str, str]:

@@ -20,8 +20,8 @@ from docker.utils.build import tar
 
 from deploy_action.adapters.images import BuildOrder
 from deploy_action.errors import DeployError, PreflightError
-from deploy_action.runtime.http import NoReply, Web
-from deploy_action.runtime.polling import Deadline, until
+from deploy_action.runtime.http import HttpClient, RequestError
+from deploy_action.runtime.polling import Deadline, poll_until
 
 ARM = "https://management.azure.com"
 API_VERSION = "2019-06-01-preview"
@@ -48,7 +48,7 @@ class RemoteBuild:
         subscription: str,
         resource_group: str,
         name: str,
-        web: Web,
+        http: HttpClient,
         timeout_s: float,
         on_secret: Callable[[str], None],
     ) -> None:
@@ -57,7 +57,7 @@ class RemoteBuild:
             f"/providers/Microsoft.ContainerRegistry/registries/{name}"
         )
         self._name = name
-        self._web = web
+        self._http = http
         self._timeout_s = timeout_s
         self._on_secret = on_secret
         self._client: Any = ARMPipelineClient(
@@ -87,16 +87,16 @@ class RemoteBuild:
         place = self._call("POST", "/listBuildSourceUploadUrl")
         self._on_secret(str(place["uploadUrl"]).partition("?")[2])
         try:
-            reply = self._web.put(
+            response = self._http.put(
                 str(place["uploadUrl"]),
                 timeout_s=_UPLOAD_TIMEOUT_S,
                 data=context,
                 headers={"x-ms-blob-type": "BlockBlob", "Content-Type": "application/gzip"},
             )
-        except NoReply as error:
+        except RequestError as error:
             raise DeployError(f"The build context could not be uploaded: {error}.") from None
-        if reply.status != 201:
-            raise DeployError(f"The build context could not be uploaded: status {reply.status}.")
+        if response.status != 201:
+            raise DeployError(f"The build context could not be uploaded: status {response.status}.")
         return str(place["relativePath"])
 
     def _schedule(self, order: BuildOrder, source: str) -> str:
@@ -125,23 +125,23 @@ class RemoteBuild:
         return str(properties.get("runId") or started.get("name") or "")
 
     def _ended(self, run_id: str) -> str:
-        def look() -> tuple[str | None, str]:
+        def probe() -> tuple[str | None, str]:
             run = self._call("GET", f"/runs/{run_id}")
             status = str((run.get("properties") or {}).get("status", ""))
             return (status if status in _ENDED else None), f"it is {status}"
 
-        return until(
-            look, what=f"build {run_id}", deadline=Deadline(self._timeout_s), first=0.2, most=3.0
+        return poll_until(
+            probe, what=f"build {run_id}", deadline=Deadline(self._timeout_s), first=0.2, most=3.0
         )
 
     def _log(self, run_id: str) -> list[str]:
         try:
             link = str(self._call("POST", f"/runs/{run_id}/listLogSasUrl")["logLink"])
             self._on_secret(link.partition("?")[2])
-            reply = self._web.get(link, timeout_s=60)
-        except (NoReply, DeployError, KeyError):
+            response = self._http.get(link, timeout_s=60)
+        except (RequestError, DeployError, KeyError):
             return []
-        return reply.text.splitlines() if reply.status == 200 else []
+        return response.text.splitlines() if response.status == 200 else []
 
     def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         request = HttpRequest(

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from deploy_action.errors import DeployError, InputError, PreflightError
-from deploy_action.runtime.http import NoReply, Reply, Web
+from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 DOCKER_USER = "00000000-0000-0000-0000-000000000000"
 _ACR = ".azurecr.io"
@@ -84,12 +84,12 @@ class Registry:
         self,
         host: str,
         *,
-        web: Web,
+        http: HttpClient,
         entra_token: Callable[[], str],
         on_secret: Callable[[str], None],
     ) -> None:
         self.host = host
-        self._web = web
+        self._http = http
         self._entra_token = entra_token
         self._on_secret = on_secret
         self._refresh_token = ""
@@ -108,8 +108,8 @@ class Registry:
                 "service": self.host,
                 "access_token": self._entra_token(),
             }
-            reply = self._post("/oauth2/exchange", form)
-            self._refresh_token = self._secret(reply, "refresh_token")
+            response = self._post("/oauth2/exchange", form)
+            self._refresh_token = self._secret(response, "refresh_token")
         return self._refresh_token
 
     def digest(self, reference: Reference) -> str | None:
@@ -120,18 +120,18 @@ class Registry:
             DeployError: it answered something else.
         """
         wanted = reference.digest or reference.tag
-        reply = self._get(
+        response = self._get(
             f"/v2/{reference.repository}/manifests/{wanted}",
             {"Accept": _MANIFESTS, **self._bearer(reference.repository)},
         )
-        if reply.status == 404:
+        if response.status == 404:
             return None
-        if reply.status in {401, 403}:
+        if response.status in {401, 403}:
             raise self._not_let_in("read", reference.repository)
-        digest = reply.headers.get("docker-content-digest", "")
-        if reply.status != 200 or not digest.startswith("sha256:"):
+        digest = response.headers.get("docker-content-digest", "")
+        if response.status != 200 or not digest.startswith("sha256:"):
             raise DeployError(
-                f"Registry {self.host} answered {reply.status} without a digest for "
+                f"Registry {self.host} answered {response.status} without a digest for "
                 f"{reference.repository}:{wanted}."
             )
         return digest
@@ -156,18 +156,18 @@ class Registry:
             return {}
         query = f"service={parts.get('service', '')}&scope=repository:{repository}:pull"
         try:
-            reply = self._web.get(f"{parts['realm']}?{query}", timeout_s=_TIMEOUT_S)
-            said = json.loads(reply.text)
-        except (NoReply, ValueError):
+            response = self._http.get(f"{parts['realm']}?{query}", timeout_s=_TIMEOUT_S)
+            said = json.loads(response.text)
+        except (RequestError, ValueError):
             return {}
         token = said.get("token") or said.get("access_token") or ""
         return {"Authorization": f"Bearer {token}"} if token else {}
 
-    def _secret(self, reply: Reply, name: str) -> str:
-        if reply.status != 200:
+    def _secret(self, response: Response, name: str) -> str:
+        if response.status != 200:
             raise self._not_let_in("sign in to", "")
         try:
-            value = str(json.loads(reply.text)[name])
+            value = str(json.loads(response.text)[name])
         except (ValueError, KeyError, TypeError):
             raise DeployError(f"Registry {self.host} gave no {name}.") from None
         self._on_secret(value)
@@ -180,21 +180,21 @@ class Registry:
             "the registry uses attribute-based permissions.",
         )
 
-    def _post(self, path: str, form: dict[str, str]) -> Reply:
+    def _post(self, path: str, form: dict[str, str]) -> Response:
         try:
-            return self._web.post(f"https://{self.host}{path}", timeout_s=_TIMEOUT_S, data=form)
-        except NoReply as error:
+            return self._http.post(f"https://{self.host}{path}", timeout_s=_TIMEOUT_S, data=form)
+        except RequestError as error:
             raise self._silent(error) from None
 
-    def _get(self, path: str, headers: dict[str, str]) -> Reply:
+    def _get(self, path: str, headers: dict[str, str]) -> Response:
         try:
-            return self._web.get(
+            return self._http.get(
                 f"https://{self.host}{path}", timeout_s=_TIMEOUT_S, headers=headers
             )
-        except NoReply as error:
+        except RequestError as error:
             raise self._silent(error) from None
 
-    def _silent(self, error: NoReply) -> PreflightError:
+    def _silent(self, error: RequestError) -> PreflightError:
         return PreflightError(
             f"Registry {self.host} could not be reached: {error}.",
             hint="Check the input registry (or image).",

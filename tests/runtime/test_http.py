@@ -1,4 +1,4 @@
-"""The door to the web, against a real server that behaves badly."""
+"""The door to the http, against a real server that behaves badly."""
 
 import threading
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from deploy_action.runtime.http import BODY_CAP, NoReply, Web
+from deploy_action.runtime.http import BODY_CAP, HttpClient, RequestError
 from deploy_action.runtime.masking import Mask
 
 
@@ -57,21 +57,21 @@ def server() -> Iterator[str]:
 
 
 def test_a_redirect_is_an_answer_and_is_not_followed(server: str) -> None:
-    assert Web().get(f"{server}/redirect", timeout_s=10).status == 302
+    assert HttpClient().get(f"{server}/redirect", timeout_s=10).status == 302
 
 
 def test_a_body_that_drips_ends_at_the_deadline(server: str) -> None:
-    with pytest.raises(NoReply, match="not complete after 1 s"):
-        Web().get(f"{server}/drip", timeout_s=1)
+    with pytest.raises(RequestError, match="not complete after 1 s"):
+        HttpClient().get(f"{server}/drip", timeout_s=1)
 
 
 def test_a_body_without_end_is_cut(server: str) -> None:
-    assert len(Web().get(f"{server}/pour", timeout_s=30).body) == BODY_CAP
+    assert len(HttpClient().get(f"{server}/pour", timeout_s=30).body) == BODY_CAP
 
 
 def test_a_failure_does_not_repeat_the_address(server: str) -> None:
-    with pytest.raises(NoReply) as raised:
-        Web().get("http://127.0.0.1:1/hook/SECRET?token=SECRET", timeout_s=5)
+    with pytest.raises(RequestError) as raised:
+        HttpClient().get("http://127.0.0.1:1/hook/SECRET?token=SECRET", timeout_s=5)
 
     assert "SECRET" not in str(raised.value)
 
@@ -80,7 +80,7 @@ def test_the_mask_strikes_lines_and_encoded_forms() -> None:
     mask = Mask()
     mask.add("pass/word+1=\nsecond line")
 
-    struck = mask.strike("a pass/word+1= b pass%2Fword%2B1%3D c second line d")
+    redacted = mask.redact("a pass/word+1= b pass%2Fword%2B1%3D c second line d")
 
-    assert "word" not in struck
-    assert "second" not in struck
+    assert "word" not in redacted
+    assert "second" not in redacted

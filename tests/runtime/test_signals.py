@@ -9,17 +9,17 @@ import pytest
 SCRIPT = """
 import sys
 from deploy_action.errors import Cancelled
-from deploy_action.runtime.concurrency import Started
-from deploy_action.runtime.signals import Stopping
+from deploy_action.runtime.concurrency import BackgroundTask
+from deploy_action.runtime.signals import SignalGuard
 from deploy_action.runtime.polling import pause
 
-stopping = Stopping()
-stopping.install()
+signals = SignalGuard()
+signals.install()
 try:
     print("waiting", flush=True)
     {wait}
 except Cancelled as cancelled:
-    with stopping.held():
+    with signals.shielded():
         print("cancelled", flush=True)
         sys.stdin.readline()
         print("put back", flush=True)
@@ -28,7 +28,7 @@ except Cancelled as cancelled:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("wait", ["pause(60)", "Started(lambda: pause(60)).result()"])
+@pytest.mark.parametrize("wait", ["pause(60)", "BackgroundTask(lambda: pause(60)).result()"])
 def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_back(
     number: signal.Signals, wait: str
 ) -> None:
@@ -52,22 +52,22 @@ def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_ba
 
 LATE = """
 import sys
-from deploy_action.errors import OutOfTime
-from deploy_action.runtime.signals import Stopping
+from deploy_action.errors import TimeLimitExceededError
+from deploy_action.runtime.signals import SignalGuard
 from deploy_action.runtime.polling import pause
 
-stopping = Stopping()
-stopping.install()
-stopping.limit(0.05)
+signals = SignalGuard()
+signals.install()
+signals.limit(0.05)
 try:
     pause(60)
-except OutOfTime as late:
-    with stopping.held():
+except TimeLimitExceededError as late:
+    with signals.shielded():
         pause(0.05)
     print(late.reason, late.exit_code)
-stopping = Stopping()
-stopping.limit(0.05)
-stopping.limit(0)
+signals = SignalGuard()
+signals.limit(0.05)
+signals.limit(0)
 pause(0.1)
 print("no limit any more")
 """
