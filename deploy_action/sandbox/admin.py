@@ -13,6 +13,10 @@ POST /notes                     ``{"kind": kind, "text": line}``, shown on the p
 POST /github                    ``{"name": "OWNER/NAME", "path": bare repository, "protected":
                                 [branches]}``: GitHub's API answers for it, too
 GET /github/OWNER/NAME          its pull requests
+POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how far Azure Monitor is
+                                behind, and until when it refuses filters by a revision
+POST /permissions               ``{"remove": [actions], "scope": prefix}`` takes permissions away;
+                                GET lists what is missing; DELETE gives everything back
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
@@ -21,8 +25,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -30,8 +35,14 @@ from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.live import PAGE, Sampler
+from deploy_action.sandbox.monitor import MetricSettings
+from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
+
+_POSTS: Final = frozenset(
+    {"/images", "/clock", "/faults", "/notes", "/watch", "/github", "/metrics", "/permissions"}
+)
 
 
 class Admin:
@@ -44,6 +55,8 @@ class Admin:
         builder: builds images that were there before anything began.
         sampler: fills what the page shows.
         github: answers for repositories.
+        metrics: how far Azure Monitor is behind.
+        permissions: what the application may do.
     """
 
     def __init__(
@@ -55,6 +68,8 @@ class Admin:
         builder: ImageBuilder,
         sampler: Sampler,
         github: GitHubApi,
+        metrics: MetricSettings,
+        permissions: Permissions,
     ) -> None:
         self._world = world
         self._log = log
@@ -62,6 +77,8 @@ class Admin:
         self._builder = builder
         self._sampler = sampler
         self._github = github
+        self._metrics = metrics
+        self._permissions = permissions
 
     async def handle(  # noqa: C901, PLR0911  a routing table, in one piece
         self, request: web.BaseRequest
@@ -85,8 +102,13 @@ class Admin:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
-            case "POST", "/images" | "/clock" | "/faults" | "/notes" | "/watch" | "/github" as path:
-                return await self._told(path, request)
+            case "GET", "/permissions":
+                return web.json_response({"removed": self._permissions.describe()})
+            case "DELETE", "/permissions":
+                self._permissions.restore()
+                return web.json_response({"removed": []})
+            case "POST", path if path in _POSTS:
+                return await self._post(path, request)
         if request.method == "GET" and request.path.startswith("/github/"):
             name = request.path.removeprefix("/github/")
             return web.json_response({"pulls": self._github.pulls(name)})
@@ -100,52 +122,59 @@ class Admin:
             return web.json_response({"error": "frame and event are numbers"}, status=400)
         return web.json_response(self._sampler.history.since(*since))
 
-    async def _told(self, path: str, request: web.BaseRequest) -> web.Response:
+    async def _post(self, path: str, request: web.BaseRequest) -> web.Response:
         try:
-            wanted = json.loads(await request.read())
-            if path == "/clock":
-                return self._clock(wanted)
-            if path in {"/notes", "/watch", "/github"}:
-                return self._noted(path, wanted)
-            if path == "/faults":
-                self._faults.add(wanted)
-                return web.json_response({"faults": self._faults.told()})
-            return await self._image(wanted)
+            body = json.loads(await request.read())
+            if path == "/images":
+                return await self._image(body)
+            return web.json_response(self._change(path, body))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
 
-    def _noted(self, path: str, wanted: Mapping[str, Any]) -> web.Response:
+    def _change(self, path: str, body: Any) -> dict[str, Any]:
+        """Carry out one change; return the answer."""
         match path:
+            case "/clock":
+                return self._clock(body)
+            case "/faults":
+                self._faults.add(body)
+                return {"faults": self._faults.told()}
+            case "/metrics":
+                self._metrics.change(body)
+                return asdict(self._metrics)
+            case "/permissions":
+                self._permissions.change(body)
+                return {"removed": self._permissions.describe()}
             case "/notes":
                 self._sampler.watched()
-                self._sampler.history.happened(str(wanted["kind"]), str(wanted["text"]))
+                self._sampler.history.happened(str(body["kind"]), str(body["text"]))
             case "/watch":
                 self._sampler.watched()
-                self._sampler.watch(Path(wanted["repository"]))
-            case _:
-                where, rules = Path(wanted["path"]), list(wanted.get("protected") or ())
-                told = bool(wanted.get("told", True))
-                self._github.serve(str(wanted["name"]), where, rules, told=told)
-        return web.json_response({})
+                self._sampler.watch(Path(body["repository"]))
+            case "/github":
+                where, rules = Path(body["path"]), list(body.get("protected") or ())
+                told = bool(body.get("told", True))
+                self._github.serve(str(body["name"]), where, rules, told=told)
+        return {}
 
-    async def _image(self, wanted: Mapping[str, Any]) -> web.Response:
+    async def _image(self, body: Mapping[str, Any]) -> web.Response:
         try:
             built = await self._builder.build(
-                Path(wanted["context"]),
-                str(wanted["reference"]),
-                str(wanted.get("dockerfile") or "Dockerfile"),
-                dict(wanted.get("arguments") or {}),
+                Path(body["context"]),
+                str(body["reference"]),
+                str(body.get("dockerfile") or "Dockerfile"),
+                dict(body.get("arguments") or {}),
             )
         except BuildFailed as error:
             return web.json_response({"error": str(error)}, status=400)
         return web.json_response({"reference": built.reference, "digest": built.digest})
 
-    def _clock(self, wanted: Mapping[str, Any]) -> web.Response:
-        if "factor" in wanted:
-            self._world.clock.set_factor(float(wanted["factor"]))
-        if "advance" in wanted:
-            self._world.clock.advance(float(wanted["advance"]))
-        return web.json_response({"factor": self._world.clock.factor})
+    def _clock(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if "factor" in body:
+            self._world.clock.set_factor(float(body["factor"]))
+        if "advance" in body:
+            self._world.clock.advance(float(body["advance"]))
+        return {"factor": self._world.clock.factor}
 
 
 def _app(app: App) -> dict[str, Any]:

@@ -72,6 +72,13 @@ def sandbox() -> None:
     help="Seconds that polling answers ask to wait. [default: Azure's 15, scaled, at least 1]",
 )
 @click.option(
+    "--metrics-lag",
+    type=click.FloatRange(min=0),
+    default=90.0,
+    show_default=True,
+    help="Seconds of the sandbox's clock until Azure Monitor has a minute's metrics.",
+)
+@click.option(
     "--location-only", is_flag=True, help="Answer as Azure did until 2024: no Azure-AsyncOperation."
 )
 @click.option(
@@ -103,6 +110,7 @@ def up(  # noqa: PLR0917  options of one command
     directory: Path | None,
     clock: float,
     retry_after: int | None,
+    metrics_lag: float,
     location_only: bool,
     silent_suffix: bool,
     registry: str,
@@ -129,6 +137,7 @@ def up(  # noqa: PLR0917  options of one command
             directory=directory.absolute(),
             factor=clock,
             retry_after_s=retry_after,
+            metrics_lag_s=metrics_lag,
             status_url=not location_only,
             silent_suffix=silent_suffix,
             faults=faults,

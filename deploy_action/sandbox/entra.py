@@ -118,7 +118,7 @@ class Entra:
         self.tenant = str(uuid.uuid4())
         self.client = str(uuid.uuid4())
         self.secret = secrets.token_urlsafe(30)
-        self._object = str(uuid.uuid4())
+        self.object_id = str(uuid.uuid4())
         self._github = github
         self._keys = _Keys()
         self._known: dict[str, tuple[str, float]] = {}
@@ -222,8 +222,8 @@ class Entra:
                 "appidacr": "2",
                 "idp": f"https://sts.windows.net/{self.tenant}/",
                 "idtyp": "app",
-                "oid": self._object,
-                "sub": self._object,
+                "oid": self.object_id,
+                "sub": self.object_id,
                 "tid": self.tenant,
                 "uti": secrets.token_urlsafe(16),
                 "ver": "1.0",

@@ -24,19 +24,24 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One replica that may answer: a loopback address and the revision it belongs to."""
+    """One replica that may answer: its loopback address, its name and its revision's."""
 
     revision: str
     host: str
     port: int
+    replica: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no replica answers; the plane turns it into this status and text."""
+    """Why no replica answers; the plane turns it into this status and text.
+
+    *revision* names the one that was chosen, when it was one that cannot serve.
+    """
 
     status: int
     reason: str
+    revision: str = ""
 
 
 class Directory(Protocol):
@@ -54,8 +59,10 @@ class Directory(Protocol):
         """Kill a replica; the platform starts it again."""
         ...
 
-    def answered(self, host: str, backend: Backend | None, status: int) -> None:
-        """Count one answer: who gave it and with which status."""
+    def answered(
+        self, host: str, source: Backend | Refusal, status: int, took_s: float = 0.0
+    ) -> None:
+        """Count one answer: who gave it, with which status, and after how many seconds."""
         ...
 
 
@@ -83,6 +90,14 @@ class Images(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a replica has used: CPU seconds since it started, and bytes of memory now."""
+
+    cpu_s: float
+    memory: int
+
+
 class Replica(Protocol):
     """One running copy of a container."""
 
@@ -96,6 +111,10 @@ class Replica(Protocol):
 
     def logs(self) -> Sequence[str]:
         """What it has written so far (stdout and stderr, newest last, bounded)."""
+        ...
+
+    def usage(self) -> Usage | None:
+        """What it has used; None when it cannot be measured, or has ended."""
         ...
 
     async def wait(self) -> int:

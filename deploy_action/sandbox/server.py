@@ -26,6 +26,8 @@ from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
+from deploy_action.sandbox.monitor import GaugeSampler, Metrics, MetricSettings
+from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.plane import Plane
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
@@ -58,6 +60,7 @@ class Options:
         silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
         faults: what goes wrong on purpose; `faults` has the fields.
         let_through: whether hosts that are not Azure's are reached for real.
+        metrics_lag_s: how far Azure Monitor is behind, in seconds of the sandbox's clock.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
     """
 
@@ -69,6 +72,7 @@ class Options:
     faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
     let_through: bool = False
+    metrics_lag_s: float = 90.0
 
 
 @contextlib.asynccontextmanager
@@ -135,7 +139,12 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     plane = Plane(world, faults=faults, clock=clock, seen=log.seen)
     stack.push_async_callback(plane.close)
 
+    sampling = GaugeSampler(world)
+    sampling.start()
+    stack.push_async_callback(sampling.close)
+    permissions = Permissions()
     streams = LogStreams(world)
+    metrics = Metrics(world, MetricSettings(lag_s=options.metrics_lag_s))
     arm = Arm(
         world=world,
         subscription=subscription,
@@ -145,6 +154,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         allowed=lambda token: entra.good(token, *identity.ARM_AUDIENCES),
         registries=tasks.handle_arm,
         streams=streams,
+        monitor=metrics,
+        permissions=permissions,
+        principal=entra.object_id,
         registry_list=tasks.registries,
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
@@ -170,7 +182,14 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         hosts=services.get,
         plane=lambda host: plane.protocol() if world.serves(host) else None,
         local=Admin(
-            world=world, log=log, faults=faults, builder=builder, sampler=sampler, github=api
+            world=world,
+            log=log,
+            faults=faults,
+            builder=builder,
+            sampler=sampler,
+            github=api,
+            metrics=metrics.settings,
+            permissions=permissions,
         ),
         seen=log.seen,
         faults=faults,

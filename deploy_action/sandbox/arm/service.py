@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -17,9 +18,12 @@ from aiohttp import web
 from deploy_action.sandbox.arm import views
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.logstreams import LogStreams
+from deploy_action.sandbox.monitor import Metrics
+from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.world import App, Operation, Refused, World
 from deploy_action.sandbox.world.refusals import (
     invalid,
+    not_authorized,
     not_imitated,
     refuse,
     subscription_missing,
@@ -43,6 +47,9 @@ class Arm:
         allowed: whether a bearer token is good for Resource Manager.
         registries: answers for Microsoft.ContainerRegistry, or gives None.
         streams: gives the tokens for log streams.
+        monitor: answers for Microsoft.Insights.
+        permissions: what callers may do.
+        principal: the object id of the only caller.
         registry_list: lists registries for the resource list of a subscription.
     """
 
@@ -57,6 +64,9 @@ class Arm:
         allowed: Callable[[str], bool],
         registries: Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]],
         streams: LogStreams,
+        monitor: Metrics,
+        permissions: Permissions,
+        principal: str,
         registry_list: Callable[[str], Sequence[Mapping[str, Any]]],
     ) -> None:
         self._world = world
@@ -68,6 +78,9 @@ class Arm:
         self._registries = registries
         self._registry_list = registry_list
         self._streams = streams
+        self._monitor = monitor
+        self._permissions = permissions
+        self._principal = principal
         self._addresses = Addresses()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -82,6 +95,7 @@ class Arm:
             response.headers.setdefault("x-ms-request-id", secrets.token_hex(16))
             response.headers.setdefault("x-ms-correlation-request-id", secrets.token_hex(16))
             response.headers.setdefault("Cache-Control", "no-cache")
+            response.headers["Date"] = format_datetime(self._world.clock.now(), usegmt=True)
             if "/microsoft.app/" in request.path.lower():
                 response.headers.setdefault("api-supported-versions", _VERSIONS)
         return response
@@ -196,14 +210,32 @@ class Arm:
                 secrets_ = self._world.app(group, parts[1]).configuration.get("secrets") or ()
                 return _listed([{k: s[k] for k in ("name", "value") if k in s} for s in secrets_])
             case "POST", ["containerapps", _, "getauthtoken"]:
+                self._authorize("Microsoft.App/containerApps/getAuthToken/action", request)
                 token = self._streams.token(self._world.app(group, parts[1]))
                 return web.json_response(
                     {"location": request.query.get("location", ""), "properties": token}
                 )
+            case "GET", ["containerapps", _, "providers", "microsoft.insights", kind]:
+                return self._insights(request, self._world.app(group, parts[1]), kind)
             case _, ["containerapps", _, "revisions", *_]:
                 app = self._world.app(group, parts[1])
                 return self._revisions(request.method, app, parts[3:])
         raise not_imitated(f"{request.method} {request.path}")
+
+    def _insights(self, request: web.BaseRequest, app: App, kind: str) -> web.Response:
+        resource = request.path[: request.path.lower().index("/providers/microsoft.insights")]
+        if kind == "metricdefinitions":
+            self._authorize("Microsoft.Insights/metricDefinitions/read", request)
+            return self._monitor.definitions(resource)
+        if kind == "metrics":
+            self._authorize("Microsoft.Insights/metrics/read", request)
+            return self._monitor.metrics(app, resource, request.query)
+        raise not_imitated(f"GET {request.path}")
+
+    def _authorize(self, action: str, request: web.BaseRequest) -> None:
+        """Refuse a request whose caller lacks the permission for *action*."""
+        if not self._permissions.allows(self._principal, action, request.path):
+            raise not_authorized(self._principal, action, request.path)
 
     # -- container apps ------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import cast
@@ -79,6 +80,7 @@ class Edge(asyncio.Protocol):
         self._current: Request | None = None
         self._sink: Upstream | None = None
         self._lost = self._deaf = False
+        self._began = 0.0
 
     # -- requests come in: asyncio and httptools' callbacks --------------------------------------
 
@@ -244,18 +246,22 @@ class Edge(asyncio.Protocol):
         host = request.get(b"host").partition(b":")[0].decode("latin-1").lower()
         path = unquote(request.target.partition(b"?")[0].decode("latin-1"))
         method = request.method.decode("latin-1")
-        status = 0
+        status, self._began = 0, time.monotonic()
         try:
             status = await self._status(request, host, method, path)
         finally:
             self._plane.seen(host, method, path, status)
+
+    def _answered(self, host: str, source: Backend | Refusal, status: int) -> None:
+        took_s = time.monotonic() - self._began
+        self._plane.directory.answered(host, source, status, took_s)
 
     async def _status(self, request: Request, host: str, method: str, path: str) -> int:
         """Answer; return with which status."""
         plane, directory = self._plane, self._plane.directory
         picked = await directory.pick(host)
         if isinstance(picked, Refusal):
-            directory.answered(host, None, picked.status)
+            self._answered(host, picked, picked.status)
             return self._own(request, picked.status, picked.reason)
         for revision in ("", picked.revision):
             fault = plane.faults.strike(host, method, path, revision)
@@ -274,7 +280,7 @@ class Edge(asyncio.Protocol):
                 break
             except OSError:  # TimeoutError, too
                 break
-        directory.answered(host, picked, 503)
+        self._answered(host, picked, 503)
         return self._own(request, 503, _NO_UPSTREAM)
 
     async def _exchange(
@@ -297,9 +303,9 @@ class Edge(asyncio.Protocol):
                     status = await upstream.answered
             except TimeoutError:
                 upstream.close()  # or its late answer would be taken for the next one's
-                self._plane.directory.answered(host, picked, 504)
+                self._answered(host, picked, 504)
                 return self._own(request, 504, "upstream request timeout")
-            self._plane.directory.answered(host, picked, status)
+            self._answered(host, picked, status)
             if over:
                 await over
         except BaseException:
@@ -320,12 +326,12 @@ class Edge(asyncio.Protocol):
         if fault.crash:
             self._plane.directory.crash(picked)
         if fault.drop:
-            self._plane.directory.answered(host, picked, 0)
+            self._answered(host, picked, 0)
             self._transport.abort()
             raise ConnectionResetError("a scripted fault")
         if fault.status is None:
             return None
-        self._plane.directory.answered(host, picked, fault.status)
+        self._answered(host, picked, fault.status)
         return self._own(request, fault.status, fault.body, fault.fields)
 
     def _own(

@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack_layers
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
-from deploy_action.sandbox.seams import Image
+from deploy_action.sandbox.seams import Image, Usage
 from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -44,6 +46,17 @@ class ProcessReplica:
     def logs(self) -> Sequence[str]:
         """Return its last lines, newest last."""
         return tuple(self._child.lines)
+
+    def usage(self) -> Usage | None:
+        """Return what the processes of the replica have used; None once it has ended."""
+        try:
+            family = psutil.Process(self.pid)
+            processes = [family, *family.children(recursive=True)]
+            times = [process.cpu_times() for process in processes]
+            memory = sum(process.memory_info().rss for process in processes)
+        except psutil.Error:
+            return None
+        return Usage(sum(time.user + time.system for time in times), memory)
 
     async def wait(self) -> int:
         """Wait for its end; return the exit code."""

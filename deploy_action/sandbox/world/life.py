@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
 from deploy_action.sandbox.world.clock import Clock, Spread
+from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
 from deploy_action.sandbox.world.probing import Probe
 
@@ -201,6 +202,9 @@ class Lives:
                 ended.cancel()
             item.started = item.ready = False
             item.restarts += 1
+            minute = minute_of(self._clock.now())
+            pod = item.replica.name
+            app.meter.peak("RestartCount", minute, 1, revisionName=revision.name, podName=pod)
             revision.changed.set()
             with contextlib.suppress(Exception):
                 await item.replica.stop(0.0)

@@ -13,6 +13,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from deploy_action.sandbox.seams import Replica
+from deploy_action.sandbox.world.events import EventLog
+from deploy_action.sandbox.world.meter import Meter
 from deploy_action.sandbox.world.refusals import Problem
 
 LOG_LINES: Final = 300  # as many as Azure's stream gives at most
@@ -148,6 +150,8 @@ class App:
     modified: datetime = field(init=False)
     verification: str = field(default_factory=lambda: secrets.token_hex(32).upper())
     answered: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    meter: Meter = field(default_factory=Meter)
+    events: EventLog = field(default_factory=EventLog)
 
     def __post_init__(self) -> None:
         self.modified = self.created

@@ -20,6 +20,7 @@ from deploy_action.sandbox.seams import Backend, ImageNotFound, Images, Refusal,
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
+from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.refusals import (
     Problem,
@@ -334,9 +335,9 @@ class World:
             if item.ready and item.replica.exit_code is None and found.active
         ]
         if not ready:
-            return Refusal(503, "no healthy upstream")
-        address, port = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).address
-        return Backend(found.name, address, port)
+            return Refusal(503, "no healthy upstream", found.name)
+        replica = ready[0] if len(ready) == 1 else self._chance.choice(ready)
+        return Backend(found.name, *replica.address, replica.name)
 
     async def _woken(self, revision: Revision) -> None:
         """Hold a request until the replica that it wakes is ready, or its time is over."""
@@ -352,11 +353,18 @@ class World:
                 if item.replica.address == (backend.host, backend.port):
                     self._spawn(item.replica.stop(0.0))
 
-    def answered(self, host: str, backend: Backend | None, status: int) -> None:
-        """Count one answer."""
+    def answered(
+        self, host: str, source: Backend | Refusal, status: int, took_s: float = 0.0
+    ) -> None:
+        """Count one answer; Azure Monitor counts those that belong to a revision."""
         app = self._app_at(host)
-        if app:
-            app.answered[host, backend.revision if backend else "", status] += 1
+        if app is None:
+            return
+        pod = source.replica if isinstance(source, Backend) else ""
+        app.answered[host, source.revision if isinstance(source, Backend) else "", status] += 1
+        if source.revision and status:
+            minute = minute_of(self.clock.now())
+            app.meter.request(minute, source.revision, pod, status, took_s * 1000)
 
     def _app_at(self, host: str) -> App | None:
         first, _, rest = host.partition(".")

@@ -1,0 +1,57 @@
+"""What the application may do: everything, except for permissions that were taken away.
+
+Actions are compared like Azure's own: without regard to case, ``*`` also spans slashes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """A permission that was taken away; *scope* is the begin of resource ids, empty for all."""
+
+    action: str
+    scope: str = ""
+
+
+class Permissions:
+    """Decides whether a principal may do something."""
+
+    def __init__(self) -> None:
+        self._removals: list[Removal] = []
+
+    def allows(self, principal: str, action: str, resource_id: str) -> bool:  # noqa: ARG002  one principal
+        """Whether *principal* may carry out *action* on a resource.
+
+        Args:
+            principal: the object id.
+            action: like ``Microsoft.Insights/metrics/read``.
+            resource_id: of the resource.
+        """
+        return not any(
+            fnmatchcase(action.lower(), removal.action.lower())
+            and resource_id.lower().startswith(removal.scope.lower())
+            for removal in self._removals
+        )
+
+    def remove(self, action: str, scope: str = "") -> None:
+        """Take a permission away; *action* may contain ``*``."""
+        self._removals.append(Removal(action, scope))
+
+    def restore(self) -> None:
+        """Give everything back that was taken away."""
+        self._removals.clear()
+
+    def change(self, body: Mapping[str, Any]) -> None:
+        """Take away what ``remove`` lists, below ``scope`` where that is given."""
+        for action in list(body["remove"]):
+            self.remove(str(action), str(body.get("scope") or ""))
+
+    def describe(self) -> list[dict[str, str]]:
+        """Return what was taken away."""
+        return [{"action": item.action, "scope": item.scope} for item in self._removals]

@@ -1,0 +1,98 @@
+"""What Azure Monitor would know of one app: counts and measurements by minute, kept in memory."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+Dimensions = tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """The samples of one minute."""
+
+    total: float = 0.0
+    count: int = 0
+    minimum: float = 0.0
+    maximum: float = 0.0
+
+    def add(self, value: float) -> None:
+        """Add one sample."""
+        self.merge(Bucket(value, 1, value, value))
+
+    def merge(self, other: Bucket) -> None:
+        """Add the samples of another bucket."""
+        if not other.count:
+            return
+        self.minimum = min(self.minimum, other.minimum) if self.count else other.minimum
+        self.maximum = max(self.maximum, other.maximum) if self.count else other.maximum
+        self.total += other.total
+        self.count += other.count
+
+    @property
+    def average(self) -> float:
+        """The mean of all samples, 0 without any."""
+        return self.total / self.count if self.count else 0.0
+
+
+@dataclass(slots=True)
+class Series:
+    """One combination of dimension values; buckets are keyed by the minute of the epoch."""
+
+    dimensions: Mapping[str, str]
+    buckets: dict[int, Bucket] = field(default_factory=dict)
+
+    def bucket(self, minute: int) -> Bucket:
+        """Return the bucket of a minute; it is created when it is missing."""
+        return self.buckets.setdefault(minute, Bucket())
+
+
+class Meter:
+    """Records the samples of one app."""
+
+    def __init__(self) -> None:
+        self._series: defaultdict[str, dict[Dimensions, Series]] = defaultdict(dict)
+
+    def add(self, metric: str, minute: int, value: float, **dimensions: str) -> None:
+        """Add one sample to a minute."""
+        self._find(metric, dimensions).bucket(minute).add(value)
+
+    def peak(self, metric: str, minute: int, value: float, **dimensions: str) -> None:
+        """Record a minute's only sample; the highest value wins."""
+        bucket = self._find(metric, dimensions).bucket(minute)
+        highest = max(value, bucket.maximum)
+        bucket.total = bucket.minimum = bucket.maximum = highest
+        bucket.count = 1
+
+    def request(self, minute: int, revision: str, pod: str, status: int, took_ms: float) -> None:
+        """Count one answer of the ingress; a connection that broke is counted as 0xx."""
+        code, category = str(status), f"{status // 100}xx"
+        self.add(
+            "Requests",
+            minute,
+            1,
+            revisionName=revision,
+            podName=pod,
+            statusCodeCategory=category,
+            statusCode=code,
+        )
+        self.add("ResponseTime", minute, took_ms, statusCodeCategory=category, statusCode=code)
+
+    def series(self, metric: str) -> Iterator[Series]:
+        """Yield the series of a metric, in the order of their first sample."""
+        yield from self._series[metric].values()
+
+    def _find(self, metric: str, dimensions: Mapping[str, str]) -> Series:
+        key = tuple(dimensions.items())
+        known = self._series[metric]
+        if key not in known:
+            known[key] = Series(dict(dimensions))
+        return known[key]
+
+
+def minute_of(moment: datetime) -> int:
+    """Return the minute of the epoch that *moment* is in."""
+    return int(moment.timestamp()) // 60
