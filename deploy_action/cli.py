@@ -251,11 +251,11 @@ def _dispatch(
     *,
     own_only: bool,
 ) -> Standing | None:
-    """Wire and run the verb; only `status` has something to show beside its record."""
-    from deploy_action.core.settings.choices import Command, OnRollback
-    from deploy_action.services import Wiring
+    """Run the command; only `status` returns something to print besides its record."""
+    from deploy_action.core.settings.choices import Command
+    from deploy_action.services import Services
 
-    wiring = Wiring(
+    services = Services(
         settings=settings,
         environment=os.environ,
         runner=runner,
@@ -263,30 +263,28 @@ def _dispatch(
         record=record,
         signals=signals,
     )
-    signed_in = wiring.sign_in()
-    bundle = wiring.bundle(signed_in)
     match settings.command:
+        case Command.DEPLOY if settings.create and not services.app.creation.exists():
+            from deploy_action.commands.create import create
+
+            create(settings, services, record)
         case Command.DEPLOY:
-            from deploy_action.commands.create import first as run_first
             from deploy_action.commands.deploy import deploy as run_deploy
 
-            images, versioning = wiring.images(signed_in), wiring.versioning()
-            new = settings.create and not bundle.app.creation.exists()
-            verb = run_first if new else run_deploy
-            verb(settings, bundle, images=images, versioning=versioning, record=record)
+            run_deploy(settings, services, record)
         case Command.ROLLBACK:
             from deploy_action.commands.rollback import rollback as run_rollback
 
-            raising = settings.manifest_on_rollback is OnRollback.RAISE
-            run_rollback(settings, bundle, record, wiring.versioning() if raising else None)
+            run_rollback(settings, services, record)
         case Command.REPAIR:
+            from deploy_action.commands.repair import finish as run_finish
             from deploy_action.commands.repair import repair as run_repair
 
-            run_repair(settings, bundle, record, own_only=own_only)
+            (run_finish if own_only else run_repair)(settings, services, record)
         case Command.STATUS:
             from deploy_action.commands.status import status as run_status
 
-            return run_status(bundle, record)
+            return run_status(settings, services, record)
     return None
 
 

@@ -4,39 +4,29 @@ from __future__ import annotations
 
 from functools import partial
 
-from deploy_action.bundle import Bundle
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Provenance, suffix_for
 from deploy_action.core.revisions.template import for_new_app
 from deploy_action.core.settings.schema import Settings
-from deploy_action.rollout.image_source import Images
 from deploy_action.rollout.undo import Undo
-from deploy_action.rollout.versioning import Versioning
+from deploy_action.services import Services
 
 
-def first(
-    settings: Settings,
-    bundle: Bundle,
-    *,
-    images: Images,
-    versioning: Versioning | None,
-    record: Record,
-) -> None:
+def create(settings: Settings, services: Services, record: Record) -> None:
     """Create the app with one revision that passes its gates, or leave nothing behind.
 
     Args:
         settings: what was asked.
-        bundle: the adapters of every verb.
-        images: where the image comes from.
-        versioning: the manifest's version; None where the app has no manifest.
+        services: the adapters.
         record: is told everything.
 
     Raises:
         InputError, PreflightError: nothing was changed.
         AbortedError: it failed, and the app was deleted again.
     """
-    app, run = bundle.app, bundle.run
+    app, run = services.app, services.run
+    images, versioning = services.images, services.versioning
     with record.phase(Phase.PLAN):
         environment, location = app.creation.environment(settings.managed_environment)
         bump, version = versioning.decide((), record=record) if versioning else (None, "")
@@ -49,7 +39,7 @@ def first(
     if settings.dry_run:
         record.ended_well("planned")
         return
-    with Undo(record, bundle.signals) as undo:
+    with Undo(record, services.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and bump:
                 undo.add("the manifest", partial(versioning.restore, bump))
@@ -60,7 +50,7 @@ def first(
         with record.phase(Phase.CREATE):
             undo.add(
                 "the app",
-                partial(_deleted, bundle),
+                partial(_deleted, services),
                 by_hand=f"az containerapp delete --name {app.name} --yes",
             )
             app.creation.create(
@@ -78,18 +68,18 @@ def first(
             created = app.settled()
             record.learned(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
-            revision = bundle.gates.must_pass(name, version=version)
+            revision = services.gates.must_pass(name, version=version)
             record.learned(revision_url=f"https://{revision.fqdn}")
         with record.phase(Phase.PROMOTE):
             now = app.write_split(created.split.pinned(name), {})
             record.shifted(now.split, "pinned")
-            bundle.gates.verify(now.fqdn)
+            services.gates.verify(now.fqdn)
             undo.forget()
     with record.phase(Phase.REFRESH):
-        bundle.refresh.aim(now.fqdn)
-        bundle.refresh.clear("after", revision.fqdn)
-        bundle.refresh.tell(record.facts)
-        bundle.refresh.warm(revision.fqdn, record.facts)
+        services.refresh.aim(now.fqdn)
+        services.refresh.clear("after", revision.fqdn)
+        services.refresh.tell(record.facts)
+        services.refresh.warm(revision.fqdn, record.facts)
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)
@@ -97,8 +87,8 @@ def first(
         record.ended_well("deployed")
 
 
-def _deleted(bundle: Bundle) -> str:
-    if bundle.app.creation.exists():
-        bundle.app.settled()
-        bundle.app.creation.delete()
+def _deleted(services: Services) -> str:
+    if services.app.creation.exists():
+        services.app.settled()
+        services.app.creation.delete()
     return "deleted again"

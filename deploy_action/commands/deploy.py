@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from functools import partial
 
-from deploy_action.bundle import Bundle
 from deploy_action.core.app import serving
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
@@ -20,7 +19,6 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError
 from deploy_action.rollout import retire
 from deploy_action.rollout.cache import Refresh
-from deploy_action.rollout.image_source import Images
 from deploy_action.rollout.lock import Keeper
 from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.recovery import settle
@@ -29,26 +27,20 @@ from deploy_action.rollout.traffic import Shift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.versioning import Versioning
 from deploy_action.runtime.polling import in_utc, now_utc
+from deploy_action.services import Services
 
 CONFIRM_S = 60.0
 LOOK_EVERY_S = 5.0
 
 
 def deploy(  # noqa: PLR0915  a story is told in one piece
-    settings: Settings,
-    bundle: Bundle,
-    *,
-    images: Images,
-    versioning: Versioning | None,
-    record: Record,
+    settings: Settings, services: Services, record: Record
 ) -> None:
     """Ship the checkout's commit, or leave everything as it was.
 
     Args:
         settings: what was asked.
-        bundle: the adapters of every verb.
-        images: where the image comes from.
-        versioning: the manifest's version; None where the app has no manifest.
+        services: the adapters.
         record: is told everything.
 
     Raises:
@@ -56,10 +48,11 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         AbortedError: it failed and was put back (`RollbackIncompleteError`: not all of it).
         Cancelled: the same, after a signal.
     """
-    app, refresh, gates = bundle.app, bundle.refresh, bundle.gates
-    bundle.signals.limit(settings.time_limit)
+    app, refresh, gates = services.app, services.refresh, services.gates
+    images, versioning = services.images, services.versioning
+    services.signals.limit(settings.time_limit)
     with record.phase(Phase.PLAN):
-        seen = observe_free(app, bundle.run, wait_s=settings.lock_wait, say=record.say)
+        seen = observe_free(app, services.run, wait_s=settings.lock_wait, say=record.say)
         check_journal(seen)
         refresh.check(seen.app.fqdn)
         plan = _plan(settings, versioning, record, seen, refresh)
@@ -70,16 +63,16 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     with record.phase(Phase.RECOVER):
         if plan.left_behind:
             settle(app, plan.left_behind, record)
-            plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
+            plan = _plan(settings, versioning, record, observe(app, services.run), refresh)
         if plan.convert:
             app.write_mode("Multiple", plan.pinned)
             record.say(f"revision mode is Multiple now, traffic {plan.pinned}")
-            plan = _plan(settings, versioning, record, observe(app, bundle.run), refresh)
+            plan = _plan(settings, versioning, record, observe(app, services.run), refresh)
 
     keeper = Keeper(app, plan)
     shift = Shift(
         app=app,
-        probes=bundle.probes,
+        probes=services.probes,
         keeper=keeper,
         plan=plan,
         record=record,
@@ -87,7 +80,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         look_every_s=min(LOOK_EVERY_S, settings.health_interval),
         patience_s=settings.gate_timeout,
     )
-    with Undo(record, bundle.signals) as undo:
+    with Undo(record, services.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and plan.bump:
                 undo.add("the manifest", partial(versioning.restore, plan.bump))
@@ -129,13 +122,13 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
                 partial(shift.back, wait_s=CONFIRM_S),
                 by_hand="the command 'repair'",
             )
-            _walk(settings, bundle, shift, candidate, record)
+            _walk(settings, services, shift, candidate, record)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
             if refresh.required and Moment.AFTER in settings.cache_clear:
                 refresh.clear("after", candidate.fqdn)  # a promotion with a stale cache is none
             undo.forget()  # promoted and baked: from here only forward
-            bundle.signals.limit(0)
+            services.signals.limit(0)
 
     with record.phase(Phase.REFRESH):
         if not refresh.required and Moment.AFTER in settings.cache_clear:
@@ -161,20 +154,20 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
 
 
 def _walk(
-    settings: Settings, bundle: Bundle, shift: Shift, candidate: Revision, record: Record
+    settings: Settings, services: Services, shift: Shift, candidate: Revision, record: Record
 ) -> None:
     """Raise the candidate in steps, unless old pages would be kept under new addresses."""
-    if not _cut_over(settings, bundle, shift.plan, candidate, record):
+    if not _cut_over(settings, services, shift.plan, candidate, record):
         shift.walk(candidate)
 
 
 def _cut_over(
-    settings: Settings, bundle: Bundle, plan: Plan, candidate: Revision, record: Record
+    settings: Settings, services: Services, plan: Plan, candidate: Revision, record: Record
 ) -> bool:
     if settings.shield is Shield.OFF or not plan.schedule.steps:
         return False
     page = would_mix(
-        bundle.probes,
+        services.probes,
         stable=plan.stable.fqdn,
         candidate=candidate.fqdn,
         path=settings.served_manifest,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deploy_action.bundle import Bundle
 from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import check_journal
@@ -11,23 +10,43 @@ from deploy_action.core.revisions.revision import by_name
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.observe import observe
 from deploy_action.rollout.recovery import settle
+from deploy_action.services import Services
 
 
-def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool) -> None:
-    """Settle the journal on the app, if there is one that is dead or our own.
+def repair(settings: Settings, services: Services, record: Record) -> None:
+    """Recover from an interrupted run, whichever it was.
+
+    Raises:
+        SupersededError: its run may still be alive.
+        AzureRefusedError: Azure did not let it be put back.
+    """
+    _repair(settings, services, record, own_only=False)
+
+
+def finish(settings: Settings, services: Services, record: Record) -> None:
+    """Finish what an interrupted step of this run left behind, and nothing of other runs.
+
+    Raises:
+        AzureRefusedError: Azure did not let it be put back.
+    """
+    _repair(settings, services, record, own_only=True)
+
+
+def _repair(settings: Settings, services: Services, record: Record, *, own_only: bool) -> None:
+    """Recover from the run whose journal is on the app, if it is dead or our own.
 
     Args:
         settings: what was asked.
-        bundle: the adapters.
-        record: is told everything.
-        own_only: leave every other run's journal alone; for the step after a cancelled one.
+        services: the adapters.
+        record: receives every event.
+        own_only: leave every other run's journal alone.
 
     Raises:
         SupersededError: its run may still be alive.
         AzureRefusedError: Azure did not let it be put back.
     """
     with record.phase(Phase.PLAN):
-        seen = observe(bundle.app, bundle.run)
+        seen = observe(services.app, services.run)
         mine = own_only or settings.take_over
         left_behind = Journal.from_tags(seen.app.tags) if mine else check_journal(seen)
         if own_only and left_behind and left_behind.run != seen.run.id:
@@ -48,10 +67,10 @@ def repair(settings: Settings, bundle: Bundle, record: Record, *, own_only: bool
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
-        done = settle(bundle.app, left_behind, record)
+        done = settle(services.app, left_behind, record)
         if done is Remedy.KEEP:
             record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
-        bundle.refresh.aim(seen.app.fqdn)
-        bundle.refresh.clear("repair")
+        services.refresh.aim(seen.app.fqdn)
+        services.refresh.clear("repair")
     with record.phase(Phase.REPORT):
         record.ended_well("repaired")

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
 
-from deploy_action.bundle import Bundle
 from deploy_action.core.journal import Journal, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.rollback import healthy_others, rollback_target
+from deploy_action.core.settings.choices import OnRollback
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.split import WHOLE
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout import retire
 from deploy_action.rollout.observe import observe
 from deploy_action.rollout.undo import Undo
-
-if TYPE_CHECKING:  # a rollback needs no checkout, and loads no git
-    from deploy_action.rollout.versioning import Versioning
+from deploy_action.services import Services
 
 
 def rollback(  # noqa: PLR0915  a story is told in one piece
-    settings: Settings, bundle: Bundle, record: Record, versioning: Versioning | None = None
+    settings: Settings, services: Services, record: Record
 ) -> None:
     """Move all users' traffic to the revision named, or to the one before the current.
 
@@ -37,9 +34,11 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
         AbortedError: the target does not become healthy, or Azure refused; the traffic was not
             touched, and a target that was asleep sleeps again.
     """
-    app = bundle.app
+    app = services.app
+    bumping = settings.manifest_on_rollback is OnRollback.RAISE
+    versioning = services.versioning if bumping else None
     with record.phase(Phase.PLAN):
-        seen = observe(app, bundle.run)
+        seen = observe(app, services.run)
         single = seen.app.mode.lower() != "multiple"
         if single and not settings.convert_mode:
             raise PreflightError(
@@ -50,7 +49,7 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
             )
         target = rollback_target(settings.revision, seen)
         if not target.active:
-            _image_there(bundle, target, seen, record)
+            _image_there(services, target, seen, record)
         then = target.provenance.settings
         if then and then != seen.app.settings:
             record.warn(
@@ -76,12 +75,12 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
     if stands:
         record.say(f"{target.name} holds all traffic already")
     else:
-        with Undo(record, bundle.signals) as undo:
+        with Undo(record, services.signals) as undo:
             with record.phase(Phase.GATES):
                 if not target.active:
                     undo.add("the target", partial(retire.candidate, app, target.name))
                     app.activate(target.name)
-                ready = bundle.gates.must_pass(target.name, version="")
+                ready = services.gates.must_pass(target.name, version="")
                 record.learned(revision_url=f"https://{ready.fqdn}")
             with record.phase(Phase.PROMOTE):
                 before = app.read()
@@ -92,23 +91,23 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
                 undo.forget()
                 record.shifted(now.split, "rolled back")
     with record.phase(Phase.REFRESH):
-        bundle.refresh.aim(seen.app.fqdn)
+        services.refresh.aim(seen.app.fqdn)
         try:
-            bundle.refresh.clear("rollback", target.fqdn)
+            services.refresh.clear("rollback", target.fqdn)
         finally:  # a required cache that fails makes the run fail, and no less is looked at
-            bundle.gates.verify(seen.app.fqdn)
-        bundle.refresh.tell(record.facts)
+            services.gates.verify(seen.app.fqdn)
+        services.refresh.tell(record.facts)
     if versioning and not stands:
         with record.phase(Phase.PUBLISH):
-            versioning.bring_back(target, seen.revisions, bundle.run.branch, record)
+            versioning.bring_back(target, seen.revisions, services.run.branch, record)
     with record.phase(Phase.REPORT):
         record.ended_well("unchanged" if stands else "rolled-back")
 
 
-def _image_there(bundle: Bundle, target: Revision, seen: Observed, record: Record) -> None:
+def _image_there(services: Services, target: Revision, seen: Observed, record: Record) -> None:
     """Refuse a target that would have to be started from an image that is gone."""
     try:
-        there = bundle.image_exists(target.image)
+        there = services.image_exists(target.image)
     except DeployError as error:
         record.warn(f"Whether the image of {target.name} is still there is not known: {error}")
         return

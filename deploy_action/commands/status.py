@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from deploy_action.bundle import Bundle
 from deploy_action.core.record import Record
+from deploy_action.core.settings.schema import Settings
 from deploy_action.core.status import Standing, standing
 from deploy_action.rollout.observe import observe
+from deploy_action.services import Services
 
 
-def status(bundle: Bundle, record: Record) -> Standing:
+def status(settings: Settings, services: Services, record: Record) -> Standing:  # noqa: ARG001  every command has this signature
     """Return how the app stands, and set the outputs that a later step may want."""
-    seen = observe(bundle.app, bundle.run)
-    bundle.refresh.measure()
+    seen = observe(services.app, services.run)
+    services.refresh.measure()
     now = standing(seen.app, seen.revisions, cache=record.facts.get("cache", ""))
     stable = next((row for row in now.rows if row.role == "stable"), None)
     previous = next((row for row in now.rows if row.role == "previous"), None)

@@ -1,0 +1,183 @@
+"""The adapters of one run, each made on first use.
+
+A rollback loads neither Docker nor git, and a run without a cache no Redis client.
+"""
+
+# ruff: noqa: PLC0415  late imports are the purpose of this package
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.credentials import REGISTRY_SCOPE, SignIn, sign_in
+from deploy_action.adapters.github_runner import Runner
+from deploy_action.adapters.http_probe import HttpProbe
+from deploy_action.adapters.shell import Shell
+from deploy_action.core.record import Record
+from deploy_action.core.run import Run
+from deploy_action.core.settings.choices import Command
+from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.cache import Refresh
+from deploy_action.rollout.gates import Gates, Questions
+from deploy_action.runtime.http import HttpClient
+from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.signals import SignalGuard
+
+if TYPE_CHECKING:
+    from deploy_action.adapters.images.registry import Registry
+    from deploy_action.rollout.image_source import Images
+    from deploy_action.rollout.versioning import Versioning
+
+# Never passed on to programs that the action starts.
+_OWN_VARIABLES = ("INPUT_", "ACTIONS_ID_TOKEN_REQUEST", "AZURE_REDIS_CONNECTION_STRING")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Services:
+    """What a command works with.
+
+    Args:
+        settings: validated.
+        environment: the process environment.
+        runner: GitHub's, or none.
+        mask: receives every secret before it is used.
+        record: receives what the adapters report.
+        signals: the signal handlers and the time limit.
+    """
+
+    settings: Settings
+    environment: Mapping[str, str]
+    runner: Runner
+    mask: Mask
+    record: Record
+    signals: SignalGuard
+
+    def secret(self, value: str) -> None:
+        """Mask a secret here and in the runner's log, before anything uses it."""
+        if self.mask.add(value):
+            self.runner.mask(value)
+
+    @cached_property
+    def run(self) -> Run:
+        """This execution of the action."""
+        return self.runner.run
+
+    @cached_property
+    def signed_in(self) -> SignIn:
+        """The session with Azure; the log names the method."""
+        settings = self.settings
+        session = sign_in(
+            client_id=settings.client_id,
+            tenant_id=settings.tenant_id,
+            subscription_id=settings.subscription_id,
+            environment=self.environment,
+            on_secret=self.secret,
+        )
+        self.record.say(f"signed in with {session.how}")
+        return session
+
+    @cached_property
+    def app(self) -> ContainerApp:
+        """The container app in Azure."""
+        return ContainerApp(
+            self.signed_in.credential,
+            subscription=self.signed_in.subscription,
+            resource_group=self.settings.resource_group,
+            name=self.settings.app,
+            operation_timeout_s=self.settings.operation_timeout,
+        )
+
+    @cached_property
+    def probes(self) -> HttpProbe:
+        """Requests to the app on its own URLs."""
+        return HttpProbe(timeout_s=self.settings.health_timeout)
+
+    @cached_property
+    def shell(self) -> Shell:
+        """Runs the user's own commands."""
+        return Shell(
+            workspace=self.runner.workspace,
+            environment=self.program_environment,
+            on_line=self.record.say,
+        )
+
+    @cached_property
+    def gates(self) -> Gates:
+        """What a revision must pass before users reach it."""
+        settings = self.settings
+        # A rollback has no checkout to take a smoke test from, and an older manifest is fine.
+        deploying = settings.command is Command.DEPLOY
+        return Gates(
+            app=self.app,
+            probes=self.probes,
+            shell=self.shell,
+            asked=Questions(
+                health_path=settings.health_path,
+                passes=settings.health_passes,
+                interval_s=settings.health_interval,
+                timeout_s=settings.gate_timeout,
+                identity_path=settings.identity_path,
+                manifest_path=settings.served_manifest if deploying else "",
+                manifest_sure=bool(settings.manifest_path),
+                smoke_test=settings.smoke_test if deploying else "",
+            ),
+            record=self.record,
+        )
+
+    @cached_property
+    def refresh(self) -> Refresh:
+        """The cache, or none."""
+        from deploy_action.services.cache import make_refresh
+
+        return make_refresh(self)
+
+    @cached_property
+    def images(self) -> Images:
+        """Where the image of a deployment comes from."""
+        from deploy_action.services.images import make_images
+
+        return make_images(self)
+
+    @cached_property
+    def versioning(self) -> Versioning | None:
+        """The manifest's versioning; None where the app has no manifest."""
+        if not self.settings.manifest:
+            return None
+        from deploy_action.services.versioning import make_versioning
+
+        return make_versioning(self)
+
+    @cached_property
+    def program_environment(self) -> dict[str, str]:
+        """The environment of the programs that the action starts, without its own inputs."""
+        return {
+            name: value
+            for name, value in self.environment.items()
+            if not name.startswith(_OWN_VARIABLES)
+        }
+
+    def registry(self, host: str) -> Registry:
+        """Return the registry at *host*."""
+        from deploy_action.adapters.images.registry import Registry
+
+        return Registry(
+            host,
+            http=HttpClient(),
+            entra_token=lambda: self.signed_in.token(REGISTRY_SCOPE),
+            on_secret=self.secret,
+        )
+
+    def image_exists(self, image: str) -> bool:
+        """Whether an image, by its full name, is still in its registry.
+
+        Raises:
+            DeployError: the registry cannot tell.
+        """
+        from deploy_action.adapters.images.registry import Reference
+
+        reference = Reference.parse(image)
+        return self.registry(reference.host).digest(reference) is not None

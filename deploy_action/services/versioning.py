@@ -1,0 +1,98 @@
+"""Make the manifest's versioning and the way in which the version commit reaches the branch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from deploy_action.adapters.git import BOT, Git, Identity
+from deploy_action.adapters.manifest_file import ManifestFile, files_called
+from deploy_action.core.manifest.allowed import NAME
+from deploy_action.core.manifest.rules import Rules
+from deploy_action.core.settings.choices import AllowedList, BumpWhen, CommitBy
+from deploy_action.errors import DeployError, InputError
+from deploy_action.rollout.addin_changes import AddIn
+from deploy_action.rollout.publish import ByApi, ByPush, FirstThatWorks, Way
+from deploy_action.rollout.versioning import Versioning
+
+if TYPE_CHECKING:
+    from deploy_action.services import Services
+
+
+def make_versioning(services: Services) -> Versioning:
+    """Return the versioning of the manifest that the settings name."""
+    settings = services.settings
+    workspace = services.runner.workspace
+    if settings.git_token:
+        services.secret(settings.git_token)
+    rules = Rules(
+        mode=settings.url_mode,
+        parameter=settings.url_parameter,
+        origins=settings.url_origins,
+    )
+    git = Git(workspace, token=settings.git_token, environment=services.program_environment)
+    return Versioning(
+        git=git,
+        addin=AddIn(
+            git=git,
+            path=settings.manifest,
+            patterns=settings.bump_when_changed,
+            rules=rules,
+            pushed_from=lambda: services.runner.pushed_from,
+        ),
+        file=ManifestFile(workspace / settings.manifest, workspace),
+        path=settings.manifest,
+        # An image that exists cannot carry a version that is bumped only now.
+        when=BumpWhen.NEVER if settings.image else settings.bump,
+        part=settings.bump_part,
+        way=_publisher(services, git),
+        title=settings.commit_message,
+        rules=rules,
+        lists=lambda: [
+            (path.relative_to(workspace).as_posix(), path.read_bytes())
+            for path in files_called(NAME, workspace)
+        ],
+        strict_list=settings.allowed_list is AllowedList.ERROR,
+        run=services.run,
+    )
+
+
+def _publisher(services: Services, git: Git) -> Way | None:
+    """Return how the version commit reaches the branch."""
+    settings, env = services.settings, services.environment
+    name, _, address = settings.commit_author.rpartition(" <")
+    author = Identity(name=name, email=address.rstrip(">")) if name else BOT
+    api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
+    push = ByPush(git=git, path=settings.manifest, author=author)
+    at_hand = bool(settings.git_token and api and repository)
+    match settings.commit:
+        case CommitBy.NONE:
+            return None
+        case CommitBy.API | CommitBy.PULL_REQUEST if not at_hand:
+            raise InputError(
+                f"Input commit: '{settings.commit.value}' needs git-token, and GitHub's API "
+                "and repository in the environment, as in a workflow.",
+                hint="Give git-token, or set commit to push.",
+            )
+        case CommitBy.PUSH:
+            return push
+        case CommitBy.AUTO if not at_hand or _executable(git, settings.manifest):
+            return push
+    from deploy_action.adapters.github_api import GitHub  # noqa: PLC0415  only with GitHub's API
+
+    by_api = ByApi(
+        github=GitHub(api, repository, token=settings.git_token),
+        path=settings.manifest,
+        topic=f"deploy-action/version-{services.run.id}",
+        pull=settings.commit is CommitBy.PULL_REQUEST,
+    )
+    auto = settings.commit is CommitBy.AUTO
+    return FirstThatWorks(first=by_api, second=push) if auto else by_api
+
+
+def _executable(git: Git, path: str) -> bool:
+    """Whether a file has a mode that GitHub's API would not keep."""
+    try:
+        file = git.file_at("HEAD", path)
+    except DeployError:
+        return False
+    return file is not None and file.mode != "100644"
