@@ -1,51 +1,52 @@
-"""Make a private Python environment from hash-pinned locks, fast, and print its interpreter.
+"""Create a private Python environment from hash-pinned locks and print its interpreter.
 
-    bootstrap.py [--into DIRECTORY] LOCK...
+    python3 -I bootstrap.py [--into DIRECTORY] LOCK...
 
-Standard library only, for every Python from 3.11 on, with or without pip and ensurepip. The one
-line on stdout is the path of the environment's Python; everything else goes to stderr. An
-environment is keyed by its interpreter and its locks, so it is made once; one that was not finished
-is made anew. uv does the work (1.5 s where pip takes 8): the one on PATH, else the one pinned in
-uv-requirements.txt, fetched from the package index; where that cannot be had, pip does it.
+Needs only the standard library of Python 3.11 or newer. stdout is one line, the path of the
+environment's Python; everything else goes to stderr. Each combination of interpreter and locks has
+one environment, which is created once; an incomplete one is created again.
 
-Neither the user's Python nor the job's environment is touched. Of the user's settings, variables
-and pip's files alike, only those are heard that say where packages come from and how to get there.
+uv installs the packages: the one on PATH, else the version pinned in uv-requirements.txt, which pip
+installs. Where neither is available, pip installs the packages itself.
+
+The user's Python and the job's environment stay untouched. Only settings that say where packages
+come from apply (pip's and uv's variables, and pip's configuration files).
 """
 
 from __future__ import annotations
 
+import os
+import sys
+
+if __name__ == "__main__":
+    # Before anything else is imported: modules in PYTHONPATH could replace the standard library's.
+    # And outside a virtual environment: the Python behind it has pip, and stays when it is deleted.
+    BASE = os.path.realpath(sys.executable)
+    IN_VENV = sys.prefix != sys.base_prefix and not BASE.startswith(sys.prefix + os.sep)
+    if IN_VENV or not sys.flags.isolated:
+        PYTHON = BASE if IN_VENV else sys.executable
+        os.execv(PYTHON, [PYTHON, "-I", *sys.argv])  # noqa: S606  no shell
+
 import argparse
 import configparser
 import fcntl
-import gzip
 import hashlib
-import html
 import importlib.util
-import io
-import os
 import platform
 import re
 import shutil
-import ssl
 import subprocess
-import sys
 import time
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.client import HTTPException
 from pathlib import Path
-from urllib.parse import urljoin
-from urllib.request import HTTPSHandler, ProxyHandler, Request, build_opener
 
-HERE = Path(__file__).resolve().parent
-UV_LOCK = HERE / "uv-requirements.txt"
-DONE = ".complete"
+UV_LOCK = Path(__file__).resolve().with_name("uv-requirements.txt")
+OLDEST_UV = (0, 5)  # the first version with every option and variable used here
 OLDEST_PYTHON = 0x030B0000  # as in sys.hexversion
-ANSWER_S = 15.0  # how long the index may be silent
-OLDEST_UV = (0, 5)  # from here on it knows every word and variable used below
+COMPLETE = ".complete"  # marks a finished folder
 
-# What says where packages come from and how to get there: pip's variable, and uv's for the same.
+# pip's settings about package sources, and uv's variables with the same meaning.
 SOURCES = {
     "PIP_INDEX_URL": "UV_DEFAULT_INDEX",
     "PIP_EXTRA_INDEX_URL": "UV_INDEX",
@@ -59,324 +60,206 @@ SOURCES = {
 }
 UV_INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX"}
 UV_OTHERS = {"UV_CONFIG_FILE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE"}
-UV_OTHERS |= {"UV_KEYRING_PROVIDER", "UV_FIND_LINKS", "UV_INSECURE_HOST", "UV_HTTP_TIMEOUT"}
-KEPT = UV_INDEXES | UV_OTHERS | set(SOURCES)
-MEDDLING = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "CONDA", "PIPX_", "__PYVENV")
-COMMAS = {"UV_FIND_LINKS"}  # uv parts these values by commas where pip does by spaces
+KEPT = {*SOURCES, *SOURCES.values(), *UV_INDEXES, *UV_OTHERS, "UV_KEYRING_PROVIDER"}
+ISOLATED_PREFIXES = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "CONDA", "PIPX_", "__PYVENV")
 
 
-class Failed(Exception):  # noqa: N818  it is what happened
-    """The environment could not be made; the message is for the user."""
+class SetupError(Exception):
+    """The environment cannot be created; the message is for the user."""
 
 
 def main() -> int:
-    """Print the Python to use; exit code 3 if there is none."""
+    """Print the Python to use; the exit code is 3 if there is none."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--into", type=Path, help="folder for environments")
     parser.add_argument("locks", nargs="+", type=Path, help="requirements files with hashes")
-    given = parser.parse_args()
-    _leave_the_users_environment()
+    arguments = parser.parse_args()
     try:
-        into = given.into or _home()
-        print(environment(into.absolute(), [lock.absolute() for lock in given.locks]))
-    except (Failed, OSError) as error:
-        said = " ".join(str(error).split())
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        into = arguments.into or Path(os.environ.get("RUNNER_TEMP") or cache) / "deploy-action"
+        print(environment(into.absolute(), [lock.absolute() for lock in arguments.locks]))
+    except (SetupError, OSError) as error:
+        message = " ".join(str(error).split())
         if os.environ.get("GITHUB_ACTIONS"):
-            print(f"::error title=The action's packages::{_escaped(said)}", file=sys.stderr)
-        print(f"bootstrap: {said}", file=sys.stderr)
+            escaped = message.replace("%", "%25")
+            print(f"::error title=The action's packages::{escaped}", file=sys.stderr)
+        print(f"bootstrap: {message}", file=sys.stderr)
         return 3
     return 0
 
 
-def _leave_the_users_environment() -> None:
-    """Go on in the Python behind a virtual environment, which has pip and stays when it goes."""
-    base = os.path.realpath(sys.executable)
-    if sys.prefix != sys.base_prefix and not Path(base).is_relative_to(sys.prefix):
-        os.execv(base, [base, "-I", *sys.argv])  # noqa: S606  no shell is wanted
-
-
 def environment(into: Path, locks: list[Path]) -> Path:
-    """Return the Python of the environment for *locks* under *into*, made if it is not there.
+    """Return the Python of the environment for *locks* under *into*; create it if it is missing.
 
     Raises:
-        Failed: it cannot be made.
+        SetupError: it cannot be created.
     """
     if sys.hexversion < OLDEST_PYTHON:
-        raise Failed(
+        raise SetupError(
             f"The action needs Python 3.11 or newer, but '{sys.executable}' is"
-            f" {platform.python_version()}: use a runner with a newer one, or actions/setup-python."
+            f" {platform.python_version()}: use a newer runner image, or actions/setup-python."
         )
+    python = os.path.realpath(sys.executable)
+    digest = hashlib.sha256(f"{sys.version}\0{python}\0{platform.machine()}".encode())
     for lock in locks:
         if not lock.is_file():
-            raise Failed(f"The lock file '{lock}' does not exist.")
-    into.mkdir(parents=True, exist_ok=True)
-    home = into / _key(locks)
-    with _once(home) as held:
-        if held is not None:
-            began = time.monotonic()
-            how = _Maker(into, held).make(home, locks)
-            took = time.monotonic() - began
-            print(f"bootstrap: made {home} with {how} in {took:.1f} s", file=sys.stderr)
-    return _python(home)
+            raise SetupError(f"The lock file '{lock}' does not exist.")
+        digest.update(b"\0" + lock.read_bytes())
+    home = into / f"python-{digest.hexdigest()[:16]}"
+    with _once(home) as missing:
+        if missing:
+            started = time.monotonic()
+            tool = _install(into, home, [word for lock in locks for word in ("-r", str(lock))])
+            seconds = time.monotonic() - started
+            print(f"bootstrap: created {home} with {tool} in {seconds:.1f} s", file=sys.stderr)
+    return home / "bin/python"
 
 
-class _Maker:
-    """Fills one folder.
-
-    Args:
-        into: the folder of all environments.
-        held: the lock's file descriptor. Children inherit it: should this process be killed, the
-            folder stays locked until they have ended too.
-    """
-
-    def __init__(self, into: Path, held: int) -> None:
-        self._into = into
-        self._held = held
-        self._env = _heard(os.environ)
-
-    def make(self, home: Path, locks: list[Path]) -> str:
-        """Make the environment; return what did the work."""
-        wanted = [word for lock in locks for word in ("-r", str(lock))]
-        if uv := self._uv():
-            self._with_uv(uv, home, wanted)
-            return "uv"
-        self._with_pip(home, wanted)
-        return "pip"
-
-    def _with_pip(self, home: Path, wanted: list[str]) -> None:
-        venv = [sys.executable, "-I", "-m", "venv", str(home)]
-        if importlib.util.find_spec("pip"):  # then none need be unpacked, which would cost 3 s
-            self._run([*venv, "--without-pip"])
-            self._pip([sys.executable, "-m", "pip", "--python", str(_python(home))], wanted)
-        else:
-            self._run(venv)
-            self._pip([str(_python(home)), "-m", "pip"], wanted)
-
-    def _with_uv(self, uv: str, home: Path, wanted: list[str]) -> None:
-        env = _for_uv(self._env)
-        quiet = ["--quiet", "--no-progress"]
-        self._run([uv, "venv", *quiet, "--no-project", "--python", sys.executable, str(home)], env)
-        # A cache of its own: what another job left in the user's would be taken unchecked. Linking
-        # from it spares half of the writing; then it goes.
+def _install(into: Path, home: Path, requirements: list[str]) -> str:
+    """Create the environment *home*; return the name of the tool that did it."""
+    env = _environment(os.environ)
+    python = str(home / "bin/python")
+    if uv := _uv(into, env):
+        # A private cache: a shared one could contain files that nobody has verified. Hard links
+        # from the cache save half of the writing. No bytecode: compiling everything takes 1.4 s.
         cache = home / ".cache"
-        install = [uv, "pip", "install", *quiet, "--python", str(_python(home)), "--no-deps"]
-        install += ["--require-hashes", "--cache-dir", str(cache), "--link-mode", "hardlink"]
-        # No bytecode: compiling everything costs 1.4 s, importing what a verb uses far less.
-        self._run([*install, *wanted], env)
+        quiet = ["--quiet", "--no-progress"]
+        venv = [uv, "venv", *quiet, "--no-project", "--no-cache", "--python", sys.executable]
+        _run([*venv, str(home)], env)
+        install = [uv, "pip", "install", *quiet, "--cache-dir", str(cache), "--python", python]
+        hashed = ["--link-mode", "hardlink", "--no-deps", "--require-hashes"]
+        _run([*install, *hashed, *requirements], env)
         shutil.rmtree(cache)
-
-    def _uv(self) -> str | None:
-        """Find uv, or fetch the pinned one; None where neither is possible."""
-        found = shutil.which("uv", path=self._env.get("PATH"))
-        if found and self._new_enough(found):
-            return found
-        home = self._into / f"uv-{hashlib.sha256(UV_LOCK.read_bytes()).hexdigest()[:16]}"
-        uv = str(home / "bin" / "uv")
-        try:
-            with _once(home) as held:
-                if held is not None and not _fetched(home, self._env):
-                    fetch = ["--only-binary", ":all:", "--target", str(home), "-r", str(UV_LOCK)]
-                    self._pip([sys.executable, "-m", "pip"], fetch)
-        except Failed:
-            return None  # another kind of machine, or no pip: the slow way is still a way
-        return uv if self._new_enough(uv) else None
-
-    def _new_enough(self, uv: str) -> bool:
-        """Whether it runs (it may be a shim of something) and knows our words."""
-        try:
-            version = re.match(r"uv (\d+)\.(\d+)", self._run([uv, "--version"]))
-        except Failed:
-            return False
-        return version is not None and (int(version[1]), int(version[2])) >= OLDEST_UV
-
-    def _pip(self, pip: list[str], wanted: list[str]) -> None:
-        install = [*pip, "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        self._run([*install, "--no-compile", "--require-hashes", *wanted])
-
-    def _run(self, command: list[str], env: dict[str, str] | None = None) -> str:
-        """Run *command* away from the workspace, whose files could have a say; return its words."""
-        try:
-            done = subprocess.run(
-                command,
-                env=env or self._env,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                check=False,
-                cwd="/",
-                pass_fds=[self._held],
-            )
-        except OSError as error:
-            raise Failed(f"'{command[0]}' could not be started: {error.strerror}.") from None
-        if done.returncode:
-            name = " ".join([Path(command[0]).name, *command[1:4]])
-            last = " ".join((done.stderr or done.stdout).split())[-600:]
-            raise Failed(f"The action's Python packages could not be installed ({name}): {last}")
-        return done.stdout
+        return "uv"
+    venv = [sys.executable, "-I", "-m", "venv", str(home)]
+    if importlib.util.find_spec("pip"):  # saves 3 s: pip need not be unpacked
+        _run([*venv, "--without-pip"], env)
+        _pip(sys.executable, env, requirements, "--python", python)
+    else:
+        _run(venv, env)
+        _pip(python, env, requirements)
+    return "pip"
 
 
-def _fetched(home: Path, env: Mapping[str, str]) -> bool:
-    """Put the pinned uv under *home*, past pip, which needs 3 s for it; False where that fails.
-
-    The page of uv on an index names thousands of files, and pip weighs each of them. Here the file
-    is known by its hash. What is unusual (an index that wants a password, client certificates, no
-    index at all) is left to pip.
-
-    Source: PyPA's simple repository API, the HTML form, which every index offers.
-    """
-    if env.keys() & {"PIP_NO_INDEX", "PIP_CLIENT_CERT", "PIP_TRUSTED_HOST"}:
-        return False
-    wanted = set(re.findall(r"sha256:([0-9a-f]{64})", UV_LOCK.read_text("utf-8")))
+def _uv(into: Path, env: dict[str, str]) -> str | None:
+    """Find uv or install the pinned version; None where neither is possible."""
+    if (on_path := shutil.which("uv", path=env.get("PATH"))) and _is_recent(on_path, env):
+        return on_path
+    home = into / f"uv-{hashlib.sha256(UV_LOCK.read_bytes()).hexdigest()[:16]}"
+    uv = str(home / "bin/uv")
     try:
-        page = f"{_index(env).rstrip('/')}/uv/"
-        listed = _get(page, env).decode()
-        for link, digest in re.findall(r'href="([^"#]+\.whl)#sha256=([0-9a-f]{64})"', listed):
-            if digest in wanted and link.endswith(f"{platform.machine()}.whl"):
-                wheel = _get(urljoin(page, html.unescape(link)), env)
-                return hashlib.sha256(wheel).hexdigest() == digest and _unpacked(wheel, home)
-    except (OSError, HTTPException, ValueError, ImportError, AttributeError, zipfile.BadZipFile):
-        pass
-    return False
+        with _once(home) as missing:
+            if missing:
+                options = ["--only-binary", ":all:", "--target", str(home), "-r", str(UV_LOCK)]
+                _pip(sys.executable, env, options)
+    except SetupError:
+        return None  # no wheel for this platform, or no pip
+    return uv if _is_recent(uv, env) else None
 
 
-def _index(env: Mapping[str, str]) -> str:
-    """Return the index's address: the user's, or the one that pip has built in."""
-    told = env.get("PIP_INDEX_URL") or env.get("UV_DEFAULT_INDEX") or env.get("UV_INDEX_URL")
-    return told or str(importlib.import_module("pip._internal.models.index").PyPI.simple_url)
+def _is_recent(uv: str, env: dict[str, str]) -> bool:
+    try:
+        version = re.match(r"uv (\d+)\.(\d+)", _run([uv, "--version"], env))
+    except SetupError:  # for example a shim without a version behind it
+        return False
+    return version is not None and (int(version[1]), int(version[2])) >= OLDEST_UV
 
 
-def _get(url: str, env: Mapping[str, str]) -> bytes:
-    """Return what *url* answers; raises OSError for anything but 200."""
-    trust = ssl.create_default_context()
-    if own := env.get("PIP_CERT") or env.get("REQUESTS_CA_BUNDLE"):
-        trust.load_verify_locations(**{"capath" if Path(own).is_dir() else "cafile": own})
-    proxy = env.get("PIP_PROXY")
-    proxies = ProxyHandler({"http": proxy, "https": proxy} if proxy else None)
-    asked = Request(  # noqa: S310  the user's own index, of whatever scheme; the hash decides
-        url, headers={"Accept": "text/html", "Accept-Encoding": "gzip"}
-    )
-    opener = build_opener(HTTPSHandler(context=trust), proxies)
-    with opener.open(asked, timeout=ANSWER_S) as reply:
-        body = bytes(reply.read())
-        return gzip.decompress(body) if reply.headers["Content-Encoding"] == "gzip" else body
+def _pip(python: str, env: dict[str, str], arguments: list[str], *options: str) -> None:
+    install = [python, "-I", "-m", "pip", *options, "install", "--quiet", "--no-deps"]
+    checks = ["--no-compile", "--require-hashes", "--disable-pip-version-check"]
+    _run([*install, *checks, *arguments], env)
 
 
-def _unpacked(wheel: bytes, home: Path) -> bool:
-    """Take the program out of uv's wheel."""
-    program = home / "bin" / "uv"
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        (name,) = (n for n in archive.namelist() if n.endswith(".data/scripts/uv"))
-        program.parent.mkdir(parents=True)
-        with archive.open(name) as source, program.open("xb") as file:
-            shutil.copyfileobj(source, file, 1 << 20)
-    program.chmod(0o755)
-    return True
+def _run(command: list[str], env: dict[str, str]) -> str:
+    """Return stdout. The working directory is not the workspace: its files could interfere.
+
+    The child inherits the lock of `_once`, so that it lasts until the child has ended.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            env=env,
+            capture_output=True,
+            check=False,
+            cwd="/",
+            close_fds=False,
+            errors="replace",
+        )
+    except OSError as error:
+        raise SetupError(f"'{command[0]}' could not be started: {error.strerror}.") from None
+    if done.returncode:
+        name = " ".join([Path(command[0]).name, *command[1:4]])
+        output = " ".join((done.stderr or done.stdout).split())[-600:]
+        raise SetupError(f"Could not install the action's Python packages ({name}): {output}")
+    return done.stdout
 
 
-def _heard(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for children: nothing that could change what is installed, or where."""
-    plain = {
-        name: value
-        for name, value in variables.items()
-        if name in KEPT or not name.startswith(MEDDLING)
-    }
-    # pip's files are heard here, once, for pip and uv alike; pip itself shall not look at them.
-    return {**_pip_files(variables), **plain, "PIP_CONFIG_FILE": os.devnull}
+def _environment(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for uv and pip: nothing that changes what is installed, or where.
+
+    pip's settings are translated for uv, except its indexes where uv has indexes of its own.
+    """
+    env = {**_pip_configuration(variables), **variables}
+    env = {n: v for n, v in env.items() if n in KEPT or not n.startswith(ISOLATED_PREFIXES)}
+    uv_has_indexes = not UV_INDEXES.isdisjoint(env)
+    for pip_name, uv_name in SOURCES.items():
+        fallback = env.get("REQUESTS_CA_BUNDLE", "") if pip_name == "PIP_CERT" else ""
+        values = (env.get(pip_name) or fallback).split()
+        if values and uv_name not in env and not (uv_has_indexes and uv_name in UV_INDEXES):
+            env[uv_name] = ("," if uv_name == "UV_FIND_LINKS" else " ").join(values)
+    # As pip does: the best match of all indexes. The hashes decide what is accepted.
+    return {**env, "UV_INDEX_STRATEGY": "unsafe-best-match", "PIP_CONFIG_FILE": os.devnull}
 
 
-def _pip_files(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return what pip's configuration files say about sources, as variables.
+def _pip_configuration(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return the package sources in pip's configuration files, as variables.
 
     Source: pip's user guide, "Configuration": which files, the later one wins, [install] wins over
-    [global], and /dev/null as PIP_CONFIG_FILE switches all of them off.
+    [global], and /dev/null as PIP_CONFIG_FILE disables all of them.
     """
-    told = variables.get("PIP_CONFIG_FILE", "")
-    if told == os.devnull:
+    named = variables.get("PIP_CONFIG_FILE", "")
+    if named == os.devnull:
         return {}
     user = Path(variables.get("HOME", "/"))
-    shared = (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep)
+    shared = (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":")
     own = Path(variables.get("XDG_CONFIG_HOME") or user / ".config")
-    files = [Path(folder) / "pip" / "pip.conf" for folder in shared]
-    files += [Path("/etc/pip.conf"), user / ".pip" / "pip.conf", own / "pip" / "pip.conf"]
-    files += [Path(sys.prefix) / "pip.conf", *([Path(told)] if told else [])]
+    files = [*(Path(folder) / "pip/pip.conf" for folder in shared), Path("/etc/pip.conf")]
+    files += [user / ".pip/pip.conf", own / "pip/pip.conf", Path(sys.prefix) / "pip.conf"]
     parser = configparser.RawConfigParser()
     try:
-        parser.read(files, encoding="utf-8")
+        parser.read([*files, named], encoding="utf-8")
     except (configparser.Error, UnicodeDecodeError) as error:
-        raise Failed(f"pip's configuration cannot be read: {error}") from None
-    found = {}
-    for name in SOURCES:
-        option = name.removeprefix("PIP_").lower()
-        for section in ("global", "install"):
-            for spelling in (option, option.replace("_", "-")):
-                if parser.has_option(section, spelling):
-                    found[name] = parser.get(section, spelling)
-    return found
-
-
-def _for_uv(env: dict[str, str]) -> dict[str, str]:
-    """Tell uv what only pip was told. Who told uv itself about indexes is taken at that word."""
-    told = {**env, "PIP_CERT": env.get("PIP_CERT") or env.get("REQUESTS_CA_BUNDLE", "")}
-    found = dict(env)
-    own_indexes = bool(UV_INDEXES & set(env))
-    for theirs, ours in SOURCES.items():
-        words = told.get(theirs, "").split()
-        if words and ours not in env and not (own_indexes and ours in UV_INDEXES):
-            found[ours] = ("," if ours in COMMAS else " ").join(words)
-    # As pip does: the best match of all indexes. The hashes decide what is taken.
-    found["UV_INDEX_STRATEGY"] = "unsafe-best-match"
-    return found
-
-
-def _key(locks: list[Path]) -> str:
-    """Name an environment by all that it depends on."""
-    digest = hashlib.sha256()
-    for part in (sys.version, os.path.realpath(sys.executable), platform.machine()):
-        digest.update(part.encode() + b"\0")
-    for lock in locks:
-        digest.update(lock.read_bytes() + b"\0")
-    return f"python-{digest.hexdigest()[:16]}"
-
-
-def _python(home: Path) -> Path:
-    return home / "bin" / "python"
+        raise SetupError(f"pip's configuration cannot be read: {error}") from None
+    sections = [parser[name] for name in ("global", "install") if parser.has_section(name)]
+    options = {k.replace("-", "_"): v for section in sections for k, v in section.items()}
+    return {pip: options[key] for pip in SOURCES if (key := pip[4:].lower()) in options}
 
 
 @contextmanager
-def _once(home: Path) -> Iterator[int | None]:
-    """Enter with a lock's descriptor if *home* must be filled, or with None if it is complete.
+def _once(home: Path) -> Iterator[bool]:
+    """Yield True if *home* must be filled, False if it is complete.
 
-    One process at a time is let in. What an interrupted one left is removed first; leaving without
-    an exception makes *home* complete.
+    One process at a time. The remains of an interrupted one are deleted first; leaving the block
+    without an exception marks *home* as complete.
     """
-    if (home / DONE).exists():
-        yield None
+    if (home / COMPLETE).exists():
+        yield False
         return
+    home.parent.mkdir(parents=True, exist_ok=True)
     with (home.parent / f".{home.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # ends with the last process that holds it, however
-        if (home / DONE).exists():
-            yield None
+        os.set_inheritable(lock.fileno(), True)
+        fcntl.flock(lock, fcntl.LOCK_EX)  # released when the last process that holds it ends
+        if (home / COMPLETE).exists():
+            yield False
             return
         shutil.rmtree(home, ignore_errors=True)
         try:
-            yield lock.fileno()
+            yield True
         except BaseException:
             shutil.rmtree(home, ignore_errors=True)
             raise
-        (home / DONE).touch()
-
-
-def _home() -> Path:
-    """Return where environments go when nothing is said."""
-    if runner := os.environ.get("RUNNER_TEMP"):
-        return Path(runner) / "deploy-action"
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "deploy-action"
-
-
-def _escaped(text: str) -> str:
-    """Escape for a workflow command; source: actions/toolkit, command.ts."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+        (home / COMPLETE).touch()
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The installer, run as action.yml and the Makefile run it, against an index of its own."""
+"""The bootstrap, run as action.yml and the Makefile run it, against a local package index."""
 
 from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "deploy_action/setup/bootstrap.py"
@@ -26,7 +28,7 @@ pytestmark = pytest.mark.xdist_group("bootstrap")
 
 @dataclass(frozen=True)
 class Done:
-    """What a run of the installer left: its exit code and its words."""
+    """Exit code and output of one run of the bootstrap."""
 
     exit_code: int
     stdout: str
@@ -34,7 +36,7 @@ class Done:
 
     @property
     def python(self) -> Path:
-        """The interpreter that it printed, on the one line of stdout."""
+        """The interpreter on the one line of stdout."""
         assert self.exit_code == 0, self.stderr
         (line,) = self.stdout.splitlines()
         return Path(line)
@@ -63,7 +65,7 @@ def install(variables: dict[str, str], *words: str | Path, cwd: Path | None = No
 
 
 def can_import(python: Path, module: str) -> bool:
-    """Whether *python*, started with a bare environment, knows *module*."""
+    """Whether *python*, started with an empty environment, finds *module*."""
     command = [str(python), "-c", f"import {module}"]
     return subprocess.run(command, env={}, check=False, capture_output=True).returncode == 0
 
@@ -75,7 +77,7 @@ def wait_for(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.01)
 
 
-# --- what is installed, and from where -------------------------------------------------------
+# --- what is installed, and from where --------------------------------------------------------
 
 
 def wheel_of(folder: Path, name: str = "greeting") -> Path:
@@ -104,7 +106,7 @@ def lock_for(wheel: Path, *, digest: str = "") -> Path:
 
 @dataclass
 class Index:
-    """A package index on loopback; it answers only while its gate is open."""
+    """A package index on loopback; it responds only while its gate is open."""
 
     url: str = ""
     pages: dict[str, bytes] = field(default_factory=dict)
@@ -112,7 +114,7 @@ class Index:
     gate: threading.Event = field(default_factory=threading.Event)
 
     def offer(self, project: str, name: str, data: bytes, *digests: str) -> None:
-        """Offer a file; under other hashes than its own, if *digests* are given."""
+        """Offer a file; with other hashes than its own, if *digests* are given."""
         links = "".join(
             f'<a href="../../files/{name}#sha256={digest}">{name}</a>'
             for digest in digests or (hashlib.sha256(data).hexdigest(),)
@@ -164,19 +166,19 @@ def index(wheel: Path) -> Iterator[Index]:
         yield index
 
 
-# --- the machine -----------------------------------------------------------------------------
+# --- the machine ------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Cold:
-    """The one real installation: nothing there before, no uv on PATH."""
+    """The one real installation: empty folder, no uv on PATH."""
 
     into: Path
     done: Done
 
     @property
     def uv(self) -> Path:
-        """The folder of the uv that it fetched."""
+        """The folder of the uv that it installed."""
         (program,) = self.into.glob("uv-*/bin/uv")
         return program.parent
 
@@ -190,7 +192,7 @@ def cold(tmp_path_factory: pytest.TempPathFactory) -> Cold:
 
 @pytest.fixture
 def machine(cold: Cold, wheel: Path, tmp_path: Path) -> dict[str, str]:
-    """A job's environment: uv is there, and the folder of wheels is its only source."""
+    """A job's environment: uv on PATH, and a folder of wheels as the only source."""
     home = tmp_path / "home"
     home.mkdir()
     local = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheel.parent)}
@@ -199,21 +201,21 @@ def machine(cold: Cold, wheel: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def online(machine: dict[str, str]) -> dict[str, str]:
-    """The same without a source."""
+    """The same without any source."""
     return {name: value for name, value in machine.items() if not name.startswith("PIP_")}
 
 
-# --- the story -------------------------------------------------------------------------------
+# --- creating an environment ------------------------------------------------------------------
 
 
-def test_a_cold_start_without_uv_installs_what_the_action_is_made_of(cold: Cold) -> None:
+def test_cold_start_without_uv_installs_the_locked_packages(cold: Cold) -> None:
     assert can_import(cold.done.python, "azure.mgmt.appcontainers, click, docker, redis, yaml")
     assert not can_import(cold.done.python, "pytest")
     assert "with uv" in cold.done.stderr
     assert cold.done.python.is_relative_to(cold.into)
 
 
-def test_the_printed_python_has_the_locked_packages_and_not_the_users(
+def test_the_environment_has_the_locked_packages_only(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     assert can_import(Path(sys.executable), "pytest")  # the "user's" Python has it
@@ -223,7 +225,7 @@ def test_the_printed_python_has_the_locked_packages_and_not_the_users(
     assert "with uv" in done.stderr
 
 
-def test_the_second_call_takes_what_the_first_one_made(
+def test_a_second_run_reuses_the_environment(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     into, lock = tmp_path / "into", lock_for(wheel)
@@ -234,7 +236,7 @@ def test_the_second_call_takes_what_the_first_one_made(
     assert second.stderr == ""
 
 
-def test_another_lock_gets_another_environment(
+def test_each_lock_has_its_own_environment(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     into, lock = tmp_path / "into", lock_for(wheel)
@@ -243,22 +245,22 @@ def test_another_lock_gets_another_environment(
     assert install(machine, "--into", into, lock).python != first.python
 
 
-def test_on_a_runner_it_lives_in_the_runners_temporary_folder(
+def test_default_folder_on_a_runner_is_its_temporary_folder(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     done = install({**machine, "RUNNER_TEMP": str(tmp_path / "temp")}, lock_for(wheel))
     assert done.python.is_relative_to(tmp_path / "temp")
 
 
-def test_elsewhere_it_lives_in_the_users_cache(machine: dict[str, str], wheel: Path) -> None:
+def test_default_folder_elsewhere_is_the_users_cache(machine: dict[str, str], wheel: Path) -> None:
     done = install(machine, lock_for(wheel))
     assert done.python.is_relative_to(Path(machine["HOME"]) / ".cache")
 
 
-# --- interrupted, and crowded ----------------------------------------------------------------
+# --- interrupted and concurrent runs ----------------------------------------------------------
 
 
-def test_an_interrupted_installation_is_made_anew(
+def test_an_interrupted_installation_starts_again(
     online: dict[str, str], index: Index, wheel: Path, tmp_path: Path
 ) -> None:
     into, lock = tmp_path / "into", lock_for(wheel)
@@ -266,7 +268,7 @@ def test_an_interrupted_installation_is_made_anew(
     index.gate.clear()
     first = installer(variables, "--into", into, lock)
     wait_for(lambda: index.asked, "the first request")
-    assert list(into.glob("python-*/bin/python")), "it was to be interrupted half-way"
+    assert list(into.glob("python-*/bin/python")), "the test must interrupt it half-way"
     first.send_signal(signal.SIGKILL)
     assert ended(first).stdout == ""
     second = installer(variables, "--into", into, lock)
@@ -274,7 +276,7 @@ def test_an_interrupted_installation_is_made_anew(
     assert can_import(ended(second).python, "greeting")
 
 
-def test_who_comes_while_a_killed_ones_child_still_writes_waits_for_it(
+def test_a_run_waits_for_the_child_processes_of_a_killed_run(
     online: dict[str, str], index: Index, wheel: Path, tmp_path: Path
 ) -> None:
     into, lock = tmp_path / "into", lock_for(wheel)
@@ -295,20 +297,22 @@ def test_who_comes_while_a_killed_ones_child_still_writes_waits_for_it(
     ended(first)
 
 
-def test_four_at_once_make_it_once(machine: dict[str, str], wheel: Path, tmp_path: Path) -> None:
+def test_concurrent_runs_create_the_environment_once(
+    machine: dict[str, str], wheel: Path, tmp_path: Path
+) -> None:
     lock = lock_for(wheel)
     crowd = [installer(machine, "--into", tmp_path / "into", lock) for _ in range(4)]
     done = [ended(process) for process in crowd]
     assert len({each.python for each in done}) == 1
-    assert sum("made" in each.stderr for each in done) == 1
+    assert sum("created" in each.stderr for each in done) == 1
     assert can_import(done[0].python, "greeting")
 
 
-# --- refusals --------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("with_uv", [True, False], ids=["by uv", "by pip"])
-def test_a_package_with_another_hash_is_refused_and_nothing_usable_stays(
+def test_a_package_with_a_wrong_hash_is_refused_and_nothing_usable_remains(
     machine: dict[str, str], wheel: Path, tmp_path: Path, *, with_uv: bool
 ) -> None:
     into, lock = tmp_path / "into", lock_for(wheel, digest="0" * 64)
@@ -316,21 +320,21 @@ def test_a_package_with_another_hash_is_refused_and_nothing_usable_stays(
     for _ in range(2):
         done = install({**machine, "PATH": path}, "--into", into, lock)
         assert (done.exit_code, done.stdout) == (3, "")
-        assert done.stderr.startswith("bootstrap: The action's Python packages could not be")
+        assert done.stderr.startswith("bootstrap: Could not install the action's Python packages (")
         assert len(done.stderr.splitlines()) == 1
         assert not list(into.glob("python-*"))
 
 
-def test_on_github_a_refusal_is_an_annotation(
+def test_on_github_an_error_is_an_annotation(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     lock = lock_for(wheel, digest="0" * 64)
     done = install({**machine, "GITHUB_ACTIONS": "true"}, "--into", tmp_path / "into", lock)
     assert done.exit_code == 3
-    assert done.stderr.startswith("::error title=The action's packages::The action's Python")
+    assert done.stderr.startswith("::error title=The action's packages::Could not install the")
 
 
-def test_a_lock_that_is_not_there_is_named(machine: dict[str, str], tmp_path: Path) -> None:
+def test_a_missing_lock_is_named(machine: dict[str, str], tmp_path: Path) -> None:
     missing = tmp_path / "missing.txt"
     done = install(machine, "--into", tmp_path / "into", missing)
     assert (done.exit_code, done.stdout) == (3, "")
@@ -345,21 +349,21 @@ def test_a_package_without_a_hash_is_refused(
     assert install(machine, "--into", tmp_path / "into", lock).exit_code == 3
 
 
-# --- the user's settings ---------------------------------------------------------------------
+# --- the job's settings -----------------------------------------------------------------------
 
 
-def test_a_job_full_of_settings_does_not_get_in_the_way(
+def test_settings_of_the_job_have_no_effect(
     machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     workspace, elsewhere = tmp_path / "workspace", tmp_path / "elsewhere"
     workspace.mkdir()
-    (workspace / "uv.toml").write_text("this is no TOML", "utf-8")
-    (workspace / "pyproject.toml").write_text("nor is this", "utf-8")
+    (workspace / "uv.toml").write_text("not TOML", "utf-8")
+    (workspace / "pyproject.toml").write_text("not TOML either", "utf-8")
     (workspace / ".python-version").write_text("2.7", "utf-8")
     config = Path(machine["HOME"]) / ".config" / "pip"
     config.mkdir(parents=True)
     (config / "pip.conf").write_text(f"[install]\nuser = true\ntarget = {elsewhere}\n", "utf-8")
-    meddling = {
+    job = {
         **dict.fromkeys(("PIP_TARGET", "PIP_PREFIX", "VIRTUAL_ENV"), str(elsewhere)),
         **dict.fromkeys(("UV_PROJECT_ENVIRONMENT", "UV_TARGET", "UV_CACHE_DIR"), str(elsewhere)),
         **dict.fromkeys(("PIP_USER", "PIP_REQUIRE_VIRTUALENV", "UV_SYSTEM_PYTHON"), "1"),
@@ -369,59 +373,120 @@ def test_a_job_full_of_settings_does_not_get_in_the_way(
     }
     lock = lock_for(wheel)
     for path in (machine["PATH"], str(tmp_path / "nothing")):
-        variables = {**machine, **meddling, "PATH": path}
+        variables = {**machine, **job, "PATH": path}
         into = tmp_path / f"into-{len(path)}"
         done = install(variables, "--into", into, lock, cwd=workspace)
         assert can_import(done.python, "greeting")
         assert not elsewhere.exists()
 
 
-def told_by_variable(url: str, _home: Path) -> dict[str, str]:
+def in_a_variable(url: str, _home: Path) -> dict[str, str]:
     return {"PIP_INDEX_URL": url}
 
 
-def told_by_users_file(url: str, home: Path) -> dict[str, str]:
+def in_the_users_file(url: str, home: Path) -> dict[str, str]:
     (home / ".config" / "pip").mkdir(parents=True)
     (home / ".config" / "pip" / "pip.conf").write_text(f"[global]\nindex-url = {url}\n", "utf-8")
     return {}
 
 
-def told_by_named_file(url: str, home: Path) -> dict[str, str]:
+def in_a_named_file(url: str, home: Path) -> dict[str, str]:
     (home / "mirror.conf").write_text(f"[global]\nindex_url = {url}\n", "utf-8")
     return {"PIP_CONFIG_FILE": str(home / "mirror.conf")}
 
 
-def told_to_uv(url: str, _home: Path) -> dict[str, str]:
+def in_a_variable_of_uv(url: str, _home: Path) -> dict[str, str]:
     return {"UV_DEFAULT_INDEX": url, "PIP_INDEX_URL": "http://127.0.0.1:9/not-this-one"}
 
 
+def hostile_modules(folder: Path, *names: str) -> Path:
+    """Create modules that leave a mark when something imports them."""
+    folder.mkdir()
+    for name in ("argparse", "hashlib", "pip", "platform", "subprocess", *names):
+        text = f"open({str(folder / 'imported')!r}, 'w')\nraise SystemExit(9)\n"
+        (folder / f"{name}.py").write_text(text, "utf-8")
+    return folder
+
+
+def test_pythonpath_cannot_replace_the_standard_library(
+    machine: dict[str, str], wheel: Path, tmp_path: Path
+) -> None:
+    modules = hostile_modules(tmp_path / "modules")
+    lock = lock_for(wheel)
+    for path in (machine["PATH"], str(tmp_path / "nothing")):
+        command = [
+            os.path.realpath(sys.executable),
+            str(SCRIPT),
+            "--into",
+            f"{tmp_path}/{len(path)}",
+        ]
+        done = subprocess.run(
+            [*command, str(lock)],
+            env={**machine, "PYTHONPATH": str(modules), "PATH": path},
+            cwd=modules,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert can_import(Done(done.returncode, done.stdout, done.stderr).python, "greeting")
+    assert not (modules / "imported").exists()
+
+
+def test_the_actions_first_step_ignores_the_jobs_modules(
+    machine: dict[str, str], wheel: Path, tmp_path: Path
+) -> None:
+    modules = hostile_modules(tmp_path / "modules", "sitecustomize", "usercustomize")
+    action, output = tmp_path / "action", tmp_path / "output"
+    shutil.copytree(SCRIPT.parent, action / "deploy_action/setup")
+    lock_for(wheel).rename(action / "requirements.txt")
+    steps = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"]
+    subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", steps[0]["run"]],
+        env={
+            **machine,
+            "GITHUB_ACTION_PATH": str(action),
+            "GITHUB_OUTPUT": str(output),
+            "PATH": f"{machine['PATH']}:{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(modules),
+            "RUNNER_TEMP": str(tmp_path / "temp"),
+        },
+        cwd=modules,
+        check=True,
+    )
+    python = output.read_text("utf-8").removeprefix("path=").strip()
+    assert can_import(Path(python), "greeting")
+    assert not (modules / "imported").exists()
+
+
 @pytest.mark.parametrize(
-    "told", [told_by_variable, told_by_users_file, told_by_named_file, told_to_uv]
+    "configured", [in_a_variable, in_the_users_file, in_a_named_file, in_a_variable_of_uv]
 )
 def test_packages_come_from_the_users_own_index(
-    told: Callable[[str, Path], dict[str, str]],
+    configured: Callable[[str, Path], dict[str, str]],
     online: dict[str, str],
     index: Index,
     wheel: Path,
     tmp_path: Path,
 ) -> None:
-    variables = {**online, **told(index.url, Path(online["HOME"]))}
+    variables = {**online, **configured(index.url, Path(online["HOME"]))}
     done = install(variables, "--into", tmp_path / "into", lock_for(wheel))
     assert can_import(done.python, "greeting")
     assert f"/files/{wheel.name}" in index.asked
 
 
-# --- uv is not there, or not as it should be -------------------------------------------------
+# --- without a usable uv ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [None, "echo uv 0.1.5", "exit 127"], ids=["no", "old", "broken"])
-def test_without_a_usable_uv_pip_does_it(
-    words: str | None, machine: dict[str, str], wheel: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    "script", [None, "echo uv 0.1.5", "exit 127"], ids=["none", "old", "broken"]
+)
+def test_without_a_usable_uv_pip_installs(
+    script: str | None, machine: dict[str, str], wheel: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "bin"
     path.mkdir()
-    if words:
-        (path / "uv").write_text(f"#!/bin/sh\n{words}\n", "utf-8")
+    if script:
+        (path / "uv").write_text(f"#!/bin/sh\n{script}\n", "utf-8")
         (path / "uv").chmod(0o755)
     variables = {**machine, "PATH": str(path)}
     done = install(variables, "--into", tmp_path / "into", lock_for(wheel))
@@ -429,7 +494,7 @@ def test_without_a_usable_uv_pip_does_it(
     assert "with pip" in done.stderr
 
 
-def test_a_uv_whose_bytes_are_not_the_pinned_ones_is_never_run(
+def test_a_uv_with_another_hash_than_the_pinned_one_never_runs(
     online: dict[str, str], index: Index, wheel: Path, tmp_path: Path
 ) -> None:
     pinned = (ROOT / "deploy_action/setup/uv-requirements.txt").read_text("utf-8")
@@ -443,7 +508,7 @@ def test_a_uv_whose_bytes_are_not_the_pinned_ones_is_never_run(
     variables = {**online, "PATH": str(tmp_path / "nothing"), "PIP_INDEX_URL": index.url}
     into = tmp_path / "into"
     done = install(variables, "--into", into, lock_for(wheel))
-    assert f"/files/{name}" in index.asked, "the forged one was to be fetched"
+    assert f"/files/{name}" in index.asked, "the forged uv must be downloaded"
     assert not mark.exists()
     assert not list(into.glob("uv-*"))
     assert can_import(done.python, "greeting")
