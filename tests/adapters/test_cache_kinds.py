@@ -29,9 +29,9 @@ def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> Non
     [port] = free_ports(1)
     users = tmp_path / "users.acl"
     users.write_text("user default off\nuser deploy on >pa/ss=word ~* +@all\n", "utf-8")
-    with servers(tmp_path, [port], *found.words, "--aclfile", str(users)):
+    with servers(tmp_path, [port], *found.options, "--aclfile", str(users)):
         target = parse(f"rediss://deploy:pa%2Fss%3Dword@127.0.0.1:{port}/0")
-        cache = Cache(target, ca=str(found.certificate))
+        cache = Cache(target, ca=str(found.authority))
         cache.put("manifest:1", "x", 60)
         assert cache.clear(["manifest:*"]).patterns[0].removed == 1
         cache.close()
@@ -42,7 +42,7 @@ def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> Non
         assert "pa/ss" not in str(refused.value)
         untrusting.close()
 
-        other = Cache(parse(f"rediss://default:x@127.0.0.1:{port}"), ca=str(found.certificate))
+        other = Cache(parse(f"rediss://default:x@127.0.0.1:{port}"), ca=str(found.authority))
         with pytest.raises(CacheError, match="user or password were refused"):
             other.ping()
         other.close()
@@ -135,7 +135,7 @@ def test_a_cluster_s_nodes_are_trusted_by_the_name_of_the_cache(tmp_path: Path) 
     """
     found = certificate(tmp_path, "localhost")
     with cluster(tmp_path, found) as port:
-        cache = Cache(parse(f"LOCALHOST:{port},ssl=True"), ca=str(found.certificate))
+        cache = Cache(parse(f"LOCALHOST:{port},ssl=True"), ca=str(found.authority))
         for number in range(60):
             cache.put(f"manifest:{number}", "x", 600)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
 import shutil
 import socket
@@ -14,15 +13,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Self
 
 import redis
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 START_S = 30.0
 
@@ -84,8 +79,8 @@ def cluster(directory: Path, tls: Certificate | None = None) -> Iterator[int]:
     words = ["--cluster-enabled", "yes", "--cluster-node-timeout", "5000"]
     cli = ["redis-cli"]
     if tls:
-        words += [*tls.words, "--tls-cluster", "yes", "--tls-replication", "yes"]
-        cli += ["--tls", "--cacert", str(tls.certificate)]
+        words += [*tls.options, "--tls-cluster", "yes", "--tls-replication", "yes"]
+        cli += ["--tls", "--cacert", str(tls.authority)]
     with servers(directory, ports, *words):
         nodes = [f"127.0.0.1:{port}" for port in ports]
         create = [*cli, "--cluster", "create", *nodes]
@@ -104,7 +99,7 @@ def cluster(directory: Path, tls: Certificate | None = None) -> Iterator[int]:
 
 
 def _agrees(port: int, tls: Certificate | None) -> bool:
-    authority = str(tls.certificate) if tls else None
+    authority = str(tls.authority) if tls else None
     name = "localhost" if tls else "127.0.0.1"
     with redis.Redis(name, port, ssl=bool(tls), ssl_ca_certs=authority) as client:
         told = client.execute_command("CLUSTER INFO")
@@ -181,47 +176,26 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """Files of a server's certificate, which is its own authority."""
+    """Files of a server's certificate and of the authority that signed it."""
 
-    certificate: Path
+    authority: Path
+    chain: Path
     key: Path
 
     @property
-    def words(self) -> list[str]:
-        """What a server is told to use it, and to let clients in without one."""
-        shown, key = str(self.certificate), str(self.key)
-        words = ["--tls-cert-file", shown, "--tls-key-file", key, "--tls-ca-cert-file", shown]
-        return [*words, "--tls-auth-clients", "no"]
+    def options(self) -> list[str]:
+        """Options of a server that uses it and does not ask clients for certificates."""
+        options = ["--tls-cert-file", str(self.chain), "--tls-key-file", str(self.key)]
+        return [*options, "--tls-ca-cert-file", str(self.authority), "--tls-auth-clients", "no"]
 
 
 def certificate(directory: Path, *names: str) -> Certificate:
-    """Make one for 127.0.0.1, or for *names* alone."""
-    whom: list[x509.GeneralName] = [x509.DNSName(name) for name in names]
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test's Redis")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(hours=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName(whom or [x509.IPAddress(ip_address("127.0.0.1"))]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    found = Certificate(directory / "redis.crt", directory / "redis.key")
-    found.certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    found.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return found
+    """Issue one for 127.0.0.1, or for *names* only."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert(*(names or ["127.0.0.1"]))
+    files = Certificate(directory / "ca.crt", directory / "redis.crt", directory / "redis.key")
+    authority.cert_pem.write_to_path(files.authority)
+    leaf.private_key_pem.write_to_path(files.key)
+    for part in leaf.cert_chain_pems:
+        part.write_to_path(files.chain, append=True)
+    return files
