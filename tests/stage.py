@@ -13,6 +13,8 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +129,16 @@ class Stage:
             change["factor"] = INSTANT
         url = f"{self.scene.environment['SANDBOX_URL']}/clock"
         requests.post(url, json=change, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    def admin(self, path: str, body: Any) -> None:
+        """Change something of the sandbox itself, like its faults."""
+        url = f"{self.scene.environment['SANDBOX_URL']}/{path}"
+        requests.post(url, json=body, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    def date(self) -> datetime:
+        """Return the sandbox's date, as each answer of Resource Manager names it."""
+        text = self.scene.ask("GET", self.scene.path).headers["Date"]
+        return parsedate_to_datetime(text)
 
     def object_id(self, resource: str) -> str:
         """Return who the action's identity is to *resource*, out of a token for it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Protocol
 
 from aiohttp import web
@@ -91,6 +92,14 @@ class Images(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """One line of a replica's output, and when it was read."""
+
+    at: datetime
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """What a replica has used: CPU seconds since it started, and bytes of memory now."""
 
@@ -109,7 +118,12 @@ class Replica(Protocol):
         """None while it runs."""
         ...
 
-    def logs(self) -> Sequence[str]:
+    @property
+    def written(self) -> int:
+        """How many lines it has written, kept or not."""
+        ...
+
+    def logs(self) -> Sequence[LogLine]:
         """What it has written so far (stdout and stderr, newest last, bounded)."""
         ...
 

@@ -124,9 +124,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     )
     stack.push_async_callback(tasks.close)
 
-    runtime = ProcessRuntime(directory=directory / "runtime", images=registry)
-    stack.push_async_callback(runtime.close)
     clock, faults = Clock(options.factor), Faults(options.faults)
+    runtime = ProcessRuntime(directory=directory / "runtime", images=registry, now=clock.now)
+    stack.push_async_callback(runtime.close)
     world = World(
         environments=_environments(subscription),
         images=registry,

@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,14 @@ class Az:
 
     def __call__(self, *words: str) -> Any:
         """Run it; return what it prints, read as JSON where it is."""
+        text = self.text(*words)
+        try:
+            return json.loads(text)
+        except ValueError:
+            return text
+
+    def text(self, *words: str) -> str:
+        """Run it; return what it prints."""
         done = subprocess.run(
             [str(self.program), *words],
             env=self.environment,
@@ -43,10 +52,7 @@ class Az:
             timeout=120,
         )
         assert done.returncode == 0, f"az {' '.join(words)}\n{done.stderr}"
-        try:
-            return json.loads(done.stdout)
-        except ValueError:
-            return done.stdout
+        return done.stdout
 
     def app(self, *words: str) -> Any:
         """Run `az containerapp` on the stage's app."""
@@ -146,18 +152,48 @@ def test_a_container_s_log_is_its_real_output(az: Az) -> None:
         *("--image", image, "--ingress", "external", "--target-port", "8000"),
         *("--command", "python", "--args", "-c,print('ready when you are',flush=True);"),
     )
-    shown = subprocess.run(
-        [str(az.program), "containerapp", "logs", "show", *where, "--tail", "5"],
-        env=az.environment,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=120,
-    )
-    assert "ready when you are" in shown.stdout
+    assert "ready when you are" in az.text("containerapp", "logs", "show", *where, "--tail", "5")
     az("containerapp", "delete", *where, "--yes")
     listed = [item["name"] for item in az("containerapp", "list", "-g", GROUP)]
     assert "talker" not in listed
+
+
+def test_the_system_log_has_the_life_of_the_app(az: Az) -> None:
+    where = ("--name", az.stage.scene.app, "-g", GROUP)
+    shown = az.text("containerapp", "logs", "show", *where, "--type", "system", "--tail", "300")
+
+    records = [json.loads(line) for line in shown.splitlines()]
+    assert records[0]["Reason"] == "StartingGettingEvents"
+    started = [item["RevisionName"] for item in records if item["Reason"] == "ContainerStarted"]
+    assert az.stage.first in started
+
+
+def test_metrics_are_listed_by_revision_and_status_class(az: Az) -> None:
+    for _ in range(5):
+        az.stage.scene.session.get(f"{az.stage.url}/version", timeout=30)
+    az.stage.clock(advance=600)
+    resource = ("--resource", az.stage.scene.path)
+    split = "revisionName eq '*' and statusCodeCategory eq '*'"
+
+    shown = az(
+        *("monitor", "metrics", "list", *resource, "--metric", "Requests"),
+        *("--aggregation", "Total", "--interval", "1m", "--filter", split, "--top", "100"),
+        *("--start-time", _at(az, -50), "--end-time", _at(az, 1)),
+    )
+    definitions = az("monitor", "metrics", "list-definitions", *resource)
+
+    [value] = shown["value"]
+    answered: dict[tuple[str, str], float] = {}
+    for series in value["timeseries"]:
+        revision, status = (item["value"] for item in series["metadatavalues"])
+        answered[revision, status] = sum(point["total"] for point in series["data"])
+    assert answered[az.stage.first, "2xx"] >= 5
+    assert "Requests" in [item["name"]["value"] for item in definitions]
+
+
+def _at(az: Az, minutes: int) -> str:
+    moment = az.stage.date() + timedelta(minutes=minutes)
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def test_up_and_the_environment(az: Az) -> None:

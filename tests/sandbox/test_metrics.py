@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-
-import requests
 
 from tests.stage import Stage
 
 LONG_AGO_S = 600.0
 
 
-def admin(stage: Stage, path: str, body: Any) -> None:
-    url = f"{stage.scene.environment['SANDBOX_URL']}/{path}"
-    requests.post(url, json=body, timeout=30, proxies={"http": ""}).raise_for_status()
-
-
-def clock(stage: Stage) -> datetime:
-    """Return the sandbox's date, as each answer of Resource Manager names it."""
-    text = stage.scene.ask("GET", stage.scene.path).headers["Date"]
-    return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
-
-
 def ask(stage: Stage, metric: str = "Requests", filter_: str = "", **more: str) -> Any:
     """Ask for the last half hour of a metric; any answer is returned."""
-    end = clock(stage) + timedelta(minutes=1)
+    end = stage.date() + timedelta(minutes=1)
     start = end - timedelta(minutes=40)
     query = {
         "api-version": "2024-02-01",
@@ -68,7 +55,7 @@ def use(stage: Stage, times: int = 1, path: str = "/version", url: str = "") -> 
 def fail(stage: Stage, status: int, path: str) -> None:
     host = stage.url.removeprefix("https://")
     body = "a scripted failure"
-    admin(stage, "faults", [{"host": host, "path": path, "status": status, "body": body}])
+    stage.admin("faults", [{"host": host, "path": path, "status": status, "body": body}])
 
 
 def second_revision(stage: Stage) -> str:
@@ -135,7 +122,7 @@ def test_names_of_dimensions_are_lower_case_and_values_are_not(stage: Stage) -> 
 
 
 def test_both_ends_are_floored_and_the_running_minute_is_absent(stage: Stage) -> None:
-    now = clock(stage)
+    now = stage.date()
     start = now.replace(second=19) - timedelta(minutes=10)
     end = now + timedelta(minutes=5)
 
@@ -145,7 +132,7 @@ def test_both_ends_are_floored_and_the_running_minute_is_absent(stage: Stage) ->
 
     stamps = [point["timeStamp"] for point in one["data"]]
     assert stamps[0] == f"{start:%Y-%m-%dT%H:%M}:00Z"
-    running = {f"{moment:%Y-%m-%dT%H:%M}:00Z" for moment in (now, clock(stage))}
+    running = {f"{moment:%Y-%m-%dT%H:%M}:00Z" for moment in (now, stage.date())}
     assert not running & set(stamps[10:])
     assert len(stamps) in {10, 11}
 
@@ -153,7 +140,7 @@ def test_both_ends_are_floored_and_the_running_minute_is_absent(stage: Stage) ->
 def test_the_newest_minutes_are_empty_until_azure_monitor_has_them(stage: Stage) -> None:
     stage.clock(advance=LONG_AGO_S)
     use(stage, 7)
-    admin(stage, "metrics", {"lag_s": 240})
+    stage.admin("metrics", {"lag_s": 240})
     try:
         stage.clock(advance=120)
         [late] = series(stage, "Requests")
@@ -165,7 +152,7 @@ def test_the_newest_minutes_are_empty_until_azure_monitor_has_them(stage: Stage)
         [complete] = series(stage, "Requests")
         assert sum(point["total"] for point in complete["data"]) >= 7
     finally:
-        admin(stage, "metrics", {"lag_s": 90})
+        stage.admin("metrics", {"lag_s": 90})
 
 
 def test_a_minute_without_requests_is_zero_and_one_without_measurement_has_no_value(
@@ -250,7 +237,7 @@ def test_requests_that_cannot_be_read_are_refused(stage: Stage) -> None:
 
 def test_without_the_permission_the_answer_is_403(stage: Stage) -> None:
     permission = "Microsoft.Insights/metrics/read"
-    admin(stage, "permissions", {"remove": [permission], "scope": stage.scene.path})
+    stage.admin("permissions", {"remove": [permission], "scope": stage.scene.path})
 
     answer = ask(stage)
 
@@ -263,7 +250,7 @@ def test_without_the_permission_the_answer_is_403(stage: Stage) -> None:
 def test_a_restart_is_one_minute_with_one(stage: Stage) -> None:
     host = stage.url.removeprefix("https://")
     crash = {"host": host, "path": "/crash", "revision": "*", "crash": True, "times": "1"}
-    admin(stage, "faults", [crash])
+    stage.admin("faults", [crash])
     use(stage, 1, "/crash")
     stage.scene.wait_until_serving()
     stage.clock(advance=LONG_AGO_S)

@@ -177,7 +177,7 @@ class Arm:
                 return answer
         raise not_imitated(f"{method} {request.path}")
 
-    async def _microsoft_app(  # noqa: C901, PLR0911  a routing table, in one piece
+    async def _microsoft_app(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest, group: str, parts: list[str]
     ) -> web.StreamResponse:
         match request.method, [part.lower() for part in parts]:
@@ -195,6 +195,12 @@ class Arm:
                         f"resource group '{group}' was not found.",
                     )
                 return web.json_response(found[0])
+            case "POST", ["managedenvironments", _, "getauthtoken"]:
+                self._authorize("Microsoft.App/managedEnvironments/getAuthToken/action", request)
+                token = self._streams.token(self._world.environment(group, parts[1]))
+                return web.json_response(
+                    {"location": request.query.get("location", ""), "properties": token}
+                )
             case "GET", ["containerapps"]:
                 apps = [app for app in self._world.apps.values() if app.group == group]
                 return _listed([views.app(app) for app in apps])

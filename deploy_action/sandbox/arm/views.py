@@ -187,6 +187,9 @@ def environment(item: Environment, subscription: str) -> dict[str, Any]:
             "vnetConfiguration": None,
             "defaultDomain": item.domain,
             "staticIp": "20.0.0.5",
+            "eventStreamEndpoint": f"https://{item.location.lower().replace(' ', '')}"
+            f".azurecontainerapps.dev/subscriptions/{subscription}/resourceGroups/{item.group}"
+            f"/managedEnvironments/{item.name}/eventstream",
             "appLogsConfiguration": {"destination": None, "logAnalyticsConfiguration": None},
             "zoneRedundant": False,
             "customDomainConfiguration": {"customDomainVerificationId": subscription.upper()},

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 
@@ -141,7 +142,7 @@ class Metrics:
         now = self._world.clock.now()
         if not text:
             return now - timedelta(hours=1), now
-        first, _, last = text.partition("/")
+        first, _, last = unquote(text).partition("/")  # az quotes it before the URL is quoted
         try:
             start, end = (datetime.fromisoformat(part.replace(" ", "+")) for part in (first, last))
         except ValueError:

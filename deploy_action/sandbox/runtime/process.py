@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ import psutil
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack_layers
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
-from deploy_action.sandbox.seams import Image, Usage
+from deploy_action.sandbox.seams import Image, LogLine, Usage
 from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
 
 _LOOPBACK: Final = "127.0.0.1"
@@ -43,9 +44,14 @@ class ProcessReplica:
         """None while it runs; a signal counts as 128 plus its number, as in a container."""
         return self._child.exit_code
 
-    def logs(self) -> Sequence[str]:
+    @property
+    def written(self) -> int:
+        """How many lines it has written, kept or not."""
+        return self._child.written
+
+    def logs(self) -> Sequence[LogLine]:
         """Return its last lines, newest last."""
-        return tuple(self._child.lines)
+        return tuple(self._child.log)
 
     def usage(self) -> Usage | None:
         """Return what the processes of the replica have used; None once it has ended."""
@@ -77,11 +83,13 @@ class ProcessRuntime:
     Args:
         directory: where images are unpacked, once for each digest; removed by `close`.
         images: the registries to pull from.
+        now: the date that lines of output are stamped with.
     """
 
-    def __init__(self, *, directory: Path, images: Registry) -> None:
+    def __init__(self, *, directory: Path, images: Registry, now: Callable[[], datetime]) -> None:
         self._directory = directory
         self._images = images
+        self._now = now
         self._leash = Leash()
         self._replicas: list[ProcessReplica] = []
         self._unpacking: dict[str, asyncio.Task[Path]] = {}
@@ -123,7 +131,9 @@ class ProcessRuntime:
             "PYTHONPATH": os.pathsep.join([_SITE, *filter(None, [inner.get("PYTHONPATH")])]),
         }
         try:
-            child = await start_child(argv, leash=self._leash, cwd=cwd, environment=variables)
+            child = await start_child(
+                argv, leash=self._leash, cwd=cwd, environment=variables, now=self._now
+            )
         except OSError as error:
             for port in ports:
                 port.release()

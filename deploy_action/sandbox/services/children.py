@@ -17,10 +17,13 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from secrets import randbelow
 from typing import Final
+
+from deploy_action.sandbox.seams import LogLine
 
 LOG_LINES: Final = 1000
 _LINE_LIMIT: Final = 16 * 1024  # a line longer than this is broken, so that memory is bounded
@@ -81,13 +84,28 @@ class Leash:
 
 
 class Child:
-    """One running child and what it has written last."""
+    """One running child and what it has written last.
 
-    def __init__(self, process: asyncio.subprocess.Process, leash: Leash) -> None:
+    Args:
+        process: the child.
+        leash: what kills its group when the sandbox is gone.
+        now: the date that its lines are stamped with.
+    """
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, leash: Leash, now: Callable[[], datetime]
+    ) -> None:
         self._process = process
         self._leash = leash
-        self.lines: deque[str] = deque(maxlen=LOG_LINES)
+        self._now = now
+        self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
+        self.written = 0
         self._ended = asyncio.create_task(self._follow())
+
+    @property
+    def lines(self) -> list[str]:
+        """Its last lines, newest last."""
+        return [line.text for line in self.log]
 
     @property
     def pid(self) -> int:
@@ -127,16 +145,25 @@ class Child:
         stream, rest = self._process.stdout, b""
         while stream and (chunk := await stream.read(_LINE_LIMIT)):
             *lines, rest = (rest + chunk).split(b"\n")
-            self.lines.extend(line.decode("utf-8", "replace") for line in lines)
+            self._keep(*lines)
             if len(rest) > _LINE_LIMIT:
-                self.lines.append(rest.decode("utf-8", "replace"))
+                self._keep(rest)
                 rest = b""
         if rest:
-            self.lines.append(rest.decode("utf-8", "replace"))
+            self._keep(rest)
+
+    def _keep(self, *lines: bytes) -> None:
+        moment = self._now()
+        self.log.extend(LogLine(moment, line.decode("utf-8", "replace")) for line in lines)
+        self.written += len(lines)
 
     def _kill_group(self) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def start_child(
@@ -145,6 +172,7 @@ async def start_child(
     leash: Leash,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    now: Callable[[], datetime] = _utc_now,
 ) -> Child:
     """Start *argv* in a session of its own; stdout and stderr are read together.
 
@@ -153,6 +181,7 @@ async def start_child(
         leash: what kills its group when the sandbox is gone.
         cwd: its working directory; the sandbox's own by default.
         environment: all of its environment; just a PATH by default.
+        now: the date that its lines are stamped with; the machine's by default.
 
     Raises:
         OSError: it cannot be started.
@@ -170,7 +199,7 @@ async def start_child(
         start_new_session=True,
     )
     leash.hold(process.pid)
-    return Child(process, leash)
+    return Child(process, leash, now)
 
 
 class Port:

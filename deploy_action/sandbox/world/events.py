@@ -28,6 +28,7 @@ class SystemEvent:
     replica: str = ""
     kind: str = "Normal"
     source: str = CONTROLLER
+    count: int = 1
 
 
 class EventLog:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
+from deploy_action.sandbox.world.notes import Notes, scaled_to_zero, scalers_started
 from deploy_action.sandbox.world.probing import Probe
 
 PROCESSING: Final = Spread(6, 9, 20)
@@ -98,6 +100,7 @@ class Lives:
     async def _live(self, app: App, revision: Revision) -> None:
         await self._clock.sleep(self._clock.draw(PROCESSING))
         revision.provisioning_state, revision.running_state = "Provisioned", "Activating"
+        scalers_started(app, revision, self._clock.now())
         scale = revision.template.get("scale") or {}
         wanted = max(1, int(scale.get("minReplicas") or 0))
         most = max(1, int(scale.get("maxReplicas") or 10))
@@ -128,6 +131,7 @@ class Lives:
             await self._clock.patience(COOL_DOWN_S)
             if revision.wanted.is_set() or revision.health_state != "Healthy":
                 continue
+            scaled_to_zero(app, revision, self._clock.now())
             revision.running_state, revision.health_state = SCALED_TO_ZERO, "None"
             revision.dozing = True
             revision.awake.clear()
@@ -173,15 +177,29 @@ class Lives:
     async def _copy(self, app: App, revision: Revision) -> Copy:
         """Start one replica and take care of it from then on."""
         container = revision.template["containers"][0]
-        image = await self._images.resolve(container["image"])
         name = f"{revision.name}-{secrets.token_hex(5)}-{secrets.token_hex(3)[:5]}"
+        note = Notes(app, revision, name, str(container["name"]), self._clock.now)
+        note.assigned()
+        image = await self._pull(str(container["image"]), note)
 
         async def start() -> Any:
-            return await self._start(app, revision, container, image, name)
+            with note.creation():
+                return await self._start(app, revision, container, image, name)
 
         item = Copy(await start(), self._clock.now(), str(container["name"]))
         item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
         return item
+
+    async def _pull(self, reference: str, note: Notes) -> Image:
+        note.pulling(reference)
+        began = time.monotonic()
+        try:
+            image = await self._images.resolve(reference)
+        except ImageNotFound:
+            note.not_pulled(reference)
+            raise
+        note.pulled(reference, time.monotonic() - began)
+        return image
 
     async def _care(
         self,
@@ -192,6 +210,7 @@ class Lives:
         start: Callable[[], Any],
     ) -> None:
         """Probe a replica, and start it again whenever it ends."""
+        note = Notes(app, revision, item.replica.name, item.container, self._clock.now)
         while True:
             probing = asyncio.ensure_future(self._probe(app, revision, container, item))
             ended = asyncio.ensure_future(item.replica.wait())
@@ -206,13 +225,15 @@ class Lives:
             pod = item.replica.name
             app.meter.peak("RestartCount", minute, 1, revisionName=revision.name, podName=pod)
             revision.changed.set()
+            note.ended(item.replica.exit_code)
             with contextlib.suppress(Exception):
                 await item.replica.stop(0.0)
-            item.past = item.log
             backoff = min(_BACKOFF_S * 2 ** (item.restarts - 1), _LONGEST_BACKOFF_S)
             await self._clock.patience(backoff)
             with contextlib.suppress(RuntimeError):
-                item.replica = await start()
+                fresh = await start()
+                item.past, item.past_written = item.lines, item.written
+                item.replica = fresh
 
     async def _probe(
         self, app: App, revision: Revision, container: Mapping[str, Any], item: Copy

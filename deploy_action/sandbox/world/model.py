@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import Replica
+from deploy_action.sandbox.seams import LogLine, Replica
 from deploy_action.sandbox.world.events import EventLog
 from deploy_action.sandbox.world.meter import Meter
 from deploy_action.sandbox.world.refusals import Problem
@@ -63,13 +63,24 @@ class Copy:
     started: bool = False
     ready: bool = False
     restarts: int = 0
-    past: list[str] = field(default_factory=list)
+    past: list[LogLine] = field(default_factory=list)
+    past_written: int = 0
     care: asyncio.Task[None] | None = None
 
     @property
-    def log(self) -> list[str]:
+    def lines(self) -> list[LogLine]:
         """What it has written, newest last, also before it was started again."""
         return [*self.past, *self.replica.logs()][-LOG_LINES:]
+
+    @property
+    def written(self) -> int:
+        """How many lines it has written since it was created."""
+        return self.past_written + self.replica.written
+
+    @property
+    def log(self) -> list[str]:
+        """The text of `lines`."""
+        return [line.text for line in self.lines]
 
 
 SCALED_TO_ZERO = "ScaledToZero"

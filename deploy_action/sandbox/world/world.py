@@ -22,6 +22,7 @@ from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
+from deploy_action.sandbox.world.notes import record
 from deploy_action.sandbox.world.refusals import (
     Problem,
     group_missing,
@@ -111,6 +112,18 @@ class World:
             raise resource_missing(_APP, name, known)
         return found
 
+    def environment(self, group: str, name: str) -> Environment:
+        """Return a managed environment.
+
+        Raises:
+            Refused: the group or the environment does not exist.
+        """
+        known = self.group(group)
+        for item in self.environments.values():
+            if (item.group, item.name.lower()) == (known, name.lower()):
+                return item
+        raise resource_missing("Microsoft.App/managedEnvironments", name, known)
+
     def revision(self, app: App, name: str) -> Revision:
         """Return one revision.
 
@@ -191,6 +204,8 @@ class World:
         """
         revision = self.revision(app, name)
         if revision.active:
+            text = f"Deactivating old revision {revision.name}"
+            self._note(app, revision.name, "RevisionDeactivating", text)
             self._lives.end(revision)
             self._purge(app)
 
@@ -259,6 +274,17 @@ class World:
         operation.problem, operation.ended = problem, time.monotonic()
         ending = "Failed" if problem else "Succeeded"
         app.state = operation.status = doom["status"] if doom else ending
+        if problem is None and app.ingress:
+            self._note_traffic(app)
+
+    def _note_traffic(self, app: App) -> None:
+        for entry in app.traffic:
+            name = str(entry.get("revisionName") or app.latest)
+            text = f"Setting traffic weight of '{entry.get('weight')}%' for revision '{name}'"
+            self._note(app, name, "RevisionUpdate", text)
+
+    def _note(self, app: App, revision: str, reason: str, text: str) -> None:
+        record(app, self.clock.now(), reason, text, revision=revision)
 
     async def _new_revision(
         self, app: App, wanted: dict[str, Any], template: Mapping[str, Any]
@@ -282,6 +308,7 @@ class World:
         app.latest = name
         if not app.latest_ready:
             app.latest_ready = name  # recorded: the very first one is named there at once
+        self._note(app, name, "RevisionCreation", f"Creating a new revision: {name}")
         self._lives.begin(app, revision)
         self._purge(app)
         return None
@@ -294,6 +321,8 @@ class World:
         operation.status = "Succeeded"
 
     def _became_ready(self, app: App, revision: Revision) -> None:
+        name = revision.name
+        self._note(app, name, "RevisionReady", f"Successfully provisioned revision '{name}'")
         order = list(app.revisions)
         if app.latest_ready in order and order.index(app.latest_ready) > order.index(revision.name):
             return

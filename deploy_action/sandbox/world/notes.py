@@ -1,0 +1,141 @@
+"""Writes the system events of a revision and of one replica; the texts are the recorded ones."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Final
+
+from deploy_action.sandbox.world.events import CONTROLLER, KEDA, SystemEvent
+from deploy_action.sandbox.world.model import App, Revision
+
+WARNING: Final = "Warning"
+
+
+def record(
+    app: App,
+    at: datetime,
+    reason: str,
+    text: str,
+    *,
+    revision: str = "",
+    replica: str = "",
+    kind: str = "Normal",
+    source: str = CONTROLLER,
+) -> None:
+    """Add one record to the events of *app*."""
+    app.events.add(SystemEvent(at, reason, text, revision, replica, kind, source))
+
+
+class Notes:
+    """The events of one replica.
+
+    Args:
+        app: whose events they are.
+        revision: the replica's.
+        replica: its name.
+        container: the name of the container that runs in it.
+        now: the date.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        revision: Revision,
+        replica: str,
+        container: str,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._app = app
+        self._revision = revision
+        self._replica = replica
+        self._container = container
+        self._now = now
+
+    def assigned(self) -> None:
+        """The replica has a place to run."""
+        text = f"Replica '{self._replica}' has been scheduled to run on a node."
+        self._add("AssigningReplica", text)
+
+    def pulling(self, image: str) -> None:
+        """A pull begins."""
+        self._add("PullingImage", f"Pulling image '{image}'")
+
+    def pulled(self, image: str, took_s: float) -> None:
+        """A pull has ended well."""
+        self._add("PulledImage", f'Successfully pulled image "{image}" in {took_s:.2f}s.')
+
+    def not_pulled(self, image: str) -> None:
+        """The registry does not have the image, or does not give it."""
+        self._terminated(
+            "",
+            "ImagePullFailure",
+            f" Image {image} not found in registry. ErrorMessage=Image not found or access denied.",
+        )
+
+    @contextlib.contextmanager
+    def creation(self) -> Iterator[None]:
+        """The container is created and started, or that fails."""
+        try:
+            yield
+        except RuntimeError as error:
+            self._terminated("1", "ContainerCreateFailure", f" Status({error})")
+            raise
+        self._add("ContainerCreated", f"Created container '{self._container}'")
+        self._add("ContainerStarted", f"Started container '{self._container}'")
+
+    def ended(self, exit_code: int | None) -> None:
+        """The program has ended, or its probes have failed while it runs."""
+        if exit_code is None:
+            self._terminated("", "ProbeFailure")
+        else:
+            self._terminated(str(exit_code), "ProcessExited")
+
+    def stopped(self) -> None:
+        """The platform stops the replica because its revision goes or shrinks."""
+        self._terminated("", "ManuallyStopped")
+
+    def probe_failed(self, probe: str, code: int) -> None:
+        """One probe has failed; code 1 means that nothing listens."""
+        text = f"Probe of {probe} failed with status code: {code}"
+        self._add("ProbeFailed", text, kind=WARNING)
+
+    def startup_failed(self) -> None:
+        """The startup probe has failed too often."""
+        text = f"Container {self._container} failed startup probe, will be restarted"
+        self._add("ProbeFailed", text, kind=WARNING)
+
+    def port_mismatch(self, text: str) -> None:
+        """The program listens on another port than the target port."""
+        self._add("Pending:PortMismatch", text)
+
+    def _terminated(self, exit_code: str, reason: str, more: str = "") -> None:
+        text = (
+            f"Container '{self._container}' was terminated with exit code '{exit_code}' "
+            f"and reason '{reason}'.{more}"
+        )
+        self._add("ContainerTerminated", text, kind=WARNING)
+
+    def _add(self, reason: str, text: str, *, kind: str = "Normal") -> None:
+        record(
+            self._app,
+            self._now(),
+            reason,
+            text,
+            revision=self._revision.name,
+            replica=self._replica,
+            kind=kind,
+        )
+
+
+def scalers_started(app: App, revision: Revision, at: datetime) -> None:
+    """KEDA watches a revision."""
+    text = f"KEDA is starting a watch for revision '{revision.name}' to monitor scale operations"
+    record(app, at, "KEDAScalersStarted", text, revision=revision.name, source=KEDA)
+
+
+def scaled_to_zero(app: App, revision: Revision, at: datetime) -> None:
+    """KEDA has removed the last replica."""
+    text = f"Deactivated apps/v1.Deployment k8se-apps/{revision.name} from 1 to 0"
+    record(app, at, "KEDAScaleTargetDeactivated", text, revision=revision.name, source=KEDA)

@@ -1,0 +1,183 @@
+"""The event stream of an app and the console of a replica, as a client of Azure reads them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import requests
+
+from tests.stage import Stage
+
+PATIENCE_S = 60.0
+
+
+def get(stage: Stage, path: str, token: str = "", **query: str) -> requests.Response:
+    """Read a stream below the app's host of streams."""
+    endpoint = stage.scene.resource()["properties"]["eventStreamEndpoint"]
+    host = endpoint[: endpoint.index("/subscriptions/")]
+    token = token or token_of(stage)
+    headers = {"Authorization": f"Bearer {token}"}
+    session = stage.scene.session
+    return session.get(f"{host}{path}", headers=headers, params=query, timeout=30)
+
+
+def token_of(stage: Stage) -> str:
+    answer = stage.scene.ask("POST", f"{stage.scene.path}/getAuthToken")
+    return str(answer.json()["properties"]["token"])
+
+
+def events(stage: Stage, **query: str) -> list[dict[str, Any]]:
+    path = stage.scene.path.replace("/providers/Microsoft.App", "") + "/eventstream"
+    answer = get(stage, path, follow="false", **query)
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def eventually(stage: Stage, reason: str, text: str) -> dict[str, Any]:
+    """Wait for a record of the app's event stream."""
+
+    def found() -> dict[str, Any] | None:
+        return next(
+            (one for one in events(stage) if one["Reason"] == reason and text in one["Msg"]), None
+        )
+
+    event: dict[str, Any] = until(
+        found, lambda: str([(one["Reason"], one["Msg"]) for one in events(stage)])
+    )
+    return event
+
+
+def until(found: Callable[[], Any], otherwise: Callable[[], str]) -> Any:
+    end = time.monotonic() + PATIENCE_S
+    while not (value := found()):
+        assert time.monotonic() < end, otherwise()
+        time.sleep(0.1)
+    return value
+
+
+def candidate(stage: Stage, **container: Any) -> str:
+    """Add a revision whose container is changed."""
+    template = stage.scene.resource()["properties"]["template"]
+    template["revisionSuffix"] = "candidate"
+    template["containers"][0] |= container
+    body = {"properties": {"template": template}}
+    stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
+    stage.settle()
+    return f"{stage.scene.app}--candidate"
+
+
+def console(stage: Stage, revision: str, output: str = "json", tail: str = "20") -> str:
+    replicas = stage.scene.arm(
+        "GET", f"/containerApps/{stage.scene.app}/revisions/{revision}/replicas"
+    )["value"]
+    container = replicas[0]["properties"]["containers"][0]
+    path = "/subscriptions/" + container["logStreamEndpoint"].partition("/subscriptions/")[2]
+    answer = get(stage, path, output=output, tailLines=tail, follow="false")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def test_the_event_stream_has_the_life_of_a_revision(stage: Stage) -> None:
+    before = stage.date() - timedelta(hours=1)
+
+    found = events(stage)
+
+    chatter, records = found[:2], found[2:]
+    opening = ["StartingGettingEvents", "ConnectedToEventsServer"]
+    assert [one["Reason"] for one in chatter] == opening
+    assert all(one["RevisionName"] is None for one in chatter)
+    of_revision = [one for one in records if one["RevisionName"] == stage.first]
+    reasons = [one["Reason"] for one in of_revision]
+    expected = ["RevisionCreation", "AssigningReplica", "PullingImage", "PulledImage"]
+    expected += ["ContainerCreated", "ContainerStarted", "RevisionReady"]
+    assert [one for one in reasons if one in expected] == expected
+    stamp, zone = of_revision[0]["TimeStamp"].split(" +")
+    assert zone == "0000 UTC"
+    assert datetime.fromisoformat(f"{stamp[:26]}+00:00") > before
+    keda = next(one for one in of_revision if one["EventSource"] == "KEDA")
+    assert keda["ReplicaName"] == ""
+
+
+def test_a_program_that_ends_is_in_the_event_stream_with_its_exit_code(stage: Stage) -> None:
+    name = candidate(stage, command=["python", "-c", "import sys; print('boom'); sys.exit(3)"])
+
+    event = eventually(stage, "ContainerTerminated", "exit code '3' and reason 'ProcessExited'")
+
+    assert (event["RevisionName"], event["Type"]) == (name, "Warning")
+    assert event["ReplicaName"].startswith(name)
+    until(lambda: "boom" in console(stage, name), lambda: console(stage, name))
+
+
+def test_a_program_that_does_not_exist_cannot_be_started(stage: Stage) -> None:
+    candidate(stage, command=["no-such-program"])
+
+    event = eventually(stage, "ContainerTerminated", "reason 'ContainerCreateFailure'")
+
+    assert "executable file not found in $PATH" in event["Msg"]
+
+
+def test_changes_of_the_traffic_are_in_the_event_stream(stage: Stage) -> None:
+    entry = {"revisionName": stage.first, "weight": 100, "label": "steady"}
+    body = {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}}
+    stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
+
+    event = eventually(stage, "RevisionUpdate", "traffic weight of '100%'")
+
+    assert event["RevisionName"] == stage.first
+
+
+def test_only_the_last_records_are_sent_when_asked(stage: Stage) -> None:
+    everything = events(stage)
+    last = events(stage, tailLines="2")
+
+    assert last[2:] == everything[-2:]
+    path = stage.scene.path.replace("/providers/Microsoft.App", "") + "/eventstream"
+    assert get(stage, path, tailLines="301").status_code == 400
+
+
+def test_the_environments_stream_has_the_records_of_its_apps(stage: Stage) -> None:
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    path = environment["properties"]["eventStreamEndpoint"].partition(".dev")[2]
+    asked = stage.scene.ask("POST", f"{environment['id']}/getAuthToken").json()
+
+    answer = get(stage, path, asked["properties"]["token"], follow="false")
+
+    apps = [json.loads(line)["ContainerAppName"] for line in answer.text.splitlines()]
+    assert stage.scene.app in apps
+
+
+def test_console_lines_carry_the_time_at_which_they_were_written(stage: Stage) -> None:
+    program = "import time; print('early', flush=True); time.sleep(600)"
+    name = candidate(stage, command=["python", "-c", program])
+    until(lambda: "early" in console(stage, name), lambda: console(stage, name))
+    stage.clock(advance=600)
+
+    lines = [json.loads(line) for line in console(stage, name).splitlines()]
+
+    assert [one["Log"].split()[0] for one in lines[:2]] == ["Connecting", "Successfully"]
+    assert "+" not in lines[0]["TimeStamp"]
+    line = next(one for one in lines if one["Log"] == "F early")
+    assert stage.date() - datetime.fromisoformat(line["TimeStamp"]) > timedelta(seconds=590)
+    assert " stdout F early" in console(stage, name, "text")
+    assert "early" not in console(stage, name, tail="0")
+
+
+def test_a_stream_needs_the_token_of_its_own_app(stage: Stage) -> None:
+    path = stage.scene.path.replace("/providers/Microsoft.App", "") + "/eventstream"
+
+    assert get(stage, path, token="something else").status_code == 401
+    other = path.replace(stage.scene.app, "other")
+    assert get(stage, other).status_code == 401
+
+
+def test_the_token_needs_its_permission(stage: Stage) -> None:
+    action = "Microsoft.App/containerApps/getAuthToken/action"
+    stage.admin("permissions", {"remove": [action], "scope": stage.scene.path})
+
+    answer = stage.scene.ask("POST", f"{stage.scene.path}/getAuthToken")
+
+    assert (answer.status_code, answer.json()["error"]["code"]) == (403, "AuthorizationFailed")
