@@ -22,8 +22,8 @@ test: setup ## Pass the tests
 	@"$$(cat $(BUILD)/test-python)" -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
 
 test-az: setup ## Put the real az on the local Azure (slow; installs azure-cli apart)
-	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) tests/az/requirements.txt > $(BUILD)/az-python
-	@"$$(cat $(BUILD)/test-python)" -m pytest -m az -p no:randomly $(ARGUMENTS) tests/az
+	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) tests/azure_cli/requirements.txt > $(BUILD)/az-python
+	@"$$(cat $(BUILD)/test-python)" -m pytest -m az -p no:randomly $(ARGUMENTS) tests/azure_cli
 
 lint: setup ## Check style, types, floors and workflows
 	@"$$(cat $(BUILD)/test-python)" tools/lint.py

@@ -64,7 +64,7 @@ def requests_by_host(scene: Scene) -> dict[str, int]:
 
 def main() -> None:
     """Measure and print."""
-    action = [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"]
+    action = [sys.executable, "-I", str(ROOT / "deploy_action/setup/entry.py"), "action"]
     results: dict[str, list[tuple[float, float]]] = {"floor": [], "deploy": [], "rollback": []}
     hosts: dict[str, dict[str, int]] = {}
     with tempfile.TemporaryDirectory() as folder:

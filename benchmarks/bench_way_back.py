@@ -21,7 +21,7 @@ import requests
 from deploy_action.sandbox.scene import GROUP, ROOT, Scene, start, stop
 
 ROUNDS = 5
-ACTION = [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"]
+ACTION = [sys.executable, "-I", str(ROOT / "deploy_action/setup/entry.py"), "action"]
 SETTINGS = {
     "builder": "acr",
     "manifest": "addin/manifest.xml",

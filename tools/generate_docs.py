@@ -48,7 +48,7 @@ def codes() -> str:
         errors.InputError,
         errors.PreflightError,
         errors.AbortedError,
-        errors.NotPutBackError,
+        errors.RollbackIncompleteError,
         errors.SupersededError,
     ]
     for kind in family:

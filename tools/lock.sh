@@ -10,6 +10,6 @@ lock() {
 lock --output-file requirements.txt
 lock --group sandbox --constraints requirements.txt --output-file deploy_action/sandbox/requirements.txt
 lock --group test --constraints requirements.txt --output-file tests/requirements.txt
-uv pip compile tests/az/requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
+uv pip compile tests/azure_cli/requirements.in --quiet --universal --python-version 3.11 --generate-hashes \
     --no-header --no-emit-index-url --no-emit-find-links --no-annotate --prerelease=allow \
-    --output-file tests/az/requirements.txt
+    --output-file tests/azure_cli/requirements.txt

@@ -99,7 +99,7 @@ class Demo:
         redis_url = self.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
         env = self.scene.runner_environment(RUN_ID, command="deploy", cache_url=redis_url, **QUICK)
         process = subprocess.Popen(
-            [sys.executable, "-I", str(ROOT / ".github" / "run.py"), "action"],
+            [sys.executable, "-I", str(ROOT / "deploy_action/setup/entry.py"), "action"],
             cwd=self.scene.workspace,
             env=env,
             stdout=subprocess.PIPE,

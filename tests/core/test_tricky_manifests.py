@@ -347,8 +347,7 @@ CASES = [
 ELSEWHERE = {
     55: "tests/core/test_manifest.py::"
     "test_raising_twice_is_raising_further_and_never_moves_another_byte",
-    56: "tests/stories/test_02_an_ordinary_push.py::"
-    "test_a_run_that_is_tried_again_takes_the_same_number",
+    56: "tests/scenarios/test_deploy.py::test_a_run_that_is_tried_again_takes_the_same_number",
     57: "tests/adapters/test_manifest_file.py::test_putting_back_undoes_our_own_bytes_only",
     58: "tests/adapters/test_manifest_file.py::test_it_is_replaced_whole_and_keeps_its_mode",
     59: "tests/adapters/test_manifest_file.py::test_a_link_is_refused",

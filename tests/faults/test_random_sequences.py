@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from deploy_action.core.manifest.version import Version
-from tests.matrix.points import INPUTS, POINTS, Point, halted
+from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
 from tests.stage import Stage
 from tests.support.runner import cancel, second_step
 

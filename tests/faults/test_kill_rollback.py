@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.matrix.points import INPUTS, WAY_BACK, Point, halted
+from tests.faults.interruption_points import INPUTS, WAY_BACK, Point, halted
 from tests.stage import Stage
 from tests.support.runner import cancel, second_step
 

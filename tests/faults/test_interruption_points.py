@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 
-from tests.matrix.points import INPUTS, POINTS
+from tests.faults.interruption_points import INPUTS, POINTS
 from tests.stage import Stage
 
 # Asked with the users' own address or a revision's, not to change or to decide anything else.

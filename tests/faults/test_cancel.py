@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.matrix.points import INPUTS, POINTS, Point, halted
+from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
 from tests.stage import Stage
 from tests.support.runner import cancel, second_step
 

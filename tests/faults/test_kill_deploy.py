@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.matrix.points import INPUTS, POINTS, Point, halted
+from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
 from tests.stage import Stage
 
 AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)

@@ -6,8 +6,7 @@ import re
 import subprocess
 import sys
 
-from deploy_action.sandbox.scene import ROOT
-from tests.stage import HURRY, Stage
+from tests.stage import ENTRY, HURRY, Stage
 
 UNUSED = {"docker", "redis", "yaml", "defusedxml", "azure.cli.core", "aiohttp"}
 
@@ -17,7 +16,7 @@ def _loaded(stage: Stage, *words: str, **inputs: str) -> tuple[int, set[str]]:
     env = stage.scene.runner_environment(99, **{**HURRY, **inputs})
     env["AZURE_REDIS_CONNECTION_STRING"] = ""  # a team without a cache
     done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-I", str(ROOT / ".github" / "run.py"), *words],
+        [sys.executable, "-X", "importtime", "-I", str(ENTRY), *words],
         cwd=stage.scene.workspace,
         env=env,
         capture_output=True,
