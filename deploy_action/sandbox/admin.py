@@ -17,6 +17,7 @@ POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how 
                                 behind, and until when it refuses filters by a revision
 POST /permissions               ``{"remove": [actions], "scope": prefix}`` takes permissions away;
                                 GET lists what is missing; DELETE gives everything back
+POST /identities, /roles        who there is and what they may do: `identities`; GET /roles lists it
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
@@ -31,17 +32,29 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from deploy_action.sandbox.access import Removals
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.github_api import GitHubApi
+from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.live import PAGE, Sampler
 from deploy_action.sandbox.monitor import MetricSettings
-from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
 
 _POSTS: Final = frozenset(
-    {"/images", "/clock", "/faults", "/notes", "/watch", "/github", "/metrics", "/permissions"}
+    {
+        "/clock",
+        "/faults",
+        "/github",
+        "/identities",
+        "/images",
+        "/metrics",
+        "/notes",
+        "/permissions",
+        "/roles",
+        "/watch",
+    }
 )
 
 
@@ -56,7 +69,8 @@ class Admin:
         sampler: fills what the page shows.
         github: answers for repositories.
         metrics: how far Azure Monitor is behind.
-        permissions: what the application may do.
+        removals: permissions taken away from every identity.
+        identities: creates identities and replaces their roles.
     """
 
     def __init__(
@@ -69,7 +83,8 @@ class Admin:
         sampler: Sampler,
         github: GitHubApi,
         metrics: MetricSettings,
-        permissions: Permissions,
+        removals: Removals,
+        identities: Identities,
     ) -> None:
         self._world = world
         self._log = log
@@ -78,7 +93,8 @@ class Admin:
         self._sampler = sampler
         self._github = github
         self._metrics = metrics
-        self._permissions = permissions
+        self._removals = removals
+        self._identities = identities
 
     async def handle(  # noqa: C901, PLR0911  a routing table, in one piece
         self, request: web.BaseRequest
@@ -102,10 +118,12 @@ class Admin:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
+            case "GET", "/roles":
+                return web.json_response({"roles": self._identities.listed()})
             case "GET", "/permissions":
-                return web.json_response({"removed": self._permissions.describe()})
+                return web.json_response({"removed": self._removals.describe()})
             case "DELETE", "/permissions":
-                self._permissions.restore()
+                self._removals.restore()
                 return web.json_response({"removed": []})
             case "POST", path if path in _POSTS:
                 return await self._post(path, request)
@@ -142,9 +160,11 @@ class Admin:
             case "/metrics":
                 self._metrics.change(body)
                 return asdict(self._metrics)
+            case "/identities" | "/roles":
+                return self._identities.change(path, body)
             case "/permissions":
-                self._permissions.change(body)
-                return {"removed": self._permissions.describe()}
+                self._removals.change(body)
+                return {"removed": self._removals.describe()}
             case "/notes":
                 self._sampler.watched()
                 self._sampler.history.happened(str(body["kind"]), str(body["text"]))

@@ -20,6 +20,9 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from deploy_action.sandbox.access import Principal
+from deploy_action.sandbox.directory import Application, Directory, FederatedCredential
+
 LOGIN: Final = "login.microsoftonline.com"
 ISSUER: Final = "https://token.actions.githubusercontent.com"
 GITHUB_HOSTS: Final = frozenset(
@@ -61,9 +64,16 @@ class GitHub:
     """
 
     def __init__(self, *, subject: str) -> None:
+        self._jobs: dict[str, str] = {}
         self.subject = subject
-        self.request_token = secrets.token_urlsafe(32)
+        self.request_token = self.job(subject)
         self.keys = _Keys()
+
+    def job(self, subject: str) -> str:
+        """Return the request token of a job with *subject*."""
+        token = secrets.token_urlsafe(32)
+        self._jobs[token] = subject
+        return token
 
     @property
     def request_url(self) -> str:
@@ -79,18 +89,21 @@ class GitHub:
             return web.json_response(self.keys.published())
         if request.path != "/local/idtoken":
             return web.Response(status=404)
-        if request.headers.get("Authorization") != f"Bearer {self.request_token}":
+        subject = self._jobs.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        if subject is None:
             return web.json_response({"message": "Unauthorized"}, status=401)
         audience = request.query.get("audience") or "https://github.com/the-well"
-        return web.json_response({"count": 1, "value": self.assertion(audience)})
+        return web.json_response({"count": 1, "value": self.assertion(audience, subject=subject)})
 
-    def assertion(self, audience: str = AUDIENCE, *, life_s: int = ASSERTION_LIFE_S) -> str:
+    def assertion(
+        self, audience: str = AUDIENCE, *, life_s: int = ASSERTION_LIFE_S, subject: str = ""
+    ) -> str:
         """Return a job's token for *audience*, good for *life_s* seconds."""
         now = int(time.time())
         return self.keys.sign(
             {
                 "iss": ISSUER,
-                "sub": self.subject,
+                "sub": subject or self.subject,
                 "aud": audience,
                 "iat": now,
                 "nbf": now - 5,
@@ -108,25 +121,40 @@ class _Refused(Exception):  # noqa: N818  it is an answer
 
 
 class Entra:
-    """The token endpoint of one tenant with one application, a `seams.Service` for `LOGIN`.
+    """The token endpoint of one tenant, a `seams.Service` for `LOGIN`.
+
+    The tenant starts with one application that trusts the workflow's own subject.
 
     Args:
-        github: whose assertions the application's federated credential trusts.
+        github: the issuer that federated credentials can name.
     """
 
     def __init__(self, *, github: GitHub) -> None:
         self.tenant = str(uuid.uuid4())
-        self.client = str(uuid.uuid4())
-        self.secret = secrets.token_urlsafe(30)
-        self.object_id = str(uuid.uuid4())
+        self.directory = Directory()
         self._github = github
         self._keys = _Keys()
-        self._known: dict[str, tuple[str, float]] = {}
+        self._known: dict[str, tuple[str, float, Principal]] = {}
+        own = self.enroll("deploy-action", github.subject)
+        self.client, self.secret = own.client_id, own.secrets[0]
+
+    def enroll(self, name: str, subject: str) -> Application:
+        """Create an application with a principal, a secret and a federated credential."""
+        application = self.directory.register(name)
+        self.directory.add_secret(application)
+        self.directory.add_principal(name, application.client_id)
+        credential = FederatedCredential("github", ISSUER, subject, [AUDIENCE])
+        application.federated[credential.id] = credential
+        return application
 
     def good(self, token: str, *audiences: str) -> bool:
         """Whether *token* is one of ours, for one of *audiences*, and has not expired."""
-        audience, end = self._known.get(token, ("", 0.0))
-        return audience in audiences and time.time() < end
+        return self.principal(token, *audiences) is not None
+
+    def principal(self, token: str, *audiences: str) -> Principal | None:
+        """Return whose *token* it is; None when it is not valid for one of *audiences*."""
+        audience, end, principal = self._known.get(token, ("", 0.0, None))
+        return principal if audience in audiences and time.time() < end else None
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -158,14 +186,23 @@ class Entra:
                 f"The app requested an unsupported grant type '{form.get('grant_type', '')}'.",
             )
         client = form.get("client_id", "")
-        if client != self.client:
+        application = self.directory.applications.get(client.lower())
+        if application is None:
             raise _Refused(
                 "unauthorized_client",
                 700016,
                 f"Application with identifier '{client}' "
                 f"was not found in the directory '{self.tenant}'.",
             )
-        self._prove(form)
+        self._prove(form, application)
+        principal = self.directory.principal_of(application.client_id)
+        if principal is None:
+            raise _Refused(
+                "unauthorized_client",
+                7000229,
+                f"The client application {client} is missing service principal in the tenant "
+                f"{self.tenant}.",
+            )
         resource = form.get("scope", "").removesuffix("/.default").rstrip("/")
         if not resource:
             raise _Refused(
@@ -177,12 +214,16 @@ class Entra:
             "token_type": "Bearer",
             "expires_in": TOKEN_LIFE_S - 1,
             "ext_expires_in": TOKEN_LIFE_S - 1,
-            "access_token": self._issue(resource),
+            "access_token": self._issue(
+                resource, Principal(principal.object_id, application.client_id)
+            ),
         }
 
-    def _prove(self, form: Mapping[str, str]) -> None:
+    def _prove(self, form: Mapping[str, str], application: Application) -> None:
         if "client_assertion" not in form:
-            if not secrets.compare_digest(form.get("client_secret", ""), self.secret):
+            offered = form.get("client_secret", "").encode()
+            known = [item.encode() for item in application.secrets]
+            if not any(secrets.compare_digest(offered, item) for item in known):
                 raise _Refused("invalid_client", 7000215, "Invalid client secret provided.")
             return
         try:
@@ -201,7 +242,15 @@ class Entra:
             raise _Refused(
                 "invalid_client", 700027, f"Client assertion failed signature validation: {error}."
             ) from None
-        if claims.get("sub") != self._github.subject:
+        if not application.federated:
+            raise _Refused(
+                "invalid_client",
+                70025,
+                f"The client '{application.client_id}'({application.name}) has no configured "
+                "federated identity credentials.",
+            )
+        credentials = application.federated.values()
+        if not any(item.accepts(ISSUER, str(claims.get("sub"))) for item in credentials):
             raise _Refused(
                 "invalid_client",
                 700213,
@@ -209,7 +258,7 @@ class Entra:
                 f"for presented assertion subject '{claims.get('sub')}'.",
             )
 
-    def _issue(self, audience: str) -> str:
+    def _issue(self, audience: str, principal: Principal) -> str:
         now = int(time.time())
         token = self._keys.sign(
             {
@@ -218,19 +267,19 @@ class Entra:
                 "iat": now,
                 "nbf": now,
                 "exp": now + TOKEN_LIFE_S,
-                "appid": self.client,
+                "appid": principal.client_id,
                 "appidacr": "2",
                 "idp": f"https://sts.windows.net/{self.tenant}/",
                 "idtyp": "app",
-                "oid": self.object_id,
-                "sub": self.object_id,
+                "oid": principal.object_id,
+                "sub": principal.object_id,
                 "tid": self.tenant,
                 "uti": secrets.token_urlsafe(16),
                 "ver": "1.0",
                 "xms_cc": ["CP1"],
             }
         )
-        self._known[token] = (audience, now + TOKEN_LIFE_S)
+        self._known[token] = (audience, now + TOKEN_LIFE_S, principal)
         return token
 
     def _about(self) -> dict[str, Any]:

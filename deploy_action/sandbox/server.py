@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox import entra as identity
 from deploy_action.sandbox import github_api
+from deploy_action.sandbox.access import Assignments, Authorizer, Locks, Routes
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.arm import Arm
@@ -24,10 +25,10 @@ from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.github_api import GitHubApi
+from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import GaugeSampler, Metrics, MetricSettings
-from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.plane import Plane
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
@@ -99,6 +100,14 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     github = identity.GitHub(subject="repo:the-well/well-intake:environment:prod")
     entra = identity.Entra(github=github)
     subscription = str(uuid.uuid4())
+    assignments, locks = Assignments(subscription), Locks()
+    authorizer = Authorizer(
+        assignments=assignments,
+        locks=locks,
+        identify=lambda token: entra.principal(token, *identity.ARM_AUDIENCES),
+    )
+    identities = Identities(entra=entra, github=github, assignments=assignments)
+    identities.replace({})
 
     upstream = None
     if options.debian_registry:
@@ -142,7 +151,6 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     sampling = GaugeSampler(world)
     sampling.start()
     stack.push_async_callback(sampling.close)
-    permissions = Permissions()
     streams = LogStreams(world)
     metrics = Metrics(world, MetricSettings(lag_s=options.metrics_lag_s))
     arm = Arm(
@@ -155,9 +163,16 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         registries=tasks.handle_arm,
         streams=streams,
         monitor=metrics,
-        permissions=permissions,
-        principal=entra.object_id,
         registry_list=tasks.registries,
+        authorizer=authorizer,
+        extensions=(
+            Routes(
+                assignments=assignments,
+                locks=locks,
+                authorizer=authorizer,
+                known=lambda object_id: object_id in entra.directory.principals,
+            ).handle,
+        ),
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
     services: dict[str, Service] = {
@@ -189,7 +204,8 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             sampler=sampler,
             github=api,
             metrics=metrics.settings,
-            permissions=permissions,
+            removals=assignments.removals,
+            identities=identities,
         ),
         seen=log.seen,
         faults=faults,

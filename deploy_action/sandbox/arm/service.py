@@ -15,15 +15,14 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from deploy_action.sandbox import access
 from deploy_action.sandbox.arm import views
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import Metrics
-from deploy_action.sandbox.permissions import Permissions
 from deploy_action.sandbox.world import App, Operation, Refused, World
 from deploy_action.sandbox.world.refusals import (
     invalid,
-    not_authorized,
     not_imitated,
     refuse,
     subscription_missing,
@@ -32,6 +31,7 @@ from deploy_action.sandbox.world.refusals import (
 _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
 _VERSIONS: Final = "2022-03-01, 2023-05-01, 2024-03-01, 2025-01-01, 2025-07-01, 2026-01-01"
 _LEFT: Final = "x-ms-ratelimit-remaining-subscription-"
+Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 _RESOURCE_TYPES: Final = ("containerApps", "managedEnvironments", "jobs", "operations")
 
 
@@ -48,9 +48,9 @@ class Arm:
         registries: answers for Microsoft.ContainerRegistry, or gives None.
         streams: gives the tokens for log streams.
         monitor: answers for Microsoft.Insights.
-        permissions: what callers may do.
-        principal: the object id of the only caller.
         registry_list: lists registries for the resource list of a subscription.
+        authorizer: checks what the caller may do.
+        extensions: further providers, each of which answers a request or returns None.
     """
 
     def __init__(
@@ -65,9 +65,9 @@ class Arm:
         registries: Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]],
         streams: LogStreams,
         monitor: Metrics,
-        permissions: Permissions,
-        principal: str,
         registry_list: Callable[[str], Sequence[Mapping[str, Any]]],
+        authorizer: access.Authorizer,
+        extensions: Sequence[Provider],
     ) -> None:
         self._world = world
         self._subscription = subscription
@@ -79,14 +79,14 @@ class Arm:
         self._registry_list = registry_list
         self._streams = streams
         self._monitor = monitor
-        self._permissions = permissions
-        self._principal = principal
+        self._authorizer = authorizer
+        self._extensions = extensions
         self._addresses = Addresses()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
         try:
-            response = await self._answer(request)
+            response = self._authorizer.filtered(request, await self._answer(request))
         except Refused as refused:
             problem = refused.problem
             body = {"error": {"code": problem.code, "message": problem.message}}
@@ -111,6 +111,11 @@ class Arm:
                 "The api-version query parameter (?api-version=) is required for all requests.",
             )
         parts = [unquote(part) for part in request.path.split("/") if part]
+        await self._authorizer.check(request)
+        for extension in self._extensions:
+            answer = await extension(request)
+            if answer is not None:
+                return answer
         match [part.lower() for part in parts]:
             case ["subscriptions"]:
                 return _listed([self._subscription_view()])
@@ -231,17 +236,10 @@ class Arm:
     def _insights(self, request: web.BaseRequest, app: App, kind: str) -> web.Response:
         resource = request.path[: request.path.lower().index("/providers/microsoft.insights")]
         if kind == "metricdefinitions":
-            self._authorize("Microsoft.Insights/metricDefinitions/read", request)
             return self._monitor.definitions(resource)
         if kind == "metrics":
-            self._authorize("Microsoft.Insights/metrics/read", request)
             return self._monitor.metrics(app, resource, request.query)
         raise not_imitated(f"GET {request.path}")
-
-    def _authorize(self, action: str, request: web.BaseRequest) -> None:
-        """Refuse a request whose caller lacks the permission for *action*."""
-        if not self._permissions.allows(self._principal, action, request.path):
-            raise not_authorized(self._principal, action, request.path)
 
     # -- container apps ------------------------------------------------------------------------
 

@@ -50,16 +50,6 @@ def subscription_missing(subscription: str) -> Refused:
     return refuse(404, "SubscriptionNotFound", text)
 
 
-def not_authorized(principal: str, action: str, scope: str) -> Refused:
-    """D: ARM's general answer to a caller without the permission."""
-    text = (
-        f"The client '{principal}' with object id '{principal}' does not have authorization to "
-        f"perform action '{action}' over scope '{scope}' or the scope is invalid. "
-        "If access was recently granted, please refresh your credentials."
-    )
-    return refuse(403, "AuthorizationFailed", text)
-
-
 def revision_missing(app: str, revision: str) -> Refused:
     """Chosen: the exact body is not established."""
     text = f"The revision '{revision}' of container app '{app}' was not found."

@@ -1,4 +1,4 @@
-"""What the application may do: everything, except for permissions that were taken away.
+"""Permissions taken away from every identity, whatever its roles.
 
 Actions are compared like Azure's own: without regard to case, ``*`` also spans slashes.
 """
@@ -19,21 +19,15 @@ class Removal:
     scope: str = ""
 
 
-class Permissions:
-    """Decides whether a principal may do something."""
+class Removals:
+    """The permissions that are missing."""
 
     def __init__(self) -> None:
         self._removals: list[Removal] = []
 
-    def allows(self, principal: str, action: str, resource_id: str) -> bool:  # noqa: ARG002  one principal
-        """Whether *principal* may carry out *action* on a resource.
-
-        Args:
-            principal: the object id.
-            action: like ``Microsoft.Insights/metrics/read``.
-            resource_id: of the resource.
-        """
-        return not any(
+    def include(self, action: str, resource_id: str) -> bool:
+        """Whether *action* on a resource was taken away."""
+        return any(
             fnmatchcase(action.lower(), removal.action.lower())
             and resource_id.lower().startswith(removal.scope.lower())
             for removal in self._removals
