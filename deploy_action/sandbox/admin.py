@@ -96,7 +96,7 @@ class Admin:
         self._removals = removals
         self._identities = identities
 
-    async def handle(  # noqa: C901, PLR0911  a routing table, in one piece
+    async def handle(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest
     ) -> web.StreamResponse:
         """Answer one request."""

@@ -221,7 +221,6 @@ class Arm:
                 secrets_ = self._world.app(group, parts[1]).configuration.get("secrets") or ()
                 return _listed([{k: s[k] for k in ("name", "value") if k in s} for s in secrets_])
             case "POST", ["containerapps", _, "getauthtoken"]:
-                self._authorize("Microsoft.App/containerApps/getAuthToken/action", request)
                 token = self._streams.token(self._world.app(group, parts[1]))
                 return web.json_response(
                     {"location": request.query.get("location", ""), "properties": token}
