@@ -20,9 +20,9 @@ from typing import Any
 import click
 
 from deploy_action.core.record import Record
-from deploy_action.core.settings.schema import Settings, declared
-from deploy_action.core.status import Standing
-from deploy_action.errors import Cancelled, DeployError
+from deploy_action.core.settings.schema import Settings, setting_specs
+from deploy_action.core.status import AppStatus
+from deploy_action.errors import CancelledError, DeployError
 from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
 
@@ -59,7 +59,7 @@ def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Add an option for each setting of *names*, as declared once in `core.settings`."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for setting in reversed([item for item in declared() if item.name in names]):
+        for setting in reversed([item for item in setting_specs() if item.name in names]):
             shown = f" [default: {setting.default}]" if setting.default else ""
             function = click.option(
                 f"--{setting.name}", metavar="TEXT", default="", help=setting.about + shown
@@ -86,7 +86,7 @@ _CACHE = ("cache-patterns", "cache-required")
 @_options(
     *[
         item.name
-        for item in declared()
+        for item in setting_specs()
         if item.name not in {"command", "revision", "reason", "take-over"}
     ]
 )
@@ -218,7 +218,7 @@ def _run(
     signals.install()
     runner = Runner(environment=os.environ, write=_write_to(sys.stderr if as_json else sys.stdout))
     mask, record = Mask(), Record(command=command, clock=time.monotonic)
-    for setting in declared():
+    for setting in setting_specs():
         if setting.secret:
             secret = os.environ.get("INPUT_" + setting.name.replace("-", "_").upper(), "")
             if mask.add(secret):
@@ -233,13 +233,13 @@ def _run(
         if shown is not None:
             told = json.dumps(dataclasses.asdict(shown), indent=2) if as_json else table(shown)
             click.echo(mask.redact(told))
-    except (Exception, Cancelled) as error:  # noqa: BLE001  the only exit
+    except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
             if _debugging():
                 trace = "".join(traceback.format_exception(error))
                 sys.stderr.write(mask.redact(trace))
             record.ended_badly(error)
-        sys.exit(error.exit_code if isinstance(error, DeployError | Cancelled) else 1)
+        sys.exit(error.exit_code if isinstance(error, DeployError | CancelledError) else 1)
 
 
 def _dispatch(
@@ -250,7 +250,7 @@ def _dispatch(
     signals: SignalGuard,
     *,
     own_only: bool,
-) -> Standing | None:
+) -> AppStatus | None:
     """Run the command; only `status` returns something to print besides its record."""
     from deploy_action.core.settings.choices import Command
     from deploy_action.services import Services

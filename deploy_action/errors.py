@@ -1,16 +1,16 @@
-"""Everything that can go wrong on purpose, as one family.
+"""Every expected error, in one hierarchy.
 
-    DeployError                1   unexpected; every other one is a better-known case
-    ├── InputError             2   a setting or a file that the user gave; nothing was changed
-    ├── PreflightError         3   the world is not ready for this; nothing was changed
-    ├── AbortedError           4   the deployment failed and everything was put back
-    │   └── RollbackIncompleteError    5   … and something could not be put back
-    └── SupersededError        6   another run holds the app, or took over
-    Cancelled (BaseException)  130 SIGINT, 143 SIGTERM
-    └── TimeLimitExceededError              4   the whole run took too long and was aborted
+    DeployError                          1   unexpected; every other class is a better-known case
+    ├── InputError                       2   a setting or a file of the user; nothing was changed
+    ├── PreflightError                   3   the deployment cannot work now; nothing was changed
+    ├── AbortedError                     4   the deployment failed and everything was restored
+    │   └── RollbackIncompleteError      5   … and something could not be restored
+    └── SupersededError                  6   another run owns the app, or took it over
+    CancelledError (BaseException)  130, 143 SIGINT, SIGTERM
+    └── TimeLimitExceededError           4   the run exceeded its time limit and was aborted
 
-An error is raised where it is known and becomes words and an exit code in `cli` alone. `Cancelled`
-stands outside `Exception` so that no careful ``except Exception`` swallows a cancelled job.
+An error is raised where it is known; only `cli` turns it into text and an exit code.
+`CancelledError` is not an `Exception`, so that no ``except Exception`` swallows a cancellation.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class SourceLocation:
     """Where in a file of the user the fault is; lines and columns count from 1."""
 
     file: str
@@ -43,7 +43,9 @@ class DeployError(Exception):
     exit_code = 1
     result = "failed"
 
-    def __init__(self, message: str, *, hint: str = "", place: Place | None = None) -> None:
+    def __init__(
+        self, message: str, *, hint: str = "", place: SourceLocation | None = None
+    ) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
@@ -88,7 +90,7 @@ class SupersededError(DeployError):
     result = "superseded"
 
 
-class Cancelled(BaseException):
+class CancelledError(BaseException):
     """The job was cancelled by a signal.
 
     Args:
@@ -104,7 +106,7 @@ class Cancelled(BaseException):
         self.exit_code = 128 + signal_number
 
 
-class TimeLimitExceededError(Cancelled):
+class TimeLimitExceededError(CancelledError):
     """The whole run took longer than it may; it is aborted as after any failure.
 
     Args:

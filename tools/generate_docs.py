@@ -13,14 +13,14 @@ sys.path.insert(0, str(ROOT))
 
 from deploy_action import errors  # noqa: E402  the package is found by the line above
 from deploy_action.core.phase import Phase  # noqa: E402
-from deploy_action.core.settings.schema import declared  # noqa: E402
+from deploy_action.core.settings.schema import setting_specs  # noqa: E402
 from deploy_action.report.outputs import OUTPUTS  # noqa: E402
 
 
 def inputs() -> str:
     """Every input with its default."""
     rows = ["| input | default | meaning |", "|---|---|---|"]
-    for setting in declared():
+    for setting in setting_specs():
         default = f"`{setting.default}`" if setting.default else ""
         rows.append(f"| `{setting.name}` | {default} | {setting.about} |")
     return "\n".join(rows)
@@ -59,7 +59,7 @@ def codes() -> str:
     about = (
         "The job was cancelled; what could be put back in time was, the second step did the rest."
     )
-    rows.append(f"| 130, 143 | `{errors.Cancelled.result}` | {about} |")
+    rows.append(f"| 130, 143 | `{errors.CancelledError.result}` | {about} |")
     return "\n".join(rows)
 
 
@@ -84,9 +84,9 @@ MAIN = r"""(?<=entry.py" action
 
 
 def with_inputs(text: str) -> str:
-    """Return action.yml's *text* with every input declared, and handed to the main step."""
+    """Return action.yml's *text* with every input setting_specs, and handed to the main step."""
     declarations, variables = [], []
-    for setting in declared():
+    for setting in setting_specs():
         default = f" Default: {setting.default}." if setting.default else ""
         told = f"{setting.about}{default}".replace("'", "''")
         lines = [f"  {setting.name}:", f"    description: '{told}'", "    required: false"]

@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75
 
     def do_GET(self) -> None:
-        """Answer GET."""
+        """Measurement GET."""
         parts = urlsplit(self.path)
         if page := PAGES.get(parts.path):
             about = {"Cache-Control": kept(page, parts.query), "ETag": page.etag}

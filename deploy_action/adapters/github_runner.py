@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deploy_action.core.run import Run
-from deploy_action.errors import Place
+from deploy_action.errors import SourceLocation
 
 MOST_SUMMARY_BYTES = 1_000_000  # GitHub drops a summary beyond 1 MiB as a whole
 MOST_MESSAGE_CHARACTERS = 4_000
@@ -84,7 +84,7 @@ class Runner:
         if self.on_github:
             self.write("::endgroup::")
 
-    def annotate(self, level: str, title: str, message: str, place: Place | None) -> None:
+    def annotate(self, level: str, title: str, message: str, place: SourceLocation | None) -> None:
         """Put a message on the run's page, and on a line of a file when *place* is given.
 
         Args:

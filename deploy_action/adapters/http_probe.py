@@ -1,4 +1,4 @@
-"""Questions to the app over its own addresses: healthy? itself? serving its add-in?
+"""GateConfig to the app over its own addresses: healthy? itself? serving its add-in?
 
 Azure's ingress answers 404 itself when a revision does not exist or is inactive, and 503 while no
 replica is ready, so anything but the expected status is measured bad; no answer at all is
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from deploy_action.core.health import Answer, Verdict
+from deploy_action.core.health import Measurement, Verdict
 from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 
@@ -20,57 +20,57 @@ class HttpProbe:
 
     timeout_s: float
 
-    def healthy(self, host: str, path: str) -> Answer:
+    def healthy(self, host: str, path: str) -> Measurement:
         """Ask whether *path* answers 200."""
         response = self._get(host, path)
-        if isinstance(response, Answer):
+        if isinstance(response, Measurement):
             return response
         verdict = Verdict.PASS if response.status == 200 else Verdict.FAIL
-        return Answer(verdict=verdict, seen=_seen(path, response))
+        return Measurement(verdict=verdict, evidence=_seen(path, response))
 
-    def identity(self, host: str, path: str, *, revision: str, version: str) -> Answer:
+    def identity(self, host: str, path: str, *, revision: str, version: str) -> Measurement:
         """Ask whether the JSON at *path* names *revision*, and *version* when both know one."""
         response = self._get(host, path)
-        if isinstance(response, Answer):
+        if isinstance(response, Measurement):
             return response
         try:
             said = json.loads(response.text)
             named = str(said.get("revision", ""))
             told = str(said.get("version", ""))
         except (ValueError, AttributeError):
-            return Answer(
-                verdict=Verdict.FAIL, seen=f"{_seen(path, response)}, which is no JSON object"
+            return Measurement(
+                verdict=Verdict.FAIL, evidence=f"{_seen(path, response)}, which is no JSON object"
             )
         if response.status != 200 or named != revision:
             seen = f"{_seen(path, response)} from revision '{named}', expected '{revision}'"
-            return Answer(verdict=Verdict.FAIL, seen=seen)
+            return Measurement(verdict=Verdict.FAIL, evidence=seen)
         if version and told and told != version:
             seen = f"{path} says version '{told}', expected '{version}'"
-            return Answer(verdict=Verdict.FAIL, seen=seen)
-        return Answer(verdict=Verdict.PASS, seen=f"answered as {revision} {told}".rstrip())
+            return Measurement(verdict=Verdict.FAIL, evidence=seen)
+        return Measurement(verdict=Verdict.PASS, evidence=f"answered as {revision} {told}".rstrip())
 
-    def body(self, host: str, path: str) -> tuple[Answer, bytes]:
+    def body(self, host: str, path: str) -> tuple[Measurement, bytes]:
         """Fetch *path*; the body is empty unless the answer is a pass."""
         response = self._get(host, path)
-        if isinstance(response, Answer):
+        if isinstance(response, Measurement):
             return response, b""
         if response.status != 200:
-            return Answer(verdict=Verdict.FAIL, seen=_seen(path, response)), b""
-        return Answer(verdict=Verdict.PASS, seen=_seen(path, response)), response.body
+            return Measurement(verdict=Verdict.FAIL, evidence=_seen(path, response)), b""
+        return Measurement(verdict=Verdict.PASS, evidence=_seen(path, response)), response.body
 
-    def page(self, host: str, path: str) -> Answer:
+    def page(self, host: str, path: str) -> Measurement:
         """Ask for a page of the add-in: 200, with the type that its name promises."""
         response = self._get(host, path)
-        if isinstance(response, Answer):
+        if isinstance(response, Measurement):
             return response
         if response.status != 200:
-            return Answer(verdict=Verdict.FAIL, seen=_seen(path, response))
+            return Measurement(verdict=Verdict.FAIL, evidence=_seen(path, response))
         kind = response.headers.get("content-type", "").lower()
         wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
         if wanted not in kind:
             seen = f"{path} answered as '{kind or 'nothing'}', expected {wanted}"
-            return Answer(verdict=Verdict.FAIL, seen=seen)
-        return Answer(verdict=Verdict.PASS, seen=_seen(path, response))
+            return Measurement(verdict=Verdict.FAIL, evidence=seen)
+        return Measurement(verdict=Verdict.PASS, evidence=_seen(path, response))
 
     def is_cacheable(self, host: str, path: str) -> bool:
         """Whether *path* answers 200 with what a browser may use again without asking.
@@ -79,7 +79,7 @@ class HttpProbe:
         Last-Modified.
         """
         response = self._get(host, path)
-        if isinstance(response, Answer) or response.status != 200:
+        if isinstance(response, Measurement) or response.status != 200:
             return False
         said = response.headers.get("cache-control", "").lower()
         words = {word.strip() for word in said.split(",") if word.strip()}
@@ -89,12 +89,12 @@ class HttpProbe:
             return True
         return "expires" in response.headers or "last-modified" in response.headers
 
-    def _get(self, host: str, path: str) -> Response | Answer:
+    def _get(self, host: str, path: str) -> Response | Measurement:
         try:
             # A connection of its own each time, as a new user would make it.
             return HttpClient().get(f"https://{host}{path}", timeout_s=self.timeout_s)
         except RequestError as error:
-            return Answer(verdict=Verdict.UNREACHABLE, seen=f"{path}: {error}")
+            return Measurement(verdict=Verdict.UNREACHABLE, evidence=f"{path}: {error}")
 
 
 def _seen(path: str, response: Response) -> str:

@@ -7,7 +7,7 @@ import stat
 import tempfile
 from pathlib import Path
 
-from deploy_action.errors import InputError, Place, PreflightError
+from deploy_action.errors import InputError, PreflightError, SourceLocation
 
 LARGEST = 1024 * 1024
 _SKIPPED = {".git", "node_modules"}
@@ -65,7 +65,7 @@ class ManifestFile:
         return now == before
 
     def _check(self) -> None:
-        place = Place(file=self._name)
+        place = SourceLocation(file=self._name)
         hint = "Give the path of the add-in's manifest, relative to the checkout."
         try:
             about = self._path.lstat()

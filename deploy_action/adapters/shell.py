@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy_action.core.health import Answer, Verdict
+from deploy_action.core.health import Measurement, Verdict
 from deploy_action.errors import DeployError
 from deploy_action.runtime import process
 
@@ -27,7 +27,7 @@ class Shell:
     environment: Mapping[str, str]
     on_line: Callable[[str], None]
 
-    def check(self, command: str, variables: Mapping[str, str], *, timeout_s: float) -> Answer:
+    def check(self, command: str, variables: Mapping[str, str], *, timeout_s: float) -> Measurement:
         """Run *command* in bash; exit 0 is a pass, anything else a fail with its last lines."""
         try:
             done = process.run(
@@ -38,12 +38,14 @@ class Shell:
                 check=False,
             )
         except DeployError as error:
-            return Answer(verdict=Verdict.FAIL, seen=error.message)
+            return Measurement(verdict=Verdict.FAIL, evidence=error.message)
         said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
         for line in said:
             self.on_line(line)
         last = " / ".join(said[-_LAST_LINES:])
         if done.exit_code == 0:
-            return Answer(verdict=Verdict.PASS, seen=f"the smoke test passed: {last}".rstrip(": "))
+            return Measurement(
+                verdict=Verdict.PASS, evidence=f"the smoke test passed: {last}".rstrip(": ")
+            )
         seen = f"the smoke test ended with exit code {done.exit_code}: {last}"
-        return Answer(verdict=Verdict.FAIL, seen=seen)
+        return Measurement(verdict=Verdict.FAIL, evidence=seen)

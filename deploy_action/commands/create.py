@@ -42,13 +42,13 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     with Undo(record, services.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and bump:
-                undo.add("the manifest", partial(versioning.restore, bump))
+                undo.push("the manifest", partial(versioning.restore, bump))
                 versioning.write(bump)
         with record.phase(Phase.IMAGE):
             image = images.obtain(suffix, run, version)
             record.learned(image=image, digest=image.partition("@")[2])
         with record.phase(Phase.CREATE):
-            undo.add(
+            undo.push(
                 "the app",
                 partial(_deleted, services),
                 by_hand=f"az containerapp delete --name {app.name} --yes",
@@ -65,21 +65,21 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                     provenance=Provenance(version=version, commit=run.commit, run=run.id),
                 )
             )
-            created = app.settled()
+            created = app.wait_until_idle()
             record.learned(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
-            revision = services.gates.must_pass(name, version=version)
+            revision = services.gates.run(name, version=version)
             record.learned(revision_url=f"https://{revision.fqdn}")
         with record.phase(Phase.PROMOTE):
             now = app.write_split(created.split.pinned(name), {})
             record.shifted(now.split, "pinned")
             services.gates.verify(now.fqdn)
-            undo.forget()
+            undo.commit()
     with record.phase(Phase.REFRESH):
-        services.refresh.aim(now.fqdn)
-        services.refresh.clear("after", revision.fqdn)
-        services.refresh.tell(record.facts)
-        services.refresh.warm(revision.fqdn, record.facts)
+        services.cache.aim(now.fqdn)
+        services.cache.clear("after", revision.fqdn)
+        services.cache.write_metadata(record.facts)
+        services.cache.warm(revision.fqdn, record.facts)
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)
@@ -89,6 +89,6 @@ def create(settings: Settings, services: Services, record: Record) -> None:
 
 def _deleted(services: Services) -> str:
     if services.app.creation.exists():
-        services.app.settled()
+        services.app.wait_until_idle()
         services.app.creation.delete()
     return "deleted again"

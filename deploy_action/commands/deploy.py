@@ -18,12 +18,12 @@ from deploy_action.core.settings.choices import Moment, Shield
 from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError
 from deploy_action.rollout import retire
-from deploy_action.rollout.cache import Refresh
-from deploy_action.rollout.lock import Keeper
+from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.observe import observe, observe_free
-from deploy_action.rollout.recovery import settle
-from deploy_action.rollout.stale_pages import would_mix
-from deploy_action.rollout.traffic import Shift
+from deploy_action.rollout.recovery import recover
+from deploy_action.rollout.stale_pages import find_stale_page
+from deploy_action.rollout.traffic import TrafficShift
 from deploy_action.rollout.undo import Undo
 from deploy_action.rollout.versioning import Versioning
 from deploy_action.runtime.polling import in_utc, now_utc
@@ -46,59 +46,59 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
     Raises:
         InputError, PreflightError, SupersededError: nothing was changed.
         AbortedError: it failed and was put back (`RollbackIncompleteError`: not all of it).
-        Cancelled: the same, after a signal.
+        CancelledError: the same, after a signal.
     """
-    app, refresh, gates = services.app, services.refresh, services.gates
+    app, cache, gates = services.app, services.cache, services.gates
     images, versioning = services.images, services.versioning
-    services.signals.limit(settings.time_limit)
+    services.signals.limit(settings.time_limit_s)
     with record.phase(Phase.PLAN):
-        seen = observe_free(app, services.run, wait_s=settings.lock_wait, say=record.say)
+        seen = observe_free(app, services.run, wait_s=settings.lock_wait_s, say=record.say)
         check_journal(seen)
-        refresh.check(seen.app.fqdn)
-        plan = _plan(settings, versioning, record, seen, refresh)
+        cache.check(seen.app.fqdn)
+        plan = _plan(settings, versioning, record, seen, cache)
         images.check()
     if settings.dry_run:
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
         if plan.left_behind:
-            settle(app, plan.left_behind, record)
-            plan = _plan(settings, versioning, record, observe(app, services.run), refresh)
+            recover(app, plan.left_behind, record)
+            plan = _plan(settings, versioning, record, observe(app, services.run), cache)
         if plan.convert:
             app.write_mode("Multiple", plan.pinned)
             record.say(f"revision mode is Multiple now, traffic {plan.pinned}")
-            plan = _plan(settings, versioning, record, observe(app, services.run), refresh)
+            plan = _plan(settings, versioning, record, observe(app, services.run), cache)
 
-    keeper = Keeper(app, plan)
-    shift = Shift(
+    lock = DeploymentLock(app, plan)
+    shift = TrafficShift(
         app=app,
         probes=services.probes,
-        keeper=keeper,
+        lock=lock,
         plan=plan,
         record=record,
         health_path=settings.health_path,
-        look_every_s=min(LOOK_EVERY_S, settings.health_interval),
-        patience_s=settings.gate_timeout,
+        look_every_s=min(LOOK_EVERY_S, settings.health_interval_s),
+        patience_s=settings.gate_timeout_s,
     )
     with Undo(record, services.signals) as undo:
         with record.phase(Phase.BUMP):
             if versioning and plan.bump:
-                undo.add("the manifest", partial(versioning.restore, plan.bump))
+                undo.push("the manifest", partial(versioning.restore, plan.bump))
                 versioning.write(plan.bump)
         with record.phase(Phase.CLEAR):
-            undo.add("the cache", partial(refresh.clear, "abort", plan.stable.fqdn))
+            undo.push("the cache", partial(cache.clear, "abort", plan.stable.fqdn))
             if Moment.BEFORE in settings.cache_clear:
-                refresh.clear("before", plan.stable.fqdn)
+                cache.clear("before", plan.stable.fqdn)
         with record.phase(Phase.IMAGE):
             image = images.obtain(plan.suffix, plan.run, plan.version)
             record.learned(image=image, digest=image.partition("@")[2])
         with record.phase(Phase.PIN):
-            if not plan.hopeless:
-                undo.add("the stable revision", partial(gates.verify, plan.app.fqdn))
-            undo.add("the journal", keeper.close, by_hand="the command 'repair'", last=True)
+            if not plan.stable_is_down:
+                undo.push("the stable revision", partial(gates.verify, plan.app.fqdn))
+            undo.push("the journal", lock.close, by_hand="the command 'repair'", only_if_clean=True)
             shift.pin()
         with record.phase(Phase.CREATE):
-            undo.add(
+            undo.push(
                 "the candidate",
                 partial(retire.candidate, app, plan.candidate, ours=shift.ours),
                 by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
@@ -110,33 +110,33 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
                 container=settings.container,
                 provenance=plan.provenance,
             )
-            tags = keeper.tags(Phase.CREATE)
-            app.write_template(template, plan.candidate, tags, guard=shift.only_ours)
-            keeper.opened = True
+            tags = lock.tags(Phase.CREATE)
+            app.write_template(template, plan.candidate, tags, guard=shift.assert_unchanged)
+            lock.opened = True
         with record.phase(Phase.GATES):
-            candidate = gates.must_pass(plan.candidate, version=plan.version)
+            candidate = gates.run(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")
         with record.phase(Phase.SHIFT):
-            undo.add(
+            undo.push(
                 "the traffic",
-                partial(shift.back, wait_s=CONFIRM_S),
+                partial(shift.restore, wait_s=CONFIRM_S),
                 by_hand="the command 'repair'",
             )
-            _walk(settings, services, shift, candidate, record)
+            _shift_traffic(settings, services, shift, candidate, record)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
-            if refresh.required and Moment.AFTER in settings.cache_clear:
-                refresh.clear("after", candidate.fqdn)  # a promotion with a stale cache is none
-            undo.forget()  # promoted and baked: from here only forward
+            if cache.required and Moment.AFTER in settings.cache_clear:
+                cache.clear("after", candidate.fqdn)  # a promotion with a stale cache is none
+            undo.commit()  # promoted and baked: from here only forward
             services.signals.limit(0)
 
     with record.phase(Phase.REFRESH):
-        if not refresh.required and Moment.AFTER in settings.cache_clear:
-            refresh.clear("after", candidate.fqdn)
-        refresh.tell(_told(settings, plan, record))
-        refresh.warm(candidate.fqdn, _told(settings, plan, record))
-        refresh.measure()
-        _close(keeper, record)
+        if not cache.required and Moment.AFTER in settings.cache_clear:
+            cache.clear("after", candidate.fqdn)
+        cache.write_metadata(deployment_metadata(settings, plan, record))
+        cache.warm(candidate.fqdn, deployment_metadata(settings, plan, record))
+        cache.measure()
+        _close(lock, record)
     with record.phase(Phase.PUBLISH):
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
@@ -147,18 +147,18 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
             stable=candidate.name,
             previous=plan.stable.name,
             keep=plan.keep,
-            drain_s=settings.drain_time,
+            drain_s=settings.drain_time_s,
         )
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
 
 
-def _walk(
-    settings: Settings, services: Services, shift: Shift, candidate: Revision, record: Record
+def _shift_traffic(
+    settings: Settings, services: Services, shift: TrafficShift, candidate: Revision, record: Record
 ) -> None:
     """Raise the candidate in steps, unless old pages would be kept under new addresses."""
     if not _cut_over(settings, services, shift.plan, candidate, record):
-        shift.walk(candidate)
+        shift.step_through(candidate)
 
 
 def _cut_over(
@@ -166,7 +166,7 @@ def _cut_over(
 ) -> bool:
     if settings.shield is Shield.OFF or not plan.schedule.steps:
         return False
-    page = would_mix(
+    page = find_stale_page(
         services.probes,
         stable=plan.stable.fqdn,
         candidate=candidate.fqdn,
@@ -186,7 +186,7 @@ def _cut_over(
     return False
 
 
-def _told(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:
+def deployment_metadata(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:
     """What the cache is told of this deployment."""
     return {
         **record.facts,
@@ -197,10 +197,10 @@ def _told(settings: Settings, plan: Plan, record: Record) -> dict[str, str]:
     }
 
 
-def _close(keeper: Keeper, record: Record) -> None:
+def _close(lock: DeploymentLock, record: Record) -> None:
     """Close the journal of a run that is through; left open, the next run finds it finished."""
     try:
-        record.say(f"the journal {keeper.close()}")
+        record.say(f"the journal {lock.close()}")
     except DeployError as error:
         record.warn(f"The journal on the app stays open for the next run: {error}")
 
@@ -210,7 +210,7 @@ def _plan(
     versioning: Versioning | None,
     record: Record,
     seen: Observed,
-    refresh: Refresh,
+    cache: CacheMaintenance,
 ) -> Plan:
     """Decide, and say what was decided."""
     left_behind = check_journal(seen)
@@ -221,7 +221,7 @@ def _plan(
             seen.revisions,
             record=record,
             served=now.provenance.commit if now else "",
-            remembered=refresh.remembered(seen.app.name),
+            remembered=cache.last_deployed_version(seen.app.name),
         )
     plan = make_plan(settings, seen, bump=bump, version=version, left_behind=left_behind)
     for line in plan.lines():

@@ -9,7 +9,7 @@ from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import by_name
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.observe import observe
-from deploy_action.rollout.recovery import settle
+from deploy_action.rollout.recovery import recover
 from deploy_action.services import Services
 
 
@@ -67,10 +67,10 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
-        done = settle(services.app, left_behind, record)
+        done = recover(services.app, left_behind, record)
         if done is Remedy.KEEP:
             record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
-        services.refresh.aim(seen.app.fqdn)
-        services.refresh.clear("repair")
+        services.cache.aim(seen.app.fqdn)
+        services.cache.clear("repair")
     with record.phase(Phase.REPORT):
         record.ended_well("repaired")

@@ -12,7 +12,7 @@ from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.rollback import healthy_others, rollback_target
 from deploy_action.core.settings.choices import OnRollback
 from deploy_action.core.settings.schema import Settings
-from deploy_action.core.traffic.split import WHOLE
+from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout import retire
 from deploy_action.rollout.observe import observe
@@ -39,14 +39,8 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
     versioning = services.versioning if bumping else None
     with record.phase(Phase.PLAN):
         seen = observe(app, services.run)
-        single = seen.app.mode.lower() != "multiple"
-        if single and not settings.convert_mode:
-            raise PreflightError(
-                f"App '{app.name}' is in {seen.app.mode} revision mode, where traffic cannot be "
-                "moved.",
-                hint="Set convert-mode: true to have it switched, or run once: az containerapp "
-                f"revision set-mode --mode multiple --name {app.name}",
-            )
+        if not settings.convert_mode:
+            seen.app.require_multiple()
         target = rollback_target(settings.revision, seen)
         if not target.active:
             _image_there(services, target, seen, record)
@@ -71,32 +65,32 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
         return
     # A rollout that holds the app must be told even where the users are on the target already.
     held = Journal.from_tags(seen.app.tags) is not None
-    stands = seen.app.split.weight_of(target.name) == WHOLE and not held
+    stands = seen.app.split.weight_of(target.name) == FULL_TRAFFIC and not held
     if stands:
         record.say(f"{target.name} holds all traffic already")
     else:
         with Undo(record, services.signals) as undo:
             with record.phase(Phase.GATES):
                 if not target.active:
-                    undo.add("the target", partial(retire.candidate, app, target.name))
+                    undo.push("the target", partial(retire.candidate, app, target.name))
                     app.activate(target.name)
-                ready = services.gates.must_pass(target.name, version="")
+                ready = services.gates.run(target.name, version="")
                 record.learned(revision_url=f"https://{ready.fqdn}")
             with record.phase(Phase.PROMOTE):
                 before = app.read()
-                if single:
+                if not seen.app.is_multiple:
                     before = app.write_mode("Multiple", before.split.pinned(before.latest_ready))
-                split = before.split.pinned(before.latest_ready).all_to(target.name)
+                split = before.split.pinned(before.latest_ready).route_all_to(target.name)
                 now = app.write_split(split, closing_tags(before.tags))
-                undo.forget()
+                undo.commit()
                 record.shifted(now.split, "rolled back")
     with record.phase(Phase.REFRESH):
-        services.refresh.aim(seen.app.fqdn)
+        services.cache.aim(seen.app.fqdn)
         try:
-            services.refresh.clear("rollback", target.fqdn)
+            services.cache.clear("rollback", target.fqdn)
         finally:  # a required cache that fails makes the run fail, and no less is looked at
             services.gates.verify(seen.app.fqdn)
-        services.refresh.tell(record.facts)
+        services.cache.write_metadata(record.facts)
     if versioning and not stands:
         with record.phase(Phase.PUBLISH):
             versioning.bring_back(target, seen.revisions, services.run.branch, record)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings
-from deploy_action.core.status import Standing, standing
+from deploy_action.core.status import AppStatus, app_status
 from deploy_action.rollout.observe import observe
 from deploy_action.services import Services
 
 
-def status(settings: Settings, services: Services, record: Record) -> Standing:  # noqa: ARG001  every command has this signature
+def status(settings: Settings, services: Services, record: Record) -> AppStatus:  # noqa: ARG001  every command has this signature
     """Return how the app stands, and set the outputs that a later step may want."""
     seen = observe(services.app, services.run)
-    services.refresh.measure()
-    now = standing(seen.app, seen.revisions, cache=record.facts.get("cache", ""))
+    services.cache.measure()
+    now = app_status(seen.app, seen.revisions, cache=record.facts.get("cache", ""))
     stable = next((row for row in now.rows if row.role == "stable"), None)
     previous = next((row for row in now.rows if row.role == "previous"), None)
     record.learned(

@@ -10,6 +10,7 @@ from typing import Any
 
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.traffic.split import Split
+from deploy_action.errors import PreflightError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +35,25 @@ class App:
     location: str = ""
     settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_multiple(self) -> bool:
+        """Whether the app may have several active revisions that share traffic."""
+        return self.mode.lower() == "multiple"
+
+    def require_multiple(self) -> None:
+        """Refuse an app whose traffic cannot be split.
+
+        Raises:
+            PreflightError: it is not in Multiple revision mode.
+        """
+        if not self.is_multiple:
+            raise PreflightError(
+                f"App '{self.name}' is in {self.mode} revision mode, but splitting traffic needs "
+                "Multiple.",
+                hint="Set convert-mode: true to switch it, or run once: az containerapp revision "
+                f"set-mode --mode multiple --name {self.name}",
+            )
 
     @property
     def busy(self) -> bool:

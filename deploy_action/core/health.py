@@ -25,11 +25,11 @@ def worst(verdicts: Iterable[Verdict]) -> Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Measurement:
     """One look of a gate: its verdict and what was seen, in words."""
 
     verdict: Verdict
-    seen: str
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

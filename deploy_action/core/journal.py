@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from deploy_action.core.phase import Phase
-from deploy_action.core.revisions.revision import Readiness, Revision
-from deploy_action.core.traffic.split import WHOLE, Entry, Split
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 
 LONGEST_TAG = 256
 _PREFIX = "deploy-action."
@@ -61,7 +61,7 @@ class Journal:
     weights: tuple[int, ...] = ()
     link: str = ""
 
-    def intended(self, split: Split) -> bool:
+    def wrote(self, split: Split) -> bool:
         """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
         ours = (self.before.with_candidate(self.candidate, weight) for weight in self.weights)
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
@@ -76,22 +76,22 @@ class Journal:
             split: as it is now.
             candidate: as it is now; None if it never came to be.
         """
-        if not self.intended(split):
+        if not self.wrote(split):
             return Remedy.LEAVE
         if split.same_as(self.before):
             return Remedy.CLOSE
-        whole = split.weight_of(self.candidate) == WHOLE
-        if whole and candidate and candidate.readiness in {Readiness.READY, Readiness.IDLE}:
+        whole = split.weight_of(self.candidate) == FULL_TRAFFIC
+        if whole and candidate and candidate.can_serve:
             return Remedy.KEEP
         return Remedy.RESTORE
 
-    def holder(self, now: float) -> str:
+    def describe_holder(self, now: float) -> str:
         """Who holds the app since when, and where to watch it, in words."""
         link = f" ({self.link})" if self.link else ""
         since = f" since {max(0, int(now - self.since))} s" if self.since else ""
         return f"Run {self.run}{link} holds the app{since}, in phase {self.phase.key}"
 
-    def alive(self, now: float) -> bool:
+    def lease_valid(self, now: float) -> bool:
         """Whether its run may still be at work at *now* (seconds since 1970)."""
         return now < self.until
 
@@ -131,7 +131,7 @@ class Journal:
             before=before,
             until=int(until),
             since=int(since),
-            weights=tuple(min(int(weight), WHOLE) for weight in weights),
+            weights=tuple(min(int(weight), FULL_TRAFFIC) for weight in weights),
         )
 
 

@@ -51,7 +51,7 @@ class Plan:
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
-        silence_s: the longest time between two of its writes to the app, in seconds.
+        lease_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of a dead run, to be settled before anything else.
         convert: whether the app has to be switched to Multiple revision mode first.
     """
@@ -70,7 +70,7 @@ class Plan:
     keep: int
     warnings: tuple[str, ...]
     longest_s: float
-    silence_s: float
+    lease_s: float
     left_behind: Journal | None
     convert: bool = False
 
@@ -80,9 +80,9 @@ class Plan:
         return self.stable.provenance.version or (str(self.bump.old) if self.bump else "")
 
     @property
-    def hopeless(self) -> bool:
+    def stable_is_down(self) -> bool:
         """Whether nothing serves now, so that there is nothing healthy to go back to."""
-        return self.stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}
+        return self.stable.is_down
 
     def journal(
         self, phase: Phase, now: float, *, since: float = 0.0, weights: tuple[int, ...] = ()
@@ -100,7 +100,7 @@ class Plan:
             candidate=self.candidate,
             before=self.pinned,
             since=int(since or now),
-            until=int(now + self.silence_s),
+            until=int(now + self.lease_s),
             weights=weights,
         )
 
@@ -149,18 +149,18 @@ def make_plan(
         run=seen.run.id,
         taken=[revision.name for revision in seen.revisions],
     )
-    hopeless = stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}
-    steps = () if hopeless else settings.traffic_steps  # nobody is served: no half measures
-    schedule = Schedule.of(steps, settings.step_interval, settings.bake)
+    stable_is_down = stable.is_down
+    steps = () if stable_is_down else settings.traffic_steps  # nobody is served: no half measures
+    schedule = Schedule.of(steps, settings.step_interval_s, settings.bake_s)
     longest_s = (
-        schedule.longest_s(settings.gate_timeout, settings.build_timeout)
+        schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
         + PUBLISH_S
-        + settings.drain_time
+        + settings.drain_time_s
     )
-    if longest_s > settings.time_limit:
+    if longest_s > settings.time_limit_s:
         raise InputError(
             f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
-            f"{settings.time_limit:.0f} s that it says.",
+            f"{settings.time_limit_s:.0f} s that it says.",
             hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
             "(and the job's timeout-minutes).",
         )
@@ -185,10 +185,10 @@ def make_plan(
         keep=settings.keep_revisions,
         warnings=tuple(_warnings(settings, seen, bump, stable)),
         longest_s=longest_s,
-        silence_s=max(settings.gate_timeout, settings.step_interval, settings.bake)
-        + 2 * settings.operation_timeout,
+        lease_s=max(settings.gate_timeout_s, settings.step_interval_s, settings.bake_s)
+        + 2 * settings.operation_timeout_s,
         left_behind=left_behind,
-        convert=seen.app.mode.lower() != "multiple",
+        convert=not seen.app.is_multiple,
     )
 
 
@@ -201,10 +201,10 @@ def check_journal(seen: Observed) -> Journal | None:
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
-    if journal.alive(seen.now):
+    if journal.lease_valid(seen.now):
         left = int(journal.until - seen.now)
         raise SupersededError(
-            f"{journal.holder(seen.now)}; it counts as dead in {left} s.",
+            f"{journal.describe_holder(seen.now)}; it counts as dead in {left} s.",
             hint="Wait for it (input lock-wait does), or, once it is known to be dead, run the "
             "command 'repair' with take-over: true.",
         )
@@ -213,13 +213,8 @@ def check_journal(seen: Observed) -> Journal | None:
 
 def _stable(seen: Observed, *, convert: bool) -> Revision:
     app = seen.app
-    if app.mode.lower() != "multiple" and not convert:
-        raise PreflightError(
-            f"App '{app.name}' is in {app.mode} revision mode, but a candidate beside the live "
-            "revision needs Multiple.",
-            hint="Set convert-mode: true to have it switched, or run once: az containerapp "
-            f"revision set-mode --mode multiple --name {app.name}",
-        )
+    if not convert:
+        app.require_multiple()
     if not app.fqdn:
         raise PreflightError(
             f"App '{app.name}' has no ingress, so there is no traffic to move.",
@@ -232,7 +227,7 @@ def _stable(seen: Observed, *, convert: bool) -> Revision:
             hint="Give the traffic to a healthy revision first.",
         )
     others = [one.name for one in seen.revisions if one.readiness is Readiness.READY]
-    if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE} and others:
+    if stable.is_down and others:
         raise PreflightError(
             f"Revision '{stable.name}' holds the traffic of app '{app.name}' but is "
             f"{stable.readiness.value} ({stable.in_words}), while {', '.join(others[-3:])} could "
@@ -244,7 +239,7 @@ def _stable(seen: Observed, *, convert: bool) -> Revision:
 
 def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Revision) -> list[str]:
     found = [note.text for note in bump.warnings if not note.usual] if bump else []
-    if stable.readiness in {Readiness.FAILED, Readiness.INACTIVE}:
+    if stable.is_down:
         found.append(
             f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "
             "healthy to go back to; the candidate gets all traffic at once when its gates pass."

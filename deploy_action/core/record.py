@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import Cancelled, DeployError, Place
+from deploy_action.errors import CancelledError, DeployError, SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class Warned:
     """Something that did not stop the run but that somebody should see."""
 
     text: str
-    place: Place | None = None
+    place: SourceLocation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +91,7 @@ class Ended:
     exit_code: int
     reason: str = ""
     hint: str = ""
-    place: Place | None = None
+    place: SourceLocation | None = None
 
 
 Event = PhaseStarted | PhaseEnded | Said | Warned | Gated | Shifted | CacheCleared | PutBack | Ended
@@ -138,7 +138,7 @@ class Record:
         """Tell a line."""
         self._tell(Said(text))
 
-    def warn(self, text: str, place: Place | None = None) -> None:
+    def warn(self, text: str, place: SourceLocation | None = None) -> None:
         """Tell something that deserves an annotation."""
         self._tell(Warned(text=text, place=place))
 
@@ -178,7 +178,7 @@ class Record:
                     hint=error.hint,
                     place=error.place,
                 )
-            case Cancelled():
+            case CancelledError():
                 ended = Ended(
                     at=self.elapsed_s,
                     result=error.result,

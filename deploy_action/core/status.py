@@ -26,7 +26,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class AppStatus:
     """The whole of it; *held_by* names the run whose rollout is under way or died, or is empty."""
 
     app: str
@@ -40,7 +40,7 @@ class Standing:
     cache: str = ""
 
 
-def standing(app: App, revisions: tuple[Revision, ...], *, cache: str = "") -> Standing:
+def app_status(app: App, revisions: tuple[Revision, ...], *, cache: str = "") -> AppStatus:
     """Return how *app* stands, newest revision first, and how its cache does, in words."""
     journal = Journal.from_tags(app.tags)
     stable = serving(app, revisions)
@@ -50,7 +50,7 @@ def standing(app: App, revisions: tuple[Revision, ...], *, cache: str = "") -> S
         **({previous.name: "previous"} if previous else {}),
         **({stable.name: "stable"} if stable else {}),
     }
-    return Standing(
+    return AppStatus(
         app=app.name,
         url=f"https://{app.fqdn}" if app.fqdn else "",
         mode=app.mode,

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from deploy_action.core.settings.parse import Given, parse, require
-from deploy_action.core.settings.schema import Settings, declared
+from deploy_action.core.settings.parse import RawValue, parse, require
+from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.errors import InputError
 
 PREFIX = "INPUT_"
@@ -29,7 +29,9 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
         InputError: all faults at once, before anything was changed.
     """
     given = _from_environment(environment)
-    given |= {name: Given(text=text, source="option") for name, text in overrides.items() if text}
+    given |= {
+        name: RawValue(text=text, source="option") for name, text in overrides.items() if text
+    }
     basics = {name: item for name, item in given.items() if name in _BASICS}
     first = parse(basics)
     named = "settings-file" in given
@@ -39,19 +41,19 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
     return settings
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, Given]:
-    found: dict[str, Given] = {}
-    for setting in declared():
+def _from_environment(environment: Mapping[str, str]) -> dict[str, RawValue]:
+    found: dict[str, RawValue] = {}
+    for setting in setting_specs():
         text = environment.get(PREFIX + setting.name.replace("-", "_").upper(), "")
         if text.strip():
-            found[setting.name] = Given(text=text)
+            found[setting.name] = RawValue(text=text)
     redis = environment.get("AZURE_REDIS_CONNECTION_STRING", "")
     if redis.strip():
-        found.setdefault("cache-url", Given(text=redis, source="AZURE_REDIS_CONNECTION_STRING,"))
+        found.setdefault("cache-url", RawValue(text=redis, source="AZURE_REDIS_CONNECTION_STRING,"))
     return found
 
 
-def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> dict[str, Given]:
+def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> dict[str, RawValue]:
     path = workspace / file
     if not path.is_file():
         if named:

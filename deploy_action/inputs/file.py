@@ -8,13 +8,13 @@ from typing import Any
 
 import yaml
 
-from deploy_action.core.settings.parse import Given
-from deploy_action.errors import InputError, Place
+from deploy_action.core.settings.parse import RawValue
+from deploy_action.errors import InputError, SourceLocation
 
 _LONGEST_FILE = 1 << 20
 
 
-def read(path: Path, file: str, environment: str) -> dict[str, Given]:
+def read(path: Path, file: str, environment: str) -> dict[str, RawValue]:
     """Return what the section of *environment* gives, by setting name.
 
     Args:
@@ -31,7 +31,9 @@ def read(path: Path, file: str, environment: str) -> dict[str, Given]:
         root = yaml.compose(path.read_text("utf-8"), Loader=yaml.SafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         mark = getattr(error, "problem_mark", None)
-        place = Place(file=file, line=mark.line + 1, column=mark.column + 1) if mark else None
+        place = (
+            SourceLocation(file=file, line=mark.line + 1, column=mark.column + 1) if mark else None
+        )
         problem = getattr(error, "problem", None) or "not UTF-8"
         raise InputError(
             f"Settings file '{file}' is not valid YAML: {problem}.", place=place
@@ -39,7 +41,7 @@ def read(path: Path, file: str, environment: str) -> dict[str, Given]:
     return _of_environment(root, file, environment)
 
 
-def _of_environment(root: Any, file: str, environment: str) -> dict[str, Given]:
+def _of_environment(root: Any, file: str, environment: str) -> dict[str, RawValue]:
     environments = next((value for name, value in _pairs(root) if name == "environments"), None)
     sections = dict(_pairs(environments))
     if environment not in sections:
@@ -48,12 +50,12 @@ def _of_environment(root: Any, file: str, environment: str) -> dict[str, Given]:
             f"Input environment: settings file '{file}' has no environment '{environment}' "
             f"(it has {known}).",
             hint="Add it under 'environments:', or name one that is there.",
-            place=Place(file=file, line=1),
+            place=SourceLocation(file=file, line=1),
         )
-    found: dict[str, Given] = {}
+    found: dict[str, RawValue] = {}
     for name, node in _pairs(sections[environment]):
-        place = Place(file=file, line=node.start_mark.line + 1)
-        found[name] = Given(text=_text(node, name, place), source=f"{file},", place=place)
+        place = SourceLocation(file=file, line=node.start_mark.line + 1)
+        found[name] = RawValue(text=_text(node, name, place), source=f"{file},", place=place)
     return found
 
 
@@ -63,7 +65,7 @@ def _pairs(node: Any) -> Iterator[tuple[str, Any]]:
             yield str(key.value), value
 
 
-def _text(node: Any, name: str, place: Place) -> str:
+def _text(node: Any, name: str, place: SourceLocation) -> str:
     """Return a scalar as it is written, and a list of scalars as lines."""
     if isinstance(node, yaml.ScalarNode):
         return "" if node.tag == "tag:yaml.org,2002:null" else str(node.value)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from deploy_action.core.status import Row, Standing
+from deploy_action.core.status import AppStatus, Row
 
 _COLUMNS = ("role", "weight", "state", "version", "commit", "revision")
 
 
-def table(now: Standing) -> str:
+def table(now: AppStatus) -> str:
     """Return a headline and one line per revision, newest first."""
     rows = [_COLUMNS, *(_cells(row) for row in now.rows)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]

@@ -15,7 +15,7 @@ from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.cache.circuit_breaker import Breaker, State
 from deploy_action.core.health import Verdict
 from deploy_action.core.record import Record
-from deploy_action.core.settings.warmup import Warming, filled
+from deploy_action.core.settings.warmup import WarmupEntry, render
 from deploy_action.errors import DeployError, InputError, PreflightError
 from deploy_action.runtime.polling import monotonic
 
@@ -31,7 +31,7 @@ Found = TypeVar("Found")
 
 
 @dataclass(slots=True, kw_only=True)
-class Refresh:
+class CacheMaintenance:
     """What is done to the cache, or to none.
 
     Args:
@@ -57,7 +57,7 @@ class Refresh:
     probes: HttpProbe
     cancelled: Callable[[], bool]
     endpoint: Callable[[str, str], CacheEndpoint] | None = None
-    warming: tuple[Warming, ...] = ()
+    warming: tuple[WarmupEntry, ...] = ()
     warm_ttl_s: float = 86_400.0
     cost_per_miss: float = 0.0
     _host: str = ""
@@ -99,7 +99,7 @@ class Refresh:
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
-    def remembered(self, app: str) -> tuple[str, str]:
+    def last_deployed_version(self, app: str) -> tuple[str, str]:
         """Return the version that *app* told the cache last, and the run that did; or nothing."""
         if self.cache is None or self._breaker.failures:
             return "", ""
@@ -129,7 +129,7 @@ class Refresh:
         if way is None or not self.patterns:
             return "no cache"
         if self.cancelled():
-            way.hurry()
+            way.use_shutdown_timeouts()
         done = self._tried(
             lambda: way.clear(self.patterns),
             f"The cache was not cleared ({moment})",
@@ -144,7 +144,7 @@ class Refresh:
                 self.record.say(f"  {item.pattern}: such as {', '.join(item.samples)}")
         return f"{sum(count for _, count in removed)} keys removed"
 
-    def tell(self, facts: Mapping[str, str]) -> None:
+    def write_metadata(self, facts: Mapping[str, str]) -> None:
         """Write the deployment's metadata under `deployment:current` and its history."""
         if self.cache is None:
             return
@@ -166,16 +166,16 @@ class Refresh:
         """
         stored = asked = 0
         for one in self.warming:
-            text = filled(one.text, facts)
+            text = render(one.text, facts)
             if one.path:
-                answer, body = self.probes.body(host, filled(one.path, facts))
+                answer, body = self.probes.body(host, render(one.path, facts))
                 if answer.verdict is not Verdict.PASS:
-                    self.record.warn(f"Not warmed: {answer.seen}.")
+                    self.record.warn(f"Not warmed: {answer.evidence}.")
                     continue
                 asked += 1
                 text = body.decode("utf-8", "replace")
             if one.key and self.cache is not None:
-                cache, key = self.cache, filled(one.key, facts)
+                cache, key = self.cache, render(one.key, facts)
                 ttl_s = int(one.ttl_s or self.warm_ttl_s)
                 put = self._tried(lambda: _done(cache.put, key, text, ttl_s), "Not warmed")  # noqa: B023  called now
                 stored += bool(put)

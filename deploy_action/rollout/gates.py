@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
-from deploy_action.core.health import Answer, Streak, Verdict
+from deploy_action.core.health import Measurement, Streak, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError
@@ -19,16 +19,16 @@ if TYPE_CHECKING:  # loads XML parsers
     from deploy_action.core.manifest.edit import Manifest
 
 
-class GateFailed(DeployError):  # noqa: N818  it is what happened
+class GateFailedError(DeployError):
     """The candidate did not answer a gate; the message names the gate and what was seen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Questions:
-    """What is asked; empty paths are not asked. Durations in seconds.
+class GateConfig:
+    """Which gates run; a gate with an empty path is skipped. Durations in seconds.
 
-    *manifest_sure* is whether the user has said where the manifest is served: else it may be
-    nowhere.
+    *manifest_path_is_explicit*: whether the user named the path of the served manifest. Without
+    it, an app that does not serve its manifest passes.
     """
 
     health_path: str
@@ -37,7 +37,7 @@ class Questions:
     timeout_s: float
     identity_path: str = ""
     manifest_path: str = ""
-    manifest_sure: bool = True
+    manifest_path_is_explicit: bool = True
     smoke_test: str = ""
 
 
@@ -48,10 +48,10 @@ class Gates:
     app: ContainerApp
     probes: HttpProbe
     shell: Shell
-    asked: Questions
+    asked: GateConfig
     record: Record
 
-    def must_pass(self, name: str, *, version: str) -> Revision:
+    def run(self, name: str, *, version: str) -> Revision:
         """Ask the revision *name*; return it as the platform saw it when it was ready.
 
         Args:
@@ -59,7 +59,7 @@ class Gates:
             version: what it and its manifest must say, or empty for whatever they say.
 
         Raises:
-            GateFailed: a gate said fail, or could not be answered in time.
+            GateFailedError: a gate said fail, or could not be answered in time.
         """
         asked, deadline = self.asked, Deadline(self.asked.timeout_s)
         revision = self._started(name, deadline)
@@ -76,7 +76,7 @@ class Gates:
         """Ask *host* only for health, as after traffic was put back.
 
         Raises:
-            GateFailed: it is not healthy.
+            GateFailedError: it is not healthy.
         """
         path = self.asked.health_path
         self._streak(lambda: self.probes.healthy(host, path), Deadline(self.asked.timeout_s))
@@ -90,7 +90,7 @@ class Gates:
             if revision is None:
                 return None, "the revision is not listed yet"
             if revision.readiness is Readiness.FAILED:
-                raise GateFailed(
+                raise GateFailedError(
                     f"Revision '{name}' does not start: {revision.in_words}.",
                     hint="Look at its container's log in Azure; image, command and secrets first.",
                 )
@@ -104,31 +104,33 @@ class Gates:
         except PollTimeoutError as error:
             self.record.gated("platform", str(Verdict.FAIL), error.message)
             raise self._never_ready(name, error) from None
-        except GateFailed as error:
+        except GateFailedError as error:
             self.record.gated("platform", str(Verdict.FAIL), error.message)
             raise
         self.record.gated("platform", str(Verdict.PASS), found.in_words)
         return found
 
-    def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailed:
+    def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailedError:
         """Say what the platform knows of the containers that did not become ready."""
         try:
             sick = [item for item in self.app.containers(name) if not item.ready]
         except DeployError:
             sick = []
         if not sick:
-            return GateFailed(error.message, hint="See the revision's log stream in Azure.")
-        return GateFailed(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
+            return GateFailedError(error.message, hint="See the revision's log stream in Azure.")
+        return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
-    def _healthy(self, revision: Revision) -> Answer:
+    def _healthy(self, revision: Revision) -> Measurement:
         answer = self.probes.healthy(revision.fqdn, self.asked.health_path)
         if answer.verdict is not Verdict.PASS:
             now = self.app.revision(revision.name)
             if now is not None and now.readiness is Readiness.FAILED:
-                return Answer(verdict=Verdict.FAIL, seen=f"{answer.seen}; {now.in_words}")
+                return Measurement(
+                    verdict=Verdict.FAIL, evidence=f"{answer.evidence}; {now.in_words}"
+                )
         return answer
 
-    def _identity(self, revision: Revision, version: str) -> Answer:
+    def _identity(self, revision: Revision, version: str) -> Measurement:
         return self.probes.identity(
             revision.fqdn,
             self.asked.identity_path,
@@ -136,7 +138,7 @@ class Gates:
             version=version,
         )
 
-    def _smoke_test(self, revision: Revision, deadline: Deadline) -> Answer:
+    def _smoke_test(self, revision: Revision, deadline: Deadline) -> Measurement:
         command = self.asked.smoke_test
         return self.shell.check(
             command,
@@ -144,38 +146,38 @@ class Gates:
             timeout_s=deadline.remaining,
         )
 
-    def _streak(self, ask: Callable[[], Answer], deadline: Deadline) -> None:
+    def _streak(self, ask: Callable[[], Measurement], deadline: Deadline) -> None:
         streak = Streak(needed=self.asked.passes)
         while True:
             answer = ask()
             streak = streak.after(answer.verdict)
             if streak.complete:
-                seen = f"{answer.seen}, {streak.passes} times in a row"
+                seen = f"{answer.evidence}, {streak.passes} times in a row"
                 self.record.gated("health", str(answer.verdict), seen)
                 return
             if deadline.remaining < self.asked.interval_s or deadline.passed:
-                self.record.gated("health", str(answer.verdict), answer.seen)
-                raise GateFailed(
+                self.record.gated("health", str(answer.verdict), answer.evidence)
+                raise GateFailedError(
                     f"The health gate did not see {streak.needed} passes in a row within "
-                    f"{deadline.seconds:.0f} s: {answer.seen}.",
+                    f"{deadline.seconds:.0f} s: {answer.evidence}.",
                     hint="See what the path answers on the revision's own address, and its log.",
                 )
             pause(self.asked.interval_s)
 
-    def _once(self, gate: str, ask: Callable[[], Answer]) -> None:
+    def _once(self, gate: str, ask: Callable[[], Measurement]) -> None:
         answer = ask()
-        self.record.gated(gate, str(answer.verdict), answer.seen)
+        self.record.gated(gate, str(answer.verdict), answer.evidence)
         if answer.verdict is not Verdict.PASS:
-            raise GateFailed(f"The {gate} gate said {answer.verdict}: {answer.seen}.")
+            raise GateFailedError(f"The {gate} gate said {answer.verdict}: {answer.evidence}.")
 
     def _addin(self, host: str, version: str) -> None:
         answer, served = self._served(host)
-        if served is None and not self.asked.manifest_sure:
-            self.record.say(f"the served manifest is not looked at: {answer.seen}")
+        if served is None and not self.asked.manifest_path_is_explicit:
+            self.record.say(f"the served manifest is not looked at: {answer.evidence}")
             return
         self._once("add-in", lambda: self._pages(host, version, served) if served else answer)
 
-    def _served(self, host: str) -> tuple[Answer, Manifest | None]:
+    def _served(self, host: str) -> tuple[Measurement, Manifest | None]:
         """Fetch the manifest that is served, or say why there is none."""
         from deploy_action.core.manifest import edit  # noqa: PLC0415  loads XML parsers
 
@@ -187,16 +189,16 @@ class Gates:
             return answer, edit.read(body, file=path)
         except DeployError as error:
             seen = f"the served manifest: {error.message}"
-            return Answer(verdict=Verdict.FAIL, seen=seen), None
+            return Measurement(verdict=Verdict.FAIL, evidence=seen), None
 
-    def _pages(self, host: str, version: str, served: Manifest) -> Answer:
+    def _pages(self, host: str, version: str, served: Manifest) -> Measurement:
         """The served manifest carries the version, and each of its own pages answers."""
         if version and str(served.version) != version:
             seen = f"the served manifest says {served.version}, expected {version}"
-            return Answer(verdict=Verdict.FAIL, seen=seen)
+            return Measurement(verdict=Verdict.FAIL, evidence=seen)
         for page in sorted(served.paths):
             answered = self.probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
         seen = f"manifest {served.version} and {len(served.paths)} of its pages answered"
-        return Answer(verdict=Verdict.PASS, seen=seen)
+        return Measurement(verdict=Verdict.PASS, evidence=seen)

@@ -17,7 +17,7 @@ from deploy_action.runtime.polling import now_utc
 
 
 @dataclass(slots=True)
-class Keeper:
+class DeploymentLock:
     """Keeps the journal of one run; the tags travel with the requests that change the app.
 
     Args:
@@ -58,8 +58,8 @@ class Keeper:
         """
         journal = Journal.from_tags(app.tags)
         if journal is not None and journal.run != self.plan.run.id:
-            if self.opened or journal.alive(now_utc()):
-                raise SupersededError(f"{journal.holder(now_utc())}; this run gives way.")
+            if self.opened or journal.lease_valid(now_utc()):
+                raise SupersededError(f"{journal.describe_holder(now_utc())}; this run gives way.")
         elif self.opened and journal is None:
             raise SupersededError(
                 f"App '{app.name}' was taken over by a rollback or a repair; this run gives way."

@@ -42,11 +42,11 @@ def candidate(
     Raises:
         DeployError: it holds traffic, so that stopping it would lose requests.
     """
-    now = app.settled()  # its creation may still be under way
+    now = app.wait_until_idle()  # its creation may still be under way
     revision = app.revision(name)
     if revision is None or not revision.active:
         return f"{name} is not there"
-    if now.split.weight_of(name) or now.split.labels_of(name) or now.split.follows_latest:
+    if now.split.depends_on(name):
         if not ours(now.split):
             return f"{name} left active, as somebody else set the traffic"
         raise DeployError(f"{name} may still hold traffic ({now.split}).")

@@ -14,7 +14,9 @@ from deploy_action.errors import DeployError
 _MOST_PAGES = 5
 
 
-def would_mix(probes: HttpProbe, *, stable: str, candidate: str, path: str, version: str) -> str:
+def find_stale_page(
+    probes: HttpProbe, *, stable: str, candidate: str, path: str, version: str
+) -> str:
     """Return a page of the new version that the old revision would answer to be kept, or nothing.
 
     Args:

@@ -13,9 +13,9 @@ from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
-from deploy_action.core.traffic.split import WHOLE, Split
+from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 from deploy_action.errors import DeployError, SupersededError
-from deploy_action.rollout.lock import Keeper
+from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, backoff, pause
 
@@ -24,18 +24,18 @@ _LAG_S = 10.0
 _LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
 
 
-class StepFailed(DeployError):  # noqa: N818  it is what happened
+class StepFailedError(DeployError):
     """The candidate did badly while users were on it."""
 
 
 @dataclass(slots=True)
-class Shift:
+class TrafficShift:
     """Moves one candidate up.
 
     Args:
         app: where weights are written.
         probes: how both sides are watched.
-        keeper: whose tags travel with each write; notices when another run took over.
+        lock: whose tags travel with each write; notices when another run took over.
         plan: base split, steps and names.
         record: is told each confirmed split.
         health_path: what both sides are asked.
@@ -45,14 +45,14 @@ class Shift:
 
     app: ContainerApp
     probes: HttpProbe
-    keeper: Keeper
+    lock: DeploymentLock
     plan: Plan
     record: Record
     health_path: str
     look_every_s: float
     patience_s: float
     _written: list[Split] = field(default_factory=list)
-    _in_doubt: bool = False
+    _write_pending: bool = False
 
     @property
     def _expected(self) -> Split:
@@ -68,11 +68,11 @@ class Shift:
         if self.plan.pin:
             self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
 
-    def walk(self, candidate: Revision) -> None:
+    def step_through(self, candidate: Revision) -> None:
         """Raise the candidate step by step, each watched for the interval.
 
         Raises:
-            StepFailed: the candidate did badly.
+            StepFailedError: the candidate did badly.
             SupersededError: somebody else changed the split or took over.
         """
         for weight in self.plan.schedule.steps:
@@ -84,15 +84,15 @@ class Shift:
         """Give the candidate everything and bake, the way back still armed.
 
         Raises:
-            StepFailed: the candidate did badly.
+            StepFailedError: the candidate did badly.
             SupersededError: somebody else changed the split or took over, until the bake's end.
         """
-        split = self.plan.pinned.all_to(candidate.name)
-        self._write(split, Phase.PROMOTE, WHOLE, "promoted")
+        split = self.plan.pinned.route_all_to(candidate.name)
+        self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
         self._watch(candidate, self.plan.schedule.bake_s, "while baking")
         self.check()
 
-    def back(self, *, wait_s: float) -> str:
+    def restore(self, *, wait_s: float) -> str:
         """Put the split back that stood before this run, if what stands there is ours.
 
         Args:
@@ -103,28 +103,28 @@ class Shift:
         """
         lag = Deadline(_LAG_BACK_S)
         app = self.app.read()
-        while not self.keeper.owns(app) and self._may_lag(app) and not lag.passed:
+        while not self.lock.owns(app) and self._may_lag(app) and not lag.passed:
             pause(_LOOK_BACK_S)
             app = self.app.read()
-        if not self.keeper.owns(app):
+        if not self.lock.owns(app):
             return f"left to the run that took over: {app.split}"
         if not self.ours(app.split):
             return f"left as somebody else set it: {app.split}"
         # A write of ours whose answer never came may still land after what was just read, so then
         # the split is written even where it stands as before: Azure carries out one at a time.
-        doubtful = self._in_doubt or app.busy
+        doubtful = self._write_pending or app.busy
         if not doubtful and app.split.same_as(self.plan.pinned):
             return f"stands as before: {app.split}"
         if not self._written and not doubtful:
             return f"was not touched: {app.split}"
         now = self.app.write_split(
             self.plan.pinned,
-            self.keeper.tags(Phase.SHIFT),
-            guard=self.only_ours,
+            self.lock.tags(Phase.SHIFT),
+            guard=self.assert_unchanged,
             deadline=Deadline(wait_s),
             strict=False,
         )
-        self._in_doubt = False
+        self._write_pending = False
         self.record.shifted(now.split, "put back")
         return f"back as before: {now.split}"
 
@@ -148,7 +148,7 @@ class Shift:
 
     def _taken(self, app: App) -> SupersededError | None:
         try:
-            self.keeper.check(app)
+            self.lock.check(app)
         except SupersededError as error:
             return error
         return None
@@ -164,14 +164,14 @@ class Shift:
         self._send(split, phase, weight, why)
 
     def _send(self, split: Split, phase: Phase, weight: int, why: str) -> None:
-        tags = self.keeper.tags(phase, weight)
+        tags = self.lock.tags(phase, weight)
         self._written.append(split)
-        self._in_doubt = True
-        now = self.app.write_split(split, tags, guard=self.only_ours)
-        self._in_doubt, self.keeper.opened = False, True
+        self._write_pending = True
+        now = self.app.write_split(split, tags, guard=self.assert_unchanged)
+        self._write_pending, self.lock.opened = False, True
         self.record.shifted(now.split, why)
 
-    def only_ours(self, app: App) -> None:
+    def assert_unchanged(self, app: App) -> None:
         """Between two attempts of one write: nobody else has written meanwhile.
 
         Raises:
@@ -217,23 +217,27 @@ class Shift:
             other = stable.result()
             rounds += 1
             good = answer.verdict is Verdict.PASS
-            shared = not good and other.verdict is not Verdict.PASS and not self.plan.hopeless
+            shared = not good and other.verdict is not Verdict.PASS and not self.plan.stable_is_down
             bad = 0 if good else bad + (not shared)
             if bad >= _BAD_ROUNDS:
-                raise StepFailed(
-                    f"The candidate did badly {when}: {answer.seen}, {bad} times in a row; the "
-                    f"stable revision meanwhile: {other.seen}.",
+                raise StepFailedError(
+                    f"The candidate did badly {when}: {answer.evidence}, {bad} times in a row; the "
+                    f"stable revision meanwhile: {other.evidence}.",
                 )
             if shared and patience.passed:
-                raise StepFailed(
+                raise StepFailedError(
                     f"Both revisions did badly {when} for {self.patience_s:.0f} s, the candidate: "
-                    f"{answer.seen}, the stable one: {other.seen}.",
+                    f"{answer.evidence}, the stable one: {other.evidence}.",
                     hint="The cause is probably shared, such as a database; going back does not "
                     "mend it.",
                 )
             if deadline.passed and good:
-                self.record.say(f"{when}: {answer.seen}, {rounds} looks, stable {other.seen}")
+                self.record.say(
+                    f"{when}: {answer.evidence}, {rounds} looks, stable {other.evidence}"
+                )
                 return
             if shared:
-                self.record.say(f"{when}: both revisions do badly, so nothing moves: {other.seen}")
+                self.record.say(
+                    f"{when}: both revisions do badly, so nothing moves: {other.evidence}"
+                )
             pause(min(self.look_every_s, max(deadline.remaining, 0.05)))

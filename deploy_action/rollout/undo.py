@@ -10,7 +10,7 @@ from typing import Self
 from deploy_action.core.record import Record
 from deploy_action.errors import (
     AbortedError,
-    Cancelled,
+    CancelledError,
     DeployError,
     RollbackIncompleteError,
     SupersededError,
@@ -20,11 +20,13 @@ from deploy_action.runtime.signals import SignalGuard
 
 
 @dataclass(frozen=True, slots=True)
-class _Way:
+class Compensation:
+    """What reverts one change; see `Undo.push`."""
+
     what: str
-    way: Callable[[], str]
+    revert: Callable[[], str]
     by_hand: str
-    last: bool
+    only_if_clean: bool
 
 
 class Undo:
@@ -41,24 +43,30 @@ class Undo:
     def __init__(self, record: Record, signals: SignalGuard) -> None:
         self._record = record
         self._signals = signals
-        self._ways: list[_Way] = []
+        self._compensations: list[Compensation] = []
 
-    def add(
-        self, what: str, way: Callable[[], str], *, by_hand: str = "", last: bool = False
+    def push(
+        self,
+        what: str,
+        revert: Callable[[], str],
+        *,
+        by_hand: str = "",
+        only_if_clean: bool = False,
     ) -> None:
         """Register a way back.
 
         Args:
             what: what is put back, such as "the traffic".
-            way: puts it back and says how it stands now, in words.
+            revert: puts it back and says how it stands now, in words.
             by_hand: the command or act that does it by hand, for when it fails.
-            last: taken only if none before it failed, as what it removes would be needed then.
+            only_if_clean: run only if none before it failed, because the next run needs what it
+                removes.
         """
-        self._ways.append(_Way(what, way, by_hand, last))
+        self._compensations.append(Compensation(what, revert, by_hand, only_if_clean))
 
-    def forget(self) -> None:
+    def commit(self) -> None:
         """From here on only forward: nothing registered so far is put back any more."""
-        self._ways.clear()
+        self._compensations.clear()
 
     def __enter__(self) -> Self:
         return self
@@ -69,23 +77,23 @@ class Undo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or not self._ways:
+        if error is None or not self._compensations:
             return
         failed = self._put_back()
         late = isinstance(error, TimeLimitExceededError)
-        if isinstance(error, Cancelled | SupersededError) and not late:
+        if isinstance(error, CancelledError | SupersededError) and not late:
             return  # keeps its own exit code; the record tells what was put back
         raise _aborted(error, failed) from error
 
     def _put_back(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
         with self._signals.shielded():
-            for one in reversed(self._ways):
-                if one.last and failed:
+            for one in reversed(self._compensations):
+                if one.only_if_clean and failed:
                     self._record.put_back(one.what, ok=True, detail="left for the next run")
                     continue
                 try:
-                    now = one.way()
+                    now = one.revert()
                 except Exception as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
                     failed.append((one.what, one.by_hand))
@@ -93,7 +101,7 @@ class Undo:
                     self._record.put_back(one.what, ok=False, detail=detail)
                 else:
                     self._record.put_back(one.what, ok=True, detail=now)
-        self._ways.clear()
+        self._compensations.clear()
         return failed
 
 
@@ -101,7 +109,7 @@ def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError
     match error:
         case DeployError():
             reason = error.message
-        case Cancelled():
+        case CancelledError():
             reason = error.reason
         case _:
             reason = f"{type(error).__name__}: {error}"

@@ -20,7 +20,7 @@ from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import BumpPart, BumpWhen
-from deploy_action.errors import DeployError, InputError, Place, PreflightError
+from deploy_action.errors import DeployError, InputError, PreflightError, SourceLocation
 from deploy_action.rollout.addin_changes import AddIn
 from deploy_action.rollout.publish import Way
 
@@ -111,7 +111,7 @@ class Versioning:
                     raise InputError(
                         f"{text}; older builds of Outlook would refuse to sign in.",
                         hint="Take the version out of that address, or set allowed-list to warn.",
-                        place=Place(file=name),
+                        place=SourceLocation(file=name),
                     )
                 record.warn(f"{text}; older builds of Outlook will refuse to sign in.")
 

@@ -1,6 +1,6 @@
 """The one place that waits: every wait has a deadline, says what it waits for, can be broken off.
 
-A signal breaks a wait off by raising `Cancelled` out of it (see `signals`).
+A signal breaks a wait off by raising `CancelledError` out of it (see `signals`).
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def in_utc(moment: float) -> str:
 
 
 def pause(seconds: float) -> None:
-    """Wait; a signal ends it at once by raising `Cancelled`."""
+    """Wait; a signal ends it at once by raising `CancelledError`."""
     if seconds > 0:
         time.sleep(seconds)
 

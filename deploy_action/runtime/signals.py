@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM become one `Cancelled`, raised where the main thread stands.
+"""SIGINT and SIGTERM become one `CancelledError`, raised where the main thread stands.
 
 GitHub's runner sends SIGINT, after 7.5 s SIGTERM, after 10 s SIGKILL. The first one breaks off
 whatever waits; once things are being put back, further ones are only noted, so that they cannot
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from deploy_action.errors import Cancelled, TimeLimitExceededError
+from deploy_action.errors import CancelledError, TimeLimitExceededError
 
 
 class SignalGuard:
@@ -47,7 +47,7 @@ class SignalGuard:
         self.signal_number = self.signal_number or number
         if first and not self._held:
             self._held = True
-            raise Cancelled(number)
+            raise CancelledError(number)
 
     @contextmanager
     def shielded(self) -> Iterator[None]:

@@ -21,8 +21,8 @@ from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.schema import Settings
-from deploy_action.rollout.cache import Refresh
-from deploy_action.rollout.gates import Gates, Questions
+from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.rollout.gates import GateConfig, Gates
 from deploy_action.runtime.http import HttpClient
 from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
@@ -88,13 +88,13 @@ class Services:
             subscription=self.signed_in.subscription,
             resource_group=self.settings.resource_group,
             name=self.settings.app,
-            operation_timeout_s=self.settings.operation_timeout,
+            operation_timeout_s=self.settings.operation_timeout_s,
         )
 
     @cached_property
     def probes(self) -> HttpProbe:
         """Requests to the app on its own URLs."""
-        return HttpProbe(timeout_s=self.settings.health_timeout)
+        return HttpProbe(timeout_s=self.settings.health_timeout_s)
 
     @cached_property
     def shell(self) -> Shell:
@@ -115,25 +115,25 @@ class Services:
             app=self.app,
             probes=self.probes,
             shell=self.shell,
-            asked=Questions(
+            asked=GateConfig(
                 health_path=settings.health_path,
                 passes=settings.health_passes,
-                interval_s=settings.health_interval,
-                timeout_s=settings.gate_timeout,
+                interval_s=settings.health_interval_s,
+                timeout_s=settings.gate_timeout_s,
                 identity_path=settings.identity_path,
                 manifest_path=settings.served_manifest if deploying else "",
-                manifest_sure=bool(settings.manifest_path),
+                manifest_path_is_explicit=bool(settings.manifest_path),
                 smoke_test=settings.smoke_test if deploying else "",
             ),
             record=self.record,
         )
 
     @cached_property
-    def refresh(self) -> Refresh:
+    def cache(self) -> CacheMaintenance:
         """The cache, or none."""
-        from deploy_action.services.cache import make_refresh
+        from deploy_action.services.cache import make_cache
 
-        return make_refresh(self)
+        return make_cache(self)
 
     @cached_property
     def images(self) -> Images:

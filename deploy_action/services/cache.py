@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.adapters.credentials import REDIS_SCOPE, SignIn, object_id_of
 from deploy_action.core.settings.choices import CacheAuth, CacheVia
 from deploy_action.errors import InputError
-from deploy_action.rollout.cache import Refresh
+from deploy_action.rollout.cache import CacheMaintenance
 
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from deploy_action.services import Services
 
 
-def make_refresh(services: Services) -> Refresh:
+def make_cache(services: Services) -> CacheMaintenance:
     """Return what clears, warms and measures the cache."""
     settings = services.settings
-    return Refresh(
+    return CacheMaintenance(
         cache=_redis(services),
         endpoint=partial(_endpoint, services) if settings.cache_via is CacheVia.ENDPOINT else None,
         patterns=_patterns(settings),
         required=settings.cache_required,
-        ttl_s=int(settings.cache_metadata_ttl),
+        ttl_s=int(settings.cache_metadata_ttl_s),
         warming=settings.cache_warm,
-        warm_ttl_s=settings.cache_warm_ttl,
+        warm_ttl_s=settings.cache_warm_ttl_s,
         cost_per_miss=settings.cost_per_miss,
         probes=services.probes,
         record=services.record,
@@ -55,7 +55,7 @@ def _redis(services: Services) -> Cache | None:
     return Cache(
         target,
         allow_flush=settings.cache_allow_flush,
-        budget_s=settings.cache_budget,
+        budget_s=settings.cache_budget_s,
         most_keys=settings.cache_max_keys,
         ca=ca,
         identity=partial(_identity, services.signed_in, target) if entra else None,
@@ -78,7 +78,7 @@ def _endpoint(services: Services, host: str, serving: str) -> CacheEndpoint:
         header=(name.strip(), value.strip()),
         body=settings.cache_endpoint_body,
         allow_flush=settings.cache_allow_flush,
-        timeout_s=settings.cache_budget,
+        timeout_s=settings.cache_budget_s,
     )
 
 

@@ -43,7 +43,7 @@ def _builder(services: Services, password: Callable[[], str], host: str) -> Call
         )
 
         return DockerEngine(
-            services.environment, password=password, timeout_s=settings.build_timeout
+            services.environment, password=password, timeout_s=settings.build_timeout_s
         )
 
     def acr() -> Builder:
@@ -57,7 +57,7 @@ def _builder(services: Services, password: Callable[[], str], host: str) -> Call
             resource_group=settings.resource_group,
             name=host.partition(".")[0],
             http=HttpClient(),
-            timeout_s=settings.build_timeout,
+            timeout_s=settings.build_timeout_s,
             on_secret=services.secret,
         )
 

@@ -10,7 +10,7 @@ import yaml
 
 from deploy_action import errors
 from deploy_action.core.phase import Phase
-from deploy_action.core.settings.schema import declared
+from deploy_action.core.settings.schema import setting_specs
 from deploy_action.report.outputs import OUTPUTS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,11 +19,11 @@ STEPS = {step.get("id") or step["name"]: step for step in ACTION["runs"]["steps"
 
 
 def test_every_setting_is_an_input_and_every_input_a_setting() -> None:
-    assert list(ACTION["inputs"]) == [setting.name for setting in declared()]
+    assert list(ACTION["inputs"]) == [setting.name for setting in setting_specs()]
 
 
 def test_every_description_is_the_settings_own_and_tells_the_default() -> None:
-    for setting in declared():
+    for setting in setting_specs():
         described = ACTION["inputs"][setting.name]["description"]
         assert described.startswith(setting.about)
         if setting.default:
@@ -51,7 +51,7 @@ def test_the_main_step_hands_over_every_input_through_its_environment() -> None:
 
     assert handed == {
         f"INPUT_{setting.name.replace('-', '_').upper()}": f"${{{{ inputs.{setting.name} }}}}"
-        for setting in declared()
+        for setting in setting_specs()
     }
 
 

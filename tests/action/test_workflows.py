@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from deploy_action.core.settings.choices import Command
-from deploy_action.core.settings.schema import Settings, declared
+from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.inputs.environment import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,7 +107,7 @@ def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
 
 
 def test_nothing_secret_stands_in_the_settings_file() -> None:
-    secret = {setting.name for setting in declared() if setting.secret}
+    secret = {setting.name for setting in setting_specs() if setting.secret}
     environments = yaml.safe_load((ROOT / ".github" / "deploy.yml").read_text("utf-8"))
     written = {name for block in environments["environments"].values() for name in block}
 
@@ -165,7 +165,7 @@ def test_the_job_runs_in_the_environment_that_it_changes() -> None:
 
 @pytest.mark.parametrize("name", ["deploy", "rollback"])
 def test_a_workflow_gives_only_inputs_that_exist(name: str) -> None:
-    assert set(own_step(name)["with"]) <= {setting.name for setting in declared()}
+    assert set(own_step(name)["with"]) <= {setting.name for setting in setting_specs()}
 
 
 def test_what_is_asked_for_by_hand_reaches_the_rollback() -> None:

@@ -100,7 +100,7 @@ def test_what_becomes_of_a_dead_runs_leftovers(
 def test_whoever_is_refused_is_told_who_holds_the_app_since_when_and_where() -> None:
     journal = replace(journal_with([("api--a", 100, "")]), since=1_999_999_900)
 
-    told = journal.holder(2_000_000_000)
+    told = journal.describe_holder(2_000_000_000)
 
     assert told == (
         "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) holds the app since 100 s, "

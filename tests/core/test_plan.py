@@ -10,7 +10,7 @@ from deploy_action.core.app import App
 from deploy_action.core.plan import Observed, Plan, make_plan
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
-from deploy_action.core.settings.parse import Given, parse
+from deploy_action.core.settings.parse import RawValue, parse
 from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import InputError, PreflightError
 
@@ -26,7 +26,7 @@ def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings:
         split=Split.of([Entry(revision="api--a", weight=100)]),
         fqdn="api.example",
     )
-    given = {name.replace("_", "-"): Given(text=text) for name, text in settings.items()}
+    given = {name.replace("_", "-"): RawValue(text=text) for name, text in settings.items()}
     run = Run(id="4711.1", commit="0123456789", link="", branch="main")
     seen = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
     return make_plan(parse(given), seen, bump=None, version="1.3.0.3", left_behind=None)
@@ -45,9 +45,9 @@ def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
 def test_its_silence_is_shorter_than_the_whole_run_and_longer_than_any_wait() -> None:
     plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
 
-    assert plan.silence_s == 10 * 60 + 2 * 60
-    assert plan.silence_s < plan.longest_s
-    assert plan.schedule.interval_s < plan.silence_s
+    assert plan.lease_s == 10 * 60 + 2 * 60
+    assert plan.lease_s < plan.longest_s
+    assert plan.schedule.interval_s < plan.lease_s
 
 
 def test_a_plan_that_cannot_end_in_time_is_no_plan() -> None:
@@ -58,7 +58,7 @@ def test_a_plan_that_cannot_end_in_time_is_no_plan() -> None:
 def test_where_nothing_serves_there_are_no_half_measures() -> None:
     plan = planned({"running_state": "Failed"})
 
-    assert plan.hopeless
+    assert plan.stable_is_down
     assert plan.schedule.steps == ()
     assert any("nothing healthy to go back to" in warning for warning in plan.warnings)
 

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import pytest
 
-from deploy_action.core.settings.warmup import Warming, filled, parse
+from deploy_action.core.settings.warmup import WarmupEntry, parse, render
 
 
 @pytest.mark.parametrize(
     ("line", "meant"),
     [
-        ("a:b = c", Warming(key="a:b", text="c")),
+        ("a:b = c", WarmupEntry(key="a:b", text="c")),
         (
             "config:version = {version} @ 48h",
-            Warming(key="config:version", text="{version}", ttl_s=172800),
+            WarmupEntry(key="config:version", text="{version}", ttl_s=172800),
         ),
-        ("m:{version}=GET /manifest.xml", Warming(key="m:{version}", path="/manifest.xml")),
-        ("GET /a?v={version} @ 1h", Warming(path="/a?v={version}", ttl_s=3600)),
-        ("mail = a@b", Warming(key="mail", text="a@b")),
-        ("x = a = b", Warming(key="x", text="a = b")),
+        ("m:{version}=GET /manifest.xml", WarmupEntry(key="m:{version}", path="/manifest.xml")),
+        ("GET /a?v={version} @ 1h", WarmupEntry(path="/a?v={version}", ttl_s=3600)),
+        ("mail = a@b", WarmupEntry(key="mail", text="a@b")),
+        ("x = a = b", WarmupEntry(key="x", text="a = b")),
     ],
 )
-def test_a_line_stores_a_text_or_an_answer_or_only_asks(line: str, meant: Warming) -> None:
+def test_a_line_stores_a_text_or_an_answer_or_only_asks(line: str, meant: WarmupEntry) -> None:
     assert parse(line) == meant
 
 
@@ -32,4 +32,4 @@ def test_anything_else_is_refused(line: str) -> None:
 
 
 def test_values_come_from_the_deployment() -> None:
-    assert filled("m:{version}:{commit}", {"version": "1.3.0.3"}) == "m:1.3.0.3:"
+    assert render("m:{version}:{commit}", {"version": "1.3.0.3"}) == "m:1.3.0.3:"

@@ -85,11 +85,11 @@ def test_inputs_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> 
 
     settings = loaded(tmp_path, BAKE="7s")
 
-    assert settings.bake == 7
-    assert settings.step_interval == 10
+    assert settings.bake_s == 7
+    assert settings.step_interval_s == 10
     assert settings.cache_patterns == ("manifest:*", "config:*")
     assert settings.cache_clear == (Moment.BEFORE, Moment.AFTER)
-    assert loaded(tmp_path, ENVIRONMENT="dev").bake == 1
+    assert loaded(tmp_path, ENVIRONMENT="dev").bake_s == 1
 
 
 def test_an_unknown_key_in_the_file_is_told_with_its_line_and_what_was_meant(

@@ -8,11 +8,11 @@ import pytest
 from deploy_action.core.record import PutBack, Record
 from deploy_action.errors import (
     AbortedError,
-    Cancelled,
+    CancelledError,
     DeployError,
     InputError,
-    Place,
     RollbackIncompleteError,
+    SourceLocation,
     SupersededError,
     TimeLimitExceededError,
 )
@@ -47,13 +47,15 @@ def test_everything_is_put_back_newest_first(record: Record) -> None:
 
     with pytest.raises(AbortedError) as raised, Undo(record, SignalGuard()) as undo:
         for what in ("the manifest", "the candidate", "the traffic"):
-            undo.add(what, noting(notes, what))
-        raise InputError("The image is broken.", hint="Mend it.", place=Place(file="a", line=3))
+            undo.push(what, noting(notes, what))
+        raise InputError(
+            "The image is broken.", hint="Mend it.", place=SourceLocation(file="a", line=3)
+        )
 
     assert notes == ["the traffic", "the candidate", "the manifest"]
     assert raised.value.exit_code == 4
     assert raised.value.message == "The image is broken."
-    assert raised.value.place == Place(file="a", line=3)
+    assert raised.value.place == SourceLocation(file="a", line=3)
 
 
 def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
@@ -62,9 +64,9 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
     notes: list[str] = []
 
     with pytest.raises(RollbackIncompleteError) as raised, Undo(record, SignalGuard()) as undo:
-        undo.add("the manifest", noting(notes, "the manifest"))
-        undo.add("the candidate", failing, by_hand="az containerapp revision deactivate")
-        undo.add("the traffic", noting(notes, "the traffic"))
+        undo.push("the manifest", noting(notes, "the manifest"))
+        undo.push("the candidate", failing, by_hand="az containerapp revision deactivate")
+        undo.push("the traffic", noting(notes, "the traffic"))
         raise DeployError("The gate said no.")
 
     assert notes == ["the traffic", "the manifest"]
@@ -79,28 +81,28 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
 
 def test_left_well_nothing_is_put_back(record: Record) -> None:
     with Undo(record, SignalGuard()) as undo:
-        undo.add("the traffic", failing)
+        undo.push("the traffic", failing)
 
     assert put_back(record) == []
 
 
 def test_after_the_bake_only_forward(record: Record) -> None:
     with pytest.raises(ZeroDivisionError), Undo(record, SignalGuard()) as undo:
-        undo.add("the traffic", failing)
-        undo.forget()
+        undo.push("the traffic", failing)
+        undo.commit()
         raise ZeroDivisionError
 
     assert put_back(record) == []
 
 
-@pytest.mark.parametrize("ending", [Cancelled(2), SupersededError("Another run took over.")])
+@pytest.mark.parametrize("ending", [CancelledError(2), SupersededError("Another run took over.")])
 def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
     record: Record, ending: BaseException
 ) -> None:
     notes: list[str] = []
 
     with pytest.raises(type(ending)), Undo(record, SignalGuard()) as undo:
-        undo.add("the traffic", noting(notes, "the traffic"))
+        undo.push("the traffic", noting(notes, "the traffic"))
         raise ending
 
     assert notes == ["the traffic"]
@@ -110,8 +112,8 @@ def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record
     notes: list[str] = []
 
     with pytest.raises(RollbackIncompleteError), Undo(record, SignalGuard()) as undo:
-        undo.add("the journal", noting(notes, "the journal"), last=True)
-        undo.add("the traffic", failing)
+        undo.push("the journal", noting(notes, "the journal"), only_if_clean=True)
+        undo.push("the traffic", failing)
         raise DeployError("The candidate did badly.")
 
     assert notes == []
@@ -122,7 +124,7 @@ def test_a_run_that_ran_out_of_time_is_an_abort(record: Record) -> None:
     notes: list[str] = []
 
     with pytest.raises(AbortedError) as raised, Undo(record, SignalGuard()) as undo:
-        undo.add("the traffic", noting(notes, "the traffic"))
+        undo.push("the traffic", noting(notes, "the traffic"))
         raise TimeLimitExceededError(14)
 
     assert notes == ["the traffic"]

@@ -168,12 +168,12 @@ def test_what_it_leaves_in_the_background_does_not_hold_us(tmp_path: Path) -> No
 def test_a_cancelled_run_takes_its_children_along(
     tmp_path: Path, family: Path, number: signal.Signals
 ) -> None:
-    """The signal reaches us alone, as GitHub's runner sends it; `Cancelled` is no Exception."""
+    """The signal reaches only us, as the runner sends it; `CancelledError` is no Exception."""
     script = textwrap.dedent(
         """
         import sys
         from pathlib import Path
-        from deploy_action.errors import Cancelled
+        from deploy_action.errors import CancelledError
         from deploy_action.runtime.process import run
         from deploy_action.runtime.signals import SignalGuard
 
@@ -181,7 +181,7 @@ def test_a_cancelled_run_takes_its_children_along(
         try:
             run(["bash", sys.argv[1]], cwd=Path.cwd(), environment={"PATH": sys.argv[2]},
                 timeout_s=1000, grace_s=0.05)
-        except Cancelled as cancelled:
+        except CancelledError as cancelled:
             sys.exit(cancelled.exit_code)
         """
     )

@@ -8,7 +8,7 @@ import pytest
 
 SCRIPT = """
 import sys
-from deploy_action.errors import Cancelled
+from deploy_action.errors import CancelledError
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.signals import SignalGuard
 from deploy_action.runtime.polling import pause
@@ -18,7 +18,7 @@ signals.install()
 try:
     print("waiting", flush=True)
     {wait}
-except Cancelled as cancelled:
+except CancelledError as cancelled:
     with signals.shielded():
         print("cancelled", flush=True)
         sys.stdin.readline()

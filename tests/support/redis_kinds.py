@@ -134,7 +134,7 @@ class Delay:
         self._over = asyncio.Event()
 
     async def stand(self) -> None:
-        """Answer until it is over."""
+        """Measurement until it is over."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 21)
         self.port = server.sockets[0].getsockname()[1]
         self._loop = asyncio.get_running_loop()

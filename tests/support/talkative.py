@@ -81,7 +81,7 @@ async def refuses(request: web.Request) -> web.Response:
 
 
 async def hangs_up(request: web.Request) -> web.Response:
-    """Answer, and close the connection although it was to be kept."""
+    """Measurement, and close the connection although it was to be kept."""
     asyncio.get_running_loop().call_later(0.001, _close, request)
     return web.Response(text="once")
 
@@ -116,7 +116,7 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
 
 
 async def bare(request: web.Request) -> web.Response:
-    """Answer with the status that is asked for, and no body."""
+    """Measurement with the status that is asked for, and no body."""
     return web.Response(status=int(request.match_info["status"]))
 
 

@@ -50,7 +50,7 @@ class CacheEndpoint:
         self._allow_flush = allow_flush
         self._timeout_s = timeout_s
 
-    def hurry(self) -> None:
+    def use_shutdown_timeouts(self) -> None:
         """From here on wait two seconds at most: the job is being ended."""
         self._timeout_s = min(self._timeout_s, 2.0)
 

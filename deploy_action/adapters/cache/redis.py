@@ -64,7 +64,7 @@ class Cache:
         self._cluster = False
         self._hurried = False
 
-    def hurry(self) -> None:
+    def use_shutdown_timeouts(self) -> None:
         """From here on wait for an answer a second at most and try once: the job is being ended."""
         self.close()
         self._hurried = True

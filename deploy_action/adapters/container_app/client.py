@@ -89,7 +89,7 @@ class ContainerApp:
         with translate_errors(self.name, self.resource_group):
             return App.from_azure(self._apps.get(self.resource_group, self.name).as_dict())
 
-    def settled(self, deadline: Deadline | None = None) -> App:
+    def wait_until_idle(self, deadline: Deadline | None = None) -> App:
         """Return the app once no operation runs on it, by *deadline* or the operation time-out.
 
         Raises:
@@ -206,7 +206,7 @@ class ContainerApp:
             self._patch({"tags": dict(tags)})
             return True
 
-        self._sent(send, "the tags", lambda: _has(self.settled(), tags))
+        self._sent(send, "the tags", lambda: _has(self.wait_until_idle(), tags))
 
     def activate(self, name: str) -> None:
         """Activate a revision; it is ready only later.
@@ -237,7 +237,7 @@ class ContainerApp:
             return True
 
         def done() -> bool:
-            self.settled()
+            self.wait_until_idle()
             found = self.revision(name)
             return found is not None and found.active is active
 
@@ -285,7 +285,7 @@ class ContainerApp:
         deadline = deadline or self._deadline()
         for length in backoff(0.3, 5.0):
             status_url, doubt, wait_s = self._attempt(body, what)
-            app = self.settled(deadline)
+            app = self.wait_until_idle(deadline)
             if strict and app.failed and (failure := self._failure(status_url)):
                 raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
             if holds(app):
@@ -295,7 +295,7 @@ class ContainerApp:
             if deadline.passed:
                 raise refused(what, doubt) from None
             pause(min(max(length, wait_s), deadline.remaining))
-            app = self.settled(deadline)
+            app = self.wait_until_idle(deadline)
             if holds(app):
                 return app
             guard(app)
@@ -348,7 +348,7 @@ class ContainerApp:
         lag = Deadline(min(deadline.remaining, _LAG_S))
 
         def probe() -> tuple[App | None, str]:
-            app = self.settled(deadline)
+            app = self.wait_until_idle(deadline)
             if holds(app):
                 return app, "as written"
             if failure := self._failure(status_url):

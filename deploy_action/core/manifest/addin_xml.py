@@ -11,7 +11,7 @@ from typing import Any
 from xml.parsers import expat
 
 from deploy_action.core.manifest.model import Address, Form, Scan, Span
-from deploy_action.errors import InputError, Place
+from deploy_action.errors import InputError, SourceLocation
 
 _SEPARATOR = "|"
 _ROOTS = {
@@ -56,7 +56,7 @@ class _Scanner:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
             what = expat.ErrorString(error.code)
-            place = Place(file=self._file, line=error.lineno, column=error.offset + 1)
+            place = SourceLocation(file=self._file, line=error.lineno, column=error.offset + 1)
             raise InputError(
                 f"Manifest '{self._file}' is not well-formed XML: {what}.", place=place
             ) from None
@@ -66,7 +66,9 @@ class _Scanner:
 
     def _unfit(self, what: str, line: int | None = None, hint: str = "") -> InputError:
         column = None if line else self._parser.CurrentColumnNumber + 1
-        place = Place(file=self._file, line=line or self._parser.CurrentLineNumber, column=column)
+        place = SourceLocation(
+            file=self._file, line=line or self._parser.CurrentLineNumber, column=column
+        )
         return InputError(f"Manifest '{self._file}' {what}.", hint=hint, place=place)
 
     def _doctype(self, *_: Any) -> None:

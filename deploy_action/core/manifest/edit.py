@@ -16,7 +16,7 @@ from deploy_action.core.manifest.model import Address, Form, Scan, Span
 from deploy_action.core.manifest.rules import Match, Rules, UrlMode
 from deploy_action.core.manifest.source import Source, decode
 from deploy_action.core.manifest.version import PARTS, Part, Version
-from deploy_action.errors import InputError, Place
+from deploy_action.errors import InputError, SourceLocation
 
 LONGEST_ADDRESS = 2048
 _LONGEST_SOURCE = 2018  # what the reference page says of SourceLocation, beside the schema's 2048
@@ -188,9 +188,9 @@ def _span(found: Scan) -> Span:
     return found.version
 
 
-def _place(found: Scan, file: str) -> Place:
+def _place(found: Scan, file: str) -> SourceLocation:
     span = _span(found)
-    return Place(file=file, line=span.line, column=span.column)
+    return SourceLocation(file=file, line=span.line, column=span.column)
 
 
 def _version(found: Scan, file: str) -> Version:
@@ -302,7 +302,7 @@ def _about_address(found: Scan, address: Address, growth: int, file: str) -> lis
     if length > LONGEST_ADDRESS:
         raise InputError(
             f"Manifest '{file}': an address would be longer than {LONGEST_ADDRESS} characters.",
-            place=Place(file=file, line=address.line, column=address.column),
+            place=SourceLocation(file=file, line=address.line, column=address.column),
         )
     if address.source and length > _LONGEST_SOURCE:
         text = f"SourceLocation is longer than {_LONGEST_SOURCE} characters"

@@ -6,7 +6,7 @@ import codecs
 import re
 from dataclasses import dataclass
 
-from deploy_action.errors import InputError, Place
+from deploy_action.errors import InputError, SourceLocation
 
 LARGEST = 1024 * 1024
 _DECLARED = re.compile(rb"""<\?xml[^>]*?\sencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
@@ -80,4 +80,4 @@ def _encoding(content: bytes, file: str) -> tuple[bytes, str]:
 
 
 def _unfit(file: str, what: str, *, line: int | None = None) -> InputError:
-    return InputError(f"Manifest '{file}' {what}.", place=Place(file=file, line=line))
+    return InputError(f"Manifest '{file}' {what}.", place=SourceLocation(file=file, line=line))

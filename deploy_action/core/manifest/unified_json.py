@@ -14,7 +14,7 @@ from collections.abc import Generator, Iterator
 from typing import Any
 
 from deploy_action.core.manifest.model import Address, Form, Scan, Span
-from deploy_action.errors import InputError, Place
+from deploy_action.errors import InputError, SourceLocation
 
 Path = tuple[str | int, ...]
 _DEEPEST, _MOST_VALUES = 64, 20_000
@@ -54,7 +54,7 @@ def scan(text: str, *, file: str) -> Scan:
             f"Manifest '{file}' is no Office manifest: the texts 'manifestVersion' and 'version' "
             "were expected.",
             hint="Give the path of the add-in's own manifest.",
-            place=Place(file=file, line=1),
+            place=SourceLocation(file=file, line=1),
         )
     found.version = version
     for span in spans:
@@ -93,7 +93,8 @@ def _must_be_json(text: str, file: str) -> None:
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
             raise InputError(
-                f"Manifest '{file}' has '{twice}' twice in one object.", place=Place(file=file)
+                f"Manifest '{file}' has '{twice}' twice in one object.",
+                place=SourceLocation(file=file),
             )
         return dict(pairs)
 
@@ -103,15 +104,15 @@ def _must_be_json(text: str, file: str) -> None:
         raise InputError(
             f"Manifest '{file}' is not valid JSON: {error.msg.lower()}; neither comments nor "
             "trailing commas are.",
-            place=Place(file=file, line=error.lineno, column=error.colno),
+            place=SourceLocation(file=file, line=error.lineno, column=error.colno),
         ) from None
     except RecursionError:
         raise InputError(
-            f"Manifest '{file}' is nested too deeply.", place=Place(file=file)
+            f"Manifest '{file}' is nested too deeply.", place=SourceLocation(file=file)
         ) from None
     except ValueError as error:
         raise InputError(
-            f"Manifest '{file}' is not valid JSON: {error}.", place=Place(file=file)
+            f"Manifest '{file}' is not valid JSON: {error}.", place=SourceLocation(file=file)
         ) from None
 
 
@@ -153,7 +154,7 @@ class _Walk:
         if len(path) > _DEEPEST or self._count > _MOST_VALUES:
             raise InputError(
                 f"Manifest '{self._file}' is nested too deeply or has too many values.",
-                place=Place(file=self._file),
+                place=SourceLocation(file=self._file),
             )
         mark = self._text[at]
         if mark == '"':

@@ -143,6 +143,16 @@ class Revision:
         return Readiness.PENDING
 
     @property
+    def can_serve(self) -> bool:
+        """Whether it answers requests now, or wakes on one."""
+        return self.readiness in {Readiness.READY, Readiness.IDLE}
+
+    @property
+    def is_down(self) -> bool:
+        """Whether it cannot serve without being started or repaired."""
+        return self.readiness in {Readiness.FAILED, Readiness.INACTIVE}
+
+    @property
     def in_words(self) -> str:
         """Its states as Azure named them, for messages."""
         states = [self.provisioning_state, self.health_state, self.running_state, self.details]

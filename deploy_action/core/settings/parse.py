@@ -12,36 +12,36 @@ from deploy_action.core.settings.choices import (
     CacheVia,
     Command,
 )
-from deploy_action.core.settings.schema import Declared, Settings, declared
-from deploy_action.errors import InputError, Place
+from deploy_action.core.settings.schema import Settings, SettingSpec, setting_specs
+from deploy_action.errors import InputError, SourceLocation
 
 _AUTHOR = re.compile(r"[^<>\n]*[^<>\n ] <[^<>@\s]+@[^<>@\s]+>")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Given:
+class RawValue:
     """A setting's text and where it was written, for messages: ``input`` or a file's line."""
 
     text: str
     source: str = "input"
-    place: Place | None = None
+    place: SourceLocation | None = None
 
 
-def parse(given: Mapping[str, Given]) -> Settings:
+def parse(given: Mapping[str, RawValue]) -> Settings:
     """Return the settings; names not given, or given as an empty text, take their default.
 
     Raises:
         InputError: every fault at once, each naming the setting as the user wrote it, its value
             (never a secret's) and what was expected.
     """
-    known = {setting.name: setting for setting in declared()}
+    known = {setting.name: setting for setting in setting_specs()}
     faults = [_unknown(name, known, item) for name, item in given.items() if name not in known]
     values: dict[str, Any] = {}
     for name, setting in known.items():
         item = given.get(name)
         written = item.text if item and item.text.strip() else setting.default
         try:
-            values[name.replace("-", "_")] = setting.kind(written)
+            values[setting.field] = setting.kind(written)
         except ValueError as error:
             shown = "the given value" if setting.secret else f"'{written}'"
             source = item.source if item else "default"
@@ -51,13 +51,15 @@ def parse(given: Mapping[str, Given]) -> Settings:
     return Settings(**values)
 
 
-def _unknown(name: str, known: Mapping[str, Declared], item: Given) -> tuple[str, Given | None]:
+def _unknown(
+    name: str, known: Mapping[str, SettingSpec], item: RawValue
+) -> tuple[str, RawValue | None]:
     close = difflib.get_close_matches(name, known, n=1)
     meant = f" Did you mean {close[0]}?" if close else ""
     return f"{item.source} {name}: there is no such setting.{meant}", item
 
 
-def _all(faults: list[tuple[str, Given | None]]) -> InputError:
+def _all(faults: list[tuple[str, RawValue | None]]) -> InputError:
     place = next((item.place for _, item in faults if item and item.place), None)
     return InputError(
         " ".join(fault[:1].upper() + fault[1:] for fault, _ in faults),

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
-from deploy_action.core.traffic.split import WHOLE
+from deploy_action.core.traffic.split import FULL_TRAFFIC
 
 Choice = TypeVar("Choice", bound=Enum)
 Item = TypeVar("Item")
@@ -33,7 +33,7 @@ def boolean(given: str) -> bool:
     raise ValueError("true or false")
 
 
-def whole(least: int, most: int) -> Callable[[str], int]:
+def integer(least: int, most: int) -> Callable[[str], int]:
     """Return a parser of whole numbers from *least* to *most*."""
 
     def parse(given: str) -> int:
@@ -56,9 +56,9 @@ def percentages(given: str) -> tuple[int, ...]:
     """Read rising weights such as ``10, 50, 100``; a percent sign after each is fine."""
     expected = "rising percentages from 1 to 100 with commas between, such as 10,50,100"
     steps = []
-    for item in words(given):
+    for item in comma_list(given):
         number = item.removesuffix("%").strip()
-        if not re.fullmatch(r"\d{1,3}", number) or not 1 <= int(number) <= WHOLE:
+        if not re.fullmatch(r"\d{1,3}", number) or not 1 <= int(number) <= FULL_TRAFFIC:
             raise ValueError(expected)
         steps.append(int(number))
     if not steps or steps != sorted(set(steps)):
@@ -66,7 +66,7 @@ def percentages(given: str) -> tuple[int, ...]:
     return tuple(steps)
 
 
-def words(given: str) -> tuple[str, ...]:
+def comma_list(given: str) -> tuple[str, ...]:
     """Read a list: one item a line, or with commas between; empty items are dropped."""
     return tuple(item.strip() for item in re.split(r"[,\n]", given) if item.strip())
 
@@ -114,7 +114,7 @@ def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
     return parse
 
 
-def some_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
+def subset_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
     """Return a parser of a list of such words; ``none`` or nothing is the empty list."""
     parse_one = one_of(choices)
 
@@ -122,14 +122,14 @@ def some_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
         if given.strip().lower() == "none":
             return ()
         try:
-            return tuple(parse_one(item) for item in words(given))
+            return tuple(parse_one(item) for item in comma_list(given))
         except ValueError as error:
             raise ValueError(f"none, or {error}") from None
 
     return parse
 
 
-def each(parse: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
+def list_of(parse: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
     """Return a parser of lines, each read by *parse*; empty ones are skipped."""
 
     def parse_all(given: str) -> tuple[Item, ...]:
@@ -138,7 +138,7 @@ def each(parse: Callable[[str], Item]) -> Callable[[str], tuple[Item, ...]]:
     return parse_all
 
 
-def amount(given: str) -> float:
+def decimal(given: str) -> float:
     """Read a number that is not below zero, such as 0.002."""
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given.strip()):
         raise ValueError("a number such as 0.002")

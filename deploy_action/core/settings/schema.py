@@ -1,8 +1,8 @@
-"""Every setting, once: name as the user writes it, kind, default, sentence.
+"""Every setting, declared once: its name as the user writes it, its parser, default and sentence.
 
-The field ``traffic_steps`` is the action's input ``traffic-steps`` and the key of that name in the
-environments file. `action.yml`, the README's table and the JSON Schema are checked against this
-declaration by tests.
+The field ``traffic_steps`` is the input ``traffic-steps`` and the key of that name in the settings
+file; durations are fields that end in ``_s``. Tests check action.yml, the README's table and the
+JSON Schema against this declaration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from deploy_action.core.settings.choices import (
     OnRollback,
     Shield,
 )
-from deploy_action.core.settings.warmup import Warming
+from deploy_action.core.settings.warmup import WarmupEntry
 
 
 def _setting(
@@ -90,7 +90,7 @@ class Settings:
     build_args: tuple[str, ...] = _setting(
         parsers.lines, "", "Build arguments, one NAME=value a line. Not for secrets."
     )
-    build_timeout: float = _setting(parsers.duration, "20m", "How long building may take.")
+    build_timeout_s: float = _setting(parsers.duration, "20m", "How long building may take.")
     manifest: str = _setting(
         parsers.text, "", "The add-in's manifest, such as addin/manifest.xml; empty means none."
     )
@@ -168,7 +168,7 @@ class Settings:
         parsers.lines, "", "Keys to clear, one Redis pattern a line, such as manifest:*."
     )
     cache_clear: tuple[Moment, ...] = _setting(
-        parsers.some_of(Moment), "before,after", "When to clear: before, after, both, or none."
+        parsers.subset_of(Moment), "before,after", "When to clear: before, after, both, or none."
     )
     cache_required: bool = _setting(
         parsers.boolean,
@@ -178,7 +178,7 @@ class Settings:
     cache_allow_flush: bool = _setting(
         parsers.boolean, "false", "Whether a pattern may match every key of the database."
     )
-    cache_metadata_ttl: float = _setting(
+    cache_metadata_ttl_s: float = _setting(
         parsers.duration, "168h", "How long the deployment's metadata stays in the cache."
     )
     cache_via: CacheVia = _setting(
@@ -201,9 +201,9 @@ class Settings:
     cache_prefix: str = _setting(
         parsers.text, "", "What stands in front of every key of the app; added to each pattern."
     )
-    cache_budget: float = _setting(parsers.duration, "60s", "How long one clearing may take.")
+    cache_budget_s: float = _setting(parsers.duration, "60s", "How long one clearing may take.")
     cache_max_keys: int = _setting(
-        parsers.whole(1, 999_999_999), "10000000", "How many keys one clearing may remove."
+        parsers.integer(1, 999_999_999), "10000000", "How many keys one clearing may remove."
     )
     cache_endpoint: str = _setting(
         parsers.text,
@@ -219,17 +219,17 @@ class Settings:
         '{"patterns": {patterns}}',
         "For cache-via endpoint: the body; {patterns} becomes a JSON list.",
     )
-    cache_warm: tuple[Warming, ...] = _setting(
-        parsers.each(warmup.parse),
+    cache_warm: tuple[WarmupEntry, ...] = _setting(
+        parsers.list_of(warmup.parse),
         "",
         "What to warm after a promotion, one a line: KEY = TEXT @ 24h, KEY = GET /path, or "
         "GET /path; {version}, {revision} and others stand for the deployment's values.",
     )
-    cache_warm_ttl: float = _setting(
+    cache_warm_ttl_s: float = _setting(
         parsers.duration, "24h", "How long warmed keys stay unless their line says otherwise."
     )
     cost_per_miss: float = _setting(
-        parsers.amount,
+        parsers.decimal,
         "0",
         "What one read costs that the cache could not answer, for the estimate.",
     )
@@ -237,10 +237,10 @@ class Settings:
         parsers.path, "/health/ready", "The path that must answer 200 on the candidate's address."
     )
     health_passes: int = _setting(
-        parsers.whole(1, 100), "5", "How many passes in a row make the candidate healthy."
+        parsers.integer(1, 100), "5", "How many passes in a row make the candidate healthy."
     )
-    health_interval: float = _setting(parsers.duration, "2s", "The pause between two looks.")
-    health_timeout: float = _setting(parsers.duration, "30s", "How long one answer may take.")
+    health_interval_s: float = _setting(parsers.duration, "2s", "The pause between two looks.")
+    health_timeout_s: float = _setting(parsers.duration, "30s", "How long one answer may take.")
     identity_path: str = _setting(
         parsers.path,
         "",
@@ -255,7 +255,7 @@ class Settings:
     smoke_test: str = _setting(
         parsers.text, "", "A shell command that must succeed; CANDIDATE_URL names the candidate."
     )
-    gate_timeout: float = _setting(
+    gate_timeout_s: float = _setting(
         parsers.duration, "5m", "How long the candidate may take to pass all its gates."
     )
     traffic_steps: tuple[int, ...] = _setting(
@@ -267,17 +267,17 @@ class Settings:
         "While traffic is split, if the old revision answers the new version's pages with what "
         "browsers keep: warn, cut-over (all traffic at once) or off. Needs manifest-path.",
     )
-    step_interval: float = _setting(parsers.duration, "60s", "How long each step is watched.")
-    bake: float = _setting(
+    step_interval_s: float = _setting(parsers.duration, "60s", "How long each step is watched.")
+    bake_s: float = _setting(
         parsers.duration, "60s", "How long the promoted candidate is watched, the way back armed."
     )
-    operation_timeout: float = _setting(
+    operation_timeout_s: float = _setting(
         parsers.duration, "5m", "How long Azure may take for one change."
     )
     keep_revisions: int = _setting(
-        parsers.whole(1, 100), "3", "How many of the newest revisions stay active."
+        parsers.integer(1, 100), "3", "How many of the newest revisions stay active."
     )
-    drain_time: float = _setting(
+    drain_time_s: float = _setting(
         parsers.duration, "30s", "How long a revision without traffic drains before it is stopped."
     )
     revision: str = _setting(
@@ -287,7 +287,7 @@ class Settings:
         "a commit; empty means the previous.",
     )
     reason: str = _setting(parsers.text, "", "For a rollback: why, for the record.")
-    lock_wait: float = _setting(
+    lock_wait_s: float = _setting(
         parsers.duration, "0s", "How long to wait for another run that holds the app."
     )
     take_over: bool = _setting(
@@ -295,7 +295,7 @@ class Settings:
         "false",
         "For a repair: whether to end a run's hold on the app that may still be alive.",
     )
-    time_limit: float = _setting(
+    time_limit_s: float = _setting(
         parsers.duration,
         "5h",
         "How long the whole run may take before it is aborted; keep it below the job's "
@@ -313,7 +313,7 @@ class Settings:
         parsers.text, "", "For create: the Container Apps environment, by name or resource id."
     )
     target_port: int = _setting(
-        parsers.whole(1, 65535), "8000", "For create: the port that the container listens on."
+        parsers.integer(1, 65535), "8000", "For create: the port that the container listens on."
     )
     registry_identity: str = _setting(
         parsers.text,
@@ -333,22 +333,29 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Declared:
-    """One setting as declared above."""
+class SettingSpec:
+    """One setting as declared above.
+
+    Args:
+        name: as the user writes it.
+        field: the attribute of `Settings`; a duration's ends in ``_s``.
+    """
 
     name: str
+    field: str
     default: str
     about: str
     secret: bool
     kind: Callable[[str], Any]
 
 
-def declared() -> Iterator[Declared]:
+def setting_specs() -> Iterator[SettingSpec]:
     """Yield every setting in order."""
     for item in fields(Settings):
         meta = item.metadata
-        yield Declared(
-            name=item.name.replace("_", "-"),
+        yield SettingSpec(
+            field=item.name,
+            name=item.name.removesuffix("_s").replace("_", "-"),
             default=meta["default"],
             about=meta["about"],
             secret=meta["secret"],

@@ -4,7 +4,7 @@ One line each::
 
     config:version = {version} @ 48h     a key with a text, for 48 hours
     manifest:{version} = GET /manifest.xml    a key with what the promoted revision answers
-    GET /taskpane.html                   only asked for, so that whatever it fills is filled
+    GET /taskpane.html                   only asked for, so that whatever it fills is render
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ KNOWN = ("version", "revision", "image", "digest", "commit", "url", "environment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warming:
+class WarmupEntry:
     """One line.
 
     Args:
@@ -37,7 +37,7 @@ class Warming:
     ttl_s: float | None = None
 
 
-def parse(line: str) -> Warming:
+def parse(line: str) -> WarmupEntry:
     """Read one line.
 
     Raises:
@@ -59,9 +59,9 @@ def parse(line: str) -> Warming:
     path = what.removeprefix("GET ").strip() if what.startswith("GET ") else ""
     if what.startswith("GET ") and not path.startswith("/"):
         raise ValueError(expected)
-    return Warming(key=key, text="" if path else what, path=path, ttl_s=ttl_s)
+    return WarmupEntry(key=key, text="" if path else what, path=path, ttl_s=ttl_s)
 
 
-def filled(template: str, facts: Mapping[str, str]) -> str:
+def render(template: str, facts: Mapping[str, str]) -> str:
     """Return *template* with the deployment's values; an unknown one is empty."""
     return _VALUE.sub(lambda found: facts.get(found[1], ""), template)

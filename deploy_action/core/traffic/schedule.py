@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy_action.core.traffic.split import WHOLE
+from deploy_action.core.traffic.split import FULL_TRAFFIC
 
 # One traffic write in Azure: recorded median 9 s, p99 34 s (azure-on-the-wire, 3.2).
 WRITE_SHORTEST_S = 7.0
@@ -29,7 +29,7 @@ class Schedule:
     def of(cls, weights: tuple[int, ...], interval_s: float, bake_s: float) -> Schedule:
         """Take the weights as the user gave them; a final 100 is the promotion, not a step."""
         return cls(
-            steps=tuple(weight for weight in weights if weight < WHOLE),
+            steps=tuple(weight for weight in weights if weight < FULL_TRAFFIC),
             interval_s=interval_s,
             bake_s=bake_s,
         )

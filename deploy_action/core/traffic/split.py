@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-WHOLE = 100
+FULL_TRAFFIC = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,9 @@ class Split:
             ValueError: a weight outside 0-100, or a sum that is not 100.
         """
         whole = tuple(entries)
-        if any(not 0 <= entry.weight <= WHOLE for entry in whole):
+        if any(not 0 <= entry.weight <= FULL_TRAFFIC for entry in whole):
             raise ValueError(f"a weight outside 0-100 in {whole}")
-        if sum(entry.weight for entry in whole) != WHOLE:
+        if sum(entry.weight for entry in whole) != FULL_TRAFFIC:
             raise ValueError(f"weights that do not sum to 100 in {whole}")
         return cls(whole)
 
@@ -62,7 +62,7 @@ class Split:
     def from_azure(cls, traffic: Sequence[Mapping[str, Any]] | None) -> Split:
         """Read ARM's array; an absent one means "all to the latest", as Azure fills it in."""
         if not traffic:
-            return cls((Entry(revision="", weight=WHOLE),))
+            return cls((Entry(revision="", weight=FULL_TRAFFIC),))
         return cls(
             tuple(
                 Entry(
@@ -91,6 +91,10 @@ class Split:
         """Whether any entry lets Azure choose the revision."""
         return any(entry.follows_latest for entry in self.entries)
 
+    def depends_on(self, revision: str) -> bool:
+        """Whether *revision* may receive requests: by weight, by label, or as the latest."""
+        return bool(self.weight_of(revision) or self.labels_of(revision) or self.follows_latest)
+
     def heaviest(self) -> Entry:
         """Return the entry with the most traffic; the first of equals."""
         return max(self.entries, key=lambda entry: entry.weight)
@@ -113,7 +117,7 @@ class Split:
         """
         others = [entry for entry in self.entries if entry.revision != candidate]
         own = [entry for entry in self.entries if entry.revision == candidate and entry.label]
-        shares = _shared(WHOLE - weight, [entry.weight for entry in others])
+        shares = _shared(FULL_TRAFFIC - weight, [entry.weight for entry in others])
         kept = [
             Entry(revision=entry.revision, weight=share, label=entry.label)
             for entry, share in zip(others, shares, strict=True)
@@ -122,9 +126,9 @@ class Split:
         labelled = [Entry(revision=candidate, weight=0, label=entry.label) for entry in own]
         return Split.of([*kept, *labelled, Entry(revision=candidate, weight=weight)])
 
-    def all_to(self, revision: str) -> Split:
+    def route_all_to(self, revision: str) -> Split:
         """Return everything to *revision*, labels of others kept at weight 0."""
-        return self.with_candidate(revision, WHOLE)
+        return self.with_candidate(revision, FULL_TRAFFIC)
 
     def same_as(self, other: Split) -> bool:
         """Whether both send the same traffic and carry the same labels, order aside.
