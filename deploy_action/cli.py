@@ -138,60 +138,79 @@ def status(*, as_json: bool, **given: str) -> None:
 @click.option(
     "--part",
     type=click.Choice(["build", "patch", "minor", "major"]),
-    help="What to raise. [default: the last part: build, in a unified manifest patch]",
+    help="The part to bump. [default: the last part: build, in a unified manifest patch]",
 )
-@click.option("--set", "exactly", metavar="VERSION", help="The version to write, instead.")
-@click.option("--allow-lower", is_flag=True, help="Let --set go down, too.")
-@click.option("--carry", is_flag=True, help="Beyond 99999 raise the part before.")
+@click.option("--set", "exactly", metavar="VERSION", help="The version to write; not with --part.")
+@click.option("--allow-lower", is_flag=True, help="Let --set write a lower version.")
+@click.option("--carry", is_flag=True, help="If a part is at 99999, bump the part before it.")
 @click.option(
     "--url-mode",
     type=click.Choice(["refresh", "add", "off"]),
     default="refresh",
     show_default=True,
-    help="Renew the parameter where it is, add it to pages without it, too, or leave addresses.",
+    help="Update the version parameter of pages that have it, also add it to pages without it, or "
+    "leave all URLs.",
 )
-@click.option("--url-parameter", default="v", show_default=True, help="The query parameter.")
+@click.option(
+    "--url-parameter",
+    default="v",
+    show_default=True,
+    help="The query parameter that carries the version.",
+)
 @click.option(
     "--url-match",
     type=click.Choice(["versions", "any"]),
     default="versions",
     show_default=True,
-    help="Which of its values are renewed.",
+    help="Which of its values are replaced.",
 )
-@click.option("--origin", "origins", multiple=True, help="A further origin that is the add-in's.")
-@click.option("--add-images", is_flag=True, help="With --url-mode add: to images, too.")
-@click.option("--add-runtime", is_flag=True, help="With --url-mode add: to event scripts, too.")
+@click.option(
+    "--origin",
+    "origins",
+    multiple=True,
+    help="A further origin of the add-in's own pages, such as https://cdn.contoso.com; repeatable.",
+)
+@click.option("--add-images", is_flag=True, help="With --url-mode add: also add it to images.")
+@click.option("--add-runtime", is_flag=True, help="With --url-mode add: also add it to scripts.")
 @click.option(
     "--allowed-list",
     type=click.Choice(["error", "warn", "update"]),
     default="error",
     show_default=True,
-    help="If microsoft-officeaddins-allowed.json names a script's address that changes.",
+    help="If the repository's microsoft-officeaddins-allowed.json has a script URL that changes.",
 )
 @click.option("--check", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a diff.")
-def bump(*, as_json: bool, **given: Any) -> None:
-    """Raise the version of add-in manifests, XML or JSON, and of the addresses that carry it.
+def bump(*, as_json: bool, **options: Any) -> None:
+    """Bump the version of add-in manifests, XML or JSON, and of the URLs that carry it.
 
-    Not one other byte is touched; with several, all are planned before any is written.
+    Changes nothing else. With several manifests, all are planned before any is written.
 
     Example: deploy-action bump addin/manifest.xml --part minor --check
     """
     from deploy_action.adapters.github_runner import Runner
-    from deploy_action.commands.bump import Wanted, in_words
+    from deploy_action.commands.bump import BumpRequest, describe
     from deploy_action.commands.bump import bump as run_bump
 
     try:
-        done = run_bump(Wanted.of(**given))
+        results = run_bump(BumpRequest.from_options(**options))
     except DeployError as error:
         place = f"{error.place}: " if error.place else ""
-        click.echo(f"{place}{error}", err=True)
+        click.echo(_encodable(f"{place}{error}", sys.stderr), err=True)
         runner = Runner(environment=os.environ, write=_write_to(sys.stderr))
-        runner.annotate("error", "Manifest", str(error), error.place)
+        message = _encodable(str(error), sys.stderr)
+        runner.annotate("error", "Manifest", message, error.place)
         sys.exit(error.exit_code)
+    items = [item.as_json() for item in results]
     click.echo(
-        json.dumps([item.as_json() for item in done], indent=2) if as_json else in_words(done)
+        _encodable(json.dumps(items, indent=2) if as_json else describe(results), sys.stdout)
     )
+
+
+def _encodable(text: str, stream: Any) -> str:
+    """Return *text* with what the stream cannot encode as backslash escapes."""
+    encoding = stream.encoding or "utf-8"
+    return str(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""The manifest's file in the checkout: written all at once or not at all, put back only if ours."""
+"""The manifest file on disk: written completely or not at all, restored only over our own bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from deploy_action.errors import InputError, PreflightError, SourceLocation
 
 LARGEST = 1024 * 1024
-_SKIPPED = {".git", "node_modules"}
+_SKIPPED = {".git", "node_modules", ".venv"}
 
 
 class ManifestFile:
@@ -18,42 +18,57 @@ class ManifestFile:
 
     Args:
         path: where it is.
-        workspace: the checkout; the file must be inside.
+        root: the folder that the file must be in.
+        name: how messages name the file; by default its path below *root*.
+        label: how messages begin.
+        where: how messages name *root*.
     """
 
-    def __init__(self, path: Path, workspace: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        root: Path,
+        *,
+        name: str = "",
+        label: str = "Input manifest:",
+        where: str = "the checkout",
+    ) -> None:
         self._path = path
-        self._workspace = workspace
-        try:
-            self._name = path.relative_to(workspace).as_posix()
-        except ValueError:
-            self._name = path.as_posix()
+        self._root = root
+        self._label = label
+        self._where = where
+        self._below = os.path.relpath(path, root).replace(os.sep, "/")
+        self._name = name or (path.as_posix() if self._below.startswith("../") else self._below)
 
     def read(self) -> bytes:
         """Return its bytes.
 
         Raises:
-            InputError: it is missing, no plain file, a link, outside the checkout, or too large.
+            InputError: it is missing, unreadable, too large, a link, not a regular file, or outside
+                the folder.
         """
         self._check()
-        return self._path.read_bytes()
+        try:
+            return self._path.read_bytes()
+        except OSError as error:
+            raise self._unusable(f"cannot be read: {error.strerror}.") from None
 
     def write(self, after: bytes, expected: bytes) -> None:
-        """Replace *expected* by *after*; the file's mode stays.
+        """Replace *expected* by *after* and keep the file's mode.
 
         Raises:
-            PreflightError: it holds something else by now, or cannot be written.
+            PreflightError: it has other content by now, or cannot be written.
         """
         if self.read() != expected:
             raise PreflightError(
-                f"Manifest '{self._name}' was changed by somebody else in the meantime; their "
-                "change was left.",
-                hint="Run the deployment again.",
+                f"Manifest '{self._name}' was changed by someone else in the meantime; their "
+                "change was kept.",
+                hint="Run it again.",
             )
         self._replace(after)
 
     def restore(self, before: bytes, ours: bytes) -> bool:
-        """Put *before* back if *ours* stands there; whether it stands there now.
+        """Write *before* if the file holds *ours*; return whether it holds *before* now.
 
         Raises:
             InputError, PreflightError: the file cannot be read or written.
@@ -65,38 +80,35 @@ class ManifestFile:
         return now == before
 
     def _check(self) -> None:
-        place = SourceLocation(file=self._name)
-        hint = "Give the path of the add-in's manifest, relative to the checkout."
         try:
             about = self._path.lstat()
-        except OSError:
-            raise InputError(
-                f"Input manifest: '{self._name}' does not exist in the checkout.",
-                hint=hint,
-                place=place,
-            ) from None
-        inside = self._path.resolve().is_relative_to(self._workspace.resolve())
-        if not stat.S_ISREG(about.st_mode) or not inside or self._linked():
-            raise InputError(
-                f"Input manifest: '{self._name}' is no plain file inside the checkout.",
-                hint=hint,
-                place=place,
-            )
+            regular = stat.S_ISREG(about.st_mode) and self._is_inside()
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._unusable(f"does not exist in {self._where}.") from None
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise self._unusable(f"cannot be read: {reason}.") from None
+        if not regular:
+            raise self._unusable(f"is not a regular file inside {self._where}.")
         if about.st_size > LARGEST:
-            raise InputError(
-                f"Input manifest: '{self._name}' has {about.st_size} bytes; at most {LARGEST} "
-                "were expected.",
-                place=place,
-            )
+            raise self._unusable(f"has {about.st_size} bytes; the limit is {LARGEST}.")
 
-    def _linked(self) -> bool:
-        """Whether a folder on the way is a link: git would not commit what lies behind it."""
-        return self._path.resolve() != self._workspace.resolve() / self._name
+    def _unusable(self, problem: str) -> InputError:
+        return InputError(
+            f"{self._label} '{self._name}' {problem}",
+            hint=f"Give the path of the add-in's manifest, a regular file in {self._where}.",
+            place=SourceLocation(file=self._name),
+        )
+
+    def _is_inside(self) -> bool:
+        """Whether it is below the root without a link: git would not commit a file behind one."""
+        path, root = self._path.resolve(), self._root.resolve()
+        return path.is_relative_to(root) and path == root / self._below
 
     def _replace(self, content: bytes) -> None:
-        """Write beside it, then rename: nobody ever sees half a manifest."""
-        mode = stat.S_IMODE(self._path.stat().st_mode)
+        """Write a draft beside it, then rename: no reader ever sees half a manifest."""
         try:
+            mode = stat.S_IMODE(self._path.stat().st_mode)
             number, draft = tempfile.mkstemp(dir=self._path.parent, prefix=".manifest-")
             try:
                 with os.fdopen(number, "wb") as out:
@@ -116,6 +128,11 @@ class ManifestFile:
 
 
 def files_called(name: str, root: Path) -> list[Path]:
-    """Return the files of that name below *root*, in order; not those of git or of packages."""
-    found = sorted(root.rglob(name))
-    return [path for path in found if not _SKIPPED & set(path.relative_to(root).parts)]
+    """Return the regular files called *name* below *root*, in order; not those of packages."""
+    found = []
+    for folder, folders, files in os.walk(root):
+        folders[:] = sorted(set(folders) - _SKIPPED)
+        path = Path(folder, name)
+        if name in files and path.is_file() and not path.is_symlink():
+            found.append(path)
+    return sorted(found)

@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from deploy_action.adapters.git import Git
 from deploy_action.core.manifest import edit
-from deploy_action.core.manifest.impact import weight
+from deploy_action.core.manifest.impact import version_impact
 from deploy_action.core.manifest.rules import Rules
 from deploy_action.core.manifest.version import Part, Version
 from deploy_action.errors import DeployError, InputError
@@ -99,7 +99,7 @@ class AddIn:
             version = edit.read(new.content, file=self.path).version
             if self._raised(old.content, version) == new.content:
                 return True, None
-            return False, weight(old.content, new.content, file=self.path)
+            return False, version_impact(old.content, new.content, file=self.path)
         except InputError:
             return False, None
 

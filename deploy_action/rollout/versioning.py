@@ -105,7 +105,7 @@ class Versioning:
     def _mind_allowed(self, bump: Bump, record: Record) -> None:
         """Older builds of Outlook compare an event script's address with the site's list."""
         for name, content in self.lists() if bump.runtime else ():
-            if allowed.renewed(content, bump.runtime, file=name) != content:
+            if allowed.updated(content, bump.runtime, file=name) != content:
                 text = f"{name} names an event script's address that changes with the version"
                 if self.strict_list:
                     raise InputError(

@@ -30,7 +30,7 @@ def file(path: Path) -> ManifestFile:
     return ManifestFile(path, path.parents[1])
 
 
-def test_it_is_replaced_whole_and_keeps_its_mode(file: ManifestFile, path: Path) -> None:
+def test_a_write_is_atomic_and_keeps_the_mode(file: ManifestFile, path: Path) -> None:
     file.write(OURS, expected=BEFORE)
 
     assert path.read_bytes() == OURS
@@ -38,16 +38,16 @@ def test_it_is_replaced_whole_and_keeps_its_mode(file: ManifestFile, path: Path)
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_somebody_wrote_in_the_meantime_is_left(file: ManifestFile, path: Path) -> None:
+def test_a_change_by_someone_else_is_kept(file: ManifestFile, path: Path) -> None:
     path.write_bytes(THEIRS)
 
-    with pytest.raises(PreflightError, match="changed by somebody else"):
+    with pytest.raises(PreflightError, match="changed by someone else"):
         file.write(OURS, expected=BEFORE)
 
     assert path.read_bytes() == THEIRS
 
 
-def test_putting_back_undoes_our_own_bytes_only(file: ManifestFile, path: Path) -> None:
+def test_restore_replaces_only_our_own_bytes(file: ManifestFile, path: Path) -> None:
     file.write(OURS, expected=BEFORE)
     assert file.restore(BEFORE, OURS)
     assert path.read_bytes() == BEFORE
@@ -77,7 +77,7 @@ def test_a_link_is_refused(file: ManifestFile, path: Path) -> None:
     path.rename(real)
     path.symlink_to(real)
 
-    with pytest.raises(InputError, match="no plain file inside the checkout"):
+    with pytest.raises(InputError, match="not a regular file inside the checkout"):
         file.read()
 
 
@@ -85,20 +85,20 @@ def test_a_folder_that_is_a_link_is_refused(file: ManifestFile, path: Path) -> N
     path.parent.rename(path.parents[1] / "elsewhere")
     path.parent.symlink_to("elsewhere")
 
-    with pytest.raises(InputError, match="no plain file inside the checkout"):
+    with pytest.raises(InputError, match="not a regular file inside the checkout"):
         file.read()
 
 
 @pytest.mark.parametrize("name", ["../outside.xml", "addin", "addin/../../outside.xml"])
-def test_nothing_but_a_file_inside_the_checkout_is_taken(path: Path, name: str) -> None:
+def test_only_a_regular_file_inside_the_checkout_is_accepted(path: Path, name: str) -> None:
     checkout = path.parents[1]
     (checkout.parent / "outside.xml").write_bytes(BEFORE)
 
-    with pytest.raises(InputError, match="no plain file inside the checkout"):
+    with pytest.raises(InputError, match="not a regular file inside the checkout"):
         ManifestFile(checkout / name, checkout).read()
 
 
-def test_a_missing_one_is_named_as_the_input_that_it_is(path: Path) -> None:
+def test_a_missing_manifest_is_named_as_the_input(path: Path) -> None:
     checkout = path.parents[1]
 
     with pytest.raises(InputError, match=r"Input manifest: 'app\.xml' does not exist") as refused:
@@ -108,8 +108,8 @@ def test_a_missing_one_is_named_as_the_input_that_it_is(path: Path) -> None:
     assert refused.value.place.file == "app.xml"
 
 
-def test_a_giant_is_refused_unread(file: ManifestFile, path: Path) -> None:
+def test_a_file_above_the_limit_is_refused_unread(file: ManifestFile, path: Path) -> None:
     os.truncate(path, 1024 * 1024 + 1)
 
-    with pytest.raises(InputError, match="at most 1048576 were expected"):
+    with pytest.raises(InputError, match="the limit is 1048576"):
         file.read()

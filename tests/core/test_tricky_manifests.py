@@ -132,7 +132,7 @@ CASES = [
     to(2, "1.0", "1.0.0.1"),
     to(2, "7", "7.0.0.1"),
     to(2, "1.2.3", "1.2.3.1"),
-    refused(3, version("1.0.0.99999"), "cannot go beyond 99999"),
+    refused(3, version("1.0.0.99999"), "at its maximum, 99999"),
     Case(
         3,
         version("1.0.0.99999"),
@@ -143,22 +143,22 @@ CASES = [
     to(5, "1.0.0.09", "1.0.0.10", "leading zeros"),
     to(5, "01.0.0.1", "01.0.0.2"),
     *(
-        refused(6, version(text), "is no version")
+        refused(6, version(text), "is not a version")
         for text in ("1.0.0-dev", "v1.0", "1.0.0.0.0", "1..0", "123456", "\u0661.\u0660")
     ),
     refused(7, version("{{VERSION}}"), "placeholder"),
     refused(7, version("${{V}}"), "placeholder"),
-    refused(8, version("<%= version %>"), "not well-formed"),
+    refused(8, version("<%= version %>"), "is a template"),
     Case(
         9,
         version("\n    1.3.0.2\t"),
         (("\n    1.3.0.2\t", "\n    1.3.0.3\t"),),
-        told="blanks around the version",
+        told="white space around it",
     ),
     refused(10, version("<![CDATA[1.0.0.0]]>"), "markup inside"),
     refused(10, version("1.0<!-- . -->.0"), "markup inside"),
     refused(10, version("1&#46;0"), "markup inside"),
-    refused(11, XML.replace("<Id>", "<Version>1.0</Version><Id>"), "two Versions"),
+    refused(11, XML.replace("<Id>", "<Version>1.0</Version><Id>"), "two Version elements"),
     same(12, XML.replace("<Id>", "<!-- <Version>1.0.0.0</Version> --><Id>")),
     same(13, XML.replace("<Id>", '<x:Version xmlns:x="urn:x">9.9</x:Version><Id>')),
     same(13, part("<Requirements><Version>2.0</Version></Requirements>")),
@@ -176,11 +176,11 @@ CASES = [
     both(18, url(f"{PAGE}?t=1&#38;v=1.3.0.2"), "&#38;v=1.3.0.2", "&#38;v=1.3.0.3"),
     both(18, url(f"{PAGE}?t=1&#x26;v=1.3.0.2"), "&#x26;v=1.3.0.2", "&#x26;v=1.3.0.3"),
     *(
-        same(19, url(f"{PAGE}?{name}=1.3.0.2"), "carries 1.3.0.2")
+        same(19, url(f"{PAGE}?{name}=1.3.0.2"), "contains 1.3.0.2")
         for name in ("ver", "V", "vv", "preview")
     ),
     both(20, url(f"{PAGE}{V}#/home"), V, NEXT),
-    same(21, url(f"{PAGE}#/home{V}"), "carries 1.3.0.2"),
+    same(21, url(f"{PAGE}#/home{V}"), "contains 1.3.0.2"),
     same(22, url("https://localhost:3000?commands=1").replace(OWN, "https://localhost:3000")),
     both(
         22,
@@ -191,18 +191,18 @@ CASES = [
     ),
     both(23, url(f"{PAGE}?").replace("/home.html", "/?v=x"), f"{PAGE}?", f"{PAGE}{NEXT}", ADD),
     both(24, url(f"{PAGE}{V}&amp;v=1.3.0.2"), f"{V}&amp;v=1.3.0.2", f"{NEXT}&amp;v=1.3.0.3"),
-    same(25, url(f"{PAGE}?v"), "is no version"),
-    same(25, url(f"{PAGE}?v="), "is no version"),
+    same(25, url(f"{PAGE}?v"), "is not a version"),
+    same(25, url(f"{PAGE}?v="), "is not a version"),
     both(26, url(f"{PAGE}?v=1.3.0"), "?v=1.3.0", NEXT),
     both(27, url(f"{PAGE}?v=20260617"), "?v=20260617", NEXT),
     *(
-        same(27, url(f"{PAGE}?v={text}"), "is no version")
+        same(27, url(f"{PAGE}?v={text}"), "is not a version")
         for text in ("20260617-2", "diag1", "...1")
     ),
     both(27, url(f"{PAGE}?v=20260617-2"), "?v=20260617-2", NEXT, ANY),
-    same(28, url(f"{PAGE}?v={{{{VERSION}}}}"), "is no version"),
-    same(28, url(f"{PAGE}?v=${{TIMESTAMP}}"), "is no version"),
-    same(29, url(f"{PAGE}?v=1%2E3%2E0%2E2"), "is no version"),
+    same(28, url(f"{PAGE}?v={{{{VERSION}}}}"), "is not a version"),
+    same(28, url(f"{PAGE}?v=${{TIMESTAMP}}"), "is not a version"),
+    same(29, url(f"{PAGE}?v=1%2E3%2E0%2E2"), "is not a version"),
     same(30, url(f"{PAGE}?a=1;v=1.3.0.2")),
     same(31, url("https://go.microsoft.com/fwlink/?LinkId=276812")),
     same(
@@ -213,9 +213,9 @@ CASES = [
     same(32, url(PAGE + V, '<LearnMoreUrl resid="Page.Url"/>')),
     both(33, url(PAGE + V, '<LearnMoreUrl resid="Page.Url"/><Action resid="Page.Url"/>'), V, NEXT),
     both(34, url(PAGE + V), V, NEXT),
-    same(35, part(f"<AppDomain>{OWN}/1.3.0.2</AppDomain>"), "carries 1.3.0.2"),
-    same(35, part(f'<SupportUrl DefaultValue="{OWN}/{V}"/>'), "carries 1.3.0.2"),
-    same(35, part('<Scope Resource="api://addin/1.3.0.2"/>'), "carries 1.3.0.2"),
+    same(35, part(f"<AppDomain>{OWN}/1.3.0.2</AppDomain>"), "contains 1.3.0.2"),
+    same(35, part(f'<SupportUrl DefaultValue="{OWN}/{V}"/>'), "contains 1.3.0.2"),
+    same(35, part('<Scope Resource="api://addin/1.3.0.2"/>'), "contains 1.3.0.2"),
     same(36, part(f'<QueryUri DefaultValue="{OWN}/Define?word="/>')),
     same(
         36,
@@ -223,7 +223,9 @@ CASES = [
         rules=ADD,
     ),
     same(
-        37, part(f'<IconUrl DefaultValue="https://cdn.contoso.com/i.png{V}"/>'), "carries 1.3.0.2"
+        37,
+        part(f'<IconUrl DefaultValue="https://cdn.contoso.com/i.png{V}"/>'),
+        "add 'https://cdn.contoso.com' to the input url-origins",
     ),
     both(
         37,
@@ -232,7 +234,7 @@ CASES = [
         NEXT,
         Rules(origins=("https://cdn.contoso.com",)),
     ),
-    same(38, url(f"{OWN}:8443/a.html{V}"), "carries 1.3.0.2"),
+    same(38, url(f"{OWN}:8443/a.html{V}"), "not on the add-in's own origin"),
     both(38, url(f"{OWN.upper()}/a.html{V}"), V, NEXT),
     both(39, url(f"~remoteAppUrl/a.html{V}").replace(OWN, "~remoteAppUrl"), V, NEXT),
     Case(
@@ -300,11 +302,11 @@ CASES = [
     refused(50, XML.replace("</OfficeApp>", "</Office>"), "not well-formed"),
     refused(50, part("\0"), "without loss"),
     refused(51, part("<a>" * 200_000), "nested too deeply"),
-    refused(51, part(" " * 2 * 1024 * 1024), "at most 1048576"),
+    refused(51, part(" " * 2 * 1024 * 1024), "the limit is 1048576"),
     refused(52, part('<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>'), "is signed"),
     refused(53, url(LONG), "longer than 2048"),
     Case(54, XML, (), target="1.3.0.2"),
-    Case(54, XML, None, refused="is lower; versions only go up", target="1.2.0.0"),
+    Case(54, XML, None, refused="is lower; a version only goes up", target="1.2.0.0"),
     Case(
         54,
         XML,
@@ -316,7 +318,7 @@ CASES = [
     same(64, part('<Description DefaultValue="since v=1.3.0.2"/>')),
     Case(65, unified('"1.0.0"'), (('"1.0.0"', '"1.0.1"'),)),
     *(
-        refused(66, unified(f'"{text}"'), "three|no version")
+        refused(66, unified(f'"{text}"'), "three|not a version")
         for text in ("2.0.0.26", "1.0", "1.01.0", "1.0.0-beta", "1.0.0+7")
     ),
     refused(67, unified('"${{APP_VERSION}}"'), "placeholder"),
@@ -334,27 +336,26 @@ CASES = [
         unified('"1.0.0"').replace(f"{OWN}/home.html", r"https:\/\/a.example\/p?t=1\u0026v=2.0.0"),
         (('"1.0.0"', '"1.0.1"'), (r"\u0026v=2.0.0", r"\u0026v=1.0.1")),
     ),
-    refused(72, '{"manifestVersion": 2, "version": "1.0.0"}', "no Office manifest"),
+    refused(72, '{"manifestVersion": 2, "version": "1.0.0"}', "a SharePoint manifest"),
     Case(
         73,
         unified_with('{"validDomains": ["a?v=1.0.0"], "developer": {"websiteUrl": "a?v=1.0.0"}}'),
         (('\n  "version": "1.0.0"', '\n  "version": "1.0.1"'),),
     ),
-    refused(74, '<manifest package="com.example"/>', "no Office add-in manifest"),
-    refused(74, '{"manifest_version": 3, "version": "1.0"}', "no Office manifest"),
+    refused(74, '<manifest package="com.example"/>', "not an Office add-in manifest"),
+    refused(74, '{"manifest_version": 3, "version": "1.0"}', "a browser extension's manifest"),
 ]
 # Cases about files and commits: where they are told.
 ELSEWHERE = {
-    55: "tests/core/test_manifest.py::"
-    "test_raising_twice_is_raising_further_and_never_moves_another_byte",
+    55: "tests/core/test_manifest.py::test_a_bump_is_idempotent_and_changes_no_other_byte",
     56: "tests/scenarios/test_deploy.py::test_a_run_that_is_tried_again_takes_the_same_number",
-    57: "tests/adapters/test_manifest_file.py::test_putting_back_undoes_our_own_bytes_only",
-    58: "tests/adapters/test_manifest_file.py::test_it_is_replaced_whole_and_keeps_its_mode",
+    57: "tests/adapters/test_manifest_file.py::test_restore_replaces_only_our_own_bytes",
+    58: "tests/adapters/test_manifest_file.py::test_a_write_is_atomic_and_keeps_the_mode",
     59: "tests/adapters/test_manifest_file.py::test_a_link_is_refused",
-    60: "tests/adapters/test_manifest_file.py::test_what_somebody_wrote_in_the_meantime_is_left",
+    60: "tests/adapters/test_manifest_file.py::test_a_change_by_someone_else_is_kept",
     61: "tests/adapters/test_git_local.py::"
     "test_line_endings_are_committed_as_the_branch_stores_them",
-    62: "tests/adapters/test_manifest_file.py::test_putting_back_undoes_our_own_bytes_only",
+    62: "tests/adapters/test_manifest_file.py::test_restore_replaces_only_our_own_bytes",
 }
 
 
@@ -414,14 +415,14 @@ def test_a_refusal_names_line_and_column(given: str, line: int, column: int) -> 
     assert re.match(r"addin/manifest\.xml:\d+:\d+", str(raised.value.place))
 
 
-def test_a_mail_add_in_is_told_that_its_token_s_audience_changes() -> None:
+def test_a_mail_add_in_gets_a_warning_that_the_token_audience_changes() -> None:
     given = XML.replace("TaskPaneApp", "MailApp").replace("/home.html", f"/home.html{V}")
     bump = edit.plan(given.replace("HERE", "").encode(), file="m")
 
     assert any("audience" in note.text for note in bump.warnings)
 
 
-def test_a_changed_javascript_runtime_is_told_with_its_old_and_new_address() -> None:
+def test_a_changed_script_url_is_returned_old_and_new() -> None:
     given = url(
         f"{OWN}/launch.js?a=1&amp;v=1.3.0.2", '<Override type="javascript" resid="Page.Url"/>'
     )
@@ -430,13 +431,13 @@ def test_a_changed_javascript_runtime_is_told_with_its_old_and_new_address() -> 
     assert bump.runtime == ((f"{OWN}/launch.js?a=1&v=1.3.0.2", f"{OWN}/launch.js?a=1&v=1.3.0.3"),)
 
 
-def test_off_leaves_every_address() -> None:
+def test_url_mode_off_keeps_every_url() -> None:
     bump = edit.plan(url(PAGE + V).encode(), file="m", rules=Rules(mode=UrlMode.OFF))
 
     assert bump.after == url(PAGE + V).replace(">1.3.0.2<", ">1.3.0.3<").encode()
 
 
-def test_another_parameter_can_be_the_one() -> None:
+def test_the_parameter_name_can_be_chosen() -> None:
     rules = Rules(parameter="rev")
     bump = edit.plan(url(f"{PAGE}?rev=1.3.0.2&amp;v=1.3.0.2").encode(), file="m", rules=rules)
 
@@ -457,13 +458,18 @@ TREES = st.recursive(
 )
 
 
+def without_version(page: str) -> str:
+    """The page's URL without its version and the separator in front of it."""
+    return re.sub(r"[?&]v=[\d.]+", "", page)
+
+
 @given(
     pages=st.lists(PAGES, max_size=4),
     more=TREES,
     indent=st.sampled_from([None, 1, "\t"]),
     plain=st.booleans(),
 )
-def test_raising_a_unified_manifest_touches_its_version_and_its_own_pages_alone(
+def test_a_bump_of_a_unified_manifest_changes_only_its_version_and_own_pages(
     pages: list[str], more: object, indent: int | str | None, plain: bool
 ) -> None:
     runtimes = [{"code": {"page": f"{OWN}/home.html"}}, *({"code": {"page": p}} for p in pages)]
@@ -486,8 +492,6 @@ def test_raising_a_unified_manifest_touches_its_version_and_its_own_pages_alone(
     assert now["version"] == "1.0.1"
     assert now["more"] == more
     for old, new in zip(runtimes, now["extensions"][0]["runtimes"], strict=True):
-        assert re.sub(r"(?<=[?&]v=)[\d.]+", "", old["code"]["page"]) == re.sub(
-            r"(?<=[?&]v=)[\d.]+", "", new["code"]["page"]
-        )
+        assert without_version(old["code"]["page"]) == without_version(new["code"]["page"])
     if len(once.edits) == 1:
         assert back.after == content

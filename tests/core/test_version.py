@@ -1,4 +1,4 @@
-"""Versions of add-in manifests: what is one, how they compare, how one is raised."""
+"""Versions of add-in manifests: syntax, order and bumping."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ def test_one_to_four_numbers_of_at_most_five_digits_are_a_version(
         " 1.0",
     ],
 )
-def test_nothing_else_is(text: str) -> None:
-    with pytest.raises(InputError, match="is no version"):
+def test_any_other_text_is_not_a_version(text: str) -> None:
+    with pytest.raises(InputError, match="is not a version"):
         Version.parse(text)
 
 
 @pytest.mark.parametrize(
-    ("part", "raised"),
+    ("part", "bumped"),
     [
         (Part.MAJOR, "2.0.0.0"),
         (Part.MINOR, "1.4.0.0"),
@@ -60,26 +60,26 @@ def test_nothing_else_is(text: str) -> None:
         (Part.BUILD, "1.3.0.3"),
     ],
 )
-def test_what_is_right_of_the_raised_part_begins_again(part: Part, raised: str) -> None:
-    assert str(Version.parse("1.3.0.2").raised(part)) == raised
+def test_the_parts_after_the_bumped_one_are_zero(part: Part, bumped: str) -> None:
+    assert str(Version.parse("1.3.0.2").bumped(part)) == bumped
 
 
-def test_a_part_ends_at_99999() -> None:
-    with pytest.raises(InputError, match="cannot go beyond 99999") as refused:
-        Version.parse("1.0.0.99999").raised(Part.BUILD)
+def test_a_part_is_at_most_99999() -> None:
+    with pytest.raises(InputError, match="a part is at most 99999") as refused:
+        Version.parse("1.0.0.99999").bumped(Part.BUILD)
 
-    assert "bump-part" in refused.value.hint
+    assert "earlier part" in refused.value.hint
 
 
 @given(VERSIONS, VERSIONS)
-def test_they_compare_as_numbers_and_not_as_text(one: Version, other: Version) -> None:
+def test_versions_compare_as_numbers(one: Version, other: Version) -> None:
     assert (one < other) == (one.parts < other.parts)
     assert (one == other) == (one.parts == other.parts)
     assert highest([one, other]) == (one if one.parts >= other.parts else other)
 
 
 @given(VERSIONS, st.none() | VERSIONS, st.sampled_from(Part))
-def test_the_next_is_above_the_file_and_above_everything_that_ever_served(
+def test_the_next_version_is_above_the_file_and_the_floor(
     current: Version, floor: Version | None, part: Part
 ) -> None:
     try:

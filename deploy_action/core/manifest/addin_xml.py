@@ -1,50 +1,64 @@
-"""Where in a manifest its version and its addresses stand.
+"""Finds the version and the URLs of an add-in only manifest in XML.
 
-expat says where each tag begins; the span of an attribute's value is found inside that tag.
+expat reports where each tag begins; the span of an attribute's value is found inside that tag.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from xml.parsers import expat
 
-from deploy_action.core.manifest.model import Address, Form, Scan, Span
+from deploy_action.core.manifest.model import Address, Form, Scan, Span, UrlKind
 from deploy_action.errors import InputError, SourceLocation
 
 _SEPARATOR = "|"
-_ROOTS = {
-    "http://schemas.microsoft.com/office/appforoffice/1.0",
-    "http://schemas.microsoft.com/office/appforoffice/1.1",
-}
+_NAMESPACE = "http://schemas.microsoft.com/office/appforoffice/1.1"
+_NAMESPACES = {"http://schemas.microsoft.com/office/appforoffice/1.0", _NAMESPACE}
 _BASIC = "http://schemas.microsoft.com/office/officeappbasictypes/1.0"
 _SIGNATURE = "http://www.w3.org/2000/09/xmldsig#"
 _TYPE = "http://www.w3.org/2001/XMLSchema-instance|type"
 _DEEPEST, _MOST_ELEMENTS = 64, 20_000
 _ATTRIBUTE = re.compile(rb"""\s([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')""")
 _TAG = re.compile(rb"""<(?:[^>"']|"[^"]*"|'[^']*')*>""")
-_BASE = ("SourceLocation", "IconUrl", "HighResolutionIconUrl")
+_BASE = {
+    "SourceLocation": UrlKind.PAGE,
+    "IconUrl": UrlKind.IMAGE,
+    "HighResolutionIconUrl": UrlKind.IMAGE,
+}
+_RESOURCES = {"Url": UrlKind.PAGE, "Image": UrlKind.IMAGE}
+_OWN_PATH = "Give the path of the add-in's own manifest."
 
 
 def scan(text: str, *, file: str) -> Scan:
-    """Find the version and the addresses.
+    """Find the version and the URLs.
 
     Raises:
-        InputError: it is no manifest of an Office add-in, or one that may not be edited.
+        InputError: it is not a manifest of an Office add-in, or not one that can be edited.
     """
-    return _Scanner(text.encode(), file).run()
+    return _Scanner(text, file).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Element:
+    space: str
+    local: str
+    id: str
 
 
 class _Scanner:
-    def __init__(self, data: bytes, file: str) -> None:
-        self._data = data
+    def __init__(self, text: str, file: str) -> None:
+        self._source = text
+        self._data = text.encode()
         self._file = file
         self._found = Scan(Form.XML)
-        self._stack: list[tuple[str, str]] = []
+        self._stack: list[_Element] = []
         self._count = 0
         self._version: tuple[int, int, int] | None = None  # element, first byte of the text, line
         self._text: list[str] = []
+        self._at, self._column_at = 0, 1  # a byte offset and its column
         self._parser = expat.ParserCreate("utf-8", _SEPARATOR)
         self._parser.StartDoctypeDeclHandler = self._doctype
         self._parser.StartElementHandler = self._start
@@ -55,65 +69,94 @@ class _Scanner:
         try:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
-            what = expat.ErrorString(error.code)
-            place = SourceLocation(file=self._file, line=error.lineno, column=error.offset + 1)
-            raise InputError(
-                f"Manifest '{self._file}' is not well-formed XML: {what}.", place=place
-            ) from None
+            raise self._not_well_formed(error) from None
         if self._found.version is None:
-            raise self._unfit("has no Version below its root", 1)
+            raise self._unusable("has no Version element below its root", 1)
         return self._found
 
-    def _unfit(self, what: str, line: int | None = None, hint: str = "") -> InputError:
+    def _not_well_formed(self, error: expat.ExpatError) -> InputError:
+        template = self._source.find("<%")
+        if template >= 0:
+            line = self._source.count("\n", 0, template) + 1
+            return InputError(
+                f"Manifest '{self._file}' is a template: line {line} has '<%'. Only a generated "
+                "manifest has a version to bump.",
+                hint="Give the path of the generated manifest, or bump the version where the "
+                "template takes it from.",
+                place=SourceLocation(file=self._file, line=line),
+            )
+        reason = expat.ErrorString(error.code)
+        place = SourceLocation(file=self._file, line=error.lineno, column=error.offset + 1)
+        return InputError(
+            f"Manifest '{self._file}' is not well-formed XML: {reason}.",
+            hint="Correct that line; an XML editor shows the error.",
+            place=place,
+        )
+
+    def _unusable(self, problem: str, line: int | None = None, hint: str = "") -> InputError:
         column = None if line else self._parser.CurrentColumnNumber + 1
         place = SourceLocation(
             file=self._file, line=line or self._parser.CurrentLineNumber, column=column
         )
-        return InputError(f"Manifest '{self._file}' {what}.", hint=hint, place=place)
+        return InputError(f"Manifest '{self._file}' {problem}.", hint=hint, place=place)
 
     def _doctype(self, *_: Any) -> None:
-        raise self._unfit("has a DOCTYPE, which no manifest needs and which is refused")
+        raise self._unusable("has a DOCTYPE, which is not allowed", hint="Remove the DOCTYPE.")
+
+    def _check_root(self, space: str, local: str) -> None:
+        if local == "OfficeApp" and space not in _NAMESPACES:
+            has = f"the namespace '{space}'" if space else "no namespace"
+            raise self._unusable(
+                f"has the root element OfficeApp with {has}, so Office does not accept it",
+                hint=f'Add xmlns="{_NAMESPACE}" to the root element.',
+            )
+        if local != "OfficeApp":
+            raise self._unusable(
+                f"is not an Office add-in manifest: its root element is '{local}', not 'OfficeApp'",
+                hint=_OWN_PATH,
+            )
 
     def _start(self, name: str, attributes: Mapping[str, str]) -> None:
         space, _, local = name.rpartition(_SEPARATOR)
-        if not self._stack and (local != "OfficeApp" or space not in _ROOTS):
-            raise self._unfit(
-                f"is no Office add-in manifest: its root is '{local}'",
-                hint="Give the path of the add-in's own manifest.",
-            )
+        if not self._stack:
+            self._check_root(space, local)
+            self._found.mail = attributes.get(_TYPE, "").endswith("MailApp")
         if (space, local) == (_SIGNATURE, "Signature"):
-            raise self._unfit("is signed; changing it would break the signature")
-        self._stack.append((space, local))
+            raise self._unusable(
+                "is signed, and a change would break the signature",
+                hint="Bump the unsigned manifest and sign it again.",
+            )
+        parent = self._stack[-1] if self._stack else _Element("", "", "")
+        # A locale override plays the same role as the element that it overrides.
+        identity = parent.id if local == "Override" else attributes.get("id", "")
+        self._stack.append(_Element(space, local, identity))
         if len(self._stack) > _DEEPEST or self._count >= _MOST_ELEMENTS:
-            raise self._unfit("is nested too deeply or has too many elements")
-        if len(self._stack) == 2 and local == "Version" and space == self._stack[0][0]:
+            raise self._unusable("is nested too deeply or has too many elements")
+        if len(self._stack) == 2 and local == "Version" and space == self._stack[0].space:
             self._begin_version()
         if resource := attributes.get("resid"):
-            kind = attributes.get("type", "javascript") if local == "Override" else "javascript"
-            user = local if kind == "javascript" else f"{local} {kind}"
-            self._found.users.setdefault(resource, set()).add(user)
-        if not self._stack[1:]:
-            self._found.mail = attributes.get(_TYPE, "").endswith("MailApp")
-        self._addresses(space, local, attributes)
+            self._found.users.setdefault(resource, set()).add(_role(local, parent, attributes))
+        self._collect(attributes, parent)
         self._text.clear()
         self._count += 1
 
     def _end(self, _: str) -> None:
-        space, local = self._stack.pop()
-        if self._version and len(self._stack) == 1 and local == "Version":
-            if space == self._stack[0][0]:
+        element = self._stack.pop()
+        text = "".join(self._text)
+        if self._version and len(self._stack) == 1 and element.local == "Version":
+            if element.space == self._stack[0].space:
                 self._end_version()
-        elif local in {"AppDomain", "Id"}:
-            self._other("".join(self._text))
+        elif element.local in {"AppDomain", "Id"} or "://" in text or text.startswith("api:"):
+            self._other(text)
         self._text.clear()
 
     def _begin_version(self) -> None:
         if self._version or self._found.version:
-            raise self._unfit("has two Versions")
+            raise self._unusable("has two Version elements below its root", hint="Remove one.")
         begin = self._parser.CurrentByteIndex
         tag = _TAG.match(self._data, begin)
         if tag is None or tag[0].endswith(b"/>"):
-            raise self._unfit("has an empty Version")
+            raise self._unusable("has an empty Version", hint="Write a version, such as 1.0.0.0.")
         self._version = (self._count, tag.end(), self._parser.CurrentLineNumber)
 
     def _end_version(self) -> None:
@@ -122,40 +165,31 @@ class _Scanner:
         element, start, line = self._version
         raw = self._data[start : self._parser.CurrentByteIndex].decode()
         if "<" in raw or "&" in raw:
-            raise self._unfit("has markup inside its Version; plain digits were expected", line)
+            raise self._unusable(
+                "has markup inside its Version", line, hint="Write digits and dots only."
+            )
         lead = len(raw) - len(raw.lstrip())
+        first = start + len(raw[:lead].encode())
         self._found.version = Span(
             node=element,
-            attribute="",
-            start=start + len(raw[:lead].encode()),
+            start=first,
             raw=raw.strip(),
             line=line + raw[:lead].count("\n"),
-            column=self._column(start + len(raw[:lead].encode())),
+            column=self._column(first),
             value=raw,
         )
 
-    def _addresses(self, space: str, local: str, attributes: Mapping[str, str]) -> None:
-        root = self._stack[0][0]
-        above = self._stack[-2] if len(self._stack) > 1 else ("", "")
-        wanted: dict[str, tuple[str, bool]] = {}  # kind, and whether it is the base
-        if space == root and local in _BASE:
-            page = local == "SourceLocation"
-            wanted["DefaultValue"] = ("page" if page else "image", page)
-        elif space == _BASIC and local in {"Url", "Image"}:
-            wanted["DefaultValue"] = ("page" if local == "Url" else "image", False)
-        elif local == "Override" and (
-            (space == root and above[1] in _BASE)
-            or (space == _BASIC and above in {(_BASIC, "Url"), (_BASIC, "Image")})
-        ):
-            page = above[1] in {"SourceLocation", "Url"}
-            wanted["Value"] = ("page" if page else "image", False)
-        elif local == "ExtendedOverrides":
-            wanted = {"Url": ("data", False), "ResourcesUrl": ("data", False)}
-        spans = self._attributes()
+    def _collect(self, attributes: Mapping[str, str], parent: _Element) -> None:
+        """Record the element's URLs."""
+        kinds = self._kinds(parent)
+        spans = self._attributes(kinds)
+        element = self._stack[-1]
         for name, value in attributes.items():
-            if name in wanted and name in spans:
-                kind, base = wanted[name]
+            if name in kinds and name in spans:
                 start, raw, line, column = spans[name]
+                base = self._is_source_location(element) or (
+                    element.local == "Override" and self._is_source_location(parent)
+                )
                 self._found.addresses.append(
                     Address(
                         node=self._count,
@@ -165,29 +199,56 @@ class _Scanner:
                         line=line,
                         column=column,
                         value=value,
-                        kind=kind,
+                        kind=kinds[name],
                         base=base,
                         source=base,
-                        id=attributes.get("id", ""),
+                        id=element.id,
                     )
                 )
             elif "://" in value or value.startswith("api:"):
                 self._other(value, name)
 
-    def _attributes(self) -> dict[str, tuple[int, str, int, int]]:
-        """Return offset, spelling, line and column of the current tag's values, by name."""
+    def _is_source_location(self, element: _Element) -> bool:
+        return element.space == self._stack[0].space and element.local == "SourceLocation"
+
+    def _kinds(self, parent: _Element) -> dict[str, UrlKind]:
+        """Return the attributes of the current element that hold a URL, and what each is for."""
+        element, root = self._stack[-1], self._stack[0].space
+        if element.space == root and element.local in _BASE:
+            return {"DefaultValue": _BASE[element.local]}
+        if element.space == _BASIC and element.local in _RESOURCES:
+            return {"DefaultValue": _RESOURCES[element.local]}
+        if element.local == "ExtendedOverrides":
+            return {"Url": UrlKind.DATA, "ResourcesUrl": UrlKind.DATA}
+        if element.local == "Override" and element.space == parent.space:
+            if element.space == root and parent.local in _BASE:
+                return {"Value": _BASE[parent.local]}
+            if element.space == _BASIC and parent.local in _RESOURCES:
+                return {"Value": _RESOURCES[parent.local]}
+        return {}
+
+    def _attributes(self, wanted: Mapping[str, UrlKind]) -> dict[str, tuple[int, str, int, int]]:
+        """Return offset, raw text, line and column of the tag's *wanted* values, by name."""
         begin = self._parser.CurrentByteIndex
-        tag = _TAG.match(self._data, begin)
+        tag = _TAG.match(self._data, begin) if wanted else None
         found = {}
         for match in _ATTRIBUTE.finditer(tag[0]) if tag else ():
-            start = match.start(2) + 1
-            line = self._parser.CurrentLineNumber + tag[0].count(b"\n", 0, start) if tag else 0
-            at = begin + start
-            found[match[1].decode()] = (at, match[2][1:-1].decode(), line, self._column(at))
+            name = match[1].decode()
+            if tag and name in wanted:
+                start = match.start(2) + 1
+                line = self._parser.CurrentLineNumber + tag[0].count(b"\n", 0, start)
+                at = begin + start
+                found[name] = (at, match[2][1:-1].decode(), line, self._column(at))
         return found
 
     def _column(self, at: int) -> int:
-        return len(self._data[self._data.rfind(b"\n", 0, at) + 1 : at].decode()) + 1
+        """Return the column of a byte offset; offsets only grow, so each byte is read once."""
+        passed = self._data[self._at : at]
+        line_start = passed.rfind(b"\n") + 1
+        behind = len(passed[line_start:].decode())
+        self._column_at = behind + 1 if line_start else self._column_at + behind
+        self._at = at
+        return self._column_at
 
     def _other(self, value: str, attribute: str = "") -> None:
         self._found.others.append(
@@ -200,3 +261,13 @@ class _Scanner:
                 value=value,
             )
         )
+
+
+def _role(local: str, parent: _Element, attributes: Mapping[str, str]) -> str:
+    """Name the way in which an element uses a resource; see `Scan.kind`."""
+    if local == "Override":
+        kind = attributes.get("type", "javascript")
+        return local if kind == "javascript" else f"{local} {kind}"
+    if local == "SourceLocation" and parent.local in {"Script", "Metadata"}:
+        return parent.local
+    return local

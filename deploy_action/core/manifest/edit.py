@@ -1,38 +1,30 @@
-"""Reading a manifest, and planning the edits that raise its version."""
+"""Reads a manifest and plans the edits of a bump.
+
+Bytes are edited, never written anew by a serialiser: every XML and JSON writer that was tried
+changed something else, too.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
-
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
 
 from deploy_action.core.manifest import addin_xml, unified_json
-from deploy_action.core.manifest.address import origin, values, with_parameter
-from deploy_action.core.manifest.model import Address, Form, Scan, Span
-from deploy_action.core.manifest.rules import Match, Rules, UrlMode
+from deploy_action.core.manifest.address import request_path
+from deploy_action.core.manifest.model import Form, Scan, Span
+from deploy_action.core.manifest.rules import OptionNames, Rules
 from deploy_action.core.manifest.source import Source, decode
-from deploy_action.core.manifest.version import PARTS, Part, Version
+from deploy_action.core.manifest.urls import Note, UrlPlan, own_pages
+from deploy_action.core.manifest.verify import verify
+from deploy_action.core.manifest.version import HIGHEST_PART, PARTS, Part, Version
 from deploy_action.errors import InputError, SourceLocation
 
-LONGEST_ADDRESS = 2048
-_LONGEST_SOURCE = 2018  # what the reference page says of SourceLocation, beside the schema's 2048
 _JSON_PARTS = 3
 _NOT_OF_16_BITS = 65_535
-_TEMPLATE_MARKS = ("{{", "${", "<%", "__")
+_TEMPLATE_MARKS = ("{{", "${", "<%", "__", "#{", "[", "{", "$(", "%")
+_PARAMETER = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 _USUAL = Rules()
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Something that the user should know: where and what; *usual* where it is so every time."""
-
-    line: int
-    text: str
-    usual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +38,12 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What a manifest says.
+    """The content of a manifest.
 
     Args:
         form: which kind it is.
         version: its version.
-        pages: the addresses of its own pages, each once, in their order.
+        pages: the URLs of its own pages, each once, in their order.
     """
 
     form: Form
@@ -60,10 +52,8 @@ class Manifest:
 
     @property
     def paths(self) -> list[str]:
-        """Path and query of its own pages, each once, in their order: to be asked on any host."""
-        split = [urlsplit(page) for page in self.pages]
-        paths = [(one.path or "/") + (f"?{one.query}" if one.query else "") for one in split]
-        return list(dict.fromkeys(paths))
+        """Path and query of its own pages, each once, in their order; valid on any host."""
+        return list(dict.fromkeys(request_path(page) for page in self.pages))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +61,14 @@ class Bump:
     """A planned change.
 
     Args:
-        old: the version that stands there.
-        new: the one that shall.
-        before: all bytes as they are.
-        after: all bytes as they shall be.
-        edits: what is replaced, the version first.
-        warnings: what was left, and what is unusual.
-        runtime: addresses of the JavaScript runtime that change, old and new.
+        old: the current version.
+        new: the next version.
+        before: the current bytes.
+        after: the next bytes.
+        edits: the replaced values, the version first.
+        warnings: what was not changed although it might be expected, and what is unusual.
+        runtime: URLs of JavaScript runtimes that change, old and new.
+        unused_origins: origins among the rules that no URL of the manifest has.
     """
 
     old: Version
@@ -87,6 +78,7 @@ class Bump:
     edits: tuple[Edit, ...]
     warnings: tuple[Note, ...]
     runtime: tuple[tuple[str, str], ...] = ()
+    unused_origins: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -102,16 +94,11 @@ def read(content: bytes, *, file: str) -> Manifest:
         file: its name, for messages.
 
     Raises:
-        InputError: it is none, or its version is none.
+        InputError: it is not a manifest, or its version is invalid.
     """
-    _, found = _scanned(content, file)
-    own = _own_origins(found, _USUAL)
-    pages = [
-        address.value
-        for address in found.addresses
-        if address.kind == "page" and origin(address.value) in own and not found.helps_only(address)
-    ]
-    return Manifest(found.form, _version(found, file), tuple(dict.fromkeys(pages)))
+    _, found = _scan(content, file)
+    version = _current_version(found, file, _USUAL.options)
+    return Manifest(found.form, version, own_pages(found))
 
 
 def plan(
@@ -122,83 +109,97 @@ def plan(
     part: Part | None = None,
     rules: Rules = _USUAL,
 ) -> Bump:
-    """Plan the bytes in which the version is *target*, or raised by *part*.
+    """Plan the bytes in which the version is *target*, or bumped by *part*.
 
-    The version's text and the parameters that its own pages, images and data carry are replaced;
-    not one other byte changes.
+    The version's text and the version parameters of the add-in's own URLs are replaced, and no
+    other byte. With the current version as *target*, only outdated URLs change.
 
     Args:
         content: the manifest's bytes.
         file: its name, for messages.
-        target: the new version; equal to the old one changes nothing.
-        part: what to raise when no target is given; None raises the last one of its kind.
-        rules: how addresses and limits are treated.
+        target: the new version.
+        part: what to bump without a target; None bumps the last one of the manifest's kind.
+        rules: how URLs and limits are treated.
 
     Raises:
-        InputError: the manifest is unfit, or *target* is lower than what stands there.
+        InputError: the manifest is unusable, or *target* is lower than the current version.
     """
-    source, found = _scanned(content, file)
-    old = _version(found, file)
-    wanted = target if target is not None else _raised(old, part, found, file, rules)
-    if found.form is Form.JSON:
-        wanted = _of_three(wanted, found, file)
-    if wanted < old and not rules.allow_lower:
+    if not _PARAMETER.fullmatch(rules.parameter):
         raise InputError(
-            f"Manifest '{file}' has version {old}, and {wanted} is lower; versions only go up.",
+            f"{rules.options.parameter}: '{rules.parameter}' cannot be the name of a query "
+            "parameter; use letters, digits, '-', '.', '_' or '~'."
+        )
+    source, found = _scan(content, file)
+    old = _current_version(found, file, rules.options)
+    new = target if target is not None else _bumped(old, part, found, file, rules)
+    if found.form is Form.JSON:
+        new = _of_three(new, found, file)
+    if new < old and not rules.allow_lower:
+        raise InputError(
+            f"Manifest '{file}' has version {old}, and {new} is lower; a version only goes up.",
+            hint=f"Choose a higher version; {rules.options.allow_lower} sets a lower one.",
             place=_place(found, file),
         )
-    if wanted == old:
-        return Bump(old=old, new=old, before=content, after=content, edits=(), warnings=())
-    new = wanted if found.form is Form.JSON else _written(old, wanted)
-    replaced, notes = _addresses(found, old, new, file, rules)
-    replaced.insert(0, (_span(found), str(new)))
-    after = source.encoded(_replaced(source.text, replaced))
-    _verify(source, content, after, [span for span, _ in replaced], new, found.form, file)
+    if new == old:
+        new = old
+    elif found.form is Form.XML:
+        new = _spelled_as_before(old, new)
+    urls = UrlPlan(found, old, new, file, rules)
+    replaced: list[tuple[Span, str]] = [*urls.replaced]
+    if new != old:
+        replaced.insert(0, (_version_span(found), str(new)))
+    text = _replace(source.text, replaced)
+    verify(
+        source.text,
+        text,
+        planned=[span for span, _ in replaced],
+        version=_version_span(found),
+        new=new,
+        form=found.form,
+    )
     return Bump(
         old=old,
         new=new,
         before=content,
-        after=after,
+        after=source.encoded(text) if replaced else content,
         edits=tuple(Edit(span.line, span.raw, text) for span, text in replaced),
-        warnings=(*_about_version(found, old, new), *notes),
-        runtime=tuple(
-            (span.value, _meant(text, found.form))
-            for span, text in replaced
-            if isinstance(span, Address) and found.runtime(span)
-        ),
+        warnings=(*_version_notes(found, old, new), *urls.notes),
+        runtime=urls.scripts(),
+        unused_origins=urls.unused_origins if replaced else (),
     )
 
 
-def _meant(raw: str, form: Form) -> str:
-    """Return what a written address means."""
-    if form is Form.XML:
-        return str(fromstring(f'<a b="{raw}"/>').get("b")) if '"' not in raw else raw
-    return str(unified_json.tree(f'"{raw}"'))
-
-
-def _scanned(content: bytes, file: str) -> tuple[Source, Scan]:
+def _scan(content: bytes, file: str) -> tuple[Source, Scan]:
     source = decode(content, file=file)
-    reader = unified_json if unified_json.is_json(source.text) else addin_xml
-    return source, reader.scan(source.text, file=file)
+    if unified_json.is_json(source.text):
+        return source, unified_json.scan(source.text, file=file)
+    if not source.text.lstrip().startswith("<") and "<" not in source.text[:400]:
+        problem = "is neither XML nor JSON" if source.text.strip() else "is empty"
+        raise InputError(
+            f"Manifest '{file}' {problem}.",
+            hint="Give the path of the add-in's own manifest.",
+            place=SourceLocation(file=file, line=1),
+        )
+    return source, addin_xml.scan(source.text, file=file)
 
 
-def _span(found: Scan) -> Span:
-    if found.version is None:  # the scan has refused that
-        raise AssertionError("a manifest without a version")
+def _version_span(found: Scan) -> Span:
+    if found.version is None:
+        raise AssertionError("both scanners refuse a manifest without a version")
     return found.version
 
 
 def _place(found: Scan, file: str) -> SourceLocation:
-    span = _span(found)
+    span = _version_span(found)
     return SourceLocation(file=file, line=span.line, column=span.column)
 
 
-def _version(found: Scan, file: str) -> Version:
-    span = _span(found)
+def _current_version(found: Scan, file: str, options: OptionNames) -> Version:
+    span = _version_span(found)
     if any(mark in span.raw for mark in _TEMPLATE_MARKS):
         raise InputError(
-            f"Manifest '{file}' has the placeholder '{span.raw}' for its version.",
-            hint="Raise the version in the template's source instead, or set bump to never.",
+            f"Manifest '{file}' is a template: its version is the placeholder '{span.raw}'.",
+            hint=f"Bump the version where the template takes it from, or {options.no_bump}.",
             place=_place(found, file),
         )
     try:
@@ -208,132 +209,72 @@ def _version(found: Scan, file: str) -> Version:
     plain = ".".join(str(number) for number in version.parts[:_JSON_PARTS])
     if found.form is Form.JSON and span.raw != plain:
         raise InputError(
-            f"Manifest '{file}' has version '{span.raw}'; in a unified manifest exactly three "
-            "numbers without leading zeros were expected, such as 1.3.2.",
+            f"Manifest '{file}' has version '{span.raw}', but a unified manifest needs exactly "
+            "three numbers without leading zeros, such as 1.3.2.",
+            hint=f"Change it to {plain}.",
             place=_place(found, file),
         )
     return version
 
 
-def _raised(old: Version, part: Part | None, found: Scan, file: str, rules: Rules) -> Version:
-    wanted = part or found.form.last_part
-    if wanted.value > found.form.last_part.value:
+def _bumped(old: Version, part: Part | None, found: Scan, file: str, rules: Rules) -> Version:
+    chosen = part or found.form.last_part
+    if chosen.value > found.form.last_part.value:
         raise InputError(
             f"Manifest '{file}' is a unified manifest, whose version has no part 'build'.",
-            hint="Raise patch, minor or major.",
+            hint=f"Set {rules.options.part} to patch, minor or major.",
             place=_place(found, file),
         )
-    return old.raised(wanted, carry=rules.carry)
+    try:
+        return old.bumped(chosen, carry=rules.carry)
+    except InputError:
+        earlier = ", ".join(one.name.lower() for one in Part if one.value < chosen.value)
+        carry = f", or carry over with {rules.options.carry}" if earlier else ""
+        raise InputError(
+            f"Manifest '{file}' has version {old}, whose part '{chosen.name.lower()}' is at its "
+            f"maximum, {HIGHEST_PART}.",
+            hint=f"Set {rules.options.part} to {earlier}{carry}."
+            if earlier
+            else "No higher version exists.",
+            place=_place(found, file),
+        ) from None
 
 
 def _of_three(wanted: Version, found: Scan, file: str) -> Version:
     if any(wanted.parts[_JSON_PARTS:]):
         raise InputError(
-            f"Manifest '{file}' is a unified manifest, whose version has three numbers; {wanted} "
-            "has four.",
+            f"Manifest '{file}' is a unified manifest, whose version has three numbers, but "
+            f"{wanted} has four.",
+            hint="Leave out the fourth.",
             place=_place(found, file),
         )
     parts = wanted.parts[:_JSON_PARTS]
     return Version(wanted.parts, ".".join(map(str, parts)))
 
 
-def _written(old: Version, new: Version) -> Version:
+def _spelled_as_before(old: Version, new: Version) -> Version:
     """Return *new* with the old spelling of the parts that stay."""
-    spelt = old.text.split(".") + ["0"] * PARTS
+    spelling = old.text.split(".") + ["0"] * PARTS
     parts = [
         text if int(text) == number else str(number)
-        for text, number in zip(spelt, new.parts, strict=False)
+        for text, number in zip(spelling, new.parts, strict=False)
     ]
     return Version(new.parts, ".".join(parts))
 
 
-def _own_origins(found: Scan, rules: Rules) -> set[str]:
-    given = {origin(text) or text.lower() for text in rules.origins}
-    return ({origin(item.value) for item in found.addresses if item.base} | given) - {""}
-
-
-def _addresses(
-    found: Scan, old: Version, new: Version, file: str, rules: Rules
-) -> tuple[list[tuple[Span, str]], list[Note]]:
-    own = _own_origins(found, rules)
-    replaced: list[tuple[Span, str]] = []
-    notes: list[Note] = []
-    for address in found.addresses:
-        mine = origin(address.value) in own and not found.helps_only(address)
-        text = _renewed(address, found, old, new, rules, notes) if mine else address.raw
-        if text == address.raw:
-            notes += _left(address, old)
-            continue
-        notes += _about_address(found, address, len(text) - len(address.raw), file)
-        replaced.append((address, text))
-    for other in found.others:
-        notes += _left(other, old)
-    return replaced, notes
-
-
-def _renewed(  # noqa: PLR0917  one decision over everything that is known
-    address: Address, found: Scan, old: Version, new: Version, rules: Rules, notes: list[Note]
-) -> str:
-    """Return the address with the new version in it, as it is written in the file."""
-    if rules.mode is UrlMode.OFF:
-        return address.raw
-    text, name = address.raw, rules.parameter
-    there = values(address.raw, name, found.form)
-    for value in reversed(there):
-        if value.takes(str(old)) or rules.match is Match.ANY:
-            end = value.offset + len(value.text)
-            text = f"{text[: value.offset]}{new}{text[end:]}"
-        else:
-            notes.append(Note(address.line, f"{name}={value.text} is no version and was left"))
-    if rules.mode is UrlMode.ADD and not there and _may_get_it(address, found, rules):
-        return with_parameter(text, name, str(new), found.form)
-    return text
-
-
-def _may_get_it(address: Address, found: Scan, rules: Rules) -> bool:
-    """Whether `add` gives an address the parameter that it has not."""
-    if found.runtime(address):
-        return rules.runtime
-    return address.kind == "page" or (address.kind == "image" and rules.images)
-
-
-def _about_address(found: Scan, address: Address, growth: int, file: str) -> list[Note]:
-    notes, length = [], len(address.value) + growth
-    if length > LONGEST_ADDRESS:
-        raise InputError(
-            f"Manifest '{file}': an address would be longer than {LONGEST_ADDRESS} characters.",
-            place=SourceLocation(file=file, line=address.line, column=address.column),
-        )
-    if address.source and length > _LONGEST_SOURCE:
-        text = f"SourceLocation is longer than {_LONGEST_SOURCE} characters"
-        notes.append(Note(address.line, text))
-    if address.source and found.mail:
-        text = (
-            "SourceLocation changes, which is the audience of Exchange's legacy identity tokens; a "
-            "server that compares all of it must take the new one"
-        )
-        notes.append(Note(address.line, text, usual=True))
-    return notes
-
-
-def _left(span: Span, old: Version) -> list[Note]:
-    if str(old) not in span.value:
-        return []
-    return [Note(span.line, f"'{span.value}' carries {old} and was left as it is")]
-
-
-def _about_version(found: Scan, old: Version, new: Version) -> list[Note]:
-    span, notes = _span(found), []
+def _version_notes(found: Scan, old: Version, new: Version) -> list[Note]:
+    span, notes = _version_span(found), []
     if found.form is Form.XML and span.raw != span.value:
-        notes.append(Note(span.line, "blanks around the version were left"))
+        notes.append(Note(span.line, "the version has white space around it, which was kept"))
     if any(len(part) > 1 and part.startswith("0") for part in old.text.split(".")):
-        notes.append(Note(span.line, f"{old} has leading zeros; what is raised is written plainly"))
+        text = f"{old} has leading zeros; the bumped part is written without"
+        notes.append(Note(span.line, text))
     if any(number > _NOT_OF_16_BITS for number in new.parts):
         notes.append(Note(span.line, f"{new} has a part above {_NOT_OF_16_BITS}"))
     return notes
 
 
-def _replaced(text: str, replaced: Iterable[tuple[Span, str]]) -> str:
+def _replace(text: str, replaced: Iterable[tuple[Span, str]]) -> str:
     data, pieces, done = text.encode(), list[bytes](), 0
     for span, new in sorted(replaced, key=lambda item: item[0].start):
         old = span.raw.encode()
@@ -342,62 +283,3 @@ def _replaced(text: str, replaced: Iterable[tuple[Span, str]]) -> str:
         pieces += [data[done : span.start], new.encode()]
         done = span.start + len(old)
     return b"".join([*pieces, data[done:]]).decode()
-
-
-def _verify(  # noqa: PLR0917  everything that was planned
-    source: Source,
-    before: bytes,
-    after: bytes,
-    spans: Sequence[Span],
-    new: Version,
-    form: Form,
-    file: str,
-) -> None:
-    """Read the result with another parser: it may differ at exactly the planned places."""
-    if before.count(b"\n") != after.count(b"\n"):
-        raise InputError(f"Manifest '{file}' would get another number of lines.")
-    if form is Form.JSON:
-        text = after[len(source.bom) :].decode(source.encoding)
-        one, other = unified_json.tree(source.text), unified_json.tree(text)
-        differing, written = _differences(one, other, ()), str(other["version"])
-        planned = {(span.node, "") for span in spans}
-    else:
-        differing, written = _differing_elements(before, after, spans[0], file)
-        planned = {(span.node, span.attribute) for span in spans}
-    if differing != planned or written != str(new):
-        raise InputError(
-            f"Manifest '{file}' would change in places that were not planned; nothing was written.",
-            hint="Please report this with the manifest.",
-        )
-
-
-def _differing_elements(
-    before: bytes, after: bytes, version: Span, file: str
-) -> tuple[set[tuple[object, str]], str]:
-    try:
-        old_tree, new_tree = fromstring(before), fromstring(after)
-    except (ParseError, DefusedXmlException, ValueError) as error:
-        raise InputError(f"Manifest '{file}' cannot be read again: {error}.") from None
-    differing: set[tuple[object, str]] = set()
-    written = ""
-    for number, (one, other) in enumerate(zip(old_tree.iter(), new_tree.iter(), strict=True)):
-        if (one.tag, one.tail, list(one.attrib)) != (other.tag, other.tail, list(other.attrib)):
-            differing.add((number, "?"))
-        if one.text != other.text:
-            differing.add((number, ""))
-        changed = {name for name in one.attrib if one.attrib[name] != other.attrib[name]}
-        differing |= {(number, name) for name in changed}
-        if number == version.node:
-            written = str(other.text).strip()
-    return differing, written
-
-
-def _differences(one: Any, other: Any, path: tuple[str | int, ...]) -> set[tuple[object, str]]:
-    """Return the paths at which two values of JSON differ."""
-    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
-        pairs = [(name, one[name], other[name]) for name in one]
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = [(number, a, b) for number, (a, b) in enumerate(zip(one, other, strict=True))]
-    else:
-        return set() if one == other and type(one) is type(other) else {(path, "")}
-    return {found for name, a, b in pairs for found in _differences(a, b, (*path, name))}

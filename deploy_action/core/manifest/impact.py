@@ -1,10 +1,10 @@
-"""How much a change of the manifest weighs: the rule behind ``bump-part: auto``.
+"""Which part of the version a change of the manifest requires: the rule behind ``bump-part: auto``.
 
 =======  ==========================================================================================
 major    the add-in's id changed: it is another add-in
 minor    permissions, requirements, hosts, scopes or events changed: an administrator may have to
-         agree again, or some clients no longer get it
-else     the last part
+         consent again, or some clients no longer get it
+last     anything else
 =======  ==========================================================================================
 
 Source: Office add-ins documentation, "Deploy updates that require admin consent".
@@ -26,30 +26,30 @@ _XML = {"Permissions", "Requirements", "Hosts", "WebApplicationInfo", "LaunchEve
 _JSON = {"authorization", "webApplicationInfo", "requirements", "permissions", "autoRunEvents"}
 
 
-def weight(before: bytes, after: bytes, *, file: str) -> Part | None:
-    """Return the part that a change calls for, None for the last one.
+def version_impact(before: bytes, after: bytes, *, file: str) -> Part | None:
+    """Return the part that a change requires, None for the last one.
 
     Args:
-        before: the manifest as it was.
-        after: as it is now.
+        before: the manifest before the change.
+        after: the manifest after it.
         file: its name, for messages.
 
     Raises:
-        InputError: one of them is no manifest.
+        InputError: one of them is not a manifest.
     """
     if read(before, file=file).form is not read(after, file=file).form:
         return Part.MAJOR
-    one, other = _essence(before, file), _essence(after, file)
-    if one["id"] != other["id"]:
+    old, new = _essence(before, file), _essence(after, file)
+    if old["id"] != new["id"]:
         return Part.MAJOR
-    return Part.MINOR if one != other else None
+    return Part.MINOR if old != new else None
 
 
 def _essence(content: bytes, file: str) -> dict[str, Any]:
     if read(content, file=file).form is Form.JSON:
         tree = unified_json.tree(decode(content, file=file).text)
         return {"id": tree.get("id"), "terms": list(_members(tree))}
-    root = fromstring(content)
+    root = fromstring(decode(content, file=file).text)
     terms, identity = [], None
     for element in root.iter():
         name = element.tag.rpartition("}")[2]
@@ -67,7 +67,7 @@ def _flat(element: Any) -> tuple[str, tuple[tuple[str, str], ...], str]:
 
 
 def _members(value: Any) -> Any:
-    """Yield every member of the names that count, wherever it is."""
+    """Yield every member that requires a minor version, wherever it is."""
     if isinstance(value, dict):
         for name, inner in value.items():
             if name in _JSON:

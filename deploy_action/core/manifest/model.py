@@ -1,4 +1,4 @@
-"""What a scan of a manifest finds, of either kind: version and addresses with their places."""
+"""The result of scanning a manifest of either kind: the version and the URLs with their places."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from enum import Enum
 
 from deploy_action.core.manifest.version import Part
 
-_HELP = {"LearnMoreUrl", "MoreInfoUrl"}
+_HELP_LINKS = {"LearnMoreUrl", "MoreInfoUrl"}
+JAVASCRIPT_RUNTIME = "Override"  # of a Runtime, with type javascript
 
 
 class Form(Enum):
@@ -22,18 +23,28 @@ class Form(Enum):
         return Part.PATCH if self is Form.JSON else Part.BUILD
 
 
+class UrlKind(Enum):
+    """What a URL of a manifest is for."""
+
+    PAGE = "page"
+    SCRIPT = "script"  # run without a page: an event-based or custom-functions script
+    IMAGE = "image"
+    DATA = "data"
+    HELP = "help"  # opened in a browser by a help link, not part of the add-in
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A value: where it begins, how it is written, and what it means.
+    """A value in the file.
 
     Args:
         node: which node of the document it belongs to: an element's number, or a path in JSON.
         attribute: the attribute's name; empty for an element's text, and in JSON.
         start: offset of its first byte in UTF-8.
-        raw: how it is written there.
-        line: where, from 1.
-        column: likewise, in characters.
-        value: what that means.
+        raw: the value as written in the file, escapes included.
+        line: line number, from 1.
+        column: column in characters, from 1.
+        value: the value without escapes.
     """
 
     node: object
@@ -47,17 +58,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address(Span):
-    """An address that may carry the version.
+    """A URL that may carry the version.
 
     Args:
-        kind: ``page``, ``runtime`` (a JavaScript file that classic Outlook runs), ``image`` or
-            ``data``.
+        kind: its purpose, as far as its own place says; see `Scan.kind`.
         base: whether its origin is the add-in's own.
-        source: whether it is the base SourceLocation of an XML manifest.
-        id: its id among the resources of an XML manifest; empty elsewhere.
+        source: whether it is the base SourceLocation of an XML manifest, of any locale.
+        id: the resource id in an XML manifest, for a locale override its parent's; empty elsewhere.
     """
 
-    kind: str
+    kind: UrlKind
     base: bool = False
     source: bool = False
     id: str = ""
@@ -65,13 +75,13 @@ class Address(Span):
 
 @dataclass(slots=True)
 class Scan:
-    """All that was found.
+    """Everything that was found.
 
     Args:
         form: which kind of manifest it is.
-        version: the version's text with its surroundings.
-        addresses: those that may carry the version.
-        others: addresses that never do.
+        version: the version's text.
+        addresses: URLs that may carry the version.
+        others: URLs that never do.
         users: by resource id, the names of the elements that refer to it.
         mail: whether it is a mail add-in.
     """
@@ -83,11 +93,16 @@ class Scan:
     users: dict[str, set[str]] = field(default_factory=dict)
     mail: bool = False
 
-    def helps_only(self, address: Address) -> bool:
-        """Whether an address is only the target of a help link."""
-        users = self.users.get(address.id, set())
-        return bool(address.id and users) and users <= _HELP
-
-    def runtime(self, address: Address) -> bool:
-        """Whether classic Outlook compares an address with the site's list of allowed ones."""
-        return address.kind == "runtime" or "Override" in self.users.get(address.id, set())
+    def kind(self, address: Address) -> UrlKind:
+        """Return what a URL is for, which in XML depends on the elements that refer to it."""
+        users = self.users.get(address.id, set()) if address.id else set()
+        if address.kind is not UrlKind.PAGE or not users:
+            return address.kind
+        code = users - _HELP_LINKS
+        if not code:
+            return UrlKind.HELP
+        if code == {"Metadata"}:
+            return UrlKind.DATA
+        if JAVASCRIPT_RUNTIME in code or code <= {"Script", "Metadata"}:
+            return UrlKind.SCRIPT
+        return UrlKind.PAGE

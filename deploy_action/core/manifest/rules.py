@@ -1,4 +1,4 @@
-"""What a user may decide about a bump, beside the version itself."""
+"""The choices a user can make about a bump, apart from the version itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class UrlMode(Enum):
-    """What happens to addresses."""
+    """What happens to URLs."""
 
     REFRESH = "refresh"
     ADD = "add"
@@ -15,25 +15,67 @@ class UrlMode(Enum):
 
 
 class Match(Enum):
-    """Which values of the parameter are replaced."""
+    """Which values of the version parameter are replaced."""
 
     VERSIONS = "versions"
     ANY = "any"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionNames:
+    """How the user writes the options that messages refer to; it differs between commands."""
+
+    include_origin: str  # with {origin} for the value
+    parameter: str
+    part: str
+    carry: str
+    match_any: str
+    add_images: str
+    add_runtime: str
+    allow_lower: str
+    no_bump: str
+
+
+ACTION_OPTIONS = OptionNames(
+    include_origin="add '{origin}' to the input url-origins",
+    parameter="Input url-parameter",
+    part="the input bump-part",
+    carry="'deploy-action bump --carry'",
+    match_any="'deploy-action bump --url-match any'",
+    add_images="'deploy-action bump --url-mode add --add-images'",
+    add_runtime="'deploy-action bump --url-mode add --add-runtime'",
+    allow_lower="'deploy-action bump --set VERSION --allow-lower'",
+    no_bump="set the input bump to never",
+)
+COMMAND_OPTIONS = OptionNames(
+    include_origin="use --origin {origin}",
+    parameter="Option --url-parameter",
+    part="--part",
+    carry="--carry",
+    match_any="--url-match any",
+    add_images="--add-images",
+    add_runtime="--add-runtime",
+    allow_lower="--allow-lower",
+    no_bump="give the path of the generated manifest",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a bump treats addresses and limits.
+    """How a bump treats URLs and limits.
 
     Args:
-        mode: refresh what has the parameter, add it to pages without one, or leave all as it is.
-        parameter: the query parameter's exact name.
-        origins: further origins that count as the add-in's own, such as a CDN's.
+        mode: refresh the parameter where a page has it, also add it to pages without it, or leave
+            all URLs.
+        parameter: the exact name of the query parameter.
+        origins: further origins, or leading placeholders, that count as the add-in's own, such as
+            a CDN's.
         match: which values are replaced: versions, or any.
-        images: whether `add` takes images, too.
-        runtime: whether `add` takes the JavaScript runtime's file, too.
-        carry: whether a part beyond its highest number raises the one before it.
+        images: whether `add` includes images.
+        runtime: whether `add` includes scripts (event runtimes and custom functions).
+        carry: whether a part at its maximum raises the part before it.
         allow_lower: whether the version may be set to a lower one.
+        options: how messages name these choices.
     """
 
     mode: UrlMode = UrlMode.REFRESH
@@ -44,3 +86,4 @@ class Rules:
     runtime: bool = False
     carry: bool = False
     allow_lower: bool = False
+    options: OptionNames = ACTION_OPTIONS

@@ -1,7 +1,6 @@
-"""Where in a unified manifest its version and its addresses stand.
+"""Finds the version and the URLs of a unified manifest in JSON.
 
-Python's own reader of JSON decides what is JSON at all; the walk beside it, which tells where each
-text begins, must come to the same.
+Python's own JSON parser decides what is valid; the walk beside it adds the place of each text.
 
 Source: RFC 8259; "Microsoft 365 app manifest schema reference" for the names.
 """
@@ -13,7 +12,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from deploy_action.core.manifest.model import Address, Form, Scan, Span
+from deploy_action.core.manifest.model import Address, Form, Scan, Span, UrlKind
 from deploy_action.errors import InputError, SourceLocation
 
 Path = tuple[str | int, ...]
@@ -21,39 +20,59 @@ _DEEPEST, _MOST_VALUES = 64, 20_000
 _STRINGS = json.JSONDecoder()
 _BLANK = re.compile(r"[ \t\r\n]*")
 _OTHER = re.compile(r"-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?|true|false|null")
-# Where addresses stand that may carry the version; None is any index or name.
-_ADDRESSES: tuple[tuple[tuple[str | None, ...], str], ...] = (
-    (("extensions", None, "runtimes", None, "code", "page"), "page"),
-    (("extensions", None, "runtimes", None, "code", "script"), "runtime"),
-    (("extensions", None, "contentRuntimes", None, "code", "page"), "page"),
-    (("extensions", None, "contentRuntimes", None, "code", "script"), "runtime"),
-    (("extensions", None, "alternates", None, "alternateIcons", None, "url"), "image"),
-    (("customFunctions", "metadataUrl"), "data"),
-    (("keyboardShortcuts", None, "keyMappingFiles", None), "data"),
-    (("icons", None, "url"), "image"),
+# Places of URLs that may carry the version; None is any index or name.
+_ADDRESSES: tuple[tuple[tuple[str | None, ...], UrlKind], ...] = (
+    (("extensions", None, "runtimes", None, "code", "page"), UrlKind.PAGE),
+    (("extensions", None, "runtimes", None, "code", "script"), UrlKind.SCRIPT),
+    (("extensions", None, "contentRuntimes", None, "code", "page"), UrlKind.PAGE),
+    (("extensions", None, "contentRuntimes", None, "code", "script"), UrlKind.SCRIPT),
+    (("extensions", None, "alternates", None, "alternateIcons", None, "url"), UrlKind.IMAGE),
+    (("customFunctions", "metadataUrl"), UrlKind.DATA),
+    (("keyboardShortcuts", None, "keyMappingFiles", None), UrlKind.DATA),
+    (("icons", None, "url"), UrlKind.IMAGE),
 )
+# Other manifests that are often called manifest.json, by a text that only they contain.
+_OTHER_MANIFESTS = (
+    (
+        re.compile(r"json-schemas/spfx|\"componentType\"|\"manifestVersion\"\s*:\s*\d"),
+        "a SharePoint",
+    ),
+    (re.compile(r"\"manifest_version\""), "a browser extension's"),
+    (re.compile(r"\"start_url\"|\"theme_color\""), "a web app's"),
+)
+_OFFICE = re.compile(r"\"manifestVersion\"\s*:\s*\"")
+_OWN_PATH = "Give the path of the add-in's own manifest."
 
 
 def is_json(text: str) -> bool:
     """Whether a file is to be read as JSON."""
-    return text.lstrip("\ufeff \t\r\n")[:1] == "{"
+    return text.lstrip("\ufeff \t\r\n")[:1] in {"{", "["} or _comment_first(text)
+
+
+def _comment_first(text: str) -> bool:
+    return text.lstrip()[:2] in {"//", "/*"}
 
 
 def scan(text: str, *, file: str) -> Scan:
-    """Find the version and the addresses.
+    """Find the version and the URLs.
 
     Raises:
-        InputError: it is no JSON, no unified manifest, or one that may not be edited.
+        InputError: it is not JSON, not a unified manifest, or not one that can be edited.
     """
     spans = texts(text, file=file)
     members = {span.node: span for span in spans}
     found = Scan(Form.JSON)
     version = members.get(("version",))
-    if version is None or ("manifestVersion",) not in members:
+    if ("manifestVersion",) not in members:
+        raise _other_manifest(text, file) or InputError(
+            f"Manifest '{file}' is not an Office manifest: it has no text 'manifestVersion'.",
+            hint=_OWN_PATH,
+            place=SourceLocation(file=file, line=1),
+        )
+    if version is None:
         raise InputError(
-            f"Manifest '{file}' is no Office manifest: the texts 'manifestVersion' and 'version' "
-            "were expected.",
-            hint="Give the path of the add-in's own manifest.",
+            f"Manifest '{file}' has no text 'version' at its top level.",
+            hint='Add one, such as "version": "1.0.0".',
             place=SourceLocation(file=file, line=1),
         )
     found.version = version
@@ -64,7 +83,7 @@ def scan(text: str, *, file: str) -> Scan:
                 Address(
                     **{name: getattr(span, name) for name in Span.__slots__},
                     kind=kind,
-                    base=kind == "page",
+                    base=kind is UrlKind.PAGE,
                 )
             )
         elif span is not version and ("://" in span.value or span.value.startswith("api:")):
@@ -72,71 +91,83 @@ def scan(text: str, *, file: str) -> Scan:
     return found
 
 
-def texts(text: str, *, file: str) -> list[Span]:
+def texts(text: str, *, file: str, what: str = "Manifest") -> list[Span]:
     """Return every text of a JSON document that is a value, with its place.
 
     Raises:
-        InputError: it is no JSON.
+        InputError: it is not JSON, or an object has a key twice.
     """
-    _must_be_json(text, file)
-    return list(_Walk(text, file).spans())
+    _check_json(text, file, what)
+    return list(_Walk(text, file, what).spans())
 
 
 def tree(text: str) -> Any:
-    """Return what *text* says, for comparing."""
-    return json.loads(text)
+    """Return the parsed document, for comparing."""
+    return json.loads(text, parse_int=_number, parse_float=_number)
 
 
-def _must_be_json(text: str, file: str) -> None:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        names = [name for name, _ in pairs]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice is not None:
-            raise InputError(
-                f"Manifest '{file}' has '{twice}' twice in one object.",
-                place=SourceLocation(file=file),
-            )
-        return dict(pairs)
+def _number(text: str) -> tuple[str, str]:
+    """Keep a number as written: it may be longer than Python converts."""
+    return ("number", text)
 
+
+def _check_json(text: str, file: str, what: str) -> None:
     try:
-        json.loads(text, object_pairs_hook=unique, parse_constant=_constant)
+        json.loads(text, parse_constant=_constant, parse_int=_number, parse_float=_number)
     except json.JSONDecodeError as error:
-        raise InputError(
-            f"Manifest '{file}' is not valid JSON: {error.msg.lower()}; neither comments nor "
-            "trailing commas are.",
-            place=SourceLocation(file=file, line=error.lineno, column=error.colno),
+        place = SourceLocation(file=file, line=error.lineno, column=error.colno)
+        raise _other_manifest(text, file) or InputError(
+            f"{what} '{file}' is not valid JSON: {error.msg[:1].lower()}{error.msg[1:]}.",
+            hint="JSON has no comments and no trailing commas.",
+            place=place,
         ) from None
     except RecursionError:
         raise InputError(
-            f"Manifest '{file}' is nested too deeply.", place=SourceLocation(file=file)
+            f"{what} '{file}' is nested too deeply.", place=SourceLocation(file=file)
         ) from None
     except ValueError as error:
         raise InputError(
-            f"Manifest '{file}' is not valid JSON: {error}.", place=SourceLocation(file=file)
+            f"{what} '{file}' is not valid JSON: {error}.", place=SourceLocation(file=file)
         ) from None
 
 
+def _other_manifest(text: str, file: str) -> InputError | None:
+    """Return an error that names the product whose manifest this is, if it is a known one."""
+    if _OFFICE.search(text):
+        return None
+    for pattern, owner in _OTHER_MANIFESTS:
+        if match := pattern.search(text):
+            line = text.count("\n", 0, match.start()) + 1
+            return InputError(
+                f"Manifest '{file}' is {owner} manifest, not an Office add-in's.",
+                hint=_OWN_PATH,
+                place=SourceLocation(file=file, line=line),
+            )
+    return None
+
+
 def _constant(name: str) -> None:
-    raise ValueError(f"{name} is no number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
-def _kind(node: object) -> str:
+def _kind(node: object) -> UrlKind | None:
     path = node if isinstance(node, tuple) else ()
-    for wanted, kind in _ADDRESSES:
-        tail = path if wanted[0] == "extensions" else path[-len(wanted) :]
-        if len(tail) == len(wanted) and all(
-            name is None or name == part for name, part in zip(wanted, tail, strict=True)
+    for pattern, kind in _ADDRESSES:
+        tail = path if pattern[0] == "extensions" else path[-len(pattern) :]
+        if len(tail) == len(pattern) and all(
+            name is None or name == part for name, part in zip(pattern, tail, strict=True)
         ):
             return kind
-    return ""
+    return None
 
 
 class _Walk:
-    """Reads the text once and tells each text value with its place."""
+    """Reads valid JSON once and yields each text value with its place."""
 
-    def __init__(self, text: str, file: str) -> None:
+    def __init__(self, text: str, file: str, what: str) -> None:
         self._text = text
         self._file = file
+        self._what = what
         self._count = self._end = 0
         self._bytes = self._at = 0  # how many bytes the characters before _at have
         self._line, self._line_start = 1, 0
@@ -153,7 +184,7 @@ class _Walk:
         self._count += 1
         if len(path) > _DEEPEST or self._count > _MOST_VALUES:
             raise InputError(
-                f"Manifest '{self._file}' is nested too deeply or has too many values.",
+                f"{self._what} '{self._file}' is nested too deeply or has too many values.",
                 place=SourceLocation(file=self._file),
             )
         mark = self._text[at]
@@ -167,14 +198,19 @@ class _Walk:
         else:
             other = _OTHER.match(self._text, at)
             if other is None:
-                raise AssertionError("the reader of JSON has let through what is none")
+                raise AssertionError("json.loads accepted a document that is not JSON")
             end = other.end()
         self._end = end
 
     def _members(self, at: int, path: Path) -> Generator[Span, None, int]:
         at = self._skip(at + 1)
+        names: dict[str, int] = {}
         while self._text[at] != "}":
+            begin = at
             name, at = _STRINGS.raw_decode(self._text, at)
+            if name in names:
+                raise self._duplicate(name, names[name], begin)
+            names[name] = begin
             at = self._skip(self._skip(at) + 1)  # the colon
             yield from self._value(at, (*path, name))
             at = self._skip(self._end)
@@ -191,6 +227,16 @@ class _Walk:
             if self._text[at] == ",":
                 at = self._skip(at + 1)
         return at + 1
+
+    def _duplicate(self, name: str, first: int, second: int) -> InputError:
+        lines = [self._text.count("\n", 0, at) + 1 for at in (first, second)]
+        column = second - (self._text.rfind("\n", 0, second) + 1) + 1
+        return InputError(
+            f"{self._what} '{self._file}' has the key '{name}' twice in one object, in lines "
+            f"{lines[0]} and {lines[1]}.",
+            hint="Remove one of them.",
+            place=SourceLocation(file=self._file, line=lines[1], column=column),
+        )
 
     def _span(self, path: Path, start: int, end: int, value: str) -> Span:
         passed = self._text[self._at : start]

@@ -1,8 +1,8 @@
-"""Version numbers of an Office add-in's manifest: how they compare, how one is raised.
+"""Version numbers of an Office add-in's manifest: comparing and bumping them.
 
-Source: [MS-OWEMXML], simpleType Version: one to four groups of one to five decimal digits. No text
-says how two are compared; here it is part by part, as numbers, a missing part counting as zero.
-Four parts are written always: three have failed in a client.
+Source: [MS-OWEMXML], simpleType Version: one to four groups of one to five decimal digits. It does
+not say how two are compared; here they are compared part by part, as numbers, and a missing part
+is zero. A bump always writes four parts, because three have failed in a client.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Version:
         """
         if not _SHAPE.fullmatch(text):
             raise InputError(
-                f"'{text}' is no version: one to four numbers of at most five digits were "
-                "expected, such as 1.3.0.2.",
+                f"'{text}' is not a version. A version has one to four numbers of at most five "
+                "digits, such as 1.3.0.2.",
             )
         numbers = [int(part) for part in text.split(".")]
         return cls(tuple(numbers + [0] * (PARTS - len(numbers))), text)
@@ -71,27 +71,27 @@ class Version:
         for number in numbers:
             if number > HIGHEST_PART:
                 raise InputError(
-                    f"A version cannot go beyond {HIGHEST_PART} in one part, and "
-                    f"{'.'.join(map(str, numbers))} would.",
-                    hint="Raise a part further to the left, with bump-part.",
+                    f"Version {'.'.join(map(str, numbers))} is not possible: a part is at most "
+                    f"{HIGHEST_PART}.",
+                    hint="Bump an earlier part.",
                 )
         return cls(numbers, ".".join(map(str, numbers)))
 
-    def raised(self, part: Part, *, carry: bool = False) -> Version:
-        """Return the next version in which *part* is one higher and all after it are zero.
+    def bumped(self, part: Part, *, carry: bool = False) -> Version:
+        """Return the next version: *part* is one higher and all parts after it are zero.
 
         Args:
-            part: what is raised.
-            carry: whether a part at its highest number raises the one before it instead.
+            part: what is bumped.
+            carry: whether a part at its maximum bumps the part before it instead.
 
         Raises:
-            InputError: the part cannot be raised any more.
+            InputError: the part is at its maximum.
 
-        >>> str(Version.parse("1.3.0.2").raised(Part.BUILD))
+        >>> str(Version.parse("1.3.0.2").bumped(Part.BUILD))
         '1.3.0.3'
         """
         if carry and self.parts[part.value] == HIGHEST_PART and part.value:
-            return self.raised(Part(part.value - 1), carry=True)
+            return self.bumped(Part(part.value - 1), carry=True)
         kept = self.parts[: part.value]
         zeros = (0,) * (PARTS - part.value - 1)
         return Version.of((*kept, self.parts[part.value] + 1, *zeros))
@@ -111,15 +111,15 @@ def highest(versions: Iterable[Version]) -> Version | None:
 
 
 def next_above(current: Version, floor: Version | None, part: Part) -> Version:
-    """Return *current* raised by *part*, or, if that is not above *floor*, the floor raised so.
+    """Return *current* bumped by *part*; if that is not above *floor*, bump the floor instead.
 
     Raises:
-        InputError: the part cannot be raised any more.
+        InputError: the part is at its maximum.
 
     >>> str(next_above(Version.parse("1.3.0.2"), Version.parse("1.3.0.7"), Part.BUILD))
     '1.3.0.8'
     """
-    candidate = current.raised(part)
+    candidate = current.bumped(part)
     if floor is None or candidate > floor:
         return candidate
-    return floor.raised(part)
+    return floor.bumped(part)
