@@ -99,8 +99,8 @@ ModuleNotFoundError: No module named 'httpx'
                     "ContainerTerminated",
                     (
                         "Container 'api' was terminated with exit code '1' and reason "
-                        "'ContainerCreateFailure'. Status(exec: \"serve\": executable file not found "
-                        "in $PATH"
+                        "'ContainerCreateFailure'. Status(exec: \"serve\": executable file not "
+                        "found in $PATH"
                     ),
                 )
             ),

@@ -1,0 +1,114 @@
+"""The setting ``analysis-checks``: one check each, as a mapping in the settings file::
+
+    analysis-checks:
+      - name: failed orders
+        kql: Orders | where Revision == "{candidate}" | summarize countif(Failed)
+        rule: "< 5"
+        interval: 60s
+        failure-limit: 1
+      - name: queue
+        https: https://{candidate-host}/queue.json
+        json-path: depth
+        rule: "<= 100"
+      - name: log in and out
+        shell: ./checks/login.sh
+
+As an input, each line is one such mapping in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from deploy_action.core.analysis.checks import Comparison, CustomCheck, Source, is_json_path
+from deploy_action.core.settings.parsers import duration
+
+VALUES = ("candidate", "candidate-host", "stable", "stable-host")
+_FIELDS = {"name", "rule", "json-path", "interval", "failure-limit"}
+
+
+def parse(line: str) -> CustomCheck:
+    """Read one check from a JSON object.
+
+    Raises:
+        ValueError: it is none; the message completes "… must be …".
+    """
+    try:
+        found = json.loads(line)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise ValueError("a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see Raises
+    fields = {str(name): value for name, value in found.items()}
+    name = _text(fields, "name")
+    sources = [source for source in Source if source.value in fields]
+    if not name or len(sources) != 1:
+        raise ValueError("a mapping with a name and exactly one of kql, https and shell")
+    source = sources[0]
+    unknown = sorted(set(fields) - _FIELDS - {source.value})
+    if unknown:
+        raise ValueError(f"without '{unknown[0]}' in check '{name}'; fields are {_known()}")
+    return CustomCheck(
+        name=name,
+        source=source,
+        target=_target(fields, source, name),
+        rule=_rule(fields, source, name),
+        json_path=_json_path(fields, source, name),
+        interval_s=_interval(fields, name),
+        failure_limit=_limit(fields, name),
+    )
+
+
+def _known() -> str:
+    return ", ".join(sorted(_FIELDS | {source.value for source in Source}))
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    value = fields.get(name, "")
+    return value.strip() if isinstance(value, str) else str(value)
+
+
+def _target(fields: Mapping[str, Any], source: Source, name: str) -> str:
+    text = _text(fields, source.value)
+    if not text:
+        raise ValueError(f"given with a text for {source.value} in check '{name}'")
+    if source is Source.HTTPS and not text.startswith("https://"):
+        raise ValueError(f"given with a URL that begins with https:// in check '{name}'")
+    return text
+
+
+def _rule(fields: Mapping[str, Any], source: Source, name: str) -> Comparison | None:
+    if source is Source.SHELL:
+        if "rule" in fields:
+            raise ValueError(f"given without a rule in check '{name}': the exit code decides")
+        return None
+    try:
+        return Comparison.parse(_text(fields, "rule"))
+    except ValueError as error:
+        raise ValueError(f"given with a rule in check '{name}', {error}") from None
+
+
+def _json_path(fields: Mapping[str, Any], source: Source, name: str) -> str:
+    path = _text(fields, "json-path")
+    if source is Source.HTTPS and not is_json_path(path):
+        raise ValueError(f"given with a json-path such as data.items[0].value in check '{name}'")
+    if source is not Source.HTTPS and path:
+        raise ValueError(f"given without json-path in check '{name}': it belongs to https")
+    return path
+
+
+def _interval(fields: Mapping[str, Any], name: str) -> float:
+    try:
+        interval_s = duration(_text(fields, "interval") or "60s")
+    except ValueError as error:
+        raise ValueError(f"given with an interval in check '{name}', {error}") from None
+    return interval_s
+
+
+def _limit(fields: Mapping[str, Any], name: str) -> int:
+    text = _text(fields, "failure-limit") or "0"
+    if not text.isdecimal() or len(text) > 3:
+        raise ValueError(f"given with a failure-limit from 0 to 999 in check '{name}'")
+    return int(text)
