@@ -71,9 +71,12 @@ def candidate(stage: Stage, **container: Any) -> str:
 
 
 def console(stage: Stage, revision: str, output: str = "json", tail: str = "20") -> str:
+    """Return what the first replica of a revision has written; nothing before there is one."""
     replicas = stage.scene.arm(
         "GET", f"/containerApps/{stage.scene.app}/revisions/{revision}/replicas"
     )["value"]
+    if not replicas:
+        return ""
     container = replicas[0]["properties"]["containers"][0]
     path = "/subscriptions/" + container["logStreamEndpoint"].partition("/subscriptions/")[2]
     answer = get(stage, path, output=output, tailLines=tail, follow="false")

@@ -201,7 +201,6 @@ class Arm:
                     )
                 return web.json_response(found[0])
             case "POST", ["managedenvironments", _, "getauthtoken"]:
-                self._authorize("Microsoft.App/managedEnvironments/getAuthToken/action", request)
                 token = self._streams.token(self._world.environment(group, parts[1]))
                 return web.json_response(
                     {"location": request.query.get("location", ""), "properties": token}
