@@ -18,6 +18,9 @@ POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how 
 POST /permissions               ``{"remove": [actions], "scope": prefix}`` takes permissions away;
                                 GET lists what is missing; DELETE gives everything back
 POST /identities, /roles        who there is and what they may do: `identities`; GET /roles lists it
+GET /messages                   what Slack, Teams and the signed webhook were sent, and why a
+                                message was refused or is not shown; DELETE forgets them
+GET /telemetry                  what Application Insights has taken in
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
@@ -25,7 +28,7 @@ POST /watch                     ``{"repository": path}`` of one whose commits ar
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +42,7 @@ from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.live import PAGE, Sampler
 from deploy_action.sandbox.monitor import MetricSettings
+from deploy_action.sandbox.receivers import Inbox
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.world import App, World
 
@@ -69,6 +73,8 @@ class Admin:
         sampler: fills what the page shows.
         github: answers for repositories.
         metrics: how far Azure Monitor is behind.
+        inbox: what the receivers of notifications were sent.
+        telemetry: returns what Application Insights has taken in.
         removals: permissions taken away from every identity.
         identities: creates identities and replaces their roles.
     """
@@ -83,6 +89,8 @@ class Admin:
         sampler: Sampler,
         github: GitHubApi,
         metrics: MetricSettings,
+        inbox: Inbox,
+        telemetry: Callable[[], list[dict[str, Any]]],
         removals: Removals,
         identities: Identities,
     ) -> None:
@@ -93,6 +101,8 @@ class Admin:
         self._sampler = sampler
         self._github = github
         self._metrics = metrics
+        self._inbox = inbox
+        self._telemetry = telemetry
         self._removals = removals
         self._identities = identities
 
@@ -118,6 +128,13 @@ class Admin:
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
+            case "GET", "/messages":
+                return web.json_response({"messages": self._inbox.describe()})
+            case "DELETE", "/messages":
+                self._inbox.clear()
+                return web.json_response({"messages": []})
+            case "GET", "/telemetry":
+                return web.json_response({"telemetry": self._telemetry()})
             case "GET", "/roles":
                 return web.json_response({"roles": self._identities.listed()})
             case "GET", "/permissions":

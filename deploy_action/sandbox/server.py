@@ -20,6 +20,8 @@ from deploy_action.sandbox import github_api
 from deploy_action.sandbox.access import Assignments, Authorizer, Locks, Routes
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.admin import Admin
+from deploy_action.sandbox.app_insights import KIND as COMPONENTS
+from deploy_action.sandbox.app_insights import AppInsights, Component
 from deploy_action.sandbox.arm import Arm
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
@@ -30,6 +32,9 @@ from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import GaugeSampler, Metrics, MetricSettings
 from deploy_action.sandbox.plane import Plane
+from deploy_action.sandbox.receivers import Inbox, Slack, Teams, Webhook, slack
+from deploy_action.sandbox.receivers import webhook as signed_webhook
+from deploy_action.sandbox.receivers.teams import is_teams
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.requestlog import RequestLog
@@ -153,6 +158,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     stack.push_async_callback(sampling.close)
     streams = LogStreams(world)
     metrics = Metrics(world, MetricSettings(lag_s=options.metrics_lag_s))
+    insights = AppInsights(_components(subscription))
+    inbox = Inbox()
+    webhook, teams = Webhook(inbox), Teams(inbox)
     arm = Arm(
         world=world,
         subscription=subscription,
@@ -172,6 +180,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
                 authorizer=authorizer,
                 known=lambda object_id: object_id in entra.directory.principals,
             ).handle,
+            insights.handle_arm,
         ),
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
@@ -184,6 +193,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         f"{_region(LOCATION)}.azurecontainerapps.dev": streams,
         **dict.fromkeys(identity.GITHUB_HOSTS, github),
         **dict.fromkeys(registry.hosts, registry),
+        **dict.fromkeys(insights.hosts, insights),
+        slack.HOST: Slack(inbox),
+        signed_webhook.HOST: webhook,
     }
 
     sampler = Sampler(
@@ -194,7 +206,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     authority = Authority(directory)
     front = Front(
         authority=authority,
-        hosts=services.get,
+        hosts=lambda host: services.get(host) or (teams if is_teams(host) else None),
         plane=lambda host: plane.protocol() if world.serves(host) else None,
         local=Admin(
             world=world,
@@ -204,6 +216,8 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             sampler=sampler,
             github=api,
             metrics=metrics.settings,
+            inbox=inbox,
+            telemetry=insights.telemetry,
             removals=assignments.removals,
             identities=identities,
         ),
@@ -227,6 +241,8 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         "SANDBOX_DIRECTORY": str(directory),
         "SANDBOX_CLIENT_SECRET": entra.secret,
         "SANDBOX_GITHUB_TOKEN": api.token,
+        "SANDBOX_WEBHOOK_SECRET": webhook.secret,
+        "SANDBOX_APP_INSIGHTS": next(iter(insights.components.values())).connection_string,
     }
 
 
@@ -291,6 +307,16 @@ def _environments(subscription: str) -> list[Environment]:
         )
         for group, name, _ in HOMES
     ]
+
+
+def _components(subscription: str) -> list[Component]:
+    """Return a component of Application Insights for each environment."""
+    components = []
+    for group, environment, _ in HOMES:
+        name = f"{environment}-insights"
+        resource = f"{_home(subscription, group)}/providers/{COMPONENTS}/{name}"
+        components.append(Component(resource, name, group, _region(LOCATION)))
+    return components
 
 
 def _home(subscription: str, group: str) -> str:
