@@ -34,8 +34,8 @@ class App(asyncio.Protocol):
 
 async def main():
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(App, "127.0.0.1", int(os.environ["PORT"]))
-    print("listening on", os.environ["PORT"], flush=True)
+    server = await loop.create_server(App, "0.0.0.0", 8000)
+    print("listening on 8000", flush=True)
     await server.serve_forever()
 
 asyncio.run(main())

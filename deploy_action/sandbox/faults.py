@@ -17,7 +17,8 @@ A fault is one mapping, in a YAML or JSON list:
 ``hold``      ``true``: no answer until the client goes away (control plane only)
 ``after``     ``true``: the request is carried out first and its answer lost; else it never arrives
               (control plane only)
-``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``
+``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``;
+              nothing of it remains, unless ``effect`` is ``kept``
 ``crash``     ``true``: the replica that was picked is killed
 ============  ======================================================================================
 """

@@ -111,7 +111,15 @@ class Replica(Protocol):
     """One running copy of a container."""
 
     name: str
-    address: tuple[str, int]
+    address: tuple[str, int]  # where its target port is reached
+
+    def at(self, port: int) -> tuple[str, int]:
+        """Return where a port of it is reached."""
+        ...
+
+    def listening(self) -> Sequence[int]:
+        """Return the ports that it listens on for others."""
+        ...
 
     @property
     def exit_code(self) -> int | None:
@@ -156,10 +164,8 @@ class Runtime(Protocol):
         """Start one replica; raises `RuntimeError` with the reason when it cannot even start.
 
         *command* and *arguments*, when not empty, replace the image's entrypoint and command.
-        The replica is expected to listen on *target_port*. Processes share one machine, so the
-        process runtime maps that port to a free one and says so in ``PORT``, unless *environment*
-        itself sets a ``PORT`` that differs from *target_port*: then the replica really listens
-        elsewhere, as it would in a container.
+        The replica is reached on *target_port* if it listens there for others. No variable tells
+        it which port that is, apart from those that Container Apps sets.
         """
         ...
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Callable
 from io import BytesIO
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 import requests
@@ -15,46 +13,8 @@ from azure.identity import ClientAssertionCredential
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
 from deploy_action.sandbox.scene import GROUP
+from tests.sandbox.changes import changed, revision, split, template, until
 from tests.stage import Stage
-
-T = TypeVar("T")
-
-
-def _until(look: Callable[[], T], good: Callable[[T], bool], limit_s: float = 60) -> T:
-    """Look until it is good; the last thing seen is returned either way."""
-    end = time.monotonic() + limit_s
-    while not good(seen := look()) and time.monotonic() < end:
-        time.sleep(0.02)
-    return seen
-
-
-def _template(stage: Stage, suffix: str, **container: Any) -> dict[str, Any]:
-    first = stage.scene.revisions()[stage.first]["template"]
-    old = {key: value for key, value in first["containers"][0].items() if key != "probes"}
-    template = {"revisionSuffix": suffix, "containers": [{**old, **container}]}
-    return {"properties": {"template": template, "configuration": {}}}
-
-
-def _split(**weights: int) -> dict[str, Any]:
-    entries = [{"revisionName": name, "weight": weight} for name, weight in weights.items()]
-    return {"properties": {"configuration": {"ingress": {"traffic": entries}}}}
-
-
-def _revision(stage: Stage, suffix: str) -> dict[str, Any]:
-    found: dict[str, Any] = stage.scene.revisions().get(f"{stage.scene.app}--{suffix}", {})
-    return found
-
-
-def _changed(stage: Stage, body: dict[str, Any]) -> dict[str, Any]:
-    """Patch the app and return how the operation ended."""
-    stage.settle()
-    reply = stage.scene.ask("PATCH", stage.scene.path, body)
-    assert reply.status_code == 202, reply.text
-    url = reply.headers["Azure-AsyncOperation"]
-    found: dict[str, Any] = _until(
-        lambda: stage.scene.ask("GET", url).json(), lambda status: status["status"] != "InProgress"
-    )
-    return found
 
 
 def test_the_real_sdk_waits_for_a_change_and_gets_the_app(stage: Stage, azure: Any) -> None:
@@ -79,7 +39,7 @@ def test_the_real_sdk_waits_for_a_change_and_gets_the_app(stage: Stage, azure: A
         proxies=dict(stage.scene.session.proxies),
         connection_verify=azure["REQUESTS_CA_BUNDLE"],
     ) as client:
-        body = _template(stage, "by-sdk", env=[{"name": "A", "value": "1"}])
+        body = template(stage, "by-sdk", env=[{"name": "A", "value": "1"}])
         app = client.container_apps.begin_update(
             GROUP, stage.scene.app, BytesIO(json.dumps(body).encode())
         ).result()
@@ -131,14 +91,14 @@ def test_polling_addresses_are_good_only_as_they_were_given(stage: Stage) -> Non
 def test_an_unchanged_template_makes_no_revision(stage: Stage) -> None:
     template = stage.scene.resource()["properties"]["template"]
 
-    ended = _changed(stage, {"properties": {"template": template}})
+    ended = changed(stage, {"properties": {"template": template}})
 
     assert ended["status"] == "Succeeded"
     assert list(stage.scene.revisions()) == [stage.first]
 
 
 def test_a_suffix_is_good_for_one_revision_only(stage: Stage) -> None:
-    ended = _changed(stage, _template(stage, "first", env=[{"name": "A", "value": "1"}]))
+    ended = changed(stage, template(stage, "first", env=[{"name": "A", "value": "1"}]))
 
     assert ended["status"] == "Failed"
     assert ended["error"]["code"] == "ContainerAppOperationError"
@@ -150,57 +110,59 @@ def test_a_suffix_is_good_for_one_revision_only(stage: Stage) -> None:
 def test_an_image_that_is_not_there_fails_the_operation(stage: Stage) -> None:
     image = "wellintakeregistry.azurecr.io/none:1"
 
-    ended = _changed(stage, _template(stage, "imageless", image=image))
+    ended = changed(stage, template(stage, "imageless", image=image))
 
     assert ended["status"] == "Failed"
     assert image in ended["error"]["message"]
-    assert not _revision(stage, "imageless")
+    assert not revision(stage, "imageless")
 
 
 def test_success_of_the_operation_says_nothing_about_the_revision(stage: Stage) -> None:
     crash = ["python", "-c", "raise SystemExit(3)"]
 
-    ended = _changed(stage, _template(stage, "crashes", command=crash))
-    revision = _until(
-        lambda: _revision(stage, "crashes"), lambda item: item["runningState"] == "Failed"
+    ended = changed(stage, template(stage, "crashes", command=crash))
+    crashed = until(
+        lambda: revision(stage, "crashes"), lambda item: item["runningState"] == "Failed"
     )
 
     assert ended["status"] == "Succeeded"
-    assert revision["runningState"] == revision["provisioningState"] == "Failed"
-    assert revision["healthState"] == "Unhealthy"
-    assert "ContainerCrashing" in revision["runningStateDetails"]
+    assert crashed["runningState"] == crashed["provisioningState"] == "Failed"
+    assert crashed["healthState"] == "Unhealthy"
+    assert "ContainerCrashing" in crashed["runningStateDetails"]
     assert stage.scene.resource()["properties"]["latestReadyRevisionName"] == stage.first
 
 
 def test_a_wrong_port_stays_activating_for_a_quarter_of_an_hour(stage: Stage) -> None:
     elsewhere = [{"name": "PORT", "value": "9999"}]
-    _changed(stage, _template(stage, "elsewhere", env=elsewhere))
-    early = _until(
-        lambda: _revision(stage, "elsewhere")["runningState"], lambda state: state == "Activating"
+    changed(stage, template(stage, "elsewhere", env=elsewhere))
+    early = until(
+        lambda: revision(stage, "elsewhere")["runningState"], lambda state: state == "Activating"
     )
     stage.clock(advance=900)
-    late = _until(
-        lambda: _revision(stage, "elsewhere"),
+    late = until(
+        lambda: revision(stage, "elsewhere"),
         lambda item: item["runningState"] == "ActivationFailed",
     )
 
     assert early == "Activating"
     assert late["runningState"] == "ActivationFailed"
-    assert late["runningStateDetails"] == ("The TargetPort 8000 does not match the listening port.")
+    assert late["runningStateDetails"] == (
+        "The TargetPort 8000 does not match the listening port 9999."
+    )
 
 
 def test_requests_are_split_by_weight(stage: Stage) -> None:
-    _changed(stage, _template(stage, "two", env=[{"name": "A", "value": "1"}]))
-    _until(lambda: _revision(stage, "two"), lambda item: item["runningState"] == "Running")
+    changed(stage, template(stage, "two", env=[{"name": "A", "value": "1"}]))
+    until(lambda: revision(stage, "two"), lambda item: item["runningState"] == "Running")
     two = f"{stage.scene.app}--two"
-    _changed(stage, _split(**{stage.first: 75, two: 25}))
+    changed(stage, split(**{stage.first: 75, two: 25}))
 
     answers = Counter(stage.serves()["revision"] for _ in range(400))
 
     assert set(answers) == {stage.first, two}
     # 100 are expected; five standard deviations are 43.
     assert 57 <= answers[two] <= 143
-    assert _revision(stage, "two")["trafficWeight"] == 25
+    assert revision(stage, "two")["trafficWeight"] == 25
 
 
 def test_declared_weight_on_an_inactive_revision_is_accepted_and_answers_nobody(
@@ -216,7 +178,7 @@ def test_declared_weight_on_an_inactive_revision_is_accepted_and_answers_nobody(
     assert stage.weights() in ({"latest": 100}, {stage.first: 100})
     assert app.status_code == 503
     assert own.status_code == 404
-    _until(
+    until(
         lambda: stage.scene.revisions()[stage.first],
         lambda item: item["runningState"] == "Stopped",
     )
@@ -234,7 +196,7 @@ def test_a_stopped_revision_can_be_activated_again(stage: Stage) -> None:
 
 def test_a_label_has_an_address_of_its_own(stage: Stage) -> None:
     entry = {"revisionName": stage.first, "weight": 100, "label": "blue"}
-    _changed(stage, {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}})
+    changed(stage, {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}})
     url = stage.url.replace(stage.scene.app, f"{stage.scene.app}---blue", 1)
 
     reply = stage.scene.session.get(f"{url}/version", timeout=30)
@@ -245,11 +207,11 @@ def test_a_label_has_an_address_of_its_own(stage: Stage) -> None:
 
 
 def test_in_single_mode_the_old_revision_serves_until_the_new_one_can(stage: Stage) -> None:
-    _changed(stage, {"properties": {"configuration": {"activeRevisionsMode": "single"}}})
+    changed(stage, {"properties": {"configuration": {"activeRevisionsMode": "single"}}})
     with stage.users().busy() as users:
-        _changed(stage, _template(stage, "next", env=[{"name": "A", "value": "1"}]))
-        _until(stage.active, lambda names: names == [f"{stage.scene.app}--next"])
-        _until(lambda: set(users.answers), lambda names: f"{stage.scene.app}--next" in names)
+        changed(stage, template(stage, "next", env=[{"name": "A", "value": "1"}]))
+        until(stage.active, lambda names: names == [f"{stage.scene.app}--next"])
+        until(lambda: set(users.answers), lambda names: f"{stage.scene.app}--next" in names)
 
     assert stage.active() == [f"{stage.scene.app}--next"]
     assert users.failures == []
@@ -258,7 +220,7 @@ def test_in_single_mode_the_old_revision_serves_until_the_new_one_can(stage: Sta
 
 def test_secrets_are_kept_and_never_shown(stage: Stage) -> None:
     hidden = [{"name": "key", "value": "very-secret"}]
-    _changed(stage, {"properties": {"configuration": {"secrets": hidden}}})
+    changed(stage, {"properties": {"configuration": {"secrets": hidden}}})
 
     shown = stage.scene.resource()["properties"]["configuration"]["secrets"]
     listed = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()
@@ -303,10 +265,10 @@ def test_entra_refuses_with_its_own_numbers(
 
 
 def test_at_its_most_replicas_a_healthy_revision_has_another_name_for_it(stage: Stage) -> None:
-    wanted = _template(stage, "wide")
+    wanted = template(stage, "wide")
     wanted["properties"]["template"]["scale"] = {"minReplicas": 2, "maxReplicas": 2}
-    _changed(stage, wanted)
-    found = _until(lambda: _revision(stage, "wide"), lambda item: item["healthState"] == "Healthy")
+    changed(stage, wanted)
+    found = until(lambda: revision(stage, "wide"), lambda item: item["healthState"] == "Healthy")
     answers = {
         stage.scene.session.get(f"https://{found['fqdn']}/version", timeout=30).status_code
         for _ in range(10)
@@ -318,9 +280,9 @@ def test_at_its_most_replicas_a_healthy_revision_has_another_name_for_it(stage: 
 
 def test_inactive_revisions_beyond_the_limit_are_forgotten_oldest_first(stage: Stage) -> None:
     limit = {"properties": {"configuration": {"maxInactiveRevisions": 1}}}
-    _changed(stage, limit)
+    changed(stage, limit)
     for suffix in ("two", "three", "four"):
-        _changed(stage, _template(stage, suffix, args=[suffix]))
+        changed(stage, template(stage, suffix, args=[suffix]))
     names = [f"{stage.scene.app}--{suffix}" for suffix in ("two", "three")]
     for name in names:
         stage.scene.ask("POST", f"{stage.scene.path}/revisions/{name}/deactivate")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 
 from aiohttp import web
 
@@ -150,7 +149,7 @@ def main() -> None:
             web.get("/shown", shown),
         ]
     )
-    web.run_app(app, host="127.0.0.1", port=int(os.environ["PORT"]), handler_cancellation=True)
+    web.run_app(app, host=None, port=8000, handler_cancellation=True)
 
 
 if __name__ == "__main__":

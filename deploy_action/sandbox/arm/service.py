@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from email.utils import format_datetime
 from typing import Any, Final
 from urllib.parse import unquote
@@ -16,7 +16,8 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from deploy_action.sandbox import access
-from deploy_action.sandbox.arm import views
+from deploy_action.sandbox.arm import catalogue, views
+from deploy_action.sandbox.arm.filters import resource_filter
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import Metrics
@@ -25,6 +26,7 @@ from deploy_action.sandbox.world.refusals import (
     invalid,
     not_imitated,
     refuse,
+    resource_missing,
     subscription_missing,
 )
 
@@ -32,7 +34,6 @@ _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
 _VERSIONS: Final = "2022-03-01, 2023-05-01, 2024-03-01, 2025-01-01, 2025-07-01, 2026-01-01"
 _LEFT: Final = "x-ms-ratelimit-remaining-subscription-"
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
-_RESOURCE_TYPES: Final = ("containerApps", "managedEnvironments", "jobs", "operations")
 
 
 class Arm:
@@ -93,7 +94,9 @@ class Arm:
             response = web.json_response(body, status=problem.status)
         if not response.prepared:
             response.headers.setdefault("x-ms-request-id", secrets.token_hex(16))
-            response.headers.setdefault("x-ms-correlation-request-id", secrets.token_hex(16))
+            given = request.headers.get("x-ms-correlation-request-id")
+            correlation = given or secrets.token_hex(16)
+            response.headers.setdefault("x-ms-correlation-request-id", correlation)
             response.headers.setdefault("Cache-Control", "no-cache")
             response.headers["Date"] = format_datetime(self._world.clock.now(), usegmt=True)
             if "/microsoft.app/" in request.path.lower():
@@ -154,20 +157,23 @@ class Arm:
             case "GET", []:
                 return web.json_response(self._subscription_view())
             case "GET", ["resourcegroups"]:
-                return _listed([self._group_view(name) for name in self._world.groups.values()])
+                groups = [self._group_view(name) for name in self._world.groups.values()]
+                return _listed(filter(resource_filter(_filter(request)), groups))
             case "HEAD", ["resourcegroups", _]:
                 self._world.group(parts[1])
                 return web.Response(status=204)
             case "GET", ["resourcegroups", _]:
                 return web.json_response(self._group_view(self._world.group(parts[1])))
             case "GET", ["resources"]:
-                return _listed(self._resources(request.query.get("$filter", "")))
+                return _listed(self._resources(_filter(request)))
+            case "GET", ["resourcegroups", _, "resources"]:
+                return _listed(self._resources(_filter(request), self._world.group(parts[1])))
             case "GET", ["providers"]:
-                return _listed([_provider(name) for name in ("Microsoft.App",)])
+                return _listed(catalogue.providers(self._subscription))
             case "GET", ["providers", _]:
-                return web.json_response(_provider(parts[1]))
+                return web.json_response(catalogue.provider(self._subscription, parts[1]))
             case "POST", ["providers", _, "register"]:
-                return web.json_response(_provider(parts[1]))
+                return web.json_response(catalogue.provider(self._subscription, parts[1]))
             case "GET", ["providers", "microsoft.app", "containerapps"]:
                 return _listed([views.app(app) for app in self._world.apps.values()])
             case "GET", ["providers", "microsoft.app", "managedenvironments"]:
@@ -180,31 +186,31 @@ class Arm:
             answer = await self._registries(request)
             if answer is not None:
                 return answer
+        if "providers" in low[:-1]:
+            catalogue.provider(self._subscription, parts[low.index("providers") + 1])
         raise not_imitated(f"{method} {request.path}")
 
     async def _microsoft_app(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest, group: str, parts: list[str]
     ) -> web.StreamResponse:
+        if _filter(request):
+            raise not_imitated(f"$filter on {request.path}")
         match request.method, [part.lower() for part in parts]:
             case "GET", ["managedenvironments"]:
                 return _listed(self._environments(group))
-            case "GET", ["managedenvironments", *rest]:
-                name = "/".join(rest)
-                found = [e for e in self._environments(group) if e["name"].lower() == name]
-                if not found:
-                    kind = "Microsoft.App/managedEnvironments"
-                    raise refuse(
-                        404,
-                        "ResourceNotFound",
-                        f"The Resource '{kind}/{name}' under "
-                        f"resource group '{group}' was not found.",
-                    )
-                return web.json_response(found[0])
             case "POST", ["managedenvironments", _, "getauthtoken"]:
                 token = self._streams.token(self._world.environment(group, parts[1]))
                 return web.json_response(
                     {"location": request.query.get("location", ""), "properties": token}
                 )
+            case "GET", ["managedenvironments", name]:
+                for environment in self._environments(group):
+                    if environment["name"].lower() == name:
+                        return web.json_response(environment)
+                raise resource_missing("Microsoft.App/managedEnvironments", parts[1], group)
+            case method, ["managedenvironments", _, _, *_]:
+                names = [environment["name"] for environment in self._environments(group)]
+                return _listed(catalogue.in_environment(method, group, names, parts[1:]))
             case "GET", ["containerapps"]:
                 apps = [app for app in self._world.apps.values() if app.group == group]
                 return _listed([views.app(app) for app in apps])
@@ -217,8 +223,7 @@ class Arm:
             case "DELETE", ["containerapps", _]:
                 return self._delete(request, group, parts[1])
             case "POST", ["containerapps", _, "listsecrets"]:
-                secrets_ = self._world.app(group, parts[1]).configuration.get("secrets") or ()
-                return _listed([{k: s[k] for k in ("name", "value") if k in s} for s in secrets_])
+                return _listed(views.secrets(self._world.app(group, parts[1])))
             case "POST", ["containerapps", _, "getauthtoken"]:
                 token = self._streams.token(self._world.app(group, parts[1]))
                 return web.json_response(
@@ -252,10 +257,7 @@ class Arm:
             f"{_LEFT}resource-requests": "499",
             **_TIMEOUT,
         }
-        shown = views.app(app, resource=operation.asked)
-        for moment in ("createdAt", "lastModifiedAt"):
-            shown["systemData"][moment] += "Z"  # recorded: in the answer to PUT alone
-        return web.json_response(shown, status=201, headers=headers)
+        return web.json_response(views.accepted(app), status=201, headers=headers)
 
     async def _patch(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
         _, operation = self._world.patch(group, name, await _body(request))
@@ -276,13 +278,14 @@ class Arm:
             "Location": self._addresses.result(operation, own, version),
             "Retry-After": str(self._retry_after_s),
             f"{_LEFT}resource-requests": "499",
-            **_TIMEOUT,
         }
         if self._status_url:
             headers["Azure-AsyncOperation"] = self._addresses.status(operation, own, version)
         return headers
 
     def _operation(self, request: web.BaseRequest, kind: str, name: str) -> web.Response:
+        if kind not in {"containerappoperationstatuses", "containerappoperationresults"}:
+            raise not_imitated(f"GET {request.path}")
         operation = self._world.operations.get(name)
         if not self._addresses.good(request):
             raise refuse(
@@ -291,8 +294,7 @@ class Arm:
         if operation is None:
             raise refuse(404, "OperationNotFound", f"Operation '{name}' could not be found.")
         if kind == "containerappoperationstatuses":
-            wait = {"Retry-After": str(self._retry_after_s)} if operation.runs else {}
-            return web.json_response(views.status(operation, request.path), headers=wait)
+            return web.json_response(views.status(operation, request.path))
         if operation.runs:
             return web.Response(
                 status=202,
@@ -349,16 +351,17 @@ class Arm:
             if group in {"", item.group}
         ]
 
-    def _resources(self, asked: str) -> list[Mapping[str, Any]]:
+    def _resources(self, filter_: str, group: str = "") -> list[Mapping[str, Any]]:
         everything: list[Mapping[str, Any]] = [
             *self._registry_list(self._subscription),
+            *self._environments(""),
             *[views.app(app) for app in self._world.apps.values()],
         ]
-        keys = ("id", "name", "type", "location")
+        listed, keys = resource_filter(filter_), ("id", "name", "type", "location", "tags")
         return [
-            {key: item[key] for key in keys}
+            {key: item[key] for key in keys if key in item}
             for item in everything
-            if not asked or str(item["type"]).lower() in asked.lower()
+            if listed(item) and group in {"", item["id"].split("/")[4]}
         ]
 
     def _group_view(self, name: str) -> dict[str, Any]:
@@ -390,17 +393,8 @@ class Arm:
         }
 
 
-def _provider(name: str) -> dict[str, Any]:
-    return {
-        "id": f"/providers/{name}",
-        "namespace": name,
-        "registrationState": "Registered",
-        "registrationPolicy": "RegistrationRequired",
-        "resourceTypes": [
-            {"resourceType": kind, "locations": ["East US"], "apiVersions": ["2025-07-01"]}
-            for kind in _RESOURCE_TYPES
-        ],
-    }
+def _filter(request: web.BaseRequest) -> str:
+    return str(request.query.get("$filter", ""))
 
 
 async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
@@ -417,7 +411,7 @@ def _version(request: web.BaseRequest) -> str:
     return str(request.query.get("api-version", ""))
 
 
-def _listed(items: Sequence[Mapping[str, Any]]) -> web.Response:
+def _listed(items: Iterable[Mapping[str, Any]]) -> web.Response:
     return web.json_response({"value": list(items)})
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from deploy_action.sandbox.world import App, Environment, Operation, Revision
-from deploy_action.sandbox.world.change import filled
+from deploy_action.sandbox.world.change import filled, filled_revision
 
 _CONFIGURATION: Final[Mapping[str, Any]] = {
     "secrets": None,
@@ -41,9 +41,31 @@ _INGRESS: Final[Mapping[str, Any]] = {
 _OWN: Final = frozenset({"configuration", "template", "environmentId", "managedEnvironmentId"})
 
 
-def app(item: App, *, resource: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Return an app as GET shows it; *resource* is what was just asked for, before it holds."""
-    stored = copy.deepcopy(dict(resource or item.resource))
+def accepted(item: App) -> dict[str, Any]:
+    """Return the body of a 201: an echo of the request, recorded since April 2024."""
+    shown = app(item)
+    for moment in ("createdAt", "lastModifiedAt"):
+        shown["systemData"][moment] += "Z"  # only in this body
+    properties = shown["properties"]
+    for key in ("latestRevisionName", "latestReadyRevisionName", "runningStatus"):
+        del properties[key]
+    properties["latestRevisionFqdn"] = None
+    sent = (item.shown["properties"].get("configuration") or {}).get("ingress") or {}
+    if ingress := properties["configuration"]["ingress"]:
+        ingress["fqdn"] = None
+        ingress["traffic"] = None if _is_default(sent.get("traffic")) else ingress["traffic"]
+    properties["template"]["scale"] = item.shown["properties"]["template"].get("scale")
+    return shown
+
+
+def _is_default(traffic: Any) -> bool:
+    return bool(traffic == [{"weight": 100, "latestRevision": True}])
+
+
+def app(item: App) -> dict[str, Any]:
+    """Return an app as GET shows it: while an operation runs, as it was requested."""
+    stored = copy.deepcopy(item.shown)
+    latest = item.shown_latest
     properties = stored["properties"]
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
     created = ticks(item.created)
@@ -69,9 +91,9 @@ def app(item: App, *, resource: Mapping[str, Any] | None = None) -> dict[str, An
             "workloadProfileName": "Consumption",
             "patchingMode": "Automatic",
             "outboundIpAddresses": ["20.0.0.4"],
-            "latestRevisionName": item.latest,
+            "latestRevisionName": latest,
             "latestReadyRevisionName": item.latest_ready,
-            "latestRevisionFqdn": item.host(item.latest) if item.latest and item.ingress else "",
+            "latestRevisionFqdn": item.host(latest) if latest and item.ingress else "",
             "customDomainVerificationId": item.verification,
             "configuration": _configuration(item, properties.get("configuration") or {}),
             "template": filled(properties.get("template") or {}),
@@ -90,21 +112,26 @@ def _region(item: App) -> str:
 
 def _configuration(item: App, stored: Mapping[str, Any]) -> dict[str, Any]:
     shown = {**_CONFIGURATION, **stored}
-    if shown["secrets"]:
-        shown["secrets"] = [
-            {key: value for key, value in secret.items() if key != "value"}
-            for secret in shown["secrets"]
-        ]
+    shown["secrets"] = [
+        {key: value for key, value in secret.items() if key != "value"}
+        for secret in shown["secrets"] or ()
+    ] or None
     if shown["ingress"]:
         ingress = {**_INGRESS, **shown["ingress"], "fqdn": item.host()}
         shown["ingress"] = ingress
     return shown
 
 
+def secrets(item: App) -> list[dict[str, Any]]:
+    """Return the secrets of an app with their values."""
+    stored = (item.shown["properties"].get("configuration") or {}).get("secrets") or ()
+    return [{key: one[key] for key in ("name", "value") if key in one} for one in stored]
+
+
 def revision(item: App, one: Revision) -> dict[str, Any]:
     """Return a revision as GET shows it."""
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
-    shown = filled(one.template)
+    shown = filled_revision(one.template)
     shown["revisionSuffix"] = None
     properties: dict[str, Any] = {
         "createdTime": one.created.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
@@ -115,7 +142,7 @@ def revision(item: App, one: Revision) -> dict[str, Any]:
         "fqdn": item.host(one.name) if item.ingress else "",
         "template": shown,
         "active": one.active,
-        "replicas": len(one.copies),
+        "replicas": one.replica_count,
         "trafficWeight": item.weight(one.name),
         "healthState": one.health_state,
         "provisioningState": one.provisioning_state,
@@ -128,7 +155,7 @@ def revision(item: App, one: Revision) -> dict[str, Any]:
     if one.details:
         properties["runningStateDetails"] = one.details
     return {
-        "id": f"{group}/providers/Microsoft.App/containerapps/{item.name}/revisions/{one.name}",
+        "id": f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{one.name}",
         "name": one.name,
         "type": "Microsoft.App/containerapps/revisions",
         "properties": properties,
@@ -149,7 +176,7 @@ def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
             {
                 "id": f"{home}/replicas/{each.replica.name}",
                 "name": each.replica.name,
-                "type": "Microsoft.App/containerApps/revisions/replicas",
+                "type": "Microsoft.App/containerapps/revisions/replicas",
                 "properties": {
                     "createdTime": each.created.strftime("%Y-%m-%dT%H:%M:%SZ"),
                     "runningState": "Running" if each.ready else "NotRunning",

@@ -304,7 +304,7 @@ class Edge(asyncio.Protocol):
             except TimeoutError:
                 upstream.close()  # or its late answer would be taken for the next one's
                 self._answered(host, picked, 504)
-                return self._own(request, 504, "upstream request timeout")
+                return self._own(request, 504, "stream timeout")
             self._answered(host, picked, status)
             if over:
                 await over

@@ -134,7 +134,7 @@ def whole_answer(
     body = text.encode()
     given = [(name.encode(), value.encode()) for name, value in fields]
     if "content-type" not in {name.decode().lower() for name, _ in given}:
-        given.append((b"Content-Type", b"text/plain; charset=utf-8"))
+        given.append((b"Content-Type", b"text/plain"))
     given.append((b"Content-Length", b"%d" % len(body)))
     try:
         reason = HTTPStatus(status).phrase.encode()

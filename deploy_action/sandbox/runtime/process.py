@@ -15,24 +15,40 @@ import psutil
 
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack_layers
+from deploy_action.sandbox.runtime.addresses import (
+    Address,
+    free_address,
+    listening,
+    lowest_port,
+    outer,
+)
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
 from deploy_action.sandbox.seams import Image, LogLine, Usage
-from deploy_action.sandbox.services.children import Child, Leash, Port, free_port, start_child
+from deploy_action.sandbox.services.children import Child, Leash, start_child
 
-_LOOPBACK: Final = "127.0.0.1"
 _SITE: Final = str(Path(__file__).with_name("loopback"))
 
 
 class ProcessReplica:
     """One running copy of an image; a `seams.Replica`."""
 
-    def __init__(self, name: str, child: Child, ports: Sequence[Port], home: Path) -> None:
+    def __init__(
+        self, name: str, child: Child, address: Address, target_port: int, home: Path
+    ) -> None:
         self.name = name
-        self.address = (_LOOPBACK, ports[0].number)
         self._child = child
-        self._ports = ports
+        self._address = address
         self._home = home
+        self.address = self.at(target_port)
         self.stopped = False
+
+    def at(self, port: int) -> tuple[str, int]:
+        """Return where a port of it is reached."""
+        return self._address.ip, outer(port)
+
+    def listening(self) -> Sequence[int]:
+        """Return the ports that it listens on for others."""
+        return listening(self._address.ip, self._child.pid) if self.exit_code is None else ()
 
     @property
     def pid(self) -> int:
@@ -71,8 +87,7 @@ class ProcessReplica:
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after *grace_s* seconds; its log stays readable."""
         await self._child.stop(grace_s=grace_s)
-        for port in self._ports:
-            port.release()
+        self._address.release()
         shutil.rmtree(self._home, ignore_errors=True)
         self.stopped = True
 
@@ -107,9 +122,6 @@ class ProcessRuntime:
     ) -> ProcessReplica:
         """Start one replica; see `seams.Runtime.start`.
 
-        Where PORT (of the app, else of the image) differs from *target_port*, the replica listens
-        on another free port and the address that it was expected at refuses connections.
-
         Raises:
             RuntimeError: it cannot even start.
         """
@@ -121,24 +133,23 @@ class ProcessRuntime:
         cwd.mkdir(parents=True, exist_ok=True)
         words = Translation(root, self._wrappers(), image.environment.get("PATH", ""))
         argv = words.argv(argv_of(image, command, arguments), cwd)
-        wanted = environment.get("PORT", image.environment.get("PORT", str(target_port)))
-        ports = _ports(elsewhere=wanted != str(target_port))
         inner = words.environment(image.environment, environment, home)
+        address = free_address()
         variables = {
             "HOSTNAME": name,
             **inner,
-            "PORT": str(ports[-1].number),
+            "LOCAL_AZURE_ADDRESS": f"{address.ip} {lowest_port()}",
             "PYTHONPATH": os.pathsep.join([_SITE, *filter(None, [inner.get("PYTHONPATH")])]),
+            "NODE_OPTIONS": f"--require={_SITE}/listen.cjs {inner.get('NODE_OPTIONS', '')}".strip(),
         }
         try:
             child = await start_child(
                 argv, leash=self._leash, cwd=cwd, environment=variables, now=self._now
             )
         except OSError as error:
-            for port in ports:
-                port.release()
+            address.release()
             raise RuntimeError(f"failed to start container process: {error.strerror}") from error
-        replica = ProcessReplica(name, child, ports, home)
+        replica = ProcessReplica(name, child, address, target_port, home)
         self._replicas = [*(one for one in self._replicas if not one.stopped), replica]
         return replica
 
@@ -175,8 +186,3 @@ class ProcessRuntime:
         except UnsafeArchive as error:
             raise RuntimeError(f"failed to unpack image: {error}") from error
         return root
-
-
-def _ports(*, elsewhere: bool) -> list[Port]:
-    """Return the address's port and, last, the one that the process is told to listen on."""
-    return [free_port(occupied=True), free_port()] if elsewhere else [free_port()]

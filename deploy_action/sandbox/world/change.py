@@ -40,6 +40,9 @@ _SCALE: Final[Mapping[str, Any]] = {
     "pollingInterval": 30,
     "rules": None,
 }
+# "Ephemeral volume" in Microsoft's documentation of storage mounts; the first three are recorded.
+_STORAGE_BY_CPU: Final = ((0.25, "1Gi"), (0.5, "2Gi"), (1.0, "4Gi"))
+_WITHOUT_REVISION: Final = ("imageType",)  # preview keys whose change creates no revision
 _READ_ONLY: Final = (
     "provisioningState",
     "runningStatus",
@@ -67,21 +70,54 @@ def merged(old: Any, patch: Any) -> Any:
 
 
 def filled(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a template with the keys that Azure fills in."""
-    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
+    """Return a template with the keys that Azure fills in for an app."""
+    shown = filled_revision(stored)
     shown["revisionSuffix"] = shown["revisionSuffix"] or ""
-    shown["scale"] = {**_SCALE, **(shown["scale"] or {})}
-    for container in shown["containers"] or ():
-        resources = container.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"})
-        resources.setdefault("ephemeralStorage", "2Gi")
+    shown["scale"] = {
+        key: _SCALE[key] if value is None else value for key, value in shown["scale"].items()
+    }
+    for container in _containers(shown):
+        resources = container["resources"]
+        resources["ephemeralStorage"] = _ephemeral_storage(resources.get("cpu"))
         container.setdefault("env", [])
+    return shown
+
+
+def filled_revision(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a template with the keys that Azure fills in for a revision."""
+    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
+    scale = shown["scale"] or {}
+    shown["scale"] = {
+        **dict.fromkeys(_SCALE),
+        "maxReplicas": _SCALE["maxReplicas"],
+        **scale,
+        "rules": scale.get("rules") or None,
+    }
+    shown["serviceBinds"] = shown["serviceBinds"] or None
+    for container in _containers(shown):
+        container.setdefault("resources", {"cpu": 0.5, "memory": "1Gi"})
+        container["resources"].pop("ephemeralStorage", None)
         container.setdefault("probes", [])
     return shown
 
 
+def _containers(template: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return [*(template["containers"] or ()), *(template["initContainers"] or ())]
+
+
+def _ephemeral_storage(cpu: Any) -> str:
+    """Return what Azure derives from the CPU; what was sent is ignored."""
+    cores = float(cpu or 0.5)
+    return next((size for most, size in _STORAGE_BY_CPU if cores <= most), "8Gi")
+
+
 def effective(template: Mapping[str, Any]) -> str:
     """Return what of a template makes it differ from another one: defaults spelled out do not."""
-    return json.dumps(_without_nothing(filled(template)), sort_keys=True)
+    shown = filled(template)
+    for container in _containers(shown):
+        for key in _WITHOUT_REVISION:
+            container.pop(key, None)
+    return json.dumps(_without_nothing(shown), sort_keys=True)
 
 
 def checked(
@@ -151,7 +187,7 @@ def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> No
     for registry in configuration.get("registries") or ():
         reference = registry.get("passwordSecretRef")
         if reference and reference not in names:
-            raise registry_secret_missing(reference)
+            raise registry_secret_missing(reference, str(registry.get("server") or ""))
 
 
 def _ingress(configuration: Mapping[str, Any], name: str, known: Collection[str]) -> None:

@@ -24,10 +24,12 @@ from deploy_action.sandbox.world.probing import Probe
 PROCESSING: Final = Spread(6, 9, 20)
 ACTIVATING: Final = Spread(3, 6, 15)
 DRAINING_S: Final = 30.0
+REPLACED_S: Final = 60.0  # recorded: longer than 40 s
 ACTIVATION_LIMIT_S: Final = 870.0
 CRASHES_TO_FAIL: Final = 3
 _BACKOFF_S, _LONGEST_BACKOFF_S = 2.0, 300.0
 _GRACE_S: Final = 30.0
+_NOT_READY: Final = "Deployment Progress Deadline Exceeded. 0/1 replicas ready."
 COOL_DOWN_S: Final = 300.0  # KEDA's default, which Container Apps documents
 
 
@@ -53,25 +55,39 @@ class Lives:
         self._runtime = runtime
         self._clock = clock
         self._became_ready = became_ready
+        self._ending: set[asyncio.Task[None]] = set()
 
     def begin(self, app: App, revision: Revision) -> None:
-        """Let *revision* come up; returns at once."""
+        """Start *revision*; returns at once.
+
+        Replicas that still drain from a deactivation are stopped and serve nothing.
+        """
         if revision.life:
             revision.life.cancel()
-        revision.active, revision.last_active = True, None
+        self._dismiss_all(revision)
+        revision.active, revision.leaving, revision.last_active = True, False, None
         revision.provisioning_state, revision.running_state = "Provisioning", "Processing"
         revision.health_state, revision.details = "None", ""
         revision.life = asyncio.ensure_future(self._live(app, revision))
 
     def end(self, revision: Revision) -> None:
-        """Let *revision* go: no new requests, the running ones are let through; returns at once."""
+        """Deactivate *revision*: no new requests, running ones may finish; returns at once."""
         if revision.life:
             revision.life.cancel()
-        revision.active = False
-        revision.awake.set()
+        revision.active = revision.leaving = False
+        revision.changed.set()
         revision.last_active = self._clock.now()
         revision.running_state = "Deprovisioning" if revision.copies else "Stopped"
-        revision.life = asyncio.ensure_future(self._go(revision))
+        revision.life = asyncio.ensure_future(self._go(revision, DRAINING_S))
+
+    def replace(self, revision: Revision) -> None:
+        """Single mode: stop *revision* after a newer one took over; it stays active meanwhile."""
+        if revision.life:
+            revision.life.cancel()
+        revision.leaving = True
+        revision.changed.set()
+        revision.running_state = "Deprovisioning"
+        revision.life = asyncio.ensure_future(self._go(revision, REPLACED_S))
 
     async def restart(self, app: App, revision: Revision) -> None:
         """Replace each replica by a fresh one, new ones first."""
@@ -89,6 +105,8 @@ class Lives:
             revision.life.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await revision.life
+        revision.active = False
+        revision.changed.set()
         copies, revision.copies = revision.copies, []
         for item in copies:
             if item.care:
@@ -106,8 +124,10 @@ class Lives:
         most = max(1, int(scale.get("maxReplicas") or 10))
         limit = asyncio.ensure_future(self._clock.patience(ACTIVATION_LIMIT_S))
         dozing: asyncio.Future[None] | None = None
+        reporting = asyncio.ensure_future(self._report_port(app, revision))
         try:
-            revision.copies += [await self._copy(app, revision) for _ in range(wanted)]
+            for _ in range(wanted):
+                revision.copies.append(await self._copy(app, revision))
             await self._clock.sleep(self._clock.draw(ACTIVATING))
             at_work = "RunningAtMaxScale" if wanted >= most else "Running"
             limit.add_done_callback(lambda _: revision.changed.set())
@@ -115,14 +135,28 @@ class Lives:
                 dozing = asyncio.ensure_future(self._doze(app, revision))
             while True:
                 revision.changed.clear()
-                self._judge(app, revision, at_work, overdue=limit.done())
+                if revision.health_state == "Healthy":
+                    limit.cancel()
+                overdue = limit.done() and not limit.cancelled()
+                self._judge(app, revision, at_work, overdue=overdue)
                 await revision.changed.wait()
         except (RuntimeError, ImageNotFound) as error:
             self._failed(revision, f"{error}")
         finally:
             limit.cancel()
+            reporting.cancel()
             if dozing:
                 dozing.cancel()
+
+    async def _report_port(self, app: App, revision: Revision) -> None:
+        """Name a wrong port in the details for a third of the time, as recorded."""
+        while True:
+            await self._clock.patience(10.0)
+            if revision.running_state == "Activating":
+                revision.details = _port_mismatch(app, revision)
+                await self._clock.patience(5.0)
+                if revision.running_state == "Activating":
+                    revision.details = ""
 
     async def _doze(self, app: App, revision: Revision) -> None:
         """Scale to zero when nobody asked for a cool-down's time, and wake when somebody does."""
@@ -133,8 +167,6 @@ class Lives:
                 continue
             scaled_to_zero(app, revision, self._clock.now())
             revision.running_state, revision.health_state = SCALED_TO_ZERO, "None"
-            revision.dozing = True
-            revision.awake.clear()
             for item in list(revision.copies):
                 await self._end(revision, item)
             await revision.wanted.wait()
@@ -151,8 +183,7 @@ class Lives:
             if revision.running_state != at_work:
                 revision.provisioning_state, revision.provisioning_error = "Provisioned", ""
                 revision.running_state, revision.health_state = at_work, "Healthy"
-                revision.details, revision.dozing = "", False
-                revision.awake.set()
+                revision.details = ""
                 self._became_ready(app, revision)
         elif restarts >= CRASHES_TO_FAIL and not ready:
             container = next((item.container for item in copies if item.restarts), "")
@@ -162,9 +193,8 @@ class Lives:
             revision.health_state = "Healthy" if ready else "Unhealthy"
         elif overdue and not ready and revision.running_state == "Activating":
             revision.running_state = "ActivationFailed"
-            revision.details = (
-                f"The TargetPort {app.target_port} does not match the listening port."
-            )
+            revision.details = _port_mismatch(app, revision) or _NOT_READY
+            self._dismiss_all(revision)
 
     def _failed(self, revision: Revision, error: str) -> None:
         revision.provisioning_state = revision.running_state = "Failed"
@@ -239,13 +269,13 @@ class Lives:
         self, app: App, revision: Revision, container: Mapping[str, Any], item: Copy
     ) -> None:
         """Return when the replica must be started again."""
-        port, address, clock = app.target_port, item.replica.address, self._clock
+        port, replica, clock = app.target_port, item.replica, self._clock
         startup = Probe.of(container, "Startup", port)
         readiness = Probe.of(container, "Readiness", port)
         liveness = Probe.of(container, "Liveness", port)
         await clock.patience(startup.initial_delay)
         misses = 0
-        while not await startup.ask(address, port, clock):
+        while not await startup.ask(replica, clock):
             misses += 1
             if misses >= startup.failures:
                 return
@@ -256,7 +286,7 @@ class Lives:
             await clock.patience(readiness.initial_delay)
             hits = misses = 0
             while True:
-                good = await readiness.ask(address, port, clock)
+                good = await readiness.ask(replica, clock)
                 hits, misses = (hits + 1, 0) if good else (0, misses + 1)
                 now_ready = hits >= readiness.successes or (
                     item.ready and misses < readiness.failures
@@ -271,7 +301,7 @@ class Lives:
             await clock.patience(liveness.initial_delay)
             misses = 0
             while misses < liveness.failures:
-                good = await liveness.ask(address, port, clock)
+                good = await liveness.ask(replica, clock)
                 misses = 0 if good else misses + 1
                 await clock.patience(liveness.period)
         finally:
@@ -307,15 +337,37 @@ class Lives:
 
     # -- going ---------------------------------------------------------------------------------
 
-    async def _go(self, revision: Revision) -> None:
-        await self._clock.patience(DRAINING_S)
+    async def _go(self, revision: Revision, draining_s: float) -> None:
+        await self._clock.patience(draining_s)
         for item in list(revision.copies):
             await self._end(revision, item)
+        if revision.leaving:
+            revision.active = revision.leaving = False
+            revision.last_active = self._clock.now()
         revision.running_state, revision.health_state = "Stopped", "Healthy"
 
     async def _end(self, revision: Revision, item: Copy) -> None:
+        await self._dismiss(revision, item)
+        revision.copies.remove(item)
+
+    async def _dismiss(self, revision: Revision, item: Copy) -> None:
         if item.care:
             item.care.cancel()
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
         await item.replica.stop(float(grace))
-        revision.copies.remove(item)
+
+    def _dismiss_all(self, revision: Revision) -> None:
+        """Stop all replicas, which no longer belong to the revision; returns at once."""
+        copies, revision.copies = revision.copies, []
+        for item in copies:
+            task = asyncio.ensure_future(self._dismiss(revision, item))
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+
+def _port_mismatch(app: App, revision: Revision) -> str:
+    """Describe a program that listens on another port than the target port."""
+    ports = [port for item in revision.copies for port in item.replica.listening()]
+    if not ports or app.target_port in ports:
+        return ""
+    return f"The TargetPort {app.target_port} does not match the listening port {ports[0]}."

@@ -29,7 +29,8 @@ class Operation:
         app: the app's name.
         started: when it was accepted.
         subject: what its result is about once it succeeded; None after a deletion.
-        asked: the resource as it shall be.
+        asked: the requested resource; GET shows it until the operation ends.
+        revision: the name of the revision that it creates, if any.
         what: what changes, in words.
         began: by the monotonic clock.
         ended: likewise; None while it runs.
@@ -43,6 +44,7 @@ class Operation:
     problem: Problem | None = None
     subject: App | None = None
     asked: dict[str, Any] | None = None
+    revision: str = ""
     what: str = ""
     began: float = field(default_factory=time.monotonic)
     ended: float | None = None
@@ -104,15 +106,29 @@ class Revision:
     life: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)  # a request for it came
-    awake: asyncio.Event = field(default_factory=asyncio.Event)  # not since it scaled to zero
-    dozing: bool = False  # from scaling to zero until it runs again
+    leaving: bool = False  # Single mode: a newer one has replaced it, and it still counts as active
+
+    @property
+    def routable(self) -> bool:
+        """Whether the ingress sends requests to it, ready or not."""
+        return self.active and not self.leaving
+
+    @property
+    def ready_copies(self) -> list[Copy]:
+        """The replicas that can answer requests."""
+        if not self.routable:
+            return []
+        return [item for item in self.copies if item.ready and item.replica.exit_code is None]
 
     @property
     def serves(self) -> bool:
         """Whether requests may be sent to it."""
-        return self.active and any(
-            item.ready and item.replica.exit_code is None for item in self.copies
-        )
+        return bool(self.ready_copies)
+
+    @property
+    def replica_count(self) -> int:
+        """The number of replicas as Azure reports it: 1 while `Processing`."""
+        return 1 if self.running_state == "Processing" else len(self.copies)
 
     @property
     def suffix(self) -> str:
@@ -156,6 +172,7 @@ class App:
     revisions: dict[str, Revision] = field(default_factory=dict)
     born: int = 0
     operation: Operation | None = None
+    patched: str = ""  # id of the last PATCH operation
     latest: str = ""
     latest_ready: str = ""
     modified: datetime = field(init=False)
@@ -168,8 +185,20 @@ class App:
         self.modified = self.created
 
     @property
+    def shown(self) -> dict[str, Any]:
+        """The resource as GET shows it: while an operation runs, as requested."""
+        running = self.operation and self.operation.runs and self.operation.asked
+        return running or self.resource
+
+    @property
+    def shown_latest(self) -> str:
+        """`latestRevisionName` as GET shows it, named as soon as the write is accepted."""
+        running = self.operation and self.operation.runs and self.operation.revision
+        return running or self.latest
+
+    @property
     def configuration(self) -> Mapping[str, Any]:
-        """Its configuration as stored."""
+        """Its configuration as it is in effect."""
         found: Mapping[str, Any] = self.resource["properties"].get("configuration") or {}
         return found
 
@@ -213,19 +242,26 @@ class App:
         """Return the declared weight of a revision: "latest" means the newest, ready or not."""
         return sum(
             int(entry.get("weight") or 0)
-            for entry in self.traffic
-            if revision == (self.latest if entry.get("latestRevision") else entry["revisionName"])
+            for entry in self._declared()
+            if revision == self._at(entry)
         )
 
     def labels(self, revision: str) -> list[str]:
         """Return the labels that point at a revision."""
         return [
             str(entry["label"])
-            for entry in self.traffic
-            if entry.get("label")
-            and revision
-            == (self.latest if entry.get("latestRevision") else entry.get("revisionName"))
+            for entry in self._declared()
+            if entry.get("label") and revision == self._at(entry)
         ]
+
+    def _declared(self) -> list[dict[str, Any]]:
+        ingress = (self.shown["properties"].get("configuration") or {}).get("ingress") or {}
+        return ingress.get("traffic") or [{"weight": 100, "latestRevision": True}]
+
+    def _at(self, entry: Mapping[str, Any]) -> str:
+        if entry.get("latestRevision"):
+            return self.shown_latest
+        return str(entry.get("revisionName") or "")
 
 
 def _guid() -> str:

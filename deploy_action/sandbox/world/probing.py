@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from deploy_action.sandbox.seams import Replica
 from deploy_action.sandbox.world.clock import Clock
 
 _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -57,13 +58,11 @@ class Probe:
             failures=int(given.get("failureThreshold") or 3),
         )
 
-    async def ask(self, address: tuple[str, int], target_port: int, clock: Clock) -> bool:
-        """Ask once: 200 to 399 on the path, or an open port.
-
-        The replica's *address* stands for its target port; a probe of another port finds nobody.
-        """
-        if self.port != target_port:
+    async def ask(self, replica: Replica, clock: Clock) -> bool:
+        """Ask once: 200 to 399 on the path, or an open port."""
+        if self.port not in replica.listening():
             return False
+        address = replica.at(self.port)
         answers: list[bool] = []
 
         async def look() -> None:

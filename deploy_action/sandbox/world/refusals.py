@@ -38,6 +38,13 @@ def resource_missing(kind: str, name: str, group: str) -> Refused:
     return refuse(404, "ResourceNotFound", f"{what} {_MORE}")
 
 
+def parent_missing(parent: str) -> Refused:
+    """R for the code; the sentence is ARM's general one."""
+    what = "Can not perform requested operation on nested resource."
+    text = f"{what} Parent resource '{parent}' not found."
+    return refuse(404, "ParentResourceNotFound", text)
+
+
 def group_missing(group: str) -> Refused:
     """R."""
     text = f"Resource group '{group}' could not be found."
@@ -65,9 +72,9 @@ def operation_running(app: str, operation: str) -> Refused:
     return refuse(409, "ContainerAppOperationInProgress", text)
 
 
-def registry_secret_missing(secret: str) -> Refused:
-    """R for the code; the sentence is chosen."""
-    text = f"SecretRef '{secret}' defined for registries.passwordSecretRef was not found."
+def registry_secret_missing(secret: str, server: str) -> Refused:
+    """R."""
+    text = f"PasswordSecretRef '{secret}' defined for registry server '{server}' not found."
     return refuse(400, "ContainerAppRegistriesPasswordSecretRefNotFound", text)
 
 

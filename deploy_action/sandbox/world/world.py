@@ -8,7 +8,6 @@ nothing is guarded.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import copy
 import random
 import time
@@ -41,7 +40,7 @@ DELETE: Final = Spread(7, 13, 23)
 # How the operation that a request begins is to end, if not by itself: a scripted fault.
 DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
-_WAKE_S: Final = 60.0
+_HOLD_S: Final = 240.0
 _APP: Final = "Microsoft.App/containerApps"
 
 
@@ -168,7 +167,9 @@ class World:
         wanted = checked(app.name, merged(app.resource, body), app.resource, app.revisions)
         template = "template" in (body.get("properties") or {})
         length = PATCH_TEMPLATE if template else PATCH_CONFIGURATION
-        return app, self._begin(app, wanted, length, ", ".join(what_changes(body)))
+        operation = self._begin(app, wanted, length, ", ".join(what_changes(body)))
+        app.patched = operation.id
+        return app, operation
 
     def delete(self, group: str, name: str) -> tuple[App, Operation] | None:
         """Accept a deletion; None if there is no such app.
@@ -182,7 +183,11 @@ class World:
             return None
         self._must_be_free(app)
         app.state = "Deleting"
+        previous = app.patched
         operation = self._operation(app, "deletion")
+        if previous:  # recorded: a deletion has the id of the app's last PATCH
+            self.operations[previous] = self.operations.pop(operation.id)
+            operation.id = previous
         self._spawn(self._delete(app, operation))
         return app, operation
 
@@ -193,7 +198,7 @@ class World:
             Refused: there is none of that name.
         """
         revision = self.revision(app, name)
-        if not revision.active:
+        if not revision.routable:
             self._lives.begin(app, revision)
 
     def deactivate(self, app: App, name: str) -> None:
@@ -238,8 +243,10 @@ class World:
         operation = self._operation(app, what)
         operation.asked = wanted
         app.state, app.modified = "InProgress", operation.started
-        before = app.template if app.born else None
-        self._spawn(self._carry_out(app, operation, wanted, before, length))
+        template = wanted["properties"]["template"]
+        if not app.born or effective(template) != effective(app.template):
+            operation.revision = f"{app.name}--{_suffix(app, template)}"
+        self._spawn(self._carry_out(app, operation, wanted, length, DOOM.get()))
         return operation
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -254,21 +261,24 @@ class World:
         app: App,
         operation: Operation,
         wanted: dict[str, Any],
-        before: Mapping[str, Any] | None,
         length: Spread,
+        doom: Mapping[str, str] | None,
     ) -> None:
-        """Half of the time passes before the change takes place, half of it after."""
+        """Apply the change halfway through the operation.
+
+        An operation that fails changes nothing, unless a scripted fault says ``effect: kept``.
+        """
         half = self.clock.draw(length) / 2
         await self.clock.sleep(half)
-        template = wanted["properties"]["template"]
         problem = None
-        if before is None or effective(template) != effective(before):
-            problem = await self._new_revision(app, wanted, template)
-        if problem is None:
-            app.resource = wanted
-            self._hand_over(app)
+        if doom is None or doom.get("effect") == "kept":
+            if operation.revision:
+                problem = await self._new_revision(app, wanted, operation.revision)
+            if problem is None:
+                app.resource = wanted
+                self._hand_over(app)
         await self.clock.sleep(half)
-        if doom := DOOM.get():
+        if doom:
             code = doom.get("code", "ContainerAppOperationError")
             problem = Problem(200, code, doom.get("message", "The operation failed."))
         operation.problem, operation.ended = problem, time.monotonic()
@@ -286,14 +296,11 @@ class World:
     def _note(self, app: App, revision: str, reason: str, text: str) -> None:
         record(app, self.clock.now(), reason, text, revision=revision)
 
-    async def _new_revision(
-        self, app: App, wanted: dict[str, Any], template: Mapping[str, Any]
-    ) -> Problem | None:
-        suffix = str(template.get("revisionSuffix") or f"{app.born + 1:07d}")
-        name = f"{app.name}--{suffix}"
+    async def _new_revision(self, app: App, wanted: dict[str, Any], name: str) -> Problem | None:
+        template = wanted["properties"]["template"]
         if name in app.revisions:
             if not self._silent_suffix:
-                return suffix_taken(app.name, suffix)
+                return suffix_taken(app.name, app.revisions[name].suffix)
             app.resource = wanted
             return None
         for container in template["containers"]:
@@ -330,12 +337,12 @@ class World:
         self._hand_over(app)
 
     def _hand_over(self, app: App) -> None:
-        """In Single mode the others go once the newest one is ready."""
+        """In Single mode the newest revision replaces the others once it is ready."""
         latest = app.revisions.get(app.latest)
         if app.single and latest and latest.serves:
             for revision in app.revisions.values():
-                if revision.active and revision is not latest:
-                    self._lives.end(revision)
+                if revision.routable and revision is not latest:
+                    self._lives.replace(revision)
 
     def _purge(self, app: App) -> None:
         """Forget the oldest inactive revisions beyond what the app keeps."""
@@ -356,23 +363,21 @@ class World:
         if isinstance(found, Refusal):
             return found
         found.wanted.set()
-        if found.dozing:
-            await self._woken(found)
-        ready = [
-            item.replica
-            for item in found.copies
-            if item.ready and item.replica.exit_code is None and found.active
-        ]
+        ready = found.ready_copies
+        if not ready and found.routable:
+            if not await self.clock.before(_HOLD_S, self._until_ready(found)):
+                return Refusal(504, "stream timeout", found.name)
+            ready = found.ready_copies
         if not ready:
             return Refusal(503, "no healthy upstream", found.name)
-        replica = ready[0] if len(ready) == 1 else self._chance.choice(ready)
+        replica = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).replica
         return Backend(found.name, *replica.address, replica.name)
 
-    async def _woken(self, revision: Revision) -> None:
-        """Hold a request until the replica that it wakes is ready, or its time is over."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_WAKE_S):
-                await revision.awake.wait()
+    async def _until_ready(self, revision: Revision) -> None:
+        """Hold a request while nothing listens."""
+        while revision.routable and not revision.ready_copies:
+            revision.changed.clear()
+            await revision.changed.wait()
 
     def crash(self, backend: Backend) -> None:
         """Kill a replica; the platform starts it again."""
@@ -418,7 +423,7 @@ class World:
             revision = self._named(app, entries[0]) if entries else None
         else:
             revision = app.revisions.get(name)
-        if revision is None or not revision.active:
+        if revision is None or not revision.routable:
             return Refusal(404, "Error 404 - This revision is stopped or does not exist.\n")
         return revision
 
@@ -441,3 +446,8 @@ class World:
         if entry.get("latestRevision"):
             return app.revisions.get(app.latest_ready or app.latest)
         return app.revisions.get(str(entry.get("revisionName") or ""))
+
+
+def _suffix(app: App, template: Mapping[str, Any]) -> str:
+    """Return the suffix of the revision that a template creates."""
+    return str(template.get("revisionSuffix") or f"{app.born + 1:07d}")

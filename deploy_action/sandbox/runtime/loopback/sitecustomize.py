@@ -1,24 +1,30 @@
-# ruff: noqa: INP001  a folder on the path of replicas, and no package
-"""Loaded by the Python of every replica: what would listen on all addresses listens on loopback.
+# ruff: noqa: INP001  a folder on the path of replicas, not a package
+"""Loaded by the Python of every replica: "all addresses" means the replica's own loopback address.
 
-In a container "all addresses" are the container's own; a replica here shares those of the machine,
-and nobody else is to reach it.
+In a container "all addresses" are the container's own. Replicas share the machine's network, so
+each one has a loopback address (see ``runtime/addresses.py``), and two can use the same port.
 """
 
+import os
 import socket
 from typing import Any
 
 _bind = socket.socket.bind
+_OFFSET = 30000
 
 
-def _on_loopback(self: socket.socket, address: Any) -> None:
-    if isinstance(address, tuple) and address:
-        host, *rest = address
-        if host == "::":
-            address = ("::ffff:127.0.0.1", *rest)
-        elif host in {"", "0.0.0.0"}:  # noqa: S104  the very thing that is looked for
-            address = ("127.0.0.1", *rest)
+def _at_own_address(self: socket.socket, address: Any) -> None:
+    own, _, lowest = os.environ.get("LOCAL_AZURE_ADDRESS", "").partition(" ")
+    if own and self.type & socket.SOCK_STREAM and isinstance(address, tuple) and address:
+        host, port, *rest = address
+        if host in {"", "0.0.0.0", "::"}:  # noqa: S104  what is redirected
+            port = port + _OFFSET if 0 < port < int(lowest) else port
+            if self.family == socket.AF_INET6:
+                only = self.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+                # IPv6 alone means that another socket is opened for IPv4.
+                own, port = ("::1", 0) if only else (f"::ffff:{own}", port)
+            address = (own, port, *rest)
     _bind(self, address)
 
 
-socket.socket.bind = _on_loopback  # type: ignore[method-assign,assignment]
+socket.socket.bind = _at_own_address  # type: ignore[method-assign,assignment]
