@@ -384,7 +384,7 @@ def _environment(stage: Stage) -> None:
         "orphan": f"{home}/nowhere/certificates/mine",
         "missing": f"{home}/nowhere",
         "unknown": f"{home}/well-intake-env/flowers",
-        "namespace": f"{stage.scene.group_path}/providers/Microsoft.Nothing/things",
+        "namespace": f"{stage.scene.group_path}/providers/Contoso.Nothing/things",
     }
     replies = {name: stage.scene.ask("GET", path) for name, path in paths.items()}
     codes = {

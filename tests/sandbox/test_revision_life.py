@@ -132,25 +132,6 @@ def test_success_of_the_operation_says_nothing_about_the_revision(stage: Stage) 
     assert stage.scene.resource()["properties"]["latestReadyRevisionName"] == stage.first
 
 
-def test_a_wrong_port_stays_activating_for_a_quarter_of_an_hour(stage: Stage) -> None:
-    elsewhere = [{"name": "PORT", "value": "9999"}]
-    changed(stage, template(stage, "elsewhere", env=elsewhere))
-    early = until(
-        lambda: revision(stage, "elsewhere")["runningState"], lambda state: state == "Activating"
-    )
-    stage.clock(advance=900)
-    late = until(
-        lambda: revision(stage, "elsewhere"),
-        lambda item: item["runningState"] == "ActivationFailed",
-    )
-
-    assert early == "Activating"
-    assert late["runningState"] == "ActivationFailed"
-    assert late["runningStateDetails"] == (
-        "The TargetPort 8000 does not match the listening port 9999."
-    )
-
-
 def test_requests_are_split_by_weight(stage: Stage) -> None:
     changed(stage, template(stage, "two", env=[{"name": "A", "value": "1"}]))
     until(lambda: revision(stage, "two"), lambda item: item["runningState"] == "Running")

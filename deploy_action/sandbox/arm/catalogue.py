@@ -51,6 +51,8 @@ def provider(subscription: str, name: str) -> dict[str, Any]:
         Refused: there is no such namespace.
     """
     namespace = next((known for known in _PROVIDERS if known.lower() == name.lower()), None)
+    if namespace is None and name.lower().startswith("microsoft."):
+        raise not_imitated(f"the resource provider {name}")
     if namespace is None:
         text = f"The resource namespace '{name}' is invalid."
         raise refuse(404, "InvalidResourceNamespace", text)
