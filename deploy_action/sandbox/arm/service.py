@@ -193,7 +193,7 @@ class Arm:
     async def _microsoft_app(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest, group: str, parts: list[str]
     ) -> web.StreamResponse:
-        if _filter(request):
+        if _filter(request) and "providers" not in request.path.lower().split("/")[6:]:
             raise not_imitated(f"$filter on {request.path}")
         match request.method, [part.lower() for part in parts]:
             case "GET", ["managedenvironments"]:
