@@ -13,7 +13,6 @@ from deploy_action.errors import PreflightError
 from deploy_action.runtime.http import HttpClient, RequestError
 
 AUDIENCE = "api://AzureADTokenExchange"
-ARM_SCOPE = "https://management.azure.com/.default"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
 REDIS_SCOPE = "https://redis.azure.com/.default"
 
@@ -26,13 +25,11 @@ class SignIn:
         how: in words, for the log.
         credential: what the Azure SDK takes (`get_token`).
         subscription: the subscription to work in.
-        tenant: the Entra tenant, or empty.
     """
 
     how: str
     credential: Any
     subscription: str
-    tenant: str
 
     def token(self, scope: str) -> str:
         """Return an access token for *scope*."""
@@ -121,7 +118,6 @@ def _with_github(
             tenant_id, client_id, assertion, disable_instance_discovery=True
         ),
         subscription=subscription_id,
-        tenant=tenant_id,
     )
 
 
@@ -132,7 +128,7 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
 
     try:
         profile = Profile(cli_ctx=get_default_cli())
-        credential, subscription, tenant = profile.get_login_credentials(
+        credential, subscription, _ = profile.get_login_credentials(
             subscription_id=subscription_id or None
         )
     except CLIError as error:
@@ -144,7 +140,6 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
         how="the az session of this machine",
         credential=credential,
         subscription=str(subscription),
-        tenant=str(tenant),
     )
 
 
@@ -162,7 +157,6 @@ def _with_identity(subscription_id: str) -> SignIn:
             exclude_cli_credential=True, exclude_developer_cli_credential=True
         ),
         subscription=subscription_id,
-        tenant="",
     )
 
 

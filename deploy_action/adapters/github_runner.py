@@ -55,7 +55,6 @@ class Runner:
             link=f"{server}/{repository}/actions/runs/{number}" if server and number else "",
             commit=env.get("GITHUB_SHA", ""),
             branch=branch,
-            actor=env.get("GITHUB_ACTOR", "") or env.get("USER", ""),
         )
 
     @property

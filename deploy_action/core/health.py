@@ -1,14 +1,13 @@
-"""What a gate can answer, in order of severity, and how answers add up."""
+"""The possible results of a check, and streaks of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 
 class Verdict(Enum):
-    """A gate's answer; the value is its severity, so that the worst of several is a maximum."""
+    """The result of a check; the values order them by severity."""
 
     PASS = 0
     INCONCLUSIVE = 1  # too little data
@@ -17,11 +16,6 @@ class Verdict(Enum):
 
     def __str__(self) -> str:
         return self.name.lower()
-
-
-def worst(verdicts: Iterable[Verdict]) -> Verdict:
-    """Return the most severe of *verdicts*; no verdict at all is `INCONCLUSIVE`."""
-    return max(verdicts, key=lambda verdict: verdict.value, default=Verdict.INCONCLUSIVE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

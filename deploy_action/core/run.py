@@ -14,14 +14,12 @@ class Run:
         link: address of the run's page; empty for a run by hand.
         commit: the commit that is deployed, full id; empty when unknown.
         branch: the branch that triggered it; empty when there is none (a tag, a detached head).
-        actor: who triggered it.
     """
 
     id: str
     link: str = ""
     commit: str = ""
     branch: str = ""
-    actor: str = ""
 
     def is_try_of(self, other: str) -> bool:
         """Whether *other* is the id of this run, or of another attempt at it."""

@@ -8,7 +8,6 @@ is ended with everything that it started when we are broken off.
 from __future__ import annotations
 
 import os
-import shlex
 import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -23,7 +22,6 @@ from deploy_action.runtime.polling import Deadline, pause
 # How long a child may tidy up after SIGTERM. Short: within a second of a cancel the users' traffic
 # must be on its way back.
 GRACE_S = 0.5
-NOT_FOUND = 127  # what a shell says of a program that does not exist
 _LAST_LINES = 5
 _LONGEST_LINE = 300
 # A child that has ended may leave others behind that hold its pipes: how often we look.
@@ -55,16 +53,12 @@ class ProcessError(DeployError):
 
     Args:
         command: what the child is called in messages, such as ``git push``.
-        exit_code: its exit code, negative for a signal, 127 if there is no such program.
         last_lines: the end of its standard error, secrets redacted.
     """
 
-    def __init__(
-        self, message: str, *, command: str, exit_code: int, last_lines: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, message: str, *, command: str, last_lines: Sequence[str] = ()) -> None:
         super().__init__(message)
         self.command = command
-        self.child_exit_code = exit_code
         self.last_lines = tuple(last_lines)
 
 
@@ -81,7 +75,6 @@ def run(
     timeout_s: float,
     check: bool = True,
     name: str = "",
-    echo: Callable[[str], None] | None = None,
     redact: Callable[[str], str] = str,
     grace_s: float = GRACE_S,
 ) -> Completed:
@@ -98,8 +91,7 @@ def run(
         timeout_s: seconds until it is ended.
         check: whether an exit code other than 0 is an error.
         name: what messages call it; the program's name if empty.
-        echo: is told the command line before it starts.
-        redact: replaces secrets in what is echoed or put into an error.
+        redact: replaces secrets in what is put into an error.
         grace_s: seconds between SIGTERM and SIGKILL when it is broken off.
 
     Raises:
@@ -108,8 +100,6 @@ def run(
     """
     words = [str(word) for word in argv]
     name = name or Path(words[0]).name
-    if echo is not None:
-        echo(redact(shlex.join(words)))
     try:
         with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
             done = child.to_its_end(input, timeout_s)
@@ -117,7 +107,6 @@ def run(
         raise ProcessTimeoutError(
             f"'{name}' took more than {timeout_s:g} s and was ended.",
             command=name,
-            exit_code=-signal.SIGTERM,
             last_lines=_last_lines(error.stderr or b"", redact),
         ) from None
     except OSError as error:
@@ -142,9 +131,7 @@ def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> Pr
         else f"ended with exit code {done.exit_code}"
     )
     said = f": {' / '.join(lines)}" if lines else "."
-    return ProcessError(
-        f"'{name}' {end}{said}", command=name, exit_code=done.exit_code, last_lines=lines
-    )
+    return ProcessError(f"'{name}' {end}{said}", command=name, last_lines=lines)
 
 
 class _Child(subprocess.Popen[bytes]):
@@ -224,7 +211,7 @@ def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:
         said = f"The program '{name}' is not on the PATH."
     else:
         said = f"'{name}' could not be started in {cwd}: {error.strerror}."
-    return ProcessError(said, command=name, exit_code=NOT_FOUND)
+    return ProcessError(said, command=name)
 
 
 def _last_lines(text: bytes, redact: Callable[[str], str]) -> list[str]:

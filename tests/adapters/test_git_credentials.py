@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -25,19 +27,36 @@ def remote(tmp_path: Path) -> Remote:
     return Remote(tmp_path)
 
 
+@dataclass(frozen=True)
+class RecordedGit:
+    """A ``git`` that records the arguments of every call before it runs the real one."""
+
+    folder: Path
+
+    @property
+    def calls(self) -> list[str]:
+        return (self.folder / "calls").read_text("utf-8").splitlines()
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> RecordedGit:
+    folder = tmp_path / "recorded-git"
+    folder.mkdir()
+    script = f'#!/bin/sh\necho "git $*" >> \'{folder}/calls\'\nexec {shutil.which("git")} "$@"\n'
+    (folder / "git").write_text(script, "utf-8")
+    (folder / "git").chmod(0o755)
+    return RecordedGit(folder)
+
+
 @pytest.fixture
 def host(remote: Remote) -> Iterator[Host]:
     with served(remote.folder) as host:
         yield host
 
 
-def publish(work: Path, *, token: str = "", echo: list[str] | None = None) -> str:
-    here = Git(
-        work,
-        token=token,
-        environment=environment(work.parent / "home-of-the-run"),
-        echo=None if echo is None else echo.append,
-    )
+def publish(work: Path, *, token: str = "", path: str = "") -> str:
+    variables = environment(work.parent / "home-of-the-run")
+    here = Git(work, token=token, environment={**variables, "PATH": f"{path}:{variables['PATH']}"})
     new = here.commit_files(here.observe().head, {MANIFEST: b"new\n"}, message="m", when=WHEN)
     done = here.publish(new, "main", paths=[], remake=lambda *_: None, wait=lambda _: None)
     assert done.commit == new
@@ -86,35 +105,35 @@ def test_without_a_token_the_checkouts_own_credentials_are_used(remote: Remote, 
     assert set(host.seen) == {header("persisted")}
 
 
-def test_credentials_in_the_address_work_and_stand_in_no_argument(
-    remote: Remote, host: Host
+def test_credentials_in_the_address_work_and_are_in_no_argument(
+    remote: Remote, host: Host, recorded: RecordedGit
 ) -> None:
     work = remote.checkout()
     address = host.url.replace("://", "://x-access-token:in-the-address@")
     git(work, "remote", "set-url", "origin", f"{address}/remote.git")
     host.accepted = header("in-the-address")
-    heard: list[str] = []
 
-    commit = publish(work, echo=heard)
+    commit = publish(work, path=str(recorded.folder))
 
     assert remote.head() == commit
-    assert "in-the-address" not in "\n".join(heard)
-    assert any(line.startswith("git push") for line in heard)
+    assert "in-the-address" not in "\n".join(recorded.calls)
+    assert any(call.startswith("git push") for call in recorded.calls)
 
 
-def test_the_token_given_wins_over_one_in_the_address(remote: Remote, host: Host) -> None:
+def test_the_token_input_overrides_credentials_in_the_address(
+    remote: Remote, host: Host, recorded: RecordedGit
+) -> None:
     work = remote.checkout()
     address = host.url.replace("://", "://somebody:else@")
     git(work, "remote", "set-url", "origin", f"{address}/remote.git")
     host.accepted = header(TOKEN)
-    heard: list[str] = []
 
-    commit = publish(work, token=TOKEN, echo=heard)
+    commit = publish(work, token=TOKEN, path=str(recorded.folder))
 
     assert remote.head() == commit
     assert set(host.seen) == {header(TOKEN)}
     for secret in ("somebody:else", TOKEN, header(TOKEN)):
-        assert secret not in "\n".join(heard)
+        assert secret not in "\n".join(recorded.calls)
 
 
 def test_the_token_is_not_sent_in_clear_over_the_network(remote: Remote) -> None:

@@ -65,7 +65,7 @@ def test_a_quiet_branch_gets_the_commit_at_the_first_try(remote: Remote) -> None
     commit = run.commit()
     done = run.publish(commit)
 
-    assert done == Published(commit=commit, base=base, tries=1, replanned=False)
+    assert done == Published(commit=commit, base=base, tries=1)
     assert remote.head() == commit
     assert remote.changes(commit) == [MANIFEST]
     assert b"1.0.1.0" in remote.content(MANIFEST)
@@ -85,7 +85,7 @@ def test_a_moved_branch_is_planned_again_from_its_content(remote: Remote, shallo
 
     done = run.publish(commit)
 
-    assert (done.tries, done.replanned, done.base) == (2, True, theirs)
+    assert (done.tries, done.base) == (2, theirs)
     assert run.seen == [theirs]
     assert len(run.pauses) == 1
     assert remote.content(MANIFEST) == b"<OfficeApp><Version>1.0.8.0</Version>new</OfficeApp>\n"
@@ -102,7 +102,7 @@ def test_nothing_is_pushed_when_there_is_nothing_left_to_publish(remote: Remote)
 
     done = run.publish(commit)
 
-    assert done == Published(commit=None, base=theirs, tries=2, replanned=True)
+    assert done == Published(commit=None, base=theirs, tries=2)
     assert remote.head() == theirs
 
 

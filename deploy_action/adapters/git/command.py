@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -59,7 +59,6 @@ class Command:
         token: shown to http remotes as GitHub's own checkout does; empty leaves the credentials
             that the checkout or the user configured.
         environment: what git inherits, less its own variables.
-        echo: is told each command line.
     """
 
     def __init__(
@@ -68,12 +67,10 @@ class Command:
         *,
         token: str,
         environment: Mapping[str, str],
-        echo: Callable[[str], None] | None,
     ) -> None:
         self._workspace = workspace
         self._token = token
         self._secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
-        self._echo = echo
         self._environment = _clean(environment)
         self._settings = (*_SETTINGS, ("safe.directory", str(_root(workspace))))
 
@@ -112,7 +109,6 @@ class Command:
             timeout_s=timeout_s,
             check=check,
             name=f"git {words[0]}",
-            echo=self._echo,
             redact=self.redact,
         )
 

@@ -42,7 +42,6 @@ class Publication:
         self._remake = remake
         self._commit: str | None = commit
         self._base = objects.parent(git, commit)
-        self._replanned = False
         self._unreachable = 0
 
     def run(self, wait: Callable[[float], None], tries: int) -> Published:
@@ -61,9 +60,7 @@ class Publication:
             # Anywhere up to the pause: rivals that lost the same round must not meet again.
             wait(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             number += 1
-        return Published(
-            commit=self._commit, base=self._base, tries=number, replanned=self._replanned
-        )
+        return Published(commit=self._commit, base=self._base, tries=number)
 
     def _try(self, *, first: bool) -> PublishError | None:
         try:
@@ -84,7 +81,7 @@ class Publication:
         self._remote.obtain(tip, branch=self._branch)
         files = {path: objects.file_at(self._git, self._remote, tip, path) for path in self._paths}
         self._commit = self._remake(tip, files)
-        self._base, self._replanned = tip, True
+        self._base = tip
         return self._commit
 
     def _is_there(self, tip: str, commit: str) -> bool:

@@ -22,7 +22,6 @@ class Git:
         workspace: the checkout.
         token: shown to the remote in place of what the checkout left configured; may be empty.
         environment: what git inherits: PATH, HOME, proxies; its own variables are dropped.
-        echo: is told each command line.
     """
 
     def __init__(
@@ -31,10 +30,9 @@ class Git:
         *,
         token: str = "",
         environment: Mapping[str, str],
-        echo: Callable[[str], None] | None = None,
     ) -> None:
         self._workspace = workspace
-        self._git = Command(workspace, token=token, environment=environment, echo=echo)
+        self._git = Command(workspace, token=token, environment=environment)
         self._remote = Remote(self._git)
 
     def observe(self, *paths: str) -> Checkout:
@@ -60,7 +58,6 @@ class Git:
             root=Path(root),
             head=head,
             branch=on_branch.removeprefix("refs/heads/") or None,
-            remote_url=self._remote.url,
             shallow=shallow == "true",
             dirty=self._dirty(),
             blobs={path: at[1] if at else None for path, at in found.items()},

@@ -39,7 +39,6 @@ class Checkout:
         root: the repository's folder.
         head: the commit that is checked out, full id.
         branch: the local branch; None when the head is detached.
-        remote_url: where it is pushed to, without credentials; empty without a remote.
         shallow: whether history is cut off.
         dirty: tracked paths that differ from the head, staged or not.
         blobs: for each path asked about, its blob at the head, or None.
@@ -48,7 +47,6 @@ class Checkout:
     root: Path
     head: str
     branch: str | None
-    remote_url: str
     shallow: bool
     dirty: frozenset[str]
     blobs: Mapping[str, str | None] = field(default_factory=dict)
@@ -62,10 +60,8 @@ class Published:
         commit: what is on the branch now; None if there was nothing left to publish.
         base: the commit that it stands on.
         tries: how many pushes it took.
-        replanned: whether it was made again because the branch had moved.
     """
 
     commit: str | None
     base: str
     tries: int
-    replanned: bool

@@ -13,7 +13,6 @@ from enum import Enum
 from typing import Any
 
 LONGEST_NAME = 54
-_SUFFIX = re.compile(r"[a-z0-9](?!.*--)([-a-z0-9]*[a-z0-9])?")
 
 # The environment variables in which a candidate carries where it came from.
 VERSION_VARIABLE = "DEPLOY_VERSION"
@@ -181,11 +180,6 @@ def suffix_for(app: str, *, version: str, commit: str, run: str, taken: Collecti
         if f"{app}--{suffix}" not in taken:
             return suffix
     raise AssertionError("a hundred revisions of one run")
-
-
-def is_suffix(text: str) -> bool:
-    """Whether Azure accepts *text* as a revision suffix."""
-    return bool(_SUFFIX.fullmatch(text))
 
 
 def _legal(text: str) -> str:
