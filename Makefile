@@ -1,38 +1,54 @@
-# The words of this repository. Each sets up what it needs inside this folder.
+# Each target sets up what it needs inside this folder.
 PYTHON ?= python3
 BUILD := .build
-SANDBOX_LOCKS := deploy_action/sandbox/requirements.txt
-TEST_LOCKS := tests/requirements.txt
+BOOTSTRAP = $(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD)
+IN_ENV := tools/in-env.sh
+export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 
-.PHONY: help sandbox setup test test-az lint bench lock clean
+.PHONY: help sandbox setup hooks test quick coverage test-az lint docs bench lock clean
 
-help: ## Show the words
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-sandbox: ## Run the main job in a local Azure: no account, no Docker, no Redis needed
-	@python="$$($(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) $(SANDBOX_LOCKS))" && \
+sandbox: ## Run the demonstration in the sandbox: no Azure account, no Docker, no Redis needed
+	@python="$$($(BOOTSTRAP) deploy_action/sandbox/requirements.txt)" && \
 	"$$python" -m deploy_action sandbox demo --page .sandbox/demo.html $(ARGUMENTS)
 
-setup: ## Install what the tests need, system packages too where that is possible
+setup: ## Install what the tests and linters need, as root on Debian also system packages
 	@$(PYTHON) tests/support/system_packages.py
 	@mkdir -p $(BUILD)
-	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) $(TEST_LOCKS) > $(BUILD)/test-python
+	@$(BOOTSTRAP) tests/requirements.txt > $(BUILD)/test-python
 
-test: setup ## Pass the tests
-	@"$$(cat $(BUILD)/test-python)" -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
+hooks: setup ## Run the linters on every commit
+	@$(IN_ENV) prek install
 
-test-az: setup ## Put the real az on the local Azure (slow; installs azure-cli apart)
-	@$(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD) tests/azure_cli/requirements.txt > $(BUILD)/az-python
-	@"$$(cat $(BUILD)/test-python)" -m pytest -m az -p no:randomly $(ARGUMENTS) tests/azure_cli
+test: setup ## Run the tests; ARGUMENTS="-k NAME" selects some
+	@$(IN_ENV) pytest -n 4 --dist loadgroup $(ARGUMENTS)
 
-lint: setup ## Check style, types, floors and workflows
-	@"$$(cat $(BUILD)/test-python)" tools/lint.py
+quick: setup ## Run the tests that take less than a minute together
+	@$(IN_ENV) pytest -n 4 --dist loadgroup -m 'not az and not slow' $(ARGUMENTS)
 
-bench: setup ## Measure, as ratios against a named peer in one run
-	@"$$(cat $(BUILD)/test-python)" benchmarks
+coverage: setup ## Run the tests and check that they cover enough of the code
+	@rm -rf $(BUILD)/coverage
+	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(IN_ENV) coverage run -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
+	@$(IN_ENV) coverage combine --quiet
+	@$(IN_ENV) coverage report
 
-lock: ## Renew the locks after a change of pyproject.toml (needs uv)
+test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azure-cli separately)
+	@$(BOOTSTRAP) tests/azure_cli/requirements.txt > $(BUILD)/az-python
+	@$(IN_ENV) pytest -m az -p no:randomly $(ARGUMENTS) tests/azure_cli
+
+lint: setup ## Run all linters on all files; .pre-commit-config.yaml lists them
+	@$(IN_ENV) prek run --all-files
+
+docs: setup ## Update the generated parts of README.md and action.yml
+	@$(IN_ENV) python tools/generate_docs.py
+
+bench: setup ## Run the benchmarks; each compares with a named alternative
+	@$(IN_ENV) python benchmarks
+
+lock: ## Update the lock files after a change of pyproject.toml (needs uv)
 	@sh tools/lock.sh
 
-clean: ## Remove what the words above made
-	rm -rf $(BUILD) .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis
+clean: ## Delete what the other targets created
+	rm -rf $(BUILD) .sandbox .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

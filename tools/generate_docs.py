@@ -70,6 +70,8 @@ def written(text: str) -> str:
     """Return *text* with every table renewed."""
     for name, render in TABLES.items():
         before, opening, rest = text.partition(f"<!-- {name} -->\n")
+        if not opening:
+            raise ValueError(f"README.md has no marker <!-- {name} -->")
         _, closing, after = rest.partition(f"<!-- /{name} -->")
         text = f"{before}{opening}{render()}\n{closing}{after}"
     return text
@@ -100,6 +102,22 @@ def with_inputs(text: str) -> str:
     return re.sub(MAIN, lambda _: "".join(variables), text)
 
 
-if __name__ == "__main__":
+def main(arguments: list[str]) -> int:
+    """Write both files; with ``--check``, only report the stale ones."""
+    stale = []
     for file, renew in ((ROOT / "README.md", written), (ROOT / "action.yml", with_inputs)):
-        file.write_text(renew(file.read_text("utf-8")), "utf-8")
+        before = file.read_text("utf-8")
+        after = renew(before)
+        if after == before:
+            continue
+        stale.append(file.name)
+        if "--check" not in arguments:
+            file.write_text(after, "utf-8")
+    if "--check" in arguments and stale:
+        print(f"{' and '.join(stale)}: out of date; run 'make docs'")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

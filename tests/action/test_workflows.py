@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,19 @@ def workflow(name: str) -> dict[str, Any]:
     return {("on" if key is True else key): value for key, value in found.items()}
 
 
+def jobs(name: str) -> list[dict[str, Any]]:
+    """Return the jobs of a workflow."""
+    return list(workflow(name)["jobs"].values())
+
+
+def steps(name: str) -> list[dict[str, Any]]:
+    """Return the steps of all jobs of a workflow."""
+    return [step for job in jobs(name) for step in job["steps"]]
+
+
 def job(name: str) -> dict[str, Any]:
-    """Return the one job of a workflow."""
-    (found,) = workflow(name)["jobs"].values()
-    assert isinstance(found, dict)
+    """Return the only job of a workflow."""
+    (found,) = jobs(name)
     return found
 
 
@@ -53,6 +63,17 @@ def test_there_are_these_and_no_others() -> None:
     assert sorted(file.name for file in FOLDER.iterdir()) == [f"{name}.yml" for name in NAMES]
 
 
+def test_ci_runs_the_oldest_and_the_newest_supported_python() -> None:
+    checks, _ = jobs("ci")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    supported = [
+        text.rpartition(" ")[2] for text in project["classifiers"] if "Python :: 3." in text
+    ]
+
+    assert project["requires-python"] == f">={supported[0]}"
+    assert checks["strategy"]["matrix"]["python"] == [supported[0], supported[-1]]
+
+
 # --- rights ------------------------------------------------------------------------------------
 
 
@@ -68,7 +89,7 @@ def test_a_workflow_has_no_rights_and_its_job_only_those_it_needs(
     name: str, rights: dict[str, str]
 ) -> None:
     assert workflow(name)["permissions"] == {}
-    assert job(name)["permissions"] == rights
+    assert [job["permissions"] for job in jobs(name)] == [rights] * len(jobs(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -83,16 +104,15 @@ def test_every_foreign_action_is_pinned_by_commit_and_tells_its_version(name: st
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_checkout_leaves_no_token_behind(name: str) -> None:
-    (checkout,) = (
-        s for s in job(name)["steps"] if s.get("uses", "").startswith("actions/checkout@")
-    )
+    checkouts = [s for s in steps(name) if s.get("uses", "").startswith("actions/checkout@")]
 
-    assert checkout["with"]["persist-credentials"] is False
+    assert len(checkouts) == len(jobs(name))
+    assert all(step["with"]["persist-credentials"] is False for step in checkouts)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_no_expression_stands_inside_a_script(name: str) -> None:
-    scripts = [step["run"] for step in job(name)["steps"] if "run" in step]
+    scripts = [step["run"] for step in steps(name) if "run" in step]
 
     assert [script for script in scripts if "${{" in script] == []
 
@@ -150,8 +170,8 @@ def test_a_rollback_waits_for_other_rollbacks_of_its_environment_only() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_job_ends_some_time_and_no_step_of_ours_is_cut_off(name: str) -> None:
     """A limit on the action's step would cut off its second step as well."""
-    assert 0 < job(name)["timeout-minutes"] <= 60
-    assert [step for step in job(name)["steps"] if "timeout-minutes" in step] == []
+    assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(name))
+    assert [step for step in steps(name) if "timeout-minutes" in step] == []
 
 
 def test_the_job_runs_in_the_environment_that_it_changes() -> None:
