@@ -123,6 +123,36 @@ def test_a_program_that_does_not_exist_cannot_be_started(stage: Stage) -> None:
     assert "executable file not found in $PATH" in event["Msg"]
 
 
+def test_a_program_on_another_port_is_in_the_event_stream(stage: Stage) -> None:
+    name = candidate(stage, env=[{"name": "PORT", "value": "9000"}])
+    stage.clock(advance=30)
+
+    event = eventually(stage, "Pending:PortMismatch", "does not match the listening port 9000.")
+
+    assert (event["RevisionName"], event["Type"]) == (name, "Normal")
+    probe = eventually(stage, "ProbeFailed", "Probe of StartUp failed with status code: 1")
+    assert probe["Type"] == "Warning"
+
+
+def test_a_probe_that_is_answered_with_an_error_names_the_status(stage: Stage) -> None:
+    probe = {"type": "Readiness", "httpGet": {"path": "/nowhere", "port": 8000}}
+    candidate(stage, probes=[probe])
+
+    event = eventually(stage, "ProbeFailed", "Probe of Readiness failed with status code: 404")
+
+    assert event["Count"] >= 1
+
+
+def test_a_deactivated_revision_is_stopped_by_hand(stage: Stage) -> None:
+    stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/deactivate")
+    stage.clock(advance=60)
+
+    event = eventually(stage, "ContainerTerminated", "reason 'ManuallyStopped'")
+
+    assert event["RevisionName"] == stage.first
+    assert eventually(stage, "RevisionDeactivating", stage.first)
+
+
 def test_changes_of_the_traffic_are_in_the_event_stream(stage: Stage) -> None:
     entry = {"revisionName": stage.first, "weight": 100, "label": "steady"}
     body = {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}}

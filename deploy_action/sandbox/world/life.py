@@ -18,7 +18,7 @@ from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
-from deploy_action.sandbox.world.notes import Notes, scaled_to_zero, scalers_started
+from deploy_action.sandbox.world.notes import Notes, port_mismatch, scaled_to_zero, scalers_started
 from deploy_action.sandbox.world.probing import Probe
 
 PROCESSING: Final = Spread(6, 9, 20)
@@ -154,6 +154,8 @@ class Lives:
             await self._clock.patience(10.0)
             if revision.running_state == "Activating":
                 revision.details = _port_mismatch(app, revision)
+                if revision.details:
+                    port_mismatch(app, revision, self._clock.now())
                 await self._clock.patience(5.0)
                 if revision.running_state == "Activating":
                     revision.details = ""
@@ -216,7 +218,7 @@ class Lives:
             with note.creation():
                 return await self._start(app, revision, container, image, name)
 
-        item = Copy(await start(), self._clock.now(), str(container["name"]))
+        item = Copy(await start(), self._clock.now(), str(container["name"]), note.stopped)
         item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
         return item
 
@@ -242,7 +244,7 @@ class Lives:
         """Probe a replica, and start it again whenever it ends."""
         note = Notes(app, revision, item.replica.name, item.container, self._clock.now)
         while True:
-            probing = asyncio.ensure_future(self._probe(app, revision, container, item))
+            probing = asyncio.ensure_future(self._probe(app, note, container, item))
             ended = asyncio.ensure_future(item.replica.wait())
             try:
                 await asyncio.wait({probing, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -265,19 +267,20 @@ class Lives:
                 item.past, item.past_written = item.lines, item.written
                 item.replica = fresh
 
-    async def _probe(
-        self, app: App, revision: Revision, container: Mapping[str, Any], item: Copy
-    ) -> None:
+    async def _probe(self, app: App, note: Notes, container: Mapping[str, Any], item: Copy) -> None:
         """Return when the replica must be started again."""
+        revision = note.revision
         port, replica, clock = app.target_port, item.replica, self._clock
         startup = Probe.of(container, "Startup", port)
         readiness = Probe.of(container, "Readiness", port)
         liveness = Probe.of(container, "Liveness", port)
         await clock.patience(startup.initial_delay)
         misses = 0
-        while not await startup.ask(replica, clock):
+        while code := await startup.ask(replica, clock):
             misses += 1
+            note.probe_failed("StartUp", code, misses)
             if misses >= startup.failures:
+                note.startup_failed()
                 return
             await clock.patience(startup.period)
         item.started = True
@@ -286,8 +289,9 @@ class Lives:
             await clock.patience(readiness.initial_delay)
             hits = misses = 0
             while True:
-                good = await readiness.ask(replica, clock)
-                hits, misses = (hits + 1, 0) if good else (0, misses + 1)
+                code = await readiness.ask(replica, clock)
+                hits, misses = (0, misses + 1) if code else (hits + 1, 0)
+                note.probe_failed("Readiness", code, misses)
                 now_ready = hits >= readiness.successes or (
                     item.ready and misses < readiness.failures
                 )
@@ -301,8 +305,9 @@ class Lives:
             await clock.patience(liveness.initial_delay)
             misses = 0
             while misses < liveness.failures:
-                good = await liveness.ask(replica, clock)
-                misses = 0 if good else misses + 1
+                code = await liveness.ask(replica, clock)
+                misses = misses + 1 if code else 0
+                note.probe_failed("Liveness", code, misses)
                 await clock.patience(liveness.period)
         finally:
             watching.cancel()
@@ -351,6 +356,7 @@ class Lives:
         revision.copies.remove(item)
 
     async def _dismiss(self, revision: Revision, item: Copy) -> None:
+        item.on_stop()
         if item.care:
             item.care.cancel()
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S

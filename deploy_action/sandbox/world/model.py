@@ -7,7 +7,7 @@ import copy
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -57,11 +57,21 @@ class Operation:
 
 @dataclass(slots=True)
 class Copy:
-    """One replica of a revision with what its probes found; *past* is what it wrote before."""
+    """One replica of a revision with what its probes found.
+
+    Args:
+        replica: what runs.
+        created: when.
+        container: the name of its container.
+        on_stop: called before the platform stops it.
+        past: what it wrote before it was started again.
+        past_written: how many lines that were.
+    """
 
     replica: Replica
     created: datetime
     container: str
+    on_stop: Callable[[], None]
     started: bool = False
     ready: bool = False
     restarts: int = 0

@@ -23,9 +23,10 @@ def record(
     replica: str = "",
     kind: str = "Normal",
     source: str = CONTROLLER,
+    count: int = 1,
 ) -> None:
     """Add one record to the events of *app*."""
-    app.events.add(SystemEvent(at, reason, text, revision, replica, kind, source))
+    app.events.add(SystemEvent(at, reason, text, revision, replica, kind, source, count))
 
 
 class Notes:
@@ -48,7 +49,7 @@ class Notes:
         now: Callable[[], datetime],
     ) -> None:
         self._app = app
-        self._revision = revision
+        self.revision = revision
         self._replica = replica
         self._container = container
         self._now = now
@@ -96,19 +97,22 @@ class Notes:
         """The platform stops the replica because its revision goes or shrinks."""
         self._terminated("", "ManuallyStopped")
 
-    def probe_failed(self, probe: str, code: int) -> None:
-        """One probe has failed; code 1 means that nothing listens."""
-        text = f"Probe of {probe} failed with status code: {code}"
-        self._add("ProbeFailed", text, kind=WARNING)
+    def probe_failed(self, probe: str, code: int, misses: int) -> None:
+        """Record that a probe has failed, the first time and at each doubling.
+
+        Args:
+            probe: ``StartUp``, ``Readiness`` or ``Liveness``.
+            code: the HTTP status; 1 means that nothing answers.
+            misses: how often it has failed in a row; 0 records nothing.
+        """
+        if misses and not misses & (misses - 1):
+            text = f"Probe of {probe} failed with status code: {code}"
+            self._add("ProbeFailed", text, kind=WARNING, count=misses)
 
     def startup_failed(self) -> None:
         """The startup probe has failed too often."""
         text = f"Container {self._container} failed startup probe, will be restarted"
         self._add("ProbeFailed", text, kind=WARNING)
-
-    def port_mismatch(self, text: str) -> None:
-        """The program listens on another port than the target port."""
-        self._add("Pending:PortMismatch", text)
 
     def _terminated(self, exit_code: str, reason: str, more: str = "") -> None:
         text = (
@@ -117,16 +121,22 @@ class Notes:
         )
         self._add("ContainerTerminated", text, kind=WARNING)
 
-    def _add(self, reason: str, text: str, *, kind: str = "Normal") -> None:
+    def _add(self, reason: str, text: str, *, kind: str = "Normal", count: int = 1) -> None:
         record(
             self._app,
             self._now(),
             reason,
             text,
-            revision=self._revision.name,
+            revision=self.revision.name,
             replica=self._replica,
             kind=kind,
+            count=count,
         )
+
+
+def port_mismatch(app: App, revision: Revision, at: datetime) -> None:
+    """Record that the program listens on another port than the target port."""
+    record(app, at, "Pending:PortMismatch", revision.details, revision=revision.name)
 
 
 def scalers_started(app: App, revision: Revision, at: datetime) -> None:

@@ -14,6 +14,8 @@ from typing import Any, Final
 from deploy_action.sandbox.seams import Replica
 from deploy_action.sandbox.world.clock import Clock
 
+PASSED: Final = 0
+NO_ANSWER: Final = 1  # what the platform's events call a probe that nothing answers
 _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Startup": {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 240},
     "Readiness": {"periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 48},
@@ -58,37 +60,44 @@ class Probe:
             failures=int(given.get("failureThreshold") or 3),
         )
 
-    async def ask(self, replica: Replica, clock: Clock) -> bool:
-        """Ask once: 200 to 399 on the path, or an open port."""
+    async def ask(self, replica: Replica, clock: Clock) -> int:
+        """Ask once: 200 to 399 on the path, or an open port.
+
+        Returns:
+            0 if the probe passed, else the HTTP status, or 1 without an answer.
+        """
         if self.port not in replica.listening():
-            return False
+            return NO_ANSWER
         address = replica.at(self.port)
-        answers: list[bool] = []
+        answers: list[int] = []
 
         async def look() -> None:
             answers.append(await _answers(address, self.path, self.headers))
 
         # A probe's timeout is for a real program on a machine shared by all: never under a second.
-        return await clock.before(max(self.timeout, 20.0), look()) and answers == [True]
+        in_time = await clock.before(max(self.timeout, 20.0), look())
+        return answers[0] if in_time and answers else NO_ANSWER
 
 
 async def _answers(
     address: tuple[str, int], path: str | None, headers: tuple[tuple[str, str], ...]
-) -> bool:
+) -> int:
     try:
         reader, writer = await asyncio.open_connection(*address)
     except OSError:
-        return False
+        return NO_ANSWER
     try:
         if path is None:
-            return True
+            return PASSED
         more = "".join(f"{name}: {value}\r\n" for name, value in headers)
         host = f"{address[0]}:{address[1]}"
         head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: kube-probe/1.30\r\n{more}"
         writer.write(f"{head}Accept: */*\r\nConnection: close\r\n\r\n".encode())
-        status = (await reader.readline()).split(b" ")[1:2]
-        return bool(status) and status[0].isdigit() and 200 <= int(status[0]) < 400
+        word = (await reader.readline()).split(b" ")[1:2]
     except OSError:
-        return False
+        return NO_ANSWER
+    else:
+        status = int(word[0]) if word and word[0].isdigit() else NO_ANSWER
+        return PASSED if 200 <= status < 400 else status
     finally:
         writer.close()
