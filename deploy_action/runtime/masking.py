@@ -2,29 +2,72 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import base64
+import html
+import json
+import re
+import shlex
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
 
 # Shorter values would blank ordinary words.
 SHORTEST = 4
 REDACTED = "***"
+_HEX = re.compile("%[0-9A-F]{2}")
+_ANY = "surrogatepass"  # what the environment holds need not be valid text
+_SHIFTS = 3  # three bytes become four characters, so a secret inside a text has three encodings
 
 
 class Mask:
-    """Every text that leaves the process goes through `redact`."""
+    """Redacts every registered secret, in its usual encodings; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._secrets: set[str] = set()
+        self._lock = threading.Lock()
+        self._known: set[str] = set()
+        self._forms: tuple[str, ...] = ()
 
     def add(self, secret: str) -> bool:
-        """Keep *secret*, its lines and its percent-encoded form; returns whether it was new."""
-        forms = {secret, *secret.splitlines()}
-        forms |= {quote(form, safe="") for form in forms}
-        fresh = {form.strip() for form in forms if len(form.strip()) >= SHORTEST} - self._secrets
-        self._secrets |= fresh
+        """Register *secret* and each of its lines; returns whether it was new."""
+        values = {secret, *secret.splitlines()}
+        values = {value.strip() for value in values if len(value.strip()) >= SHORTEST}
+        with self._lock:
+            fresh = values - self._known
+            self._known |= fresh
+            forms = {*self._forms, *(form for value in fresh for form in _encodings(value))}
+            # The longest first: a short form may be part of a longer one.
+            self._forms = tuple(sorted(forms, key=lambda form: (-len(form), form)))
         return bool(fresh)
 
     def redact(self, text: str) -> str:
-        """Return *text* with every secret replaced, longest first."""
-        for secret in sorted(self._secrets, key=len, reverse=True):
-            text = text.replace(secret, REDACTED)
+        """Return *text* with every secret replaced."""
+        for form in self._forms:
+            if form in text:
+                text = text.replace(form, REDACTED)
         return text
+
+
+def _encodings(value: str) -> Iterator[str]:
+    """Yield *value* as URLs, JSON, XML, shells and base64 write it."""
+    yield value
+    for quoted in (
+        quote(value, safe="", errors=_ANY),
+        quote(value, errors=_ANY),
+        quote_plus(value, errors=_ANY),
+    ):
+        yield quoted
+        yield _HEX.sub(lambda found: found[0].lower(), quoted)
+    yield json.dumps(value)[1:-1]
+    yield json.dumps(value, ensure_ascii=False)[1:-1]
+    yield html.escape(value)
+    yield value.replace("'", "'\\''")
+    yield shlex.quote(value).removeprefix("'").removesuffix("'")
+    yield repr(value)[1:-1]
+    content = value.encode("utf-8", _ANY)
+    for shift in range(_SHIFTS):
+        # The characters at both ends depend on what stands around the secret.
+        encoded = base64.b64encode(bytes(shift) + content).decode().rstrip("=")
+        whole = encoded[(0, 2, 3)[shift] : len(encoded) - (1 if (shift + len(content)) % 3 else 0)]
+        if len(whole) >= SHORTEST + 2:
+            yield whole
+            yield whole.replace("+", "-").replace("/", "_")

@@ -1,0 +1,142 @@
+"""The runner's log: the only place that writes to standard output and standard error.
+
+Text from Azure, the candidate, tags, inputs and tracebacks must not become a workflow command.
+GitHub's runner ends a line at LF, CR or CRLF. It runs ``::command::`` at the start of a line, after
+white space, and ``##[command]`` anywhere in one. Its comparison may skip characters that have no
+glyph, so those are treated as if they were not there.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, TextIO
+
+LONGEST_LINE = 4_000
+LONGEST_MESSAGE = 4_000  # GitHub cuts an annotation's message at 4,096 characters
+# Terminal colours of build tools and frameworks.
+_ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+# Anything but printable ASCII may be skipped by the runner's comparison.
+_SKIPPED = "[^ -~]*"
+_COMMAND = re.compile(f"[^!-~]*:{_SKIPPED}:")
+_LEGACY_COMMAND = re.compile(rf"#(?={_SKIPPED}#{_SKIPPED}\[)")
+
+
+class RunnerLog:
+    """Writes to the log, and never raises.
+
+    Args:
+        streams: the standard stream to use, and others for when it cannot be written.
+        commands: whether workflow commands are understood there.
+        redact: replaces secrets.
+        on_failure: called with the cause when a stream cannot be written.
+    """
+
+    def __init__(
+        self,
+        *streams: TextIO | None,
+        commands: bool,
+        redact: Callable[[str], str] = str,
+        on_failure: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._streams = list(streams)
+        self._commands = commands
+        self._redact = redact
+        self._on_failure = on_failure
+
+    def text(self, text: str) -> None:
+        """Write text of any origin, line by line."""
+        for line in harmless_lines(self._redact(text)):
+            self._write(line)
+
+    def json(self, value: Any) -> None:
+        """Write a value as JSON of several lines."""
+        text = json.dumps(redacted(value, self._redact), indent=2)
+        # Outside of strings JSON has no '#', and inside of one a bracket may be escaped.
+        self._write(text.replace("##[", "##\\u005b"))
+
+    def command(self, name: str, message: str = "", **properties: str) -> None:
+        """Write a workflow command; nothing where those are not understood."""
+        if not self._commands:
+            return
+        message = "\n".join(harmless_lines(self._redact(message)))[:LONGEST_MESSAGE]
+        written = ",".join(
+            f"{key}={_escaped_property(self._redact(value))}" for key, value in properties.items()
+        )
+        self._write(f"::{name}{written and ' ' + written}::{_escaped(message)}")
+
+    def mask(self, secret: str) -> None:
+        """Register a secret with the runner, which replaces it in its log."""
+        if self._commands and secret.strip():
+            self._write(f"::add-mask::{_escaped(secret)}")
+
+    def _write(self, line: str) -> None:
+        """Write one line of ours; the only call of ``write`` on a standard stream."""
+        while self._streams:
+            stream = self._streams[0]
+            try:
+                if stream is None:
+                    raise OSError("it is closed")  # noqa: TRY301  as if it said so itself
+                encoding = stream.encoding or "utf-8"
+                safe = line.encode(encoding, "backslashreplace").decode(encoding)
+                stream.write(safe + "\n")
+                stream.flush()
+            except (OSError, ValueError, LookupError) as error:
+                del self._streams[0]
+                self._on_failure(getattr(error, "strerror", None) or str(error))
+            else:
+                return
+
+
+def harmless_lines(text: str) -> list[str]:
+    """Return the lines of *text* without anything that the runner or a terminal acts on."""
+    return [_harmless(line) for line in text.splitlines()] or [""]
+
+
+def redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Return a JSON value with every text in it redacted."""
+    match value:
+        case str():
+            return redact(value)
+        case dict():
+            return {redact(str(key)): redacted(item, redact) for key, item in value.items()}
+        case list() | tuple():
+            return [redacted(item, redact) for item in value]
+    return value
+
+
+def close_streams() -> None:
+    """Flush the standard streams; one that is broken must not change the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                stream.close()
+
+
+def _harmless(line: str) -> str:
+    line = _ESCAPE_SEQUENCE.sub("", line).replace("\t", "    ")
+    line = "".join(sign if sign.isprintable() else _visible(sign) for sign in line)
+    if len(line) > LONGEST_LINE:
+        line = f"{line[:LONGEST_LINE]} … ({len(line)} characters)"
+    line = _LEGACY_COMMAND.sub("# ", line)
+    return f"|{line}" if _COMMAND.match(line) else line
+
+
+def _visible(sign: str) -> str:
+    return " " if sign.isspace() else "\N{REPLACEMENT CHARACTER}"
+
+
+def _escaped(text: str) -> str:
+    """Escape a message as the toolkit does (actions/toolkit, core/src/command.ts)."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escaped_property(text: str) -> str:
+    flat = " ".join(harmless_lines(text))
+    return _escaped(flat).replace(":", "%3A").replace(",", "%2C")
