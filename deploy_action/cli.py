@@ -9,13 +9,12 @@ an option wins. Exit codes: README, "Exit codes".
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -23,9 +22,17 @@ from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.core.status import AppStatus
 from deploy_action.errors import CancelledError, DeployError
-from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.masking import Mask, secret_parts
+from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
 from deploy_action.runtime.signals import SignalGuard
 
+# Secrets that are no input: GitHub's own, and the variable that cache-url may come from.
+_SECRET_VARIABLES = (
+    "AZURE_REDIS_CONNECTION_STRING",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
+    "ACTIONS_RUNTIME_TOKEN",
+    "GITHUB_TOKEN",
+)
 _EPILOG = "Exit codes: 0 done, 1 unexpected, 2 bad input, 3 refused, 4 aborted and put back, 5 not \
 everything put back, 6 another run holds the app, 130 and 143 cancelled."
 
@@ -196,21 +203,15 @@ def bump(*, as_json: bool, **options: Any) -> None:
         results = run_bump(BumpRequest.from_options(**options))
     except DeployError as error:
         place = f"{error.place}: " if error.place else ""
-        click.echo(_encodable(f"{place}{error}", sys.stderr), err=True)
-        runner = Runner(environment=os.environ, write=_write_to(sys.stderr))
-        message = _encodable(str(error), sys.stderr)
-        runner.annotate("error", "Manifest", message, error.place)
-        sys.exit(error.exit_code)
-    items = [item.as_json() for item in results]
-    click.echo(
-        _encodable(json.dumps(items, indent=2) if as_json else describe(results), sys.stdout)
-    )
-
-
-def _encodable(text: str, stream: Any) -> str:
-    """Return *text* with what the stream cannot encode as backslash escapes."""
-    encoding = stream.encoding or "utf-8"
-    return str(text.encode(encoding, "backslashreplace").decode(encoding))
+        runner = Runner(environment=os.environ, log=_log(sys.stderr, sys.stdout))
+        runner.log.text(f"{place}{error}")
+        runner.annotate("error", "Manifest", str(error), error.place)
+        _exit(error.exit_code)
+    log = _log(sys.stdout, sys.stderr)
+    if as_json:
+        log.json([item.as_json() for item in results])
+    else:
+        log.text(describe(results))
 
 
 @main.command()
@@ -228,37 +229,71 @@ def finish() -> None:
 def _run(
     command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
 ) -> None:
-    """Run one verb from settings to exit code; every ending is reported."""
+    """Run one command from settings to exit code; every end is reported."""
     from deploy_action.adapters.github_runner import Runner
     from deploy_action.report.table import table
     from deploy_action.reporter import Reporter
 
     signals = SignalGuard()
+    mask = Mask()
+    record = Record(command=command, clock=time.monotonic, redact=mask.redact)
+    streams = (sys.stderr, sys.stdout) if as_json else (sys.stdout, sys.stderr)
+    log = _log(*streams, mask=mask)
+    silence_libraries(log.text if _debugging() else None)
     signals.install()
-    runner = Runner(environment=os.environ, write=_write_to(sys.stderr if as_json else sys.stdout))
-    mask, record = Mask(), Record(command=command, clock=time.monotonic)
-    for setting in setting_specs():
-        if setting.secret:
-            secret = os.environ.get("INPUT_" + setting.name.replace("-", "_").upper(), "")
-            if mask.add(secret):
-                runner.mask(secret)
-    record.listeners.append(Reporter(runner, mask, record))
+    runner = Runner(environment=os.environ, log=log)
+    reporter = Reporter(runner, mask, record)
+    log.on_failure = lambda cause: reporter.failed("log", cause)
+    record.listeners.append(reporter)
+    for secret in _secrets(os.environ):
+        if mask.add(secret):
+            runner.mask(secret)
+    code = 0
     try:
         from deploy_action.inputs.environment import load
 
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
         settings = load(os.environ, runner.workspace, {**overrides, "command": command})
         shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
-        if shown is not None:
-            told = json.dumps(dataclasses.asdict(shown), indent=2) if as_json else table(shown)
-            click.echo(mask.redact(told))
+        if shown is not None and as_json:
+            _log(sys.stdout, mask=mask).json(dataclasses.asdict(shown))
+        elif shown is not None:
+            log.text(table(shown))
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
             if _debugging():
-                trace = "".join(traceback.format_exception(error))
-                sys.stderr.write(mask.redact(trace))
+                log.text("".join(traceback.format_exception(error)))
             record.ended_badly(error)
-        sys.exit(error.exit_code if isinstance(error, DeployError | CancelledError) else 1)
+        code = error.exit_code if isinstance(error, DeployError | CancelledError) else 1
+    signals.ignore()
+    _exit(code)
+
+
+def _log(*streams: TextIO | None, mask: Mask | None = None) -> RunnerLog:
+    return RunnerLog(
+        *streams,
+        commands=os.environ.get("GITHUB_ACTIONS") == "true",
+        redact=mask.redact if mask else str,
+    )
+
+
+def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
+    """Yield every secret that the environment holds, before anything can print it."""
+    names = [
+        "INPUT_" + setting.name.replace("-", "_").upper()
+        for setting in setting_specs()
+        if setting.secret
+    ]
+    for name in (*names, *_SECRET_VARIABLES):
+        if value := environment.get(name, ""):
+            yield value
+            yield from secret_parts(value)
+
+
+def _exit(code: int) -> NoReturn:
+    """End the process; a stream that is broken does not change the exit code."""
+    close_streams()
+    sys.exit(code)
 
 
 def _dispatch(
@@ -312,11 +347,3 @@ def _debugging() -> bool:
         "1",
         "true",
     }
-
-
-def _write_to(stream: Any) -> Callable[[str], None]:
-    def write(text: str) -> None:
-        stream.write(text + "\n")
-        stream.flush()
-
-    return write

@@ -1,10 +1,13 @@
-"""Listens to the record and renders it: console at once, the summary after each phase, the rest at
-the end, on every ending. Everything goes through the mask.
+"""Renders the record: the log at once, the summary after each phase, the rest at the end.
+
+A reporting error never reaches the deployment or its undo. A channel that fails is reported in the
+others.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 from deploy_action.adapters.github_runner import Runner
 from deploy_action.core.record import Ended, Event, PhaseEnded, PhaseStarted, Record, Warned
@@ -19,57 +22,73 @@ class Reporter:
     """Renders one record.
 
     Args:
-        runner: where to.
-        mask: every text goes through it.
+        runner: log, summary, outputs and annotations.
+        mask: redacts what was registered only after it had entered the record.
         record: what to render.
+        problems: by channel, why it cannot be written.
     """
 
     runner: Runner
     mask: Mask
     record: Record
+    problems: dict[str, str] = field(default_factory=dict)
     _warned: int = 0
 
     def __call__(self, event: Event) -> None:
-        """Render one event as it comes."""
-        text = self.mask.redact(console.line(event))
+        """Render one event; never raises an error."""
+        self._attempt("log", lambda: self._to_log(event))
+        if isinstance(event, PhaseEnded | Ended):
+            self._attempt("job summary", self._write_summary)
+        if isinstance(event, Ended):
+            self._attempt("outputs", self._write_outputs)
+            self._attempt("log", lambda: self._annotate_end(event))
+            if self.problems:  # the last word goes to what can still be written
+                self._attempt("job summary", self._write_summary)
+
+    def failed(self, channel: str, cause: str) -> None:
+        """Report once that *channel* cannot be written, in the others."""
+        if channel in self.problems:
+            return
+        self.problems[channel] = cause
+        text = f"The {channel} cannot be written: {cause}."
+        self.runner.log.text(f"    warning: {text}")
+        self.runner.annotate("warning", "Reporting", text, None)
+
+    def _attempt(self, channel: str, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            self.failed(channel, error.strerror or type(error).__name__)
+        except Exception as error:  # noqa: BLE001  the deployment goes on whatever this is
+            self.failed(channel, type(error).__name__)
+
+    def _to_log(self, event: Event) -> None:
+        text = console.line(event)
         match event:
-            case PhaseStarted():
+            case PhaseStarted() if self.runner.on_github:
                 self.runner.group(text.strip())
-                if not self.runner.on_github:
-                    self.runner.write(text)
             case PhaseEnded():
                 self.runner.end_group()
-                self._write_summary()
-            case Ended():
-                self.runner.write(self._harmless(text))
-                self._end(event)
             case _:
-                self.runner.write(self._harmless(text))
-                if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
-                    self._warned += 1
-                    redacted = self.mask.redact(event.text)
-                    self.runner.annotate("warning", "Deployment", redacted, event.place)
+                self.runner.log.text(text)
+        if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
+            self._warned += 1
+            self.runner.annotate("warning", "Deployment", event.text, event.place)
 
-    def _end(self, event: Ended) -> None:
-        self._write_summary()
-        found = {name: self.mask.redact(text) for name, text in outputs.values(self.record).items()}
-        self.runner.outputs(found)
+    def _annotate_end(self, event: Ended) -> None:
         if event.exit_code:
-            told = self.mask.redact(" ".join(part for part in (event.reason, event.hint) if part))
-            self.runner.annotate("error", f"Deployment {event.result}", told, event.place)
+            text = " ".join(part for part in (event.reason, event.hint) if part)
+            self.runner.annotate("error", f"Deployment {event.result}", text, event.place)
         elif event.result in {"deployed", "rolled-back"}:
-            told = f"{found['version'] or found['revision']} serves at {found['url']}"
-            self.runner.annotate("notice", event.result.capitalize(), told, None)
+            facts = self.record.facts
+            serves = facts.get("version") or facts.get("revision", "")
+            text = f"{serves} serves at {facts.get('url', '')}"
+            self.runner.annotate("notice", event.result.capitalize(), text, None)
+
+    def _write_outputs(self) -> None:
+        values = outputs.values(self.record)
+        self.runner.outputs({name: self.mask.redact(text) for name, text in values.items()})
 
     def _write_summary(self) -> None:
-        self.runner.summary(self.mask.redact(summary.render(self.record)))
-
-    def _harmless(self, text: str) -> str:
-        """Keep what came from outside, such as a build log, from being read as a command.
-
-        The runner acts on ``::`` at the start of a line, blanks aside, and on ``##[`` anywhere.
-        """
-        if not self.runner.on_github:
-            return text
-        lines = text.replace("##[", "## [").split("\n")
-        return "\n".join(f"    |{x}" if x.lstrip().startswith("::") else x for x in lines)
+        text = summary.render(self.record, problems=self.problems)
+        self.runner.summary(self.mask.redact(text))

@@ -5,17 +5,19 @@ Works without one too: by hand there are no files, and commands would only be no
 
 from __future__ import annotations
 
+import io
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from deploy_action.core.run import Run
 from deploy_action.errors import SourceLocation
+from deploy_action.runtime.runner_log import RunnerLog
 
 MOST_SUMMARY_BYTES = 1_000_000  # GitHub drops a summary beyond 1 MiB as a whole
-MOST_MESSAGE_CHARACTERS = 4_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,11 +26,11 @@ class Runner:
 
     Args:
         environment: the process environment.
-        write: prints one line.
+        log: where commands go.
     """
 
     environment: Mapping[str, str]
-    write: Callable[[str], None]
+    log: RunnerLog
 
     @property
     def on_github(self) -> bool:
@@ -69,19 +71,16 @@ class Runner:
         return before if before.strip("0") else ""
 
     def mask(self, secret: str) -> None:
-        """Have the runner redact *secret* out of its log; an empty one is left alone."""
-        if self.on_github and secret.strip():
-            self.write(f"::add-mask::{_escaped(secret)}")
+        """Have the runner replace *secret* in its log; an empty one is ignored."""
+        self.log.mask(secret)
 
     def group(self, title: str) -> None:
         """Open a foldable group in the log."""
-        if self.on_github:
-            self.write(f"::group::{_escaped(title)}")
+        self.log.command("group", title)
 
     def end_group(self) -> None:
         """Close it."""
-        if self.on_github:
-            self.write("::endgroup::")
+        self.log.command("endgroup")
 
     def annotate(self, level: str, title: str, message: str, place: SourceLocation | None) -> None:
         """Put a message on the run's page, and on a line of a file when *place* is given.
@@ -92,8 +91,6 @@ class Runner:
             message: any text; cut at 4,000 characters.
             place: file, line and column of the user's file.
         """
-        if not self.on_github:
-            return
         properties = {"title": title}
         if place:
             properties["file"] = place.file
@@ -101,37 +98,43 @@ class Runner:
                 properties["line"] = str(place.line)
             if place.column is not None:
                 properties["col"] = str(place.column)
-        written = ",".join(
-            f"{name}={_escaped_property(value)}" for name, value in properties.items()
-        )
-        self.write(f"::{level} {written}::{_escaped(message[:MOST_MESSAGE_CHARACTERS])}")
+        self.log.command(level, message, **properties)
 
     def outputs(self, values: Mapping[str, str]) -> None:
-        """Set the step's outputs; nothing without a runner."""
+        """Set the step's outputs; nothing without a runner.
+
+        Raises:
+            OSError: they cannot be written. None of them is set then: half a value would make the
+                runner fail the step.
+        """
         target = self.environment.get("GITHUB_OUTPUT")
         if not target:
             return
-        with Path(target).open("a", encoding="utf-8") as file:
-            for name, value in values.items():
-                delimiter = f"ghadelimiter_{secrets.token_hex(16)}"
-                file.write(f"{name}<<{delimiter}\n{value}\n{delimiter}\n")
+        text = ""
+        for name, value in values.items():
+            delimiter = f"ghadelimiter_{secrets.token_hex(16)}"
+            text += f"{name}<<{delimiter}\n{value}\n{delimiter}\n"
+        with Path(target).open("ab", buffering=0) as file:
+            before = file.tell()
+            try:
+                _write_all(file, text.encode("utf-8", "replace"))
+            except OSError:
+                with suppress(OSError):  # no regular file
+                    file.truncate(before)
+                raise
 
     def summary(self, text: str) -> None:
-        """Write the step's summary, replacing what this step wrote before."""
+        """Write the step's summary, replacing what this step wrote before; raises `OSError`."""
         target = self.environment.get("GITHUB_STEP_SUMMARY")
         if not target:
             return
-        whole = text.encode()
+        whole = text.encode("utf-8", "replace")
         if len(whole) > MOST_SUMMARY_BYTES:
             cut = whole[:MOST_SUMMARY_BYTES].decode("utf-8", "ignore")
             whole = f"{cut}\n\nThe summary was too long and ends here.\n".encode()
         Path(target).write_bytes(whole)
 
 
-def _escaped(text: str) -> str:
-    """Escape a message as the toolkit does (actions/toolkit, core/src/command.ts)."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _escaped_property(text: str) -> str:
-    return _escaped(text).replace(":", "%3A").replace(",", "%2C")
+def _write_all(file: io.FileIO, content: bytes) -> None:
+    while content:
+        content = content[file.write(content) :]

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.traffic.split import Split
@@ -104,12 +105,14 @@ class Record:
     Args:
         command: the verb, such as ``deploy``.
         clock: seconds, monotonic.
+        redact: replaces secrets in every text that enters the record.
         listeners: called with each event at once.
         facts: what became known, by output name (``version``, ``revision``, …).
     """
 
     command: str
     clock: Callable[[], float]
+    redact: Callable[[str], str] = str
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
@@ -160,7 +163,9 @@ class Record:
 
     def learned(self, **facts: str) -> None:
         """Keep facts for outputs and summary; underscores become dashes."""
-        self.facts.update({name.replace("_", "-"): value for name, value in facts.items()})
+        self.facts.update(
+            {name.replace("_", "-"): self.redact(value) for name, value in facts.items()}
+        )
 
     def ended_well(self, result: str) -> None:
         """Close the record of a run that did what it was asked."""
@@ -201,6 +206,23 @@ class Record:
         return next((event for event in reversed(self.events) if isinstance(event, Ended)), None)
 
     def _tell(self, event: Event) -> None:
+        event = _redacted(event, self.redact)
         self.events.append(event)
         for listener in self.listeners:
             listener(event)
+
+
+def _redacted(event: Event, redact: Callable[[str], str]) -> Event:
+    changes = {one.name: _redacted_value(getattr(event, one.name), redact) for one in fields(event)}
+    return replace(event, **changes)
+
+
+def _redacted_value(value: Any, redact: Callable[[str], str]) -> Any:
+    match value:
+        case str():
+            return redact(value)
+        case tuple():
+            return tuple(_redacted_value(item, redact) for item in value)
+        case SourceLocation():
+            return replace(value, file=redact(value.file))
+    return value

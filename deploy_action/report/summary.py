@@ -5,7 +5,7 @@ Everything that came from outside stands in code spans: GitHub renders the rest 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from deploy_action.core.record import (
     CacheCleared,
@@ -48,10 +48,20 @@ _FACTS = {
 }
 
 
-def render(record: Record) -> str:
-    """Return the whole summary as GitHub-flavoured Markdown; works at any point of a run."""
+def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
+    """Return the whole summary as GitHub-flavoured Markdown; works at any point of a run.
+
+    Args:
+        record: what happened so far.
+        problems: by channel of reporting, why it cannot be written.
+    """
     parts = [*_head(record), *_facts(record), *_put_back(record), *_traffic(record)]
-    parts += [*_gates(record), *_cache(record), *_warnings(record), *_timeline(record)]
+    parts += [
+        *_gates(record),
+        *_cache(record),
+        *_warnings(record, problems or {}),
+        *_timeline(record),
+    ]
     return "\n".join(parts) + "\n"
 
 
@@ -155,8 +165,9 @@ def _cache(record: Record) -> Iterator[str]:
     yield ""
 
 
-def _warnings(record: Record) -> Iterator[str]:
+def _warnings(record: Record, problems: Mapping[str, str]) -> Iterator[str]:
     found = [event.text for event in record.events if isinstance(event, Warned)]
+    found += [f"The {channel} cannot be written: {cause}." for channel, cause in problems.items()]
     if not found:
         return
     yield "### Warnings"

@@ -94,7 +94,7 @@ class Undo:
                     continue
                 try:
                     now = one.revert()
-                except Exception as error:  # noqa: BLE001  the others must still be tried
+                except BaseException as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
                     failed.append((one.what, one.by_hand))
                     detail = f"{reason} {one.by_hand}".strip()

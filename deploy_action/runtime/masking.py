@@ -47,6 +47,29 @@ class Mask:
         return text
 
 
+def secret_parts(text: str) -> Iterator[str]:
+    """Yield the parts of a URL or connection string that are secrets, even of a malformed one.
+
+    >>> list(secret_parts("rediss://:s3cret@host:6380"))
+    ['s3cret', ':s3cret']
+    >>> list(secret_parts("host:6380,password=a,b=,ssl=True"))
+    ['a,b=,ssl=True', 'a,b=']
+    """
+    _, scheme, rest = text.partition("://")
+    user_info, at, _ = rest.rpartition("@")
+    if scheme and at:
+        yield user_info.partition(":")[2]
+        yield user_info
+    # The password may hold commas, so each of its possible ends counts.
+    for found in re.finditer(r"(?:password|pwd|key|secret|signature|sig)=", text, re.IGNORECASE):
+        rest = text[found.end() :]
+        yield from (rest[:end] for end in sorted(_ends(rest), reverse=True) if end >= SHORTEST)
+
+
+def _ends(text: str) -> set[int]:
+    return {len(text), *(match.start() for match in re.finditer("[,;&]", text))} - {0}
+
+
 def _encodings(value: str) -> Iterator[str]:
     """Yield *value* as URLs, JSON, XML, shells and base64 write it."""
     yield value

@@ -9,8 +9,11 @@ glyph, so those are treated as if they were not there.
 from __future__ import annotations
 
 import json
+import logging
 import re
 import sys
+import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
@@ -45,7 +48,7 @@ class RunnerLog:
         self._streams = list(streams)
         self._commands = commands
         self._redact = redact
-        self._on_failure = on_failure
+        self.on_failure = on_failure
 
     def text(self, text: str) -> None:
         """Write text of any origin, line by line."""
@@ -86,7 +89,7 @@ class RunnerLog:
                 stream.flush()
             except (OSError, ValueError, LookupError) as error:
                 del self._streams[0]
-                self._on_failure(getattr(error, "strerror", None) or str(error))
+                self.on_failure(getattr(error, "strerror", None) or str(error))
             else:
                 return
 
@@ -106,6 +109,34 @@ def redacted(value: Any, redact: Callable[[str], str]) -> Any:
         case list() | tuple():
             return [redacted(item, redact) for item in value]
     return value
+
+
+def silence_libraries(write: Callable[[str], None] | None = None) -> None:
+    """Keep libraries, threads and warnings from writing to the log by themselves.
+
+    Args:
+        write: gets their messages, for debugging; None drops them.
+    """
+    handler: logging.Handler = _Handler(write) if write else logging.NullHandler()
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.raiseExceptions = False
+    warnings.simplefilter("ignore")
+
+    def drop(occurrence: Any) -> None:
+        if write:
+            write(f"{occurrence.exc_type.__name__} in the background: {occurrence.exc_value}")
+
+    threading.excepthook = drop
+    sys.unraisablehook = drop
+
+
+class _Handler(logging.Handler):
+    def __init__(self, write: Callable[[str], None]) -> None:
+        super().__init__()
+        self._write = write
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._write(f"{record.name}: {record.getMessage()}")
 
 
 def close_streams() -> None:

@@ -1,59 +1,87 @@
-"""SIGINT and SIGTERM become one `CancelledError`, raised where the main thread stands.
+"""Signals: the first one becomes a `CancelledError`, raised where the main thread is.
 
-GitHub's runner sends SIGINT, after 7.5 s SIGTERM, after 10 s SIGKILL. The first one breaks off
-whatever waits; once things are being put back, further ones are only noted, so that they cannot
-break off the putting back.
+GitHub's runner sends SIGINT, after 7.5 s SIGTERM, after 10 s SIGKILL. The first signal interrupts
+whatever waits. While changes are reverted, and from the first signal on, further ones are only
+noted, so that they cannot interrupt the reverting.
 """
 
 from __future__ import annotations
 
 import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
 from deploy_action.errors import CancelledError, TimeLimitExceededError
 
+# All signals that somebody may send and that would end the process. SIGALRM is the time limit's.
+_NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGPWR")
+SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
+_AGAIN_S = 0.05
+
 
 class SignalGuard:
-    """Installed once per process by `cli`; handed to what must not be broken off."""
+    """Installed once per process by `cli`; given to what must not be interrupted."""
 
     def __init__(self) -> None:
         self.signal_number = 0
-        self._held = False
+        self._shielded = False
 
     @property
     def cancelled(self) -> bool:
-        """Whether a signal came, told or held."""
+        """Whether a signal came, raised or only noted."""
         return self.signal_number != 0
 
     def install(self) -> None:
-        """Take over both signals; only the main thread may."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, self._came)
+        """Handle all signals of `SIGNALS`; only the main thread may."""
+        for number in SIGNALS:
+            # nohup ignores SIGHUP on purpose.
+            if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                signal.signal(number, self._cancel)
+        self._report_swallowed, sys.unraisablehook = sys.unraisablehook, self._swallowed
+
+    def ignore(self) -> None:
+        """Ignore all signals until the process has ended: its exit code is decided."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def limit(self, seconds: float) -> None:
-        """Break the run off by `TimeLimitExceededError` after *seconds*; 0 takes the limit away."""
+        """Raise `TimeLimitExceededError` after *seconds*; 0 removes the limit."""
         signal.signal(signal.SIGALRM, self._late)
         signal.setitimer(signal.ITIMER_REAL, seconds)
 
-    def _late(self, number: int, _frame: FrameType | None) -> None:
-        if not self._held:
-            self._held = True
-            raise TimeLimitExceededError(number)
-
-    def _came(self, number: int, _frame: FrameType | None) -> None:
-        first = not self.cancelled
-        self.signal_number = self.signal_number or number
-        if first and not self._held:
-            self._held = True
-            raise CancelledError(number)
-
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Note signals instead of raising while the body runs, and from the first one on."""
-        before, self._held = self._held, True
+        """Note signals instead of raising while the body runs."""
+        before, self._shielded = self._shielded, True
         try:
             yield
         finally:
-            self._held = before
+            self._shielded = before
+
+    def _late(self, number: int, _frame: FrameType | None) -> None:
+        if not self._shielded:
+            self._shielded = True
+            raise TimeLimitExceededError(number)
+
+    def _cancel(self, number: int, _frame: FrameType | None) -> None:
+        first = not self.cancelled
+        self.signal_number = self.signal_number or number
+        if first and not self._shielded:
+            self._shielded = True
+            raise CancelledError(number)
+
+    def _swallowed(self, occurrence: Any) -> None:
+        """Send a signal again whose exception Python dropped, as in a finalizer."""
+        if not isinstance(occurrence.exc_value, CancelledError):
+            self._report_swallowed(occurrence)
+            return
+        number = occurrence.exc_value.signal_number
+        self._shielded, self.signal_number = False, 0
+        main = threading.main_thread().ident
+        if main is not None:
+            threading.Timer(_AGAIN_S, signal.pthread_kill, (main, number)).start()

@@ -1,10 +1,16 @@
 """Start the package from the action's own checkout, whatever the user's workspace holds."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
+# Until the command handles signals itself nothing was changed, so the process just ends.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(number, lambda number, _frame: os._exit(128 + number))
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from deploy_action.cli import main
+from deploy_action.cli import main  # noqa: E402  handlers first
 
 main(prog_name="deploy-action")

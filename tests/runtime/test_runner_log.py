@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import json
 import re
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deploy_action.runtime.runner_log import RunnerLog
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Text that is likely to become a command, and characters that a comparison may skip.
 PIECES = ["::", ":", "#", "##[", "[", "]", "\r", "\n", "\r\n", "\v", "\f", "\x1c", "\x85"]
@@ -118,3 +121,14 @@ def test_r2_a_closed_stream_is_replaced_by_the_next() -> None:
 
 def test_r2_without_any_stream_nothing_is_raised() -> None:
     RunnerLog(None, commands=True).text("hello")
+
+
+def test_x1_nothing_else_writes_to_a_standard_stream() -> None:
+    writers = set()
+    for file in (ROOT / "deploy_action").rglob("*.py"):
+        if not {"sandbox", "setup"} & set(file.relative_to(ROOT).parts):
+            source = file.read_text("utf-8")
+            if re.search(r"\bprint\(|click\.(s?echo|print)|std(out|err)\.(buffer\.)?write", source):
+                writers.add(file.name)
+
+    assert writers == set()

@@ -1,0 +1,108 @@
+"""Reporting errors stay in reporting, and the channels that work report them."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy_action.adapters.github_runner import Runner
+from deploy_action.core.phase import Phase
+from deploy_action.core.record import Record
+from deploy_action.reporter import Reporter
+from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.runner_log import RunnerLog
+
+SURROGATE = "caf\udce9"
+
+
+def deployment(tmp_path: Path, log: io.StringIO, **variables: str) -> Reporter:
+    """Report a small deployment; return the reporter."""
+    files = {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary"), "GITHUB_OUTPUT": str(tmp_path / "o")}
+    mask, other = Mask(), io.StringIO()
+    record = Record(command="deploy", clock=itertools.count(0.0).__next__, redact=mask.redact)
+    runner_log = RunnerLog(log, other, commands=True)
+    runner = Runner(environment={"GITHUB_ACTIONS": "true", **files, **variables}, log=runner_log)
+    reporter = Reporter(runner, mask, record)
+    runner_log.on_failure = lambda cause: reporter.failed("log", cause)
+    record.listeners.append(reporter)
+    with record.phase(Phase.PLAN):
+        record.say(f"signed in as {SURROGATE}")
+        record.warn(f"{SURROGATE} is odd")
+        record.learned(version="1.2.3.4", url="https://api.example.com", reason=SURROGATE)
+        mask.add("hush_hush|x")
+        record.warn("the password is hush_hush|x")
+    record.ended_well("deployed")
+    return reporter
+
+
+def test_r2_without_trouble_every_channel_is_written(tmp_path: Path) -> None:
+    log = io.StringIO()
+
+    assert deployment(tmp_path, log).problems == {}
+    assert "## Deployed — 1.2.3.4" in (tmp_path / "summary").read_text("utf-8")
+    assert "version<<ghadelimiter_" in (tmp_path / "o").read_text("utf-8")
+    assert "1.2.3.4 serves at https://api.example.com" in log.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("variable", "channel"), [("GITHUB_STEP_SUMMARY", "job summary"), ("GITHUB_OUTPUT", "outputs")]
+)
+@pytest.mark.parametrize(
+    ("place", "cause"),
+    [
+        ("/dev/full", "No space left on device"),
+        ("{}", "Is a directory"),
+        ("{}/no/such/file", "No such file or directory"),
+    ],
+)
+def test_r2_a_file_that_cannot_be_written_is_reported_in_the_log(
+    tmp_path: Path, variable: str, channel: str, place: str, cause: str
+) -> None:
+    log = io.StringIO()
+    deployment(tmp_path, log, **{variable: place.format(tmp_path)})
+
+    text = f"The {channel} cannot be written: {cause}."
+    assert log.getvalue().count(f"    warning: {text}") == 1
+    assert f"::warning title=Reporting::{text}" in log.getvalue()
+    assert "1.2.3.4 serves at" in log.getvalue()
+
+
+def test_r2_a_closed_log_is_reported_in_the_summary(tmp_path: Path) -> None:
+    log = io.StringIO()
+    log.close()
+    deployment(tmp_path, log)
+
+    summary = (tmp_path / "summary").read_text("utf-8")
+    assert "- The log cannot be written: I/O operation on closed file." in summary
+
+
+def test_r2_outputs_are_written_completely_or_not_at_all(tmp_path: Path) -> None:
+    """The runner fails a step whose output has no closing delimiter."""
+    small = tmp_path / "small"
+    small.write_text("earlier=1\n")
+    runner = Runner(environment={"GITHUB_OUTPUT": str(small)}, log=RunnerLog(None, commands=True))
+    pid = os.fork()
+    if pid == 0:
+        import resource
+        import signal
+
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, 1_000))
+        try:
+            runner.outputs({"version": "1" * 2_000})
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+
+    assert os.waitpid(pid, 0)[1] == 0
+    assert small.read_text() == "earlier=1\n"
+
+
+def test_s1_the_summary_shows_no_part_of_a_secret(tmp_path: Path) -> None:
+    deployment(tmp_path, io.StringIO())
+
+    assert "hush" not in (tmp_path / "summary").read_text("utf-8")
