@@ -21,6 +21,7 @@ POST /identities, /roles        who there is and what they may do: `identities`;
 GET /messages                   what Slack, Teams and the signed webhook were sent, and why a
                                 message was refused or is not shown; DELETE forgets them
 GET /telemetry                  what Application Insights has taken in
+POST /vaults                    creates or changes a key vault: `keyvault.store`
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================
 """
@@ -35,31 +36,25 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from deploy_action.sandbox.access import Removals
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.github_api import GitHubApi
-from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.live import PAGE, Sampler
 from deploy_action.sandbox.monitor import MetricSettings
 from deploy_action.sandbox.receivers import Inbox
 from deploy_action.sandbox.requestlog import RequestLog
+from deploy_action.sandbox.tenant import POSTS, Tenant
 from deploy_action.sandbox.world import App, World
 
-_POSTS: Final = frozenset(
-    {
-        "/clock",
-        "/faults",
-        "/github",
-        "/identities",
-        "/images",
-        "/metrics",
-        "/notes",
-        "/permissions",
-        "/roles",
-        "/watch",
-    }
-)
+_POSTS: Final = POSTS | {
+    "/clock",
+    "/faults",
+    "/github",
+    "/images",
+    "/metrics",
+    "/notes",
+    "/watch",
+}
 
 
 class Admin:
@@ -75,8 +70,7 @@ class Admin:
         metrics: how far Azure Monitor is behind.
         inbox: what the receivers of notifications were sent.
         telemetry: returns what Application Insights has taken in.
-        removals: permissions taken away from every identity.
-        identities: creates identities and replaces their roles.
+        tenant: identities, roles and vaults.
     """
 
     def __init__(
@@ -91,8 +85,7 @@ class Admin:
         metrics: MetricSettings,
         inbox: Inbox,
         telemetry: Callable[[], list[dict[str, Any]]],
-        removals: Removals,
-        identities: Identities,
+        tenant: Tenant,
     ) -> None:
         self._world = world
         self._log = log
@@ -103,8 +96,7 @@ class Admin:
         self._metrics = metrics
         self._inbox = inbox
         self._telemetry = telemetry
-        self._removals = removals
-        self._identities = identities
+        self._tenant = tenant
 
     async def handle(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest
@@ -135,12 +127,10 @@ class Admin:
                 return web.json_response({"messages": []})
             case "GET", "/telemetry":
                 return web.json_response({"telemetry": self._telemetry()})
-            case "GET", "/roles":
-                return web.json_response({"roles": self._identities.listed()})
-            case "GET", "/permissions":
-                return web.json_response({"removed": self._removals.describe()})
+            case "GET", "/roles" | "/permissions":
+                return web.json_response(self._tenant.describe())
             case "DELETE", "/permissions":
-                self._removals.restore()
+                self._tenant.assignments.removals.restore()
                 return web.json_response({"removed": []})
             case "POST", path if path in _POSTS:
                 return await self._post(path, request)
@@ -177,11 +167,8 @@ class Admin:
             case "/metrics":
                 self._metrics.change(body)
                 return asdict(self._metrics)
-            case "/identities" | "/roles":
-                return self._identities.change(path, body)
-            case "/permissions":
-                self._removals.change(body)
-                return {"removed": self._removals.describe()}
+            case _ if path in POSTS:
+                return self._tenant.change(path, body)
             case "/notes":
                 self._sampler.watched()
                 self._sampler.history.happened(str(body["kind"]), str(body["text"]))

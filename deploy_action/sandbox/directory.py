@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 
-def _new_id() -> str:
+def new_id() -> str:
+    """Return a new identifier."""
     return str(uuid.uuid4())
 
 
@@ -21,7 +22,7 @@ class FederatedCredential:
     subject: str
     audiences: list[str]
     description: str = ""
-    id: str = field(default_factory=_new_id)
+    id: str = field(default_factory=new_id)
 
     def accepts(self, issuer: str, subject: str) -> bool:
         """Whether a token of *issuer* for *subject* matches; the comparison is case-sensitive."""
@@ -33,8 +34,8 @@ class Application:
     """One application registration."""
 
     name: str
-    client_id: str = field(default_factory=_new_id)
-    object_id: str = field(default_factory=_new_id)
+    client_id: str = field(default_factory=new_id)
+    object_id: str = field(default_factory=new_id)
     secrets: list[str] = field(default_factory=list)
     federated: dict[str, FederatedCredential] = field(default_factory=dict)
     created: datetime = field(default_factory=lambda: datetime.now(UTC))
@@ -47,7 +48,7 @@ class ServicePrincipal:
     name: str
     client_id: str
     kind: str = "Application"
-    object_id: str = field(default_factory=_new_id)
+    object_id: str = field(default_factory=new_id)
 
 
 class Directory:

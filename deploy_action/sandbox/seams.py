@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from aiohttp import web
 
@@ -171,4 +171,16 @@ class Runtime(Protocol):
 
     async def close(self) -> None:
         """Stop everything that was started and remove what was unpacked."""
+        ...
+
+
+class AppIdentities(Protocol):
+    """The managed identities of apps, and what they may read."""
+
+    def complete(self, app_id: str, resource: dict[str, Any]) -> None:
+        """Fill in the ids of a resource's ``identity`` block; creates the app's own identity."""
+        ...
+
+    def secret(self, resource: Mapping[str, Any], secret: Mapping[str, Any]) -> str | None:
+        """Return the value of a Key Vault reference, or None if the app may not read it."""
         ...

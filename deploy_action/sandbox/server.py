@@ -17,17 +17,16 @@ from typing import Any, Final
 
 from deploy_action.sandbox import entra as identity
 from deploy_action.sandbox import github_api
-from deploy_action.sandbox.access import Assignments, Authorizer, Locks, Routes
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.app_insights import KIND as COMPONENTS
 from deploy_action.sandbox.app_insights import AppInsights, Component
 from deploy_action.sandbox.arm import Arm
+from deploy_action.sandbox.arm.storages import Storages
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.github_api import GitHubApi
-from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import GaugeSampler, Metrics, MetricSettings
@@ -41,6 +40,7 @@ from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.runtime import ProcessRuntime
 from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.services import GitRemote, RedisServer
+from deploy_action.sandbox.tenant import Tenant
 from deploy_action.sandbox.world import Clock, Environment, World
 
 ROOT: Final = Path(__file__).resolve().parents[2]
@@ -103,16 +103,14 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     stack.push_async_callback(redis.close)
 
     github = identity.GitHub(subject="repo:the-well/well-intake:environment:prod")
-    entra = identity.Entra(github=github)
     subscription = str(uuid.uuid4())
-    assignments, locks = Assignments(subscription), Locks()
-    authorizer = Authorizer(
-        assignments=assignments,
-        locks=locks,
-        identify=lambda token: entra.principal(token, *identity.ARM_AUDIENCES),
+    tenant = Tenant(
+        github=github,
+        subscription=subscription,
+        groups=[group for group, _, _ in HOMES],
+        location=_region(LOCATION),
     )
-    identities = Identities(entra=entra, github=github, assignments=assignments)
-    identities.replace({})
+    entra = tenant.entra
 
     upstream = None
     if options.debian_registry:
@@ -146,6 +144,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         images=registry,
         runtime=runtime,
         clock=clock,
+        identities=tenant.managed,
         silent_suffix=options.silent_suffix,
     )
     stack.push_async_callback(world.close)
@@ -172,16 +171,8 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         streams=streams,
         monitor=metrics,
         registry_list=tasks.registries,
-        authorizer=authorizer,
-        extensions=(
-            Routes(
-                assignments=assignments,
-                locks=locks,
-                authorizer=authorizer,
-                known=lambda object_id: object_id in entra.directory.principals,
-            ).handle,
-            insights.handle_arm,
-        ),
+        authorizer=tenant.authorizer,
+        extensions=(*tenant.providers, Storages(world).handle, insights.handle_arm),
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
     services: dict[str, Service] = {
@@ -206,7 +197,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     authority = Authority(directory)
     front = Front(
         authority=authority,
-        hosts=lambda host: services.get(host) or (teams if is_teams(host) else None),
+        hosts=lambda host: (
+            services.get(host) or tenant.service(host) or (teams if is_teams(host) else None)
+        ),
         plane=lambda host: plane.protocol() if world.serves(host) else None,
         local=Admin(
             world=world,
@@ -218,8 +211,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             metrics=metrics.settings,
             inbox=inbox,
             telemetry=insights.telemetry,
-            removals=assignments.removals,
-            identities=identities,
+            tenant=tenant,
         ),
         seen=log.seen,
         faults=faults,

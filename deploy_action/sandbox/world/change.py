@@ -14,16 +14,17 @@ from typing import Any, Final
 
 from deploy_action.sandbox.world.refusals import (
     invalid,
+    refuse,
     registry_secret_missing,
     secret_invalid,
-    secret_ref_missing,
 )
+from deploy_action.sandbox.world.secret_rules import check_secrets, check_tags
+from deploy_action.sandbox.world.template_rules import check_template
 
 SUFFIX: Final = re.compile(r"^[a-z0-9](?!.*--)([-a-z0-9]*[a-z0-9])?$")
 _NAME: Final = re.compile(r"^[a-z](?!.*--)[-a-z0-9]{0,30}[a-z0-9]$")
 _LABEL: Final = re.compile(r"^[a-z0-9](?!.*--)[-a-z0-9]{0,62}$")
 _LONGEST_REVISION: Final = 54
-_MOST_TAGS, _LONGEST_TAG = 50, 256
 _TEMPLATE: Final[Mapping[str, Any]] = {
     "revisionSuffix": "",
     "terminationGracePeriodSeconds": None,
@@ -121,7 +122,11 @@ def effective(template: Mapping[str, Any]) -> str:
 
 
 def checked(
-    name: str, resource: Mapping[str, Any], old: Mapping[str, Any] | None, known: Collection[str]
+    name: str,
+    resource: Mapping[str, Any],
+    old: Mapping[str, Any] | None,
+    known: Collection[str],
+    storages: Collection[str] = (),
 ) -> dict[str, Any]:
     """Return *resource* as Azure stores it.
 
@@ -130,6 +135,7 @@ def checked(
         resource: all of it as it is asked for.
         old: as it is stored now, or None.
         known: the names of the app's revisions.
+        storages: the names of the environment's storages.
 
     Raises:
         Refused: it cannot be meant.
@@ -144,22 +150,16 @@ def checked(
         wanted.pop(key, None)
     if not _NAME.fullmatch(name):
         raise invalid("name", f"'{name}' is not a lower-case name of 2 to 32 letters, digits, -")
-    _tags(wanted)
+    check_tags(wanted.get("tags") or {})
     configuration = properties.setdefault("configuration", {})
     _mode(configuration)
     _secrets(configuration, old)
     _ingress(configuration, name, known)
-    _template(properties.setdefault("template", {}), name, configuration)
+    template = properties.setdefault("template", {})
+    _template(template, name)
+    profile = str(properties.get("workloadProfileName") or "")
+    check_template(template, configuration, profile=profile, storages=storages)
     return wanted
-
-
-def _tags(wanted: Mapping[str, Any]) -> None:
-    tags = wanted.get("tags") or {}
-    if len(tags) > _MOST_TAGS:
-        raise invalid("tags", f"{len(tags)} tags, at most {_MOST_TAGS} are allowed")
-    for key, value in tags.items():
-        if len(str(value)) > _LONGEST_TAG:
-            raise invalid("tags", f"the value of '{key}' is longer than {_LONGEST_TAG} characters")
 
 
 def _mode(configuration: dict[str, Any]) -> None:
@@ -174,6 +174,7 @@ def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> No
     """Values never show, so what is written back without one keeps the stored value."""
     before = ((old or {}).get("properties") or {}).get("configuration") or {}
     stored = {item["name"]: item for item in before.get("secrets") or ()}
+    check_secrets(configuration.get("secrets") or ())
     lacking = []
     for item in configuration.get("secrets") or ():
         if item.get("value") is None and not item.get("keyVaultUrl"):
@@ -181,6 +182,8 @@ def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> No
                 item["value"] = stored[item["name"]]["value"]
             else:
                 lacking.append(str(item.get("name")))
+        elif item.get("keyVaultUrl") and not item.get("identity"):
+            lacking.append(str(item.get("name")))
     if lacking:
         raise secret_invalid(",".join(lacking))
     names = {item.get("name") for item in configuration.get("secrets") or ()}
@@ -234,10 +237,11 @@ def _entry(entry: dict[str, Any], name: str, known: Collection[str]) -> None:
         raise invalid("traffic.label", f"'{entry['label']}' is no label")
 
 
-def _template(template: Any, name: str, configuration: Mapping[str, Any]) -> None:
+def _template(template: Any, name: str) -> None:
     containers = template.get("containers") if isinstance(template, Mapping) else None
     if not containers:
-        raise invalid("template.containers", "at least one container was expected")
+        text = "Must specify at least one container in the template of the container app."
+        raise refuse(400, "ContainerAppCreateMustContainContainer", text)
     for container in containers:
         if not container.get("image"):
             raise invalid("template.containers.image", "an image was expected")
@@ -250,12 +254,6 @@ def _template(template: Any, name: str, configuration: Mapping[str, Any]) -> Non
             "template.revisionSuffix",
             f"'{name}--{suffix}' is longer than {_LONGEST_REVISION} characters",
         )
-    names = {item.get("name") for item in configuration.get("secrets") or ()}
-    for container in containers:
-        for variable in container.get("env") or ():
-            reference = variable.get("secretRef")
-            if reference and reference not in names:
-                raise secret_ref_missing(reference, container["name"])
 
 
 def _without_null(value: Any) -> Any:

@@ -20,6 +20,7 @@ from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
 from deploy_action.sandbox.world.notes import Notes, port_mismatch, scaled_to_zero, scalers_started
 from deploy_action.sandbox.world.probing import Probe
+from deploy_action.sandbox.world.template_rules import require_activatable
 
 PROCESSING: Final = Spread(6, 9, 20)
 ACTIVATING: Final = Spread(3, 6, 15)
@@ -126,6 +127,7 @@ class Lives:
         dozing: asyncio.Future[None] | None = None
         reporting = asyncio.ensure_future(self._report_port(app, revision))
         try:
+            require_activatable(revision.template)
             for _ in range(wanted):
                 revision.copies.append(await self._copy(app, revision))
             await self._clock.sleep(self._clock.draw(ACTIVATING))
@@ -316,7 +318,7 @@ class Lives:
         self, app: App, revision: Revision, container: Mapping[str, Any], image: Image, name: str
     ) -> Any:
         hidden = {
-            item["name"]: str(item.get("value") or "")
+            item["name"]: str(item.get("value") or app.vault_values.get(item["name"], ""))
             for item in app.configuration.get("secrets") or ()
         }
         variables = {

@@ -156,6 +156,7 @@ class Environment:
     location: str
     domain: str
     created: datetime
+    storages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by lower-case name
 
 
 @dataclass(slots=True)
@@ -188,6 +189,7 @@ class App:
     modified: datetime = field(init=False)
     verification: str = field(default_factory=lambda: secrets.token_hex(32).upper())
     answered: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    vault_values: dict[str, str] = field(default_factory=dict)  # of secrets that name a vault
     meter: Meter = field(default_factory=Meter)
     events: EventLog = field(default_factory=EventLog)
 

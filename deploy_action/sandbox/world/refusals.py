@@ -78,12 +78,6 @@ def registry_secret_missing(secret: str, server: str) -> Refused:
     return refuse(400, "ContainerAppRegistriesPasswordSecretRefNotFound", text)
 
 
-def secret_ref_missing(secret: str, container: str) -> Refused:
-    """Chosen in its words."""
-    text = f"SecretRef '{secret}' defined for container '{container}' not found."
-    return refuse(400, "ContainerAppSecretRefNotFound", text)
-
-
 def secret_invalid(names: str) -> Refused:
     """I: what a read-change-write meets, since secrets never show values."""
     text = (

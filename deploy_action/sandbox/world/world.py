@@ -15,13 +15,21 @@ from collections.abc import Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import Backend, ImageNotFound, Images, Refusal, Runtime
+from deploy_action.sandbox.seams import (
+    AppIdentities,
+    Backend,
+    ImageNotFound,
+    Images,
+    Refusal,
+    Runtime,
+)
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.notes import record
+from deploy_action.sandbox.world.references import References
 from deploy_action.sandbox.world.refusals import (
     Problem,
     group_missing,
@@ -54,6 +62,7 @@ class World:
         clock: scales delays.
         seed: of the routing's chance.
         silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
+        identities: the managed identities of apps.
     """
 
     def __init__(
@@ -65,6 +74,7 @@ class World:
         clock: Clock,
         seed: int = 0,
         silent_suffix: bool = False,
+        identities: AppIdentities,
     ) -> None:
         self.environments = {item.id.lower(): item for item in environments}
         self.groups = {item.group.lower(): item.group for item in self.environments.values()}
@@ -72,6 +82,7 @@ class World:
         self.operations: dict[str, Operation] = {}
         self.clock = clock
         self._silent_suffix = silent_suffix
+        self._references = References(identities, clock)
         self._images = images
         self._chance = random.Random(seed)  # noqa: S311  traffic is split, nothing is kept secret
         self._tasks: set[asyncio.Task[None]] = set()
@@ -147,13 +158,19 @@ class World:
         known = self.group(group)
         app = self.apps.get((group.lower(), name.lower()))
         self._must_be_free(app)
+        environment = self._environment(body.get("properties") or {})
         wanted = checked(
-            name, body, app.resource if app else None, app.revisions if app else frozenset()
+            name,
+            body,
+            app.resource if app else None,
+            app.revisions if app else frozenset(),
+            environment.storages,
         )
-        environment = self._environment(wanted["properties"])
+        self._references.prepare(subscription, known, name, wanted, app)
         if app is None:
             app = App(name, known, subscription, wanted, environment, self.clock.now())
             self.apps[group.lower(), name.lower()] = app
+            self._spawn(self._references.keep_in_sync(app, self._lives.restart))
         return app, self._begin(app, wanted, PUT, "the whole app")
 
     def patch(self, group: str, name: str, body: Mapping[str, Any]) -> tuple[App, Operation]:
@@ -164,7 +181,14 @@ class World:
         """
         app = self.app(group, name)
         self._must_be_free(app)
-        wanted = checked(app.name, merged(app.resource, body), app.resource, app.revisions)
+        wanted = checked(
+            app.name,
+            merged(app.resource, body),
+            app.resource,
+            app.revisions,
+            app.environment.storages,
+        )
+        self._references.prepare(app.subscription, app.group, app.name, wanted, app)
         template = "template" in (body.get("properties") or {})
         length = PATCH_TEMPLATE if template else PATCH_CONFIGURATION
         operation = self._begin(app, wanted, length, ", ".join(what_changes(body)))
@@ -272,7 +296,8 @@ class World:
         await self.clock.sleep(half)
         problem = None
         if doom is None or doom.get("effect") == "kept":
-            if operation.revision:
+            problem = self._references.resolve(app, wanted)
+            if problem is None and operation.revision:
                 problem = await self._new_revision(app, wanted, operation.revision)
             if problem is None:
                 app.resource = wanted

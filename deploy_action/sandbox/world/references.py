@@ -1,0 +1,92 @@
+"""Managed identities and Key Vault references of apps, and secrets that are still in use.
+
+Source: "Manage secrets in Azure Container Apps". A reference is resolved at every write of the app
+and every thirty minutes; active revisions restart when a value without a fixed version changed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from deploy_action.sandbox.seams import AppIdentities
+from deploy_action.sandbox.world.clock import Clock
+from deploy_action.sandbox.world.model import App, Revision
+from deploy_action.sandbox.world.refusals import Problem, refuse
+from deploy_action.sandbox.world.secret_rules import unreadable_reference
+from deploy_action.sandbox.world.template_rules import secret_refs
+
+SYNC_S: Final = 1800.0
+_FIXED: Final = re.compile(r"/secrets/[^/]+/[0-9a-f]{32}/?$", re.IGNORECASE)
+
+
+class References:
+    """Resolves what an app's configuration names outside of the app.
+
+    Args:
+        identities: the managed identities.
+        clock: scales the interval of the synchronisation.
+    """
+
+    def __init__(self, identities: AppIdentities, clock: Clock) -> None:
+        self._identities = identities
+        self._clock = clock
+
+    def prepare(
+        self, subscription: str, group: str, name: str, wanted: dict[str, Any], app: App | None
+    ) -> None:
+        """Complete the identities of a resource that is asked for, and check its secrets.
+
+        Raises:
+            Refused: an identity does not exist, or an active revision needs a removed secret.
+        """
+        home = f"/subscriptions/{subscription}/resourceGroups/{group}"
+        self._identities.complete(f"{home}/providers/Microsoft.App/containerApps/{name}", wanted)
+        kept = {str(item["name"]) for item in _secrets(wanted)}
+        removed = {str(item["name"]) for item in _secrets(app.resource)} - kept if app else set()
+        used = {
+            reference
+            for revision in (app.revisions.values() if app else ())
+            if revision.active
+            for reference in secret_refs(revision.template)
+        }
+        if in_use := sorted(removed & used):
+            names = ",".join(in_use)
+            text = f"Invalid Request: Container app secret(s) with name(s) '{names}' are invalid"
+            raise refuse(400, "ContainerAppSecretInvalid", f"{text}: they are still in use.")
+
+    def resolve(self, app: App, resource: Mapping[str, Any]) -> Problem | None:
+        """Read the values of all references; the first one that cannot be read is the problem."""
+        values: dict[str, str] = {}
+        for secret in _secrets(resource):
+            if secret.get("keyVaultUrl"):
+                value = self._identities.secret(resource, secret)
+                if not value:
+                    return unreadable_reference(secret)
+                values[secret["name"]] = value
+        app.vault_values = values
+        return None
+
+    async def keep_in_sync(
+        self, app: App, restart: Callable[[App, Revision], Awaitable[None]]
+    ) -> None:
+        """Read the values again and again, and restart active revisions when one changed."""
+        while app.state != "Deleting":
+            await self._clock.sleep(SYNC_S)
+            changed = False
+            for secret in _secrets(app.resource):
+                if not secret.get("keyVaultUrl") or _FIXED.search(secret["keyVaultUrl"]):
+                    continue
+                value = self._identities.secret(app.resource, secret)
+                if value and value != app.vault_values.get(secret["name"]):
+                    app.vault_values[secret["name"]] = value
+                    changed = True
+            for revision in list(app.revisions.values()) if changed else ():
+                if revision.active:
+                    await restart(app, revision)
+
+
+def _secrets(resource: Mapping[str, Any]) -> list[dict[str, Any]]:
+    configuration = resource["properties"].get("configuration") or {}
+    return list(configuration.get("secrets") or ())
