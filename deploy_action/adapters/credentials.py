@@ -10,11 +10,54 @@ from pathlib import Path
 from typing import Any
 
 from deploy_action.errors import PreflightError
+from deploy_action.runtime import credential_hosts
 from deploy_action.runtime.http import HttpClient, RequestError
+from deploy_action.runtime.polling import now_utc
 
 AUDIENCE = "api://AzureADTokenExchange"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
 REDIS_SCOPE = "https://redis.azure.com/.default"
+
+
+class RenewableCredential:
+    """A credential for the Azure SDK that can be told to forget its tokens.
+
+    Args:
+        make: makes a library's credential; called again when a token was rejected.
+        cached_on_disk: whether the library keeps its tokens in a file, as the Azure CLI does.
+    """
+
+    def __init__(self, make: Callable[[], Any], *, cached_on_disk: bool = False) -> None:
+        self._make = make
+        self._credential = make()
+        self._cached_on_disk = cached_on_disk
+        self._claims = ""
+        self._renewed: set[tuple[str, ...]] = set()
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """Return an access token, as the SDK's protocol TokenCredential wants it."""
+        return self._credential.get_token(*scopes, **self._options(scopes, options))
+
+    def get_token_info(self, *scopes: str, options: Any = None) -> Any:
+        """Return an access token, as the SDK's protocol SupportsTokenInfo wants it."""
+        return self._credential.get_token_info(
+            *scopes, options=self._options(scopes, options or {})
+        )
+
+    def renew(self) -> None:
+        """Get new tokens from now on, after one was rejected before it expired."""
+        self._credential = self._make()
+        self._renewed = set()
+        if self._cached_on_disk:
+            # A claims request is what makes the library look past its file.
+            oldest = {"essential": True, "value": str(int(now_utc()))}
+            self._claims = json.dumps({"access_token": {"nbf": oldest}})
+
+    def _options(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
+        if not self._claims or scopes in self._renewed or "claims" in options:
+            return dict(options)
+        self._renewed.add(scopes)
+        return {**options, "claims": self._claims}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,17 +66,25 @@ class SignIn:
 
     Args:
         how: in words, for the log.
-        credential: what the Azure SDK takes (`get_token`).
+        credential: for the Azure SDK.
         subscription: the subscription to work in.
     """
 
     how: str
-    credential: Any
+    credential: RenewableCredential
     subscription: str
 
     def token(self, scope: str) -> str:
         """Return an access token for *scope*."""
         return str(self.credential.get_token(scope).token)
+
+    def arm_token(self) -> str:
+        """Return an access token for Azure Resource Manager."""
+        return self.token("https://management.azure.com/.default")
+
+    def renew(self) -> None:
+        """Get new tokens from now on, after one was rejected before it expired."""
+        self.credential.renew()
 
 
 def sign_in(
@@ -101,7 +152,7 @@ def _with_github(
             response = http.get(
                 f"{url}&audience={AUDIENCE.replace(':', '%3A').replace('/', '%2F')}",
                 timeout_s=20,
-                headers={"Authorization": f"Bearer {request_token}"},
+                headers=credential_hosts.own_bearer(request_token, url, issued_for=url),
             )
             value = str(json.loads(response.text)["value"])
         except (RequestError, ValueError, KeyError, TypeError) as error:
@@ -114,8 +165,10 @@ def _with_github(
 
     return SignIn(
         how=f"GitHub OIDC as application {client_id}",
-        credential=ClientAssertionCredential(
-            tenant_id, client_id, assertion, disable_instance_discovery=True
+        credential=RenewableCredential(
+            lambda: ClientAssertionCredential(
+                tenant_id, client_id, assertion, disable_instance_discovery=True
+            )
         ),
         subscription=subscription_id,
     )
@@ -126,11 +179,16 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
     from azure.cli.core._profile import Profile  # noqa: PLC0415
     from knack.util import CLIError  # noqa: PLC0415
 
-    try:
+    def session() -> tuple[Any, str]:
         profile = Profile(cli_ctx=get_default_cli())
         credential, subscription, _ = profile.get_login_credentials(
             subscription_id=subscription_id or None
         )
+        return credential, str(subscription)
+
+    try:
+        credential = RenewableCredential(lambda: session()[0], cached_on_disk=True)
+        _, subscription = session()
     except CLIError as error:
         raise PreflightError(
             f"The az session in {folder} cannot be used: {error}",
@@ -139,7 +197,7 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
     return SignIn(
         how="the az session of this machine",
         credential=credential,
-        subscription=str(subscription),
+        subscription=subscription,
     )
 
 
@@ -153,8 +211,10 @@ def _with_identity(subscription_id: str) -> SignIn:
         )
     return SignIn(
         how="the managed identity of this machine",
-        credential=DefaultAzureCredential(
-            exclude_cli_credential=True, exclude_developer_cli_credential=True
+        credential=RenewableCredential(
+            lambda: DefaultAzureCredential(
+                exclude_cli_credential=True, exclude_developer_cli_credential=True
+            )
         ),
         subscription=subscription_id,
     )

@@ -137,6 +137,7 @@ def deploy(  # noqa: PLR0915  a story is told in one piece
         cache.warm(candidate.fqdn, deployment_metadata(settings, plan, record))
         cache.measure()
         _close(lock, record)
+        images.tag_promoted(image)
     with record.phase(Phase.PUBLISH):
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)

@@ -1,97 +1,148 @@
-"""The image of a deployment: given or built, and from there on known by its digest only."""
+"""The image of a deployment: given or built, and known by its digest only from then on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from deploy_action.adapters.images import Builder, BuildOrder
-from deploy_action.adapters.images.registry import Reference, Registry
+from deploy_action.adapters.images import Builder, BuildRequest, BuildSecret
+from deploy_action.adapters.images.build_context import BuildContext
+from deploy_action.adapters.images.ignore_file import IgnoreRules
+from deploy_action.adapters.images.reference import Reference
+from deploy_action.adapters.images.registry import ImageInfo, Registry, require_platform
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.errors import DeployError, InputError
 
+_LONGEST_TAG = 128
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Build:
+    """How to build the image.
+
+    Args:
+        context: folder and Dockerfile; called when the image is built.
+        builder: builds and pushes.
+        repository: the image's name in the registry.
+        pushes: whether the builder pushes with this identity.
+        unique: makes the image's tag unique to the app and this process.
+        arguments, target, secrets, cache_from: as in `BuildRequest`.
+    """
+
+    context: Callable[[], BuildContext]
+    builder: Builder
+    repository: str
+    pushes: bool
+    unique: str
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
+    secrets: tuple[BuildSecret, ...] = ()
+    cache_from: tuple[str, ...] = ()
+
 
 @dataclass(slots=True, kw_only=True)
-class Images:
+class ImageSource:
     """Where this deployment's image comes from.
 
     Args:
-        registry: the registry that holds it.
-        given: full name of an image that exists; empty where one is built.
-        builder: returns who builds; not asked where the image is given.
-        repository: the image's name in the registry.
-        context: absolute path of the build context.
-        dockerfile: relative to the context.
-        arguments: build arguments by name.
+        registry: holds the image.
+        source: an image that exists, or how to build one.
+        extra_tags: also point to the image after promotion.
+        record: receives the builder's output.
     """
 
     registry: Registry
-    given: str
-    builder: Callable[[], Builder]
-    repository: str
-    context: str
-    dockerfile: str
+    source: Reference | Build
+    extra_tags: tuple[str, ...]
     record: Record
-    arguments: dict[str, str] = field(default_factory=dict)
-    _given_digest: str = field(default="", init=False)
-    _ready: Builder | None = field(default=None, init=False)
+    _given: ImageInfo | None = field(default=None, init=False)
 
     def check(self) -> None:
-        """Find out now, with nothing changed, what would stop the image half-way.
+        """Find everything that would stop the image later, without changing anything.
 
         Raises:
-            InputError: the given image, or the Dockerfile, is not there.
-            PreflightError: no engine answers, or the registry does not let this identity in.
+            InputError: the image, the Dockerfile or a setting is not usable.
+            PreflightError: no builder is available, or the registry does not admit this identity.
         """
-        if self.given:
-            self._given_digest = self._digest_of_given()
-            return
-        if not (Path(self.context) / self.dockerfile).is_file():
-            raise InputError(
-                f"Input dockerfile: there is no '{self.dockerfile}' in '{self.context}'.",
-                hint="Check the inputs context and dockerfile.",
-            )
-        self.registry.refresh_token()
-        self._ready = self.builder()
+        if isinstance(self.source, Build):
+            self._check_build(self.source)
+        else:
+            self._given = self._inspect(self.source)
+            require_platform(self._given, str(self.source))
+            if self.extra_tags:
+                self.registry.check_push(self.source.repository)
 
     def obtain(self, tag: str, run: Run, version: str) -> str:
         """Return the image to deploy, by digest.
 
         Args:
-            tag: fresh tag for a built image.
-            run: whose commit and link the image's labels tell.
+            tag: describes version, commit and run.
+            run: its commit and link become labels of the image.
             version: the add-in's version, or empty.
 
         Raises:
-            DeployError: building, pushing or asking the registry failed.
+            DeployError: building or pushing failed.
         """
-        if self.given:
-            return Reference.parse(self.given).at(self._given_digest)
-        reference = Reference(host=self.registry.host, repository=self.repository, tag=tag)
-        order = BuildOrder(
-            context=self.context,
-            dockerfile=self.dockerfile,
-            arguments=self.arguments,
+        if not isinstance(self.source, Build):
+            info = self._given or self._inspect(self.source)
+            return self.source.at(info.digest)
+        build = self.source
+        reference = self._reference(build, tag)
+        request = BuildRequest(
+            context=build.context(),
+            reference=reference,
+            arguments=dict(build.arguments),
             labels={
                 "org.opencontainers.image.revision": run.commit,
                 "org.opencontainers.image.version": version,
                 "org.opencontainers.image.source": run.link.partition("/actions/")[0],
             },
-            reference=f"{reference.host}/{reference.repository}:{reference.tag}",
+            target=build.target,
+            secrets=build.secrets,
+            cache_from=build.cache_from,
         )
-        (self._ready or self.builder()).build(order, self.record.say)
-        digest = self.registry.digest(reference)
-        if digest is None:
-            raise DeployError(f"The image {order.reference} was pushed, but is not there.")
+        digest = build.builder.build(request, self.record.say)
+        if self.registry.digest(Reference.parse(reference.at(digest))) is None:
+            raise DeployError(f"The image {reference} was pushed, but {digest} does not exist.")
         return reference.at(digest)
 
-    def _digest_of_given(self) -> str:
-        digest = self.registry.digest(Reference.parse(self.given))
-        if digest is None:
+    def tag_promoted(self, image: str) -> None:
+        """Point the extra tags to *image*; a failure is a warning, as the image serves already."""
+        for tag in self.extra_tags:
+            try:
+                self.registry.tag(Reference.parse(image), tag)
+            except DeployError as error:
+                self.record.warn(f"Tag {tag} was not set on the image: {error}")
+            else:
+                self.record.say(f"Tagged the image {tag}")
+
+    def _check_build(self, build: Build) -> None:
+        context = build.context()
+        IgnoreRules(context.ignore_file())
+        self._reference(build, "check")
+        build.builder.check()
+        if build.pushes or self.extra_tags:
+            self.registry.check_push(build.repository)
+
+    def _reference(self, build: Build, tag: str) -> Reference:
+        """Return the image's name; the end of its tag differs for every app and process."""
+        end = re.sub(r"[^\w.-]+", "-", build.unique)[-64:]
+        name = f"{self.registry.host}/{build.repository}"
+        try:
+            return Reference.parse(f"{name}:{tag[: _LONGEST_TAG - len(end) - 1]}-{end}")
+        except InputError:
             raise InputError(
-                f"Input image: '{self.given}' is not in the registry.",
+                f"Input repository: '{build.repository}' is not a valid image name.",
+                hint="Use lower-case letters, digits and single separators (. _ - /).",
+            ) from None
+
+    def _inspect(self, reference: Reference) -> ImageInfo:
+        info = self.registry.inspect(reference)
+        if info is None:
+            raise InputError(
+                f"Input image: '{reference}' does not exist in the registry.",
                 hint="Push it first, or leave image empty to build one.",
             )
-        return digest
+        return info

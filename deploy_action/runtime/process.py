@@ -8,8 +8,10 @@ is ended with everything that it started when we are broken off.
 from __future__ import annotations
 
 import os
+import selectors
 import signal
 import subprocess
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +26,7 @@ from deploy_action.runtime.polling import Deadline, pause
 GRACE_S = 0.5
 _LAST_LINES = 5
 _LONGEST_LINE = 300
+_CHUNK = 1 << 16
 # A child that has ended may leave others behind that hold its pipes: how often we look.
 _LOOK_S = 0.2
 _LOOK_AGAIN_S = 0.01
@@ -116,6 +119,50 @@ def run(
     return done
 
 
+def stream(
+    argv: Sequence[str | Path],
+    *,
+    cwd: Path,
+    environment: Mapping[str, str],
+    timeout_s: float,
+    on_line: Callable[[str], None],
+    name: str = "",
+    redact: Callable[[str], str] = str,
+    grace_s: float = GRACE_S,
+) -> None:
+    """Run a program without input and report each line of its output as it comes.
+
+    Each line of standard output and standard error goes to *on_line*; all else is as for `run`.
+
+    Raises:
+        ProcessError: no such program, or an exit code other than 0.
+        ProcessTimeoutError: it took longer than *timeout_s*.
+    """
+    words = [str(word) for word in argv]
+    name = name or Path(words[0]).name
+    tail: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def report(line: str) -> None:
+        if line.strip():
+            tail.append(line)
+        on_line(line)
+
+    try:
+        with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
+            child.follow(report, timeout_s)
+    except subprocess.TimeoutExpired:
+        raise ProcessTimeoutError(
+            f"'{name}' took more than {timeout_s:g} s and was ended.",
+            command=name,
+            last_lines=_last_lines("\n".join(tail).encode(), redact),
+        ) from None
+    except OSError as error:
+        raise _not_started(name, cwd, error) from None
+    if child.returncode != 0:
+        errors = "\n".join(tail).encode()
+        raise failed(name, Completed(exit_code=child.returncode, output=b"", errors=errors), redact)
+
+
 def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> ProcessError:
     """Return the error for a child that ended badly.
 
@@ -180,6 +227,33 @@ class _Child(subprocess.Popen[bytes]):
             else:
                 return Completed(exit_code=self.returncode, output=output, errors=errors)
 
+    def follow(self, on_line: Callable[[str], None], timeout_s: float) -> None:
+        """Report the lines of both outputs until the child has ended."""
+        deadline = Deadline(timeout_s)
+        with selectors.DefaultSelector() as selector:
+            for pipe in filter(None, (self.stdout, self.stderr)):
+                selector.register(pipe, selectors.EVENT_READ, _Lines(on_line))
+            if self.stdin:
+                self.stdin.close()
+            while selector.get_map():
+                ended = self._ended()
+                ready = selector.select(min(_LOOK_S, deadline.remaining))
+                for key, _ in ready:
+                    chunk = os.read(key.fd, _CHUNK)
+                    key.data.add(chunk)
+                    if not chunk:
+                        selector.unregister(key.fileobj)
+                if ended and not ready:
+                    self._signal(signal.SIGKILL)  # what is left only keeps the pipes open
+                    break
+                if deadline.passed and not ended:
+                    raise subprocess.TimeoutExpired(self.args, timeout_s)
+        while not self._ended():
+            if deadline.passed:
+                raise subprocess.TimeoutExpired(self.args, timeout_s)
+            pause(_LOOK_AGAIN_S)
+        self.wait()
+
     def _ended(self) -> bool:
         """Whether it has ended; it is not reaped, so that its session keeps its number."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -204,6 +278,22 @@ class _Child(subprocess.Popen[bytes]):
         except (ProcessLookupError, PermissionError):  # no session yet; macOS: only a zombie left
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+
+
+class _Lines:
+    """Cuts chunks of output into lines."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._rest = b""
+
+    def add(self, chunk: bytes) -> None:
+        """Report the lines that *chunk* completes; an empty one is the end of the output."""
+        *lines, self._rest = (self._rest + chunk).split(b"\n")
+        if self._rest and (not chunk or len(self._rest) > _CHUNK):
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            self._on_line(line.decode("utf-8", "replace").rstrip("\r"))
 
 
 def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:

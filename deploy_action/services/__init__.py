@@ -29,7 +29,7 @@ from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
     from deploy_action.adapters.images.registry import Registry
-    from deploy_action.rollout.image_source import Images
+    from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.versioning import Versioning
 
 # Never passed on to programs that the action starts.
@@ -136,7 +136,7 @@ class Services:
         return make_cache(self)
 
     @cached_property
-    def images(self) -> Images:
+    def images(self) -> ImageSource:
         """Where the image of a deployment comes from."""
         from deploy_action.services.images import make_images
 
@@ -162,12 +162,17 @@ class Services:
 
     def registry(self, host: str) -> Registry:
         """Return the registry at *host*."""
+        from deploy_action.adapters.images.docker_config import DockerConfig
         from deploy_action.adapters.images.registry import Registry
 
+        login = DockerConfig(self.environment).login(host)
+        if login:
+            self.secret(login.password)
         return Registry(
             host,
             http=HttpClient(),
             entra_token=lambda: self.signed_in.token(REGISTRY_SCOPE),
+            login=login,
             on_secret=self.secret,
         )
 
@@ -177,7 +182,7 @@ class Services:
         Raises:
             DeployError: the registry cannot tell.
         """
-        from deploy_action.adapters.images.registry import Reference
+        from deploy_action.adapters.images.reference import Reference
 
         reference = Reference.parse(image)
         return self.registry(reference.host).digest(reference) is not None

@@ -2,77 +2,150 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deploy_action.adapters.images import Builder
-from deploy_action.adapters.images.registry import Reference, host_of
+from deploy_action.adapters.images import Builder, BuildSecret
+from deploy_action.adapters.images.build_context import BuildContext
+from deploy_action.adapters.images.reference import Reference
+from deploy_action.adapters.images.registry import Registry, host_of
 from deploy_action.core.settings.choices import BuilderKind
 from deploy_action.errors import InputError
-from deploy_action.rollout.image_source import Images
+from deploy_action.rollout.image_source import Build, ImageSource
 from deploy_action.runtime.http import HttpClient
 
 if TYPE_CHECKING:
     from deploy_action.services import Services
 
 
-def make_images(services: Services) -> Images:
+def make_images(services: Services) -> ImageSource:
     """Return where the image comes from: given, or built by Docker or by the registry."""
     settings = services.settings
-    host = Reference.parse(settings.image).host if settings.image else host_of(settings.registry)
-    registry = services.registry(host)
-    return Images(
+    repository = settings.repository or settings.app
+    source: Reference | Build
+    if settings.image or settings.image_tag:
+        host = host_of(settings.registry) if settings.registry else ""
+        source = Reference.parse(settings.image or f"{host}/{repository}:{settings.image_tag}")
+        registry = services.registry(source.host)
+    else:
+        registry = services.registry(host_of(settings.registry))
+        source = Build(
+            context=lambda: _context(
+                services.runner.workspace, settings.context, settings.dockerfile
+            ),
+            builder=_builder(services, registry),
+            repository=repository,
+            pushes=settings.builder is BuilderKind.DOCKER,
+            unique=f"{settings.app}-{secrets.token_hex(4)}",
+            arguments=dict(_pair(item) for item in settings.build_args),
+            target=settings.target,
+            secrets=_secrets(services),
+            cache_from=settings.cache_from,
+        )
+    return ImageSource(
         registry=registry,
-        given=settings.image,
-        builder=_builder(services, registry.refresh_token, host),
-        repository=settings.repository or settings.app,
-        context=str(_folder(services.runner.workspace, "context", settings.context)),
-        dockerfile=settings.dockerfile,
-        arguments=dict(_pair(item) for item in settings.build_args),
+        source=source,
+        extra_tags=settings.image_tags,
         record=services.record,
     )
 
 
-def _builder(services: Services, password: Callable[[], str], host: str) -> Callable[[], Builder]:
+def _builder(services: Services, registry: Registry) -> Builder:
     settings = services.settings
-
-    def docker() -> Builder:
+    if settings.builder is BuilderKind.DOCKER:
         from deploy_action.adapters.images.docker_build import (  # noqa: PLC0415  loads docker
-            DockerEngine,
+            DockerBuild,
         )
 
-        return DockerEngine(
-            services.environment, password=password, timeout_s=settings.build_timeout_s
-        )
-
-    def acr() -> Builder:
-        from deploy_action.adapters.images.acr_build import (  # noqa: PLC0415  loads azure.core
-            RemoteBuild,
-        )
-
-        return RemoteBuild(
-            services.signed_in.credential,
-            subscription=services.signed_in.subscription,
-            resource_group=settings.resource_group,
-            name=host.partition(".")[0],
-            http=HttpClient(),
+        return DockerBuild(
+            services.program_environment,
+            login=registry.push_login,
             timeout_s=settings.build_timeout_s,
-            on_secret=services.secret,
         )
-
-    return docker if settings.builder is BuilderKind.DOCKER else acr
-
-
-def _folder(workspace: Path, name: str, relative: str) -> Path:
-    """Return a folder of the checkout, and none outside it."""
-    folder = (workspace / relative).resolve()
-    if not folder.is_relative_to(workspace) or not folder.is_dir():
+    if not registry.is_azure:
         raise InputError(
-            f"Input {name}: '{relative}' must be a folder inside the checkout.",
+            f"Input builder: 'acr' builds in Azure's registries only, not in {registry.host}.",
+            hint="Set builder: docker.",
+        )
+    from deploy_action.adapters.images.acr_build import AcrBuild  # noqa: PLC0415  not for docker
+    from deploy_action.adapters.images.acr_resource import ArmClient, group_path  # noqa: PLC0415
+
+    group = settings.registry_resource_group
+    session = services.signed_in
+    return AcrBuild(
+        ArmClient(session.arm_token, renew=session.renew, http=HttpClient()),
+        host=registry.host,
+        groups=(group_path(session.subscription, group or settings.resource_group),),
+        search=not group,
+        http=HttpClient(),
+        timeout_s=settings.build_timeout_s,
+        on_secret=services.secret,
+    )
+
+
+def _secrets(services: Services) -> tuple[BuildSecret, ...]:
+    made = []
+    for setting in services.settings.build_secrets:
+        file = None
+        value = setting.value
+        if setting.variable:
+            value = services.environment.get(setting.variable, "")
+            if not value:
+                raise InputError(
+                    f"Input build-secrets: the variable '{setting.variable}' of secret "
+                    f"'{setting.id}' is empty.",
+                    hint="Set it in the step's env.",
+                )
+        elif setting.file:
+            file = _inside(services.runner.workspace, "build-secrets", setting.file)
+            if not file.is_file():
+                raise InputError(
+                    f"Input build-secrets: there is no file '{setting.file}' in the checkout."
+                )
+        if value:
+            services.secret(value)
+        made.append(BuildSecret(id=setting.id, value=value, file=file))
+    return tuple(made)
+
+
+def _context(workspace: Path, context: str, dockerfile: str) -> BuildContext:
+    """Return the build context; folder and Dockerfile must be inside the checkout."""
+    folder = _inside(workspace, "context", context)
+    if not folder.is_dir():
+        raise InputError(
+            f"Input context: '{context}' must be a folder inside the checkout.",
             hint="Check the path, and that actions/checkout ran before.",
         )
-    return folder
+    for base in (folder, workspace):
+        path = base / dockerfile
+        if path.is_file():
+            return BuildContext(
+                folder=folder, dockerfile=_inside(workspace, "dockerfile", str(path))
+            )
+    _inside(workspace, "dockerfile", dockerfile)
+    tried = dict.fromkeys(_shown(workspace, base / dockerfile) for base in (folder, workspace))
+    raise InputError(
+        f"Input dockerfile: there is no '{dockerfile}' (tried {' and '.join(tried)}).",
+        hint="Give it relative to the context or to the checkout.",
+    )
+
+
+def _inside(workspace: Path, name: str, relative: str) -> Path:
+    """Return a path with links resolved; raise `InputError` if it leaves the checkout."""
+    path = (workspace / relative).resolve()
+    if not path.is_relative_to(workspace):
+        raise InputError(
+            f"Input {name}: '{relative}' is outside the checkout.",
+            hint="Use a path inside the checkout.",
+        )
+    return path
+
+
+def _shown(workspace: Path, path: Path) -> str:
+    resolved = path.resolve()
+    inside = resolved.is_relative_to(workspace)
+    return resolved.relative_to(workspace).as_posix() if inside else str(path)
 
 
 def _pair(item: str) -> tuple[str, str]:

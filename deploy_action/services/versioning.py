@@ -42,7 +42,7 @@ def make_versioning(services: Services) -> Versioning:
         file=ManifestFile(workspace / settings.manifest, workspace),
         path=settings.manifest,
         # An image that exists cannot carry a version that is bumped only now.
-        when=BumpWhen.NEVER if settings.image else settings.bump,
+        when=settings.bump if settings.builds_image else BumpWhen.NEVER,
         part=settings.bump_part,
         way=_publisher(services, git),
         title=settings.commit_message,

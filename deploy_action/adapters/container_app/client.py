@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.rest import HttpRequest
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
+from deploy_action.adapters.container_app.authentication import AuthenticationPolicy
 from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.errors import (
     RETRYABLE_STATUSES,
@@ -68,6 +69,7 @@ class ContainerApp:
         self._client = ContainerAppsAPIClient(
             credential,
             subscription,
+            authentication_policy=AuthenticationPolicy(credential),
             logging_enable=False,
             retry_total=4,
             retry_backoff_factor=0.4,

@@ -1,96 +1,119 @@
-"""The registry's own build service (ACR Tasks): the context goes up, an image comes out.
+"""The registry's own build service (ACR Tasks): uploads the context, gets an image.
 
-API: Microsoft.ContainerRegistry 2019-06-01-preview, `registries/listBuildSourceUploadUrl`,
-`registries/scheduleRun` with a DockerBuildRequest, `registries/runs`, `runs/listLogSasUrl`.
+API: Microsoft.ContainerRegistry 2019-06-01-preview, ``registries/listBuildSourceUploadUrl``,
+``registries/scheduleRun`` with a DockerBuildRequest, ``registries/runs``, ``runs/listLogSasUrl``
+and ``runs/cancel``.
 """
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
+from typing import IO, Any
 
-from azure.core.exceptions import AzureError
-from azure.core.pipeline import policies
-from azure.core.rest import HttpRequest
-from azure.mgmt.core import ARMPipelineClient
-from azure.mgmt.core.policies import ARMChallengeAuthenticationPolicy
-from docker.utils.build import tar
-
-from deploy_action.adapters.images import BuildOrder
-from deploy_action.errors import DeployError, PreflightError
+from deploy_action.adapters.images import BuildRequest
+from deploy_action.adapters.images.acr_resource import ArmClient, find_registry
+from deploy_action.errors import DeployError, InputError
 from deploy_action.runtime.http import HttpClient, RequestError
-from deploy_action.runtime.polling import Deadline, poll_until
+from deploy_action.runtime.polling import Deadline, PollTimeoutError, poll_until
 
-ARM = "https://management.azure.com"
 API_VERSION = "2019-06-01-preview"
-_UPLOAD_TIMEOUT_S = 300.0
 _ENDED = {"Succeeded", "Failed", "Canceled", "Error", "Timeout"}
+_SHORTEST_TIMEOUT_S = 300  # the service accepts no less
+_CANCEL_S = 1.0
+_LOG_LIMIT = 1 << 20
+_IN_MEMORY = 1 << 23
 
 
-class RemoteBuild:
-    """Builds in the registry *name* of *resource_group*.
+class AcrBuild:
+    """Builds in the registry with the login server *host*.
 
     Args:
-        credential: what the Azure SDK takes.
-        subscription: id of the subscription.
-        resource_group: the registry's group.
-        name: the registry's name, without host.
-        timeout_s: how long the build may take.
-        on_secret: called with every signed address before it is used.
+        arm: sends requests to Azure Resource Manager.
+        host: the registry's login server.
+        groups: resource groups where the registry may be, as ``/subscriptions/…`` paths.
+        search: whether to look for it in all subscriptions if it is in none of them.
+        http: for uploads and logs.
+        timeout_s: how long a build may take.
+        on_secret: called with every signed URL's signature before it is used.
     """
 
     def __init__(
         self,
-        credential: Any,
+        arm: ArmClient,
         *,
-        subscription: str,
-        resource_group: str,
-        name: str,
+        host: str,
+        groups: tuple[str, ...],
+        search: bool,
         http: HttpClient,
         timeout_s: float,
         on_secret: Callable[[str], None],
     ) -> None:
-        self._path = (
-            f"/subscriptions/{subscription}/resourceGroups/{resource_group}"
-            f"/providers/Microsoft.ContainerRegistry/registries/{name}"
-        )
-        self._name = name
+        self._arm = arm
+        self._host = host
+        self._groups = groups
+        self._search = search
         self._http = http
         self._timeout_s = timeout_s
         self._on_secret = on_secret
-        self._client: Any = ARMPipelineClient(
-            base_url=ARM,
-            policies=[
-                policies.RequestIdPolicy(),
-                policies.UserAgentPolicy("deploy-action"),
-                policies.RetryPolicy(),
-                ARMChallengeAuthenticationPolicy(credential, f"{ARM}/.default"),
-            ],
+        self._path = ""
+
+    def check(self) -> None:
+        """Find the registry, and check that this identity may build in it; see `Builder`."""
+        self._path = find_registry(self._arm, self._host, self._groups, search=self._search)
+        self._call("POST", "/listBuildSourceUploadUrl", Deadline(60.0))
+
+    def build(self, request: BuildRequest, on_line: Callable[[str], None]) -> str:
+        """Upload the context, build *request* and push it to the registry; see `Builder`."""
+        if request.secrets or request.cache_from:
+            setting = "build-secrets" if request.secrets else "cache-from"
+            raise InputError(
+                f"Input {setting}: builds in the registry do not support it.",
+                hint="Set builder: docker.",
+            )
+        deadline = Deadline(self._timeout_s)
+        if not self._path:
+            self.check()
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as archive:
+            dockerfile = request.context.pack(archive)
+            source = self._upload(archive, deadline)
+        run_id = self._schedule(request, source, dockerfile, deadline)
+        on_line(f"Registry {self._host} runs build {run_id}")
+        try:
+            run = self._follow(run_id, deadline, on_line)
+        except PollTimeoutError as error:
+            self._cancel(run_id)
+            raise DeployError(
+                f"Build {run_id} in registry {self._host} took more than {self._timeout_s:.0f} s: "
+                f"{error.message}",
+                hint="Raise build-timeout.",
+            ) from None
+        except BaseException:
+            self._cancel(run_id)
+            raise
+        return self._digest(run, run_id, request)
+
+    def _digest(self, run: dict[str, Any], run_id: str, request: BuildRequest) -> str:
+        """Return the digest that the run reports for the image."""
+        for image in run.get("outputImages") or []:
+            same = image.get("repository") == request.reference.repository
+            if same and image.get("tag") == request.reference.tag and image.get("digest"):
+                return str(image["digest"])
+        raise DeployError(
+            f"Build {run_id} in registry {self._host} reported no digest for {request.reference}."
         )
 
-    def build(self, order: BuildOrder, on_line: Callable[[str], None]) -> None:
-        """Upload the context, build *order* and push it to the registry; see `Builder`."""
-        source = self._upload(_packed(Path(order.context), order.dockerfile))
-        run_id = self._schedule(order, source)
-        on_line(f"Registry {self._name} runs build {run_id}")
-        status = self._ended(run_id)
-        log = self._log(run_id)
-        for line in log:
-            on_line(line)
-        if status != "Succeeded":
-            last = " / ".join(line for line in log[-5:] if line.strip())
-            raise DeployError(f"Build {run_id} in registry {self._name} ended {status}: {last}")
-
-    def _upload(self, context: bytes) -> str:
-        place = self._call("POST", "/listBuildSourceUploadUrl")
-        self._on_secret(str(place["uploadUrl"]).partition("?")[2])
+    def _upload(self, archive: IO[bytes], deadline: Deadline) -> str:
+        place = self._call("POST", "/listBuildSourceUploadUrl", deadline)
+        url = str(place.get("uploadUrl") or "")
+        self._on_secret(url.partition("?")[2])
+        archive.seek(0)
         try:
             response = self._http.put(
-                str(place["uploadUrl"]),
-                timeout_s=_UPLOAD_TIMEOUT_S,
-                data=context,
+                url,
+                timeout_s=deadline.remaining,
+                data=archive.read(),
                 headers={"x-ms-blob-type": "BlockBlob", "Content-Type": "application/gzip"},
             )
         except RequestError as error:
@@ -99,86 +122,104 @@ class RemoteBuild:
             raise DeployError(f"The build context could not be uploaded: status {response.status}.")
         return str(place["relativePath"])
 
-    def _schedule(self, order: BuildOrder, source: str) -> str:
-        image = order.reference.partition("/")[2]
-        started = self._call(
+    def _schedule(
+        self, request: BuildRequest, source: str, dockerfile: str, deadline: Deadline
+    ) -> str:
+        reference = request.reference
+        run = self._call(
             "POST",
             "/scheduleRun",
+            deadline,
             {
                 "type": "DockerBuildRequest",
-                "imageNames": [image],
+                "imageNames": [f"{reference.repository}:{reference.tag}"],
                 "isPushEnabled": True,
                 "noCache": False,
-                "dockerFilePath": order.dockerfile,
+                "dockerFilePath": dockerfile,
+                "target": request.target or None,
                 "arguments": [
                     {"name": name, "value": value, "isSecret": False}
-                    for name, value in sorted(order.arguments.items())
+                    for name, value in sorted(request.arguments.items())
                 ],
                 "platform": {"os": "Linux", "architecture": "amd64"},
                 "agentConfiguration": {"cpu": 2},
                 "sourceLocation": source,
-                "timeout": max(300, int(self._timeout_s)),
+                "timeout": max(_SHORTEST_TIMEOUT_S, int(self._timeout_s)),
                 "credentials": {},
             },
         )
-        properties = started.get("properties") or {}
-        return str(properties.get("runId") or started.get("name") or "")
+        run_id = str((run.get("properties") or {}).get("runId") or run.get("name") or "")
+        if not run_id:
+            raise DeployError(f"Registry {self._host} returned no id for the build.")
+        return run_id
 
-    def _ended(self, run_id: str) -> str:
-        def probe() -> tuple[str | None, str]:
-            run = self._call("GET", f"/runs/{run_id}")
-            status = str((run.get("properties") or {}).get("status", ""))
-            return (status if status in _ENDED else None), f"it is {status}"
+    def _follow(
+        self, run_id: str, deadline: Deadline, on_line: Callable[[str], None]
+    ) -> dict[str, Any]:
+        """Report the log as it grows; return the properties of the run that succeeded."""
+        log = _Log(self._http, self._log_url(run_id, deadline), on_line)
 
-        return poll_until(
-            probe, what=f"build {run_id}", deadline=Deadline(self._timeout_s), first=0.2, most=3.0
+        def probe() -> tuple[dict[str, Any] | None, str]:
+            run = self._call("GET", f"/runs/{run_id}", deadline).get("properties") or {}
+            log.read(deadline)
+            status = str(run.get("status", ""))
+            return (run if status in _ENDED else None), f"it is {status}"
+
+        run = poll_until(probe, what=f"build {run_id}", deadline=deadline, first=0.2, most=3.0)
+        log.read(deadline)
+        if run["status"] != "Succeeded":
+            raise DeployError(
+                f"Build {run_id} in registry {self._host} ended with status {run['status']}: "
+                f"{' / '.join(log.last)}"
+            )
+        return run
+
+    def _log_url(self, run_id: str, deadline: Deadline) -> str:
+        try:
+            url = str(self._call("POST", f"/runs/{run_id}/listLogSasUrl", deadline)["logLink"])
+        except (DeployError, KeyError):
+            return ""
+        self._on_secret(url.partition("?")[2])
+        return url
+
+    def _cancel(self, run_id: str) -> None:
+        with suppress(DeployError):
+            self._call("POST", f"/runs/{run_id}/cancel", Deadline(_CANCEL_S))
+
+    def _call(self, method: str, path: str, deadline: Deadline, body: Any = None) -> dict[str, Any]:
+        return self._arm.call(
+            method, f"{self._path}{path}", API_VERSION, deadline, body, what=self._host
         )
 
-    def _log(self, run_id: str) -> list[str]:
+
+class _Log:
+    """The log of a run: a blob that grows."""
+
+    def __init__(self, http: HttpClient, url: str, on_line: Callable[[str], None]) -> None:
+        self._http = http
+        self._url = url
+        self._on_line = on_line
+        self._offset = 0
+        self._rest = b""
+        self.last: list[str] = []
+
+    def read(self, deadline: Deadline) -> None:
+        """Report the lines that were added since the last call."""
+        if not self._url or deadline.passed:
+            return
+        headers = {"x-ms-range": f"bytes={self._offset}-{self._offset + _LOG_LIMIT - 1}"}
         try:
-            link = str(self._call("POST", f"/runs/{run_id}/listLogSasUrl")["logLink"])
-            self._on_secret(link.partition("?")[2])
-            response = self._http.get(link, timeout_s=60)
-        except (RequestError, DeployError, KeyError):
-            return []
-        return response.text.splitlines() if response.status == 200 else []
-
-    def _call(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
-        request = HttpRequest(
-            method, f"{ARM}{self._path}{path}", params={"api-version": API_VERSION}, json=body
-        )
-        try:
-            response = self._client.send_request(request)
-        except AzureError as error:
-            raise DeployError(
-                f"Azure could not be reached for registry {self._name}: {type(error).__name__}."
-            ) from None
-        if response.status_code == 404:
-            raise PreflightError(
-                f"Azure does not find registry '{self._name}' in this resource group.",
-                hint="Check the inputs registry and resource-group.",
+            response = self._http.get(
+                self._url, timeout_s=min(10.0, deadline.remaining), headers=headers
             )
-        if response.status_code == 403:
-            raise PreflightError(
-                f"This identity may not build in registry '{self._name}'.",
-                hint="Give it Container Registry Tasks Contributor on the registry.",
-            )
-        if response.status_code >= 400:
-            raise DeployError(
-                f"Registry '{self._name}' answered {response.status_code}: {response.text()[:300]}"
-            )
-        found = response.json() if response.content else {}
-        return found if isinstance(found, dict) else {}
-
-
-def _packed(context: Path, dockerfile: str) -> bytes:
-    """Pack the context as Docker would send it, `.dockerignore` respected."""
-    ignore = context / ".dockerignore"
-    patterns = [
-        line.strip()
-        for line in (ignore.read_text("utf-8").splitlines() if ignore.is_file() else [])
-        if line.strip() and not line.startswith("#")
-    ]
-    wanted = (dockerfile, None)
-    with closing(tar(context, exclude=patterns, dockerfile=wanted, gzip=True)) as archive:
-        return bytes(archive.read(-1))
+        except RequestError:
+            return
+        if response.status != 206:
+            return
+        self._offset += len(response.body)
+        *lines, self._rest = (self._rest + response.body).split(b"\n")
+        for line in lines:
+            text = line.decode("utf-8", "replace").rstrip()
+            self._on_line(text)
+            if text:
+                self.last = [*self.last, text][-5:]

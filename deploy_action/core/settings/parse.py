@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy_action.core.settings.choices import (
+    BuilderKind,
     CacheVia,
     Command,
 )
@@ -78,10 +79,7 @@ def require(settings: Settings) -> None:
     faults = [
         f"Input {name}: it is empty, but {settings.command.value} needs it." for name in missing
     ]
-    if settings.command is Command.DEPLOY and not settings.image and not settings.registry:
-        faults.append(
-            "Input registry: it is empty; name the registry to push to, or give an image."
-        )
+    faults += _image_faults(settings)
     if settings.create and not settings.managed_environment:
         faults.append("Input managed-environment: it is empty, but create needs it.")
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
@@ -97,16 +95,33 @@ def require(settings: Settings) -> None:
         faults.append(f"Input {lacking}: it is empty, but signing in with OIDC needs both ids.")
     if settings.client_id and not settings.subscription_id:
         faults.append("Input subscription-id: it is empty, but signing in with OIDC needs it.")
-    faults += [
-        f"Input build-args: '{item.partition('=')[0]}' must be written NAME=value."
-        for item in settings.build_args
-        if "=" not in item
-    ]
     if faults:
         raise InputError(
             " ".join(faults),
             hint="Set them as inputs, or in the settings file under the environment's name.",
         )
+
+
+def _image_faults(settings: Settings) -> list[str]:
+    faults = []
+    if settings.image and settings.image_tag:
+        faults.append("Input image-tag: image names a complete image already; give one of both.")
+    if settings.builder is BuilderKind.ACR and settings.builds_image:
+        faults += [
+            f"Input {name}: builds in the registry (builder: acr) do not support it."
+            for name in ("build-secrets", "cache-from")
+            if _value(settings, name)
+        ]
+    if settings.command is Command.DEPLOY and not settings.image and not settings.registry:
+        faults.append(
+            "Input registry: it is empty; name the registry to push to, or give an image."
+        )
+    faults += [
+        f"Input build-args: '{item.partition('=')[0]}' must be written NAME=value."
+        for item in settings.build_args
+        if "=" not in item
+    ]
+    return faults
 
 
 def _value(settings: Settings, name: str) -> Any:

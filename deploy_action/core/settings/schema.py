@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from deploy_action.core.manifest.rules import UrlMode
-from deploy_action.core.settings import parsers, warmup
+from deploy_action.core.settings import images, parsers, warmup
 from deploy_action.core.settings.choices import (
     AllowedList,
     BuilderKind,
@@ -26,6 +26,7 @@ from deploy_action.core.settings.choices import (
     OnRollback,
     Shield,
 )
+from deploy_action.core.settings.images import BuildSecretSetting
 from deploy_action.core.settings.warmup import WarmupEntry
 
 
@@ -72,23 +73,62 @@ class Settings:
     repository: str = _setting(
         parsers.text, "", "The image's name in the registry; empty means the app's name."
     )
+    registry_resource_group: str = _setting(
+        parsers.text,
+        "",
+        "For builder acr: the registry's resource group, as its name or as "
+        "/subscriptions/ID/resourceGroups/NAME; empty looks in the app's group, then in all "
+        "subscriptions that the identity may list.",
+    )
     image: str = _setting(
         parsers.text,
         "",
-        "An image that exists already, to deploy instead of building one; the manifest is then "
-        "not raised.",
+        "An existing image to deploy instead of building one, from any registry. Registries other "
+        "than Azure's use the runner's Docker login, or none. The manifest is then not bumped.",
+    )
+    image_tag: str = _setting(
+        images.tag,
+        "",
+        "A tag of the app's repository to deploy instead of building an image, for example from a "
+        "workflow's inputs.",
+    )
+    image_tags: tuple[str, ...] = _setting(
+        images.tags,
+        "",
+        "Further tags to set on the image after promotion, such as latest or a branch's name.",
     )
     builder: BuilderKind = _setting(
         parsers.one_of(BuilderKind),
         "docker",
-        "Who builds the image: docker (the engine on the runner) or acr (the registry itself).",
+        "Who builds the image: docker (the runner's Docker with BuildKit) or acr (the registry "
+        "itself).",
     )
-    context: str = _setting(parsers.text, ".", "The build context, relative to the workspace.")
+    context: str = _setting(
+        parsers.text,
+        ".",
+        "The build context, relative to the checkout. Git's folder is never part of it.",
+    )
     dockerfile: str = _setting(
-        parsers.text, "Dockerfile", "The Dockerfile, relative to the context."
+        parsers.text, "Dockerfile", "The Dockerfile, relative to the context or to the checkout."
+    )
+    target: str = _setting(parsers.text, "", "The Dockerfile's stage to build; empty builds all.")
+    platform: str = _setting(
+        images.platform, "linux/amd64", "The image's platform; Container Apps runs linux/amd64."
     )
     build_args: tuple[str, ...] = _setting(
         parsers.lines, "", "Build arguments, one NAME=value a line. Not for secrets."
+    )
+    build_secrets: tuple[BuildSecretSetting, ...] = _setting(
+        images.build_secrets,
+        "",
+        "For builder docker: secrets for RUN --mount=type=secret, one a line: ID=VALUE, "
+        "id=ID,env=NAME or id=ID,src=PATH.",
+        secret=True,
+    )
+    cache_from: tuple[str, ...] = _setting(
+        parsers.lines,
+        "",
+        "For builder docker: images or cache sources to take unchanged layers from, one a line.",
     )
     build_timeout_s: float = _setting(parsers.duration, "20m", "How long building may take.")
     manifest: str = _setting(
@@ -324,6 +364,11 @@ class Settings:
     dry_run: bool = _setting(
         parsers.boolean, "false", "Whether to stop after printing the plan, with nothing changed."
     )
+
+    @property
+    def builds_image(self) -> bool:
+        """Whether the image is built by this run."""
+        return not self.image and not self.image_tag
 
     @property
     def served_manifest(self) -> str:
