@@ -94,6 +94,11 @@ def sandbox() -> None:
     help="Where images are kept: in a store of its own, or in Debian's docker-registry.",
 )
 @click.option(
+    "--strict-images",
+    is_flag=True,
+    help="Refuse images of public registries; by default a stand-in that answers HTTP runs.",
+)
+@click.option(
     "--faults",
     "faults_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -114,6 +119,7 @@ def up(  # noqa: PLR0917  options of one command
     location_only: bool,
     silent_suffix: bool,
     registry: str,
+    strict_images: bool,
     faults_file: Path | None,
     let_through: bool,
     until_stdin_closes: bool,
@@ -143,6 +149,7 @@ def up(  # noqa: PLR0917  options of one command
             faults=faults,
             let_through=let_through,
             debian_registry=registry == "debian",
+            strict_images=strict_images,
         )
         try:
             asyncio.run(_until_told(options, env_file, until_stdin_closes=until_stdin_closes))

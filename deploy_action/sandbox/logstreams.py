@@ -87,7 +87,9 @@ class LogStreams:
         copies = self._world.revision(app, asked["revision"]).copies
         copy = next((item for item in copies if item.replica.name == asked["replica"]), None)
         if copy is None or copy.container.lower() != asked["container"].lower():
-            raise _RefusedStreamError(404, "there is no such replica or container")
+            raise _RefusedStreamError(
+                404, "there is no such replica, or it is not its first container"
+            )
         tail = _tail(request, _TAIL)
         as_json = request.query.get("output", "json").lower() == "json"
         where = f"[Revision: '{asked['revision']}', Replica: '{copy.replica.name}']"

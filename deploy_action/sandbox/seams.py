@@ -77,6 +77,30 @@ class Image:
     command: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     working_directory: str = "/"
+    stand_in: bool = False  # it replaces a public image, whose commands it does not have
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """One container of a replica as a runtime starts it.
+
+    Args:
+        name: in the template.
+        image: what it runs.
+        command: replaces the image's entrypoint and command when not empty.
+        arguments: replace the image's command when not empty.
+        environment: its variables, secrets put in.
+        cpu: its limit in cores.
+        memory: its limit, such as ``1Gi``.
+    """
+
+    name: str
+    image: Image
+    command: Sequence[str] = ()
+    arguments: Sequence[str] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    cpu: float = 0.5
+    memory: str = "1Gi"
 
 
 class ImageNotFound(Exception):  # noqa: N818  the registry's own words travel in it
@@ -108,7 +132,7 @@ class Usage:
 
 
 class Replica(Protocol):
-    """One running copy of a container."""
+    """One running copy of a revision's containers, which share a network."""
 
     name: str
     address: tuple[str, int]  # where its target port is reached
@@ -123,16 +147,21 @@ class Replica(Protocol):
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """None while all of its containers run; else that of the first one that ended."""
+        ...
+
+    @property
+    def ended_container(self) -> str:
+        """The name of the container that ended, or nothing."""
         ...
 
     @property
     def written(self) -> int:
-        """How many lines it has written, kept or not."""
+        """How many lines its first container has written, kept or not."""
         ...
 
     def logs(self) -> Sequence[LogLine]:
-        """What it has written so far (stdout and stderr, newest last, bounded)."""
+        """What its first container has written (stdout and stderr, newest last, bounded)."""
         ...
 
     def usage(self) -> Usage | None:
@@ -155,17 +184,15 @@ class Runtime(Protocol):
         self,
         *,
         name: str,
-        image: Image,
-        command: Sequence[str],
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
+        containers: Sequence[Container],
         target_port: int,
+        before: Sequence[Container] = (),
     ) -> Replica:
         """Start one replica; raises `RuntimeError` with the reason when it cannot even start.
 
-        *command* and *arguments*, when not empty, replace the image's entrypoint and command.
-        The replica is reached on *target_port* if it listens there for others. No variable tells
-        it which port that is, apart from those that Container Apps sets.
+        The containers of *before* (init containers) run one after another first, and each must end
+        with 0. The replica is reached on *target_port* if it listens there for others. No variable
+        tells it which port that is, apart from those that Container Apps sets.
         """
         ...
 

@@ -68,6 +68,7 @@ class Options:
         let_through: whether hosts that are not Azure's are reached for real.
         metrics_lag_s: how far Azure Monitor is behind, in seconds of the sandbox's clock.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
+        strict_images: refuse images of public registries instead of running a stand-in.
     """
 
     directory: Path
@@ -77,6 +78,7 @@ class Options:
     silent_suffix: bool = False
     faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
+    strict_images: bool = False
     let_through: bool = False
     metrics_lag_s: float = 90.0
 
@@ -124,6 +126,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             token, identity.REGISTRY_AUDIENCE, *identity.ARM_AUDIENCES
         ),
         upstream=upstream,
+        strict=options.strict_images,
     )
     stack.push_async_callback(registry.close)
     builder = Builder(registry=registry)

@@ -152,9 +152,11 @@ class Builder:
         await contents.put_manifest(name.repository, name.tag, _MANIFEST, manifest)
 
     async def _base(self, name: str) -> Pulled | None:
-        """Return an image of our own registries; others are known by name only."""
+        """Return an image of our own registries; others are empty, or refused by `strict`."""
         try:
-            if Reference.parse(name).host in self._registry.hosts:
+            if self._registry.stand_ins.strict or (
+                Reference.parse(name).host in self._registry.hosts
+            ):
                 return await self._registry.pull(name)
         except (ValueError, ImageNotFound) as error:
             raise BuildFailed(f"manifest for {name} not found: {error}") from None

@@ -171,7 +171,7 @@ def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
         running = each.replica.exit_code is None
         state = "Running" if each.ready else "Waiting" if running else "Terminated"
         stream = f"https://{_region(item)}.azurecontainerapps.dev{home}/replicas"
-        stream = f"{stream}/{each.replica.name}/containers/{each.container}"
+        stream = f"{stream}/{each.replica.name}/containers"
         listed.append(
             {
                 "id": f"{home}/replicas/{each.replica.name}",
@@ -183,16 +183,17 @@ def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
                     "runningStateDetails": "",
                     "containers": [
                         {
-                            "name": each.container,
-                            "containerId": f"containerd://{each.replica.name}",
+                            "name": name,
+                            "containerId": f"containerd://{each.replica.name}/{name}",
                             "ready": each.ready,
                             "started": each.started,
                             "restartCount": each.restarts,
                             "runningState": state,
                             "runningStateDetails": "",
-                            "logStreamEndpoint": f"{stream}/logstream",
-                            "execEndpoint": f"{stream}/exec",
+                            "logStreamEndpoint": f"{stream}/{name}/logstream",
+                            "execEndpoint": f"{stream}/{name}/exec",
                         }
+                        for name in (item["name"] for item in one.template["containers"])
                     ],
                     "initContainers": [],
                 },

@@ -17,6 +17,7 @@ from deploy_action.sandbox.registry.contents import Contents, Route
 from deploy_action.sandbox.registry.embedded import Embedded, chunks
 from deploy_action.sandbox.registry.errors import Refusal
 from deploy_action.sandbox.registry.images import Pulled
+from deploy_action.sandbox.registry.stand_ins import StandIns
 from deploy_action.sandbox.registry.tokens import Gate, Scope, Sent, basic_credentials
 from deploy_action.sandbox.registry.upstream import Upstream
 from deploy_action.sandbox.seams import Image
@@ -41,6 +42,7 @@ class Registry:
         hosts: the registries' names, such as ``contoso.azurecr.io``.
         check_token: whether an Entra token is good for registries.
         upstream: ``http://127.0.0.1:port`` of a real registry that keeps the contents instead.
+        strict: whether images of public registries are refused instead of replaced.
     """
 
     def __init__(
@@ -50,7 +52,9 @@ class Registry:
         hosts: Sequence[str],
         check_token: Callable[[str], bool],
         upstream: str | None = None,
+        strict: bool = False,
     ) -> None:
+        self.stand_ins = StandIns(strict=strict)
         self.hosts = tuple(host.lower() for host in hosts)
         self.directory = directory
         self.upstream = upstream
@@ -80,10 +84,12 @@ class Registry:
         Raises:
             ImageNotFound: with the text that the platform would quote after "Invalid value: …: ".
         """
-        return await images.resolve(self._contents, reference)
+        return self.stand_ins.image(reference) or await images.resolve(self._contents, reference)
 
     async def pull(self, reference: str) -> Pulled:
         """Return the image with the files of its layers; raises `ImageNotFound`."""
+        if stand_in := self.stand_ins.image(reference):
+            return Pulled(image=stand_in, config={}, layers=())
         return await images.pull(self._contents, reference)
 
     def contents(self, host: str) -> Contents:

@@ -11,7 +11,7 @@ import functools
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from secrets import randbelow
 from typing import Final
@@ -76,13 +76,13 @@ def inner(port: int) -> int:
     return original if 0 < original < lowest_port() else port
 
 
-def listening(ip: str, pid: int) -> list[int]:
+def listening(ip: str, pids: Iterable[int]) -> list[int]:
     """Return the ports that a replica listens on.
 
     Args:
         ip: its address, which nothing else listens on.
-        pid: its first process; listening for the whole machine counts if this one or a descendant
-            does it.
+        pids: its first processes; listening for the whole machine counts if one of them or a
+            descendant does it.
 
     Source: proc_net_tcp in the kernel's documentation; listening sockets come first.
     """
@@ -96,7 +96,8 @@ def listening(ip: str, pid: int) -> list[int]:
         elif address in _EVERYWHERE:
             everywhere[inode] = port
     if everywhere and not ports:
-        ports += [everywhere[inode] for inode in _sockets(pid) if inode in everywhere]
+        inodes = (inode for pid in pids for inode in _sockets(pid))
+        ports += [everywhere[inode] for inode in inodes if inode in everywhere]
     return sorted(set(ports))
 
 

@@ -23,20 +23,34 @@ from deploy_action.sandbox.runtime.addresses import (
     outer,
 )
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
-from deploy_action.sandbox.seams import Image, LogLine, Usage
+from deploy_action.sandbox.seams import Container, Image, LogLine, Usage
 from deploy_action.sandbox.services.children import Child, Leash, start_child
 
 _SITE: Final = str(Path(__file__).with_name("loopback"))
 
 
 class ProcessReplica:
-    """One running copy of an image; a `seams.Replica`."""
+    """The processes of one replica; a `seams.Replica`.
+
+    Args:
+        name: of the replica.
+        children: its containers' processes by the containers' names, the first one first.
+        address: where it listens.
+        target_port: the port that the ingress sends requests to.
+        home: its folder, removed when it stops.
+    """
 
     def __init__(
-        self, name: str, child: Child, address: Address, target_port: int, home: Path
+        self,
+        name: str,
+        children: Mapping[str, Child],
+        address: Address,
+        target_port: int,
+        home: Path,
     ) -> None:
         self.name = name
-        self._child = child
+        self._children = dict(children)
+        self._first = next(iter(self._children.values()))
         self._address = address
         self._home = home
         self.address = self.at(target_port)
@@ -48,32 +62,39 @@ class ProcessReplica:
 
     def listening(self) -> Sequence[int]:
         """Return the ports that it listens on for others."""
-        return listening(self._address.ip, self._child.pid) if self.exit_code is None else ()
-
-    @property
-    def pid(self) -> int:
-        """The process id, also that of its group."""
-        return self._child.pid
+        if self.exit_code is not None:
+            return ()
+        return listening(self._address.ip, [child.pid for child in self._children.values()])
 
     @property
     def exit_code(self) -> int | None:
         """None while it runs; a signal counts as 128 plus its number, as in a container."""
-        return self._child.exit_code
+        codes = (child.exit_code for child in self._children.values())
+        return next((code for code in codes if code is not None), None)
+
+    @property
+    def ended_container(self) -> str:
+        """The name of the container that ended, or nothing."""
+        for name, child in self._children.items():
+            if child.exit_code is not None:
+                return name
+        return ""
 
     @property
     def written(self) -> int:
-        """How many lines it has written, kept or not."""
-        return self._child.written
+        """How many lines its first container has written, kept or not."""
+        return self._first.written
 
     def logs(self) -> Sequence[LogLine]:
-        """Return its last lines, newest last."""
-        return tuple(self._child.log)
+        """Return the last lines of its first container, newest last."""
+        return tuple(self._first.log)
 
     def usage(self) -> Usage | None:
         """Return what the processes of the replica have used; None once it has ended."""
         try:
-            family = psutil.Process(self.pid)
-            processes = [family, *family.children(recursive=True)]
+            first = [psutil.Process(child.pid) for child in self._children.values()]
+            started = [child for process in first for child in process.children(recursive=True)]
+            processes = [*first, *started]
             times = [process.cpu_times() for process in processes]
             memory = sum(process.memory_info().rss for process in processes)
         except psutil.Error:
@@ -81,14 +102,20 @@ class ProcessReplica:
         return Usage(sum(time.user + time.system for time in times), memory)
 
     async def wait(self) -> int:
-        """Wait for its end; return the exit code."""
-        return await self._child.wait()
+        """Wait for the end of a container; return its exit code."""
+        waiting = [asyncio.ensure_future(child.wait()) for child in self._children.values()]
+        try:
+            done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            return done.pop().result()
+        finally:
+            for task in waiting:
+                task.cancel()
 
     async def stop(self, grace_s: float) -> None:
         """SIGTERM, then SIGKILL after *grace_s* seconds; its log stays readable."""
-        await self._child.stop(grace_s=grace_s)
+        await asyncio.gather(*(child.stop(grace_s=grace_s) for child in self._children.values()))
         self._address.release()
-        shutil.rmtree(self._home, ignore_errors=True)
+        await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         self.stopped = True
 
 
@@ -114,44 +141,59 @@ class ProcessRuntime:
         self,
         *,
         name: str,
-        image: Image,
-        command: Sequence[str],
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
+        containers: Sequence[Container],
         target_port: int,
+        before: Sequence[Container] = (),
     ) -> ProcessReplica:
         """Start one replica; see `seams.Runtime.start`.
 
         Raises:
             RuntimeError: it cannot even start.
         """
-        root = await self._unpacked(image)
         self._started += 1
         home = self._directory / "replicas" / str(self._started)
         home.mkdir(parents=True)
+        address, children = free_address(), dict[str, Child]()
+        try:
+            for container in before:
+                children[container.name] = await self._child(name, container, address, home)
+                _succeeded(container, await children[container.name].wait())
+                del children[container.name]
+            for number, container in enumerate(containers, 1):
+                child = await self._child(name, container, address, home, number)
+                children[container.name] = child
+        except BaseException:
+            await asyncio.gather(*(child.stop(grace_s=0.0) for child in children.values()))
+            address.release()
+            raise
+        replica = ProcessReplica(name, children, address, target_port, home)
+        self._replicas = [*(one for one in self._replicas if not one.stopped), replica]
+        return replica
+
+    async def _child(
+        self, replica: str, container: Container, address: Address, home: Path, number: int = 0
+    ) -> Child:
+        image = container.image
+        root = await self._unpacked(image)
         cwd = root / image.working_directory.lstrip("/")
         cwd.mkdir(parents=True, exist_ok=True)
         words = Translation(root, self._wrappers(), image.environment.get("PATH", ""))
-        argv = words.argv(argv_of(image, command, arguments), cwd)
-        inner = words.environment(image.environment, environment, home)
-        address = free_address()
+        argv = words.argv(argv_of(image, container.command, container.arguments), cwd)
+        inner = words.environment(image.environment, container.environment, home)
         variables = {
-            "HOSTNAME": name,
+            "HOSTNAME": replica,
             **inner,
             "LOCAL_AZURE_ADDRESS": f"{address.ip} {lowest_port()}",
+            "LOCAL_AZURE_CONTAINER": str(number),
             "PYTHONPATH": os.pathsep.join([_SITE, *filter(None, [inner.get("PYTHONPATH")])]),
             "NODE_OPTIONS": f"--require={_SITE}/listen.cjs {inner.get('NODE_OPTIONS', '')}".strip(),
         }
         try:
-            child = await start_child(
+            return await start_child(
                 argv, leash=self._leash, cwd=cwd, environment=variables, now=self._now
             )
         except OSError as error:
-            address.release()
             raise RuntimeError(f"failed to start container process: {error.strerror}") from error
-        replica = ProcessReplica(name, child, address, target_port, home)
-        self._replicas = [*(one for one in self._replicas if not one.stopped), replica]
-        return replica
 
     async def close(self) -> None:
         """Stop everything that was started and remove what was unpacked."""
@@ -186,3 +228,13 @@ class ProcessRuntime:
         except UnsafeArchive as error:
             raise RuntimeError(f"failed to unpack image: {error}") from error
         return root
+
+
+def _succeeded(container: Container, exit_code: int) -> None:
+    """Refuse an init container that failed.
+
+    Raises:
+        RuntimeError: it did.
+    """
+    if exit_code:
+        raise RuntimeError(f"init container {container.name} exited with code {exit_code}")

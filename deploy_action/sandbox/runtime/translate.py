@@ -32,6 +32,8 @@ def argv_of(image: Image, command: Sequence[str], arguments: Sequence[str]) -> l
     Raises:
         RuntimeError: there is nothing to run.
     """
+    if image.stand_in:
+        return list(image.entrypoint)
     whole = [*image.entrypoint, *(arguments or image.command)]
     argv = [*command, *arguments] if command else whole
     if not argv:

@@ -242,7 +242,7 @@ def _template(template: Any, name: str) -> None:
     if not containers:
         text = "Must specify at least one container in the template of the container app."
         raise refuse(400, "ContainerAppCreateMustContainContainer", text)
-    for container in containers:
+    for container in (*containers, *(template.get("initContainers") or ())):
         if not container.get("image"):
             raise invalid("template.containers.image", "an image was expected")
         container.setdefault("name", name)

@@ -14,7 +14,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import Image, ImageNotFound, Images, Runtime
+from deploy_action.sandbox.seams import (
+    Container,
+    Image,
+    ImageNotFound,
+    Images,
+    Replica,
+    Runtime,
+)
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
@@ -190,7 +197,9 @@ class Lives:
                 revision.details = ""
                 self._became_ready(app, revision)
         elif restarts >= CRASHES_TO_FAIL and not ready:
-            container = next((item.container for item in copies if item.restarts), "")
+            container = next(
+                (item.culprit or item.container for item in copies if item.restarts), ""
+            )
             self._failed(revision, f"Failed:{container}ContainerCrashing")
         elif revision.health_state == "Healthy":
             revision.running_state = "Degraded"
@@ -211,14 +220,17 @@ class Lives:
     async def _copy(self, app: App, revision: Revision) -> Copy:
         """Start one replica and take care of it from then on."""
         container = revision.template["containers"][0]
+        names = ("initContainers", "containers")
+        images: dict[str, Image] = {}
         name = f"{revision.name}-{secrets.token_hex(5)}-{secrets.token_hex(3)[:5]}"
         note = Notes(app, revision, name, str(container["name"]), self._clock.now)
         note.assigned()
-        image = await self._pull(str(container["image"]), note)
+        for one in (item for key in names for item in revision.template.get(key) or ()):
+            images[one["image"]] = await self._pull(str(one["image"]), note)
 
         async def start() -> Any:
             with note.creation():
-                return await self._start(app, revision, container, image, name)
+                return await self._start(app, revision, images, name)
 
         item = Copy(await start(), self._clock.now(), str(container["name"]), note.stopped)
         item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
@@ -254,6 +266,7 @@ class Lives:
                 probing.cancel()
                 ended.cancel()
             item.started = item.ready = False
+            item.culprit = item.replica.ended_container
             item.restarts += 1
             minute = minute_of(self._clock.now())
             pod = item.replica.name
@@ -315,30 +328,42 @@ class Lives:
             watching.cancel()
 
     async def _start(
-        self, app: App, revision: Revision, container: Mapping[str, Any], image: Image, name: str
-    ) -> Any:
-        hidden = {
+        self, app: App, revision: Revision, images: Mapping[str, Image], name: str
+    ) -> Replica:
+        given = {
+            "CONTAINER_APP_NAME": app.name,
+            "CONTAINER_APP_REVISION": revision.name,
+            "CONTAINER_APP_REPLICA_NAME": name,
+            "CONTAINER_APP_ENV_DNS_SUFFIX": app.environment.domain,
+            "CONTAINER_APP_HOSTNAME": app.host(revision.name),
+            "CONTAINER_APP_PORT": str(app.target_port),
+        }
+        secret_values = {
             item["name"]: str(item.get("value") or app.vault_values.get(item["name"], ""))
             for item in app.configuration.get("secrets") or ()
         }
-        variables = {
-            item["name"]: hidden.get(item.get("secretRef", ""), "") or str(item.get("value") or "")
-            for item in container.get("env") or ()
-        }
+
+        def container(item: Mapping[str, Any]) -> Container:
+            variables = {
+                one["name"]: secret_values.get(one.get("secretRef", ""), "")
+                or str(one.get("value") or "")
+                for one in item.get("env") or ()
+            }
+            resources = item.get("resources") or {}
+            return Container(
+                name=str(item.get("name") or app.name),
+                image=images[item["image"]],
+                command=item.get("command") or (),
+                arguments=item.get("args") or (),
+                environment={**variables, **given},
+                cpu=float(resources.get("cpu") or 0.5),
+                memory=str(resources.get("memory") or "1Gi"),
+            )
+
         return await self._runtime.start(
             name=name,
-            image=image,
-            command=container.get("command") or (),
-            arguments=container.get("args") or (),
-            environment={
-                **variables,
-                "CONTAINER_APP_NAME": app.name,
-                "CONTAINER_APP_REVISION": revision.name,
-                "CONTAINER_APP_REPLICA_NAME": name,
-                "CONTAINER_APP_ENV_DNS_SUFFIX": app.environment.domain,
-                "CONTAINER_APP_HOSTNAME": app.host(revision.name),
-                "CONTAINER_APP_PORT": str(app.target_port),
-            },
+            containers=[container(item) for item in revision.template["containers"]],
+            before=[container(item) for item in revision.template.get("initContainers") or ()],
             target_port=app.target_port,
         )
 

@@ -75,6 +75,7 @@ class Copy:
     started: bool = False
     ready: bool = False
     restarts: int = 0
+    culprit: str = ""  # the container that ended last
     past: list[LogLine] = field(default_factory=list)
     past_written: int = 0
     care: asyncio.Task[None] | None = None

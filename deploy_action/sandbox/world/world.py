@@ -328,7 +328,7 @@ class World:
                 return suffix_taken(app.name, app.revisions[name].suffix)
             app.resource = wanted
             return None
-        for container in template["containers"]:
+        for container in (*(template.get("initContainers") or ()), *template["containers"]):
             try:
                 await self._images.resolve(container["image"])
             except ImageNotFound as error:
