@@ -15,6 +15,7 @@ An error is raised where it is known; only `cli` turns it into text and an exit 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -29,6 +30,17 @@ class SourceLocation:
     def __str__(self) -> str:
         parts = [self.file, self.line, self.column]
         return ":".join(str(part) for part in parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One of several mistakes in the user's settings or files."""
+
+    message: str
+    location: SourceLocation | None = None
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.message}" if self.location else self.message
 
 
 class DeployError(Exception):
@@ -60,6 +72,18 @@ class InputError(DeployError):
 
     exit_code = 2
     result = "invalid"
+    faults: tuple[Fault, ...] = ()
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault], *, hint: str = "Nothing was changed.") -> InputError:
+        """Return one error for all *faults*; there is at least one."""
+        error = cls(
+            "\n".join(map(str, faults)) if len(faults) > 1 else faults[0].message,
+            hint=hint,
+            place=next((fault.location for fault in faults if fault.location), None),
+        )
+        error.faults = tuple(faults)
+        return error
 
 
 class PreflightError(DeployError):

@@ -13,17 +13,31 @@ sys.path.insert(0, str(ROOT))
 
 from deploy_action import errors  # noqa: E402  the package is found by the line above
 from deploy_action.core.phase import Phase  # noqa: E402
-from deploy_action.core.settings.schema import setting_specs  # noqa: E402
+from deploy_action.core.settings.schema import GROUPS, setting_specs  # noqa: E402
+from deploy_action.core.settings.spec import SettingSpec  # noqa: E402
+from deploy_action.inputs.schema import schema_text  # noqa: E402
 from deploy_action.report.outputs import OUTPUTS  # noqa: E402
 
 
 def inputs() -> str:
     """Every input with its default."""
     rows = ["| input | default | meaning |", "|---|---|---|"]
-    for setting in setting_specs():
-        default = f"`{setting.default}`" if setting.default else ""
-        rows.append(f"| `{setting.name}` | {default} | {setting.about} |")
-    return "\n".join(rows)
+    return "\n".join(rows + [_row(spec) for spec in setting_specs() if spec.is_input])
+
+
+def settings() -> str:
+    """Every setting, group by group."""
+    lines = []
+    for heading in GROUPS:
+        lines += ["", f"### {heading}", "", "| setting | default | meaning |", "|---|---|---|"]
+        lines += [_row(spec) for spec in setting_specs() if spec.group == heading]
+    return "\n".join(lines[1:])
+
+
+def _row(spec: SettingSpec) -> str:
+    default = f"`{spec.default}`" if spec.default else ""
+    also = " *(input)*" if spec.is_input else ""
+    return f"| `{spec.name}`{also} | {default} | {spec.about} |"
 
 
 def outputs() -> str:
@@ -63,54 +77,70 @@ def codes() -> str:
     return "\n".join(rows)
 
 
-TABLES = {"inputs": inputs, "outputs": outputs, "phases": phases, "codes": codes}
+TABLES = {
+    "inputs": inputs,
+    "settings": settings,
+    "outputs": outputs,
+    "phases": phases,
+    "codes": codes,
+}
 
 
-def written(text: str) -> str:
+def with_tables(text: str) -> str:
     """Return *text* with every table renewed."""
     for name, render in TABLES.items():
         before, opening, rest = text.partition(f"<!-- {name} -->\n")
         if not opening:
-            raise ValueError(f"README.md has no marker <!-- {name} -->")
+            continue
         _, closing, after = rest.partition(f"<!-- /{name} -->")
         text = f"{before}{opening}{render()}\n{closing}{after}"
     return text
 
 
-# Only what the workflow alone can give: any other default here would hide the settings file.
-GIVEN = {"git-token": "${{ github.token }}"}
-MAIN = r"""(?<=entry.py" action
-      env:
-        PYTHON: \$\{\{ steps.python.outputs.path \}\}
-)(?:        INPUT_.*\n)+"""
+# Only what the workflow alone can provide: any other default would override the settings file.
+WORKFLOW_DEFAULTS = {"git-token": "${{ github.token }}"}
+VARIABLES = re.compile(
+    r"""(?<=PYTHON: \$\{\{ steps.python.outputs.path \}\}\n)(?:        INPUT_.*\n)+"""
+)
 
 
 def with_inputs(text: str) -> str:
-    """Return action.yml's *text* with every input setting_specs, and handed to the main step."""
+    """Return action.yml's *text* with every input declared and passed to both steps."""
     declarations, variables = [], []
-    for setting in setting_specs():
-        default = f" Default: {setting.default}." if setting.default else ""
-        told = f"{setting.about}{default}".replace("'", "''")
-        lines = [f"  {setting.name}:", f"    description: '{told}'", "    required: false"]
-        if setting.name in GIVEN:
-            lines.append(f"    default: {GIVEN[setting.name]}")
+    for spec in setting_specs():
+        if not spec.is_input:
+            continue
+        default = f" Default: {spec.default}." if spec.default else ""
+        description = f"{spec.about}{default}".replace("'", "''")
+        lines = [f"  {spec.name}:", f"    description: '{description}'", "    required: false"]
+        if spec.name in WORKFLOW_DEFAULTS:
+            lines.append(f"    default: {WORKFLOW_DEFAULTS[spec.name]}")
         declarations += lines
-        name = setting.name.replace("-", "_").upper()
-        variables.append(f"        INPUT_{name}: ${{{{ inputs.{setting.name} }}}}\n")
+        name = spec.name.replace("-", "_").upper()
+        variables.append(f"        INPUT_{name}: ${{{{ inputs.{spec.name} }}}}\n")
     block = re.compile(r"(?<=^inputs:\n).*?(?=\n^outputs:)", re.MULTILINE | re.DOTALL)
     text = block.sub(lambda _: "\n".join([*declarations, ""]), text)
-    return re.sub(MAIN, lambda _: "".join(variables), text)
+    return VARIABLES.sub(lambda _: "".join(variables), text)
+
+
+FILES = {
+    "README.md": with_tables,
+    "action.yml": with_inputs,
+    "docs/settings.md": with_tables,
+    "docs/settings.schema.json": lambda _: schema_text(),
+}
 
 
 def main(arguments: list[str]) -> int:
-    """Write both files; with ``--check``, only report the stale ones."""
+    """Write the generated files; with ``--check``, only report the stale ones."""
     stale = []
-    for file, renew in ((ROOT / "README.md", written), (ROOT / "action.yml", with_inputs)):
-        before = file.read_text("utf-8")
-        after = renew(before)
+    for name, render in FILES.items():
+        file = ROOT / name
+        before = file.read_text("utf-8") if file.exists() else ""
+        after = render(before)
         if after == before:
             continue
-        stale.append(file.name)
+        stale.append(name)
         if "--check" not in arguments:
             file.write_text(after, "utf-8")
     if "--check" in arguments and stale:

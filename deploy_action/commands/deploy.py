@@ -14,7 +14,7 @@ from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.revisions.template import for_candidate
-from deploy_action.core.settings.choices import Moment, Shield
+from deploy_action.core.settings.choices import Moment, StalePagePolicy
 from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError
 from deploy_action.rollout import retire
@@ -165,7 +165,7 @@ def _shift_traffic(
 def _cut_over(
     settings: Settings, services: Services, plan: Plan, candidate: Revision, record: Record
 ) -> bool:
-    if settings.shield is Shield.OFF or not plan.schedule.steps:
+    if settings.stale_pages is StalePagePolicy.OFF or not plan.schedule.steps:
         return False
     page = find_stale_page(
         services.probes,
@@ -177,12 +177,12 @@ def _cut_over(
     if not page:
         return False
     found = f"{plan.stable.name} answers {page} with what browsers keep"
-    if settings.shield is Shield.CUT_OVER:
+    if settings.stale_pages is StalePagePolicy.CUT_OVER:
         record.say(f"{found}: all traffic goes at once")
         return True
     record.warn(
         f"{found}: users who meet it while traffic is split see the old page under the new "
-        "address. Let the app keep a page under its own version only, or set shield to cut-over."
+        "URL. Let the app keep a page under its own version only, or set stale-pages: cut-over."
     )
     return False
 

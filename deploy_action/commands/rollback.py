@@ -35,7 +35,7 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
             touched, and a target that was asleep sleeps again.
     """
     app = services.app
-    bumping = settings.manifest_on_rollback is OnRollback.RAISE
+    bumping = settings.manifest_on_rollback is OnRollback.BUMP
     versioning = services.versioning if bumping else None
     with record.phase(Phase.PLAN):
         seen = observe(app, services.run)

@@ -1,20 +1,26 @@
 """From the process environment and the settings file to `Settings`; nothing else reads either.
 
-An input's text comes in the variable ``INPUT_<NAME>`` (dashes as underscores); composite actions do
-not set these by themselves, so action.yml maps each one. An empty one counts as not given.
+An input's text comes in the variable ``INPUT_<NAME>`` (dashes as underscores). Composite actions do
+not set these by themselves, so action.yml maps each one. Empty inputs are ignored. Precedence:
+command-line option, input, inline ``settings``, environment of the settings file, its defaults.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy_action.core.settings.parse import RawValue, parse, require
 from deploy_action.core.settings.schema import Settings, setting_specs
-from deploy_action.errors import InputError
+from deploy_action.core.settings.tree import Scalar
+from deploy_action.errors import Fault, InputError
+from deploy_action.inputs.file import DEFAULT_FILE, inline, read
 
 PREFIX = "INPUT_"
-_BASICS = {"environment", "settings-file"}
+_BASICS = {"environment", "settings-file", "settings"}
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VAULT = re.compile(r"keyvault:[A-Za-z0-9-]+/[A-Za-z0-9-]+")
 
 
 def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str, str]) -> Settings:
@@ -22,46 +28,91 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
 
     Args:
         environment: the process environment.
-        workspace: the checkout; the settings file is looked up in it.
-        overrides: values by setting name that win over both, such as the verb itself.
+        workspace: the checkout, in which the settings file is looked up.
+        overrides: values by setting name that win over all others, such as the command itself.
 
     Raises:
         InputError: all faults at once, before anything was changed.
     """
-    given = _from_environment(environment)
-    given |= {
-        name: RawValue(text=text, source="option") for name, text in overrides.items() if text
+    inputs = _inputs(environment)
+    inputs |= {
+        name: RawValue(text=text, source="Option") for name, text in overrides.items() if text
     }
-    basics = {name: item for name, item in given.items() if name in _BASICS}
-    first = parse(basics)
-    named = "settings-file" in given
-    from_file = _from_file(workspace, first.settings_file, first.environment, named=named)
-    settings = parse({**from_file, **given})
+    basics = parse({name: raw for name, raw in inputs.items() if name in _BASICS})
+    from_file = _from_file(
+        workspace, basics.settings_file, basics.environment, named="settings-file" in inputs
+    )
+    inline_settings = inline(basics.settings) if basics.settings else {}
+    written = {**from_file, **inline_settings}
+    settings = parse({**_without_secrets(written, environment), **inputs})
     require(settings)
     return settings
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, RawValue]:
-    found: dict[str, RawValue] = {}
-    for setting in setting_specs():
-        text = environment.get(PREFIX + setting.name.replace("-", "_").upper(), "")
-        if text.strip():
-            found[setting.name] = RawValue(text=text)
+def _inputs(environment: Mapping[str, str]) -> dict[str, RawValue]:
+    inputs: dict[str, RawValue] = {}
+    faults = []
+    for spec in setting_specs():
+        variable = PREFIX + spec.name.replace("-", "_").upper()
+        text = environment.get(variable, "")
+        if not text.strip():
+            continue
+        if not spec.is_input:
+            message = f"{variable}: {spec.name} is not an input; put it in the input settings."
+            faults.append(Fault(message=message))
+        inputs[spec.name] = RawValue(text=text)
+    if faults:
+        raise InputError.of(faults)
     redis = environment.get("AZURE_REDIS_CONNECTION_STRING", "")
     if redis.strip():
-        found.setdefault("cache-url", RawValue(text=redis, source="AZURE_REDIS_CONNECTION_STRING,"))
-    return found
+        inputs.setdefault(
+            "cache-url", RawValue(text=redis, source="Variable AZURE_REDIS_CONNECTION_STRING,")
+        )
+    return inputs
 
 
 def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> dict[str, RawValue]:
+    if file == "none":
+        return {}
     path = workspace / file
     if not path.is_file():
-        if named:
+        if named and file != DEFAULT_FILE:
             raise InputError(
                 f"Input settings-file: '{file}' does not exist in the checkout.",
                 hint="Check the path, and that actions/checkout ran before.",
             )
         return {}
-    from deploy_action.inputs.file import read  # noqa: PLC0415  most rollbacks have no file
+    return read(path, file, environment, named=named)
 
-    return read(path, file, environment)
+
+def _without_secrets(
+    written: Mapping[str, RawValue], environment: Mapping[str, str]
+) -> dict[str, RawValue]:
+    """Return *written* with each ``${NAME}`` of a secret setting replaced by the variable's value.
+
+    Raises:
+        InputError: a secret stands in the file, or a variable is empty.
+    """
+    secrets = {spec.name for spec in setting_specs() if spec.secret}
+    values, faults = dict(written), []
+    for name in secrets & written.keys():
+        raw = written[name]
+        if not raw.text.strip() or _VAULT.fullmatch(raw.text.strip()):
+            continue
+        reference = _REFERENCE.fullmatch(raw.text.strip())
+        if reference is None or not isinstance(raw.node, Scalar):
+            message = (
+                f"{name}: a secret must not be written in the settings. Use an input, ${{NAME}} "
+                "for a variable of the step's environment, or keyvault:VAULT/NAME."
+            )
+            faults.append(Fault(message=message, location=raw.location))
+        elif not environment.get(reference[1], "").strip():
+            message = f"{name}: the variable {reference[1]} is empty in the step's environment."
+            faults.append(Fault(message=message, location=raw.location))
+        else:
+            values[name] = RawValue(
+                text=environment[reference[1]], source="setting", location=raw.location
+            )
+    if faults:
+        raise InputError.of(faults)
+    return values

@@ -23,6 +23,7 @@ from typing import Any
 
 import redis
 import requests
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT / "addin"
@@ -120,7 +121,7 @@ class Scene:
         seed = self.directory / "seed"
         shutil.copytree(SAMPLE, seed / "addin", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / ".github" / "workflows", seed / ".github" / "workflows")
-        shutil.copy(ROOT / ".github" / "deploy.yml", seed / ".github" / "deploy.yml")
+        shutil.copy(ROOT / ".github" / "deploy-action.yml", seed / ".github" / "deploy-action.yml")
         self.git("init", "--quiet", "--initial-branch=main", ".", cwd=seed)
         self.git("add", "--all", ".", cwd=seed)
         self.git("commit", "--quiet", "-m", "The add-in as it serves today", cwd=seed)
@@ -337,7 +338,6 @@ class Scene:
             "tenant_id": self.environment["AZURE_TENANT_ID"],
             "client_id": self.environment["AZURE_CLIENT_ID"],
             "app": self.app,
-            "repository": self.app,
             **inputs,
         }
         return {
@@ -355,7 +355,7 @@ class Scene:
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "the-well/well-intake",
             "GITHUB_ACTOR": "dana",
-            **{f"INPUT_{name.upper()}": value for name, value in given.items()},
+            **_as_inputs(given),
         }
 
     def _commit(self) -> str:
@@ -401,3 +401,14 @@ class Users:
                 self.answers[json.loads(reply.text)["revision"]] += 1
             else:
                 self.failures.append(f"{reply.status_code} {reply.text[:200]}")
+
+
+def _as_inputs(settings: dict[str, str]) -> dict[str, str]:
+    """Return the variables of action.yml's inputs; other settings go into the input settings."""
+    declared = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
+    named = {name.replace("_", "-"): text for name, text in settings.items()}
+    others = {name: text for name, text in named.items() if name not in declared and text}
+    inputs = {name: text for name, text in named.items() if name in declared}
+    if others:
+        inputs["settings"] = inputs.get("settings", "") + yaml.safe_dump(others)
+    return {f"INPUT_{name.replace('-', '_').upper()}": text for name, text in inputs.items()}

@@ -283,7 +283,7 @@ async def _seed(remote: GitRemote) -> None:
     """Put the sample on a remote, for those who want to try without their own repository."""
     files: dict[str, bytes | Path] = {
         path: ROOT / path
-        for path in ("addin", ".github/workflows", ".github/deploy.yml")
+        for path in ("addin", ".github/workflows", ".github/deploy-action.yml")
         if (ROOT / path).exists()
     }
     await remote.seed(files, "The add-in as it serves today")

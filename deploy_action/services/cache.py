@@ -50,12 +50,16 @@ def _redis(services: Services) -> Cache | None:
         services.secret(target.password)
     if target.ignored:
         services.record.say(f"cache-url: {', '.join(target.ignored)} mean nothing here")
-    ca = str(_file(services.runner.workspace, settings.cache_ca)) if settings.cache_ca else ""
+    ca = (
+        str(_file(services.runner.workspace, settings.cache_ca_file))
+        if settings.cache_ca_file
+        else ""
+    )
     entra = settings.cache_auth is CacheAuth.ENTRA
     return Cache(
         target,
         allow_flush=settings.cache_allow_flush,
-        budget_s=settings.cache_budget_s,
+        budget_s=settings.cache_timeout_s,
         most_keys=settings.cache_max_keys,
         ca=ca,
         identity=partial(_identity, services.signed_in, target) if entra else None,
@@ -78,7 +82,7 @@ def _endpoint(services: Services, host: str, serving: str) -> CacheEndpoint:
         header=(name.strip(), value.strip()),
         body=settings.cache_endpoint_body,
         allow_flush=settings.cache_allow_flush,
-        timeout_s=settings.cache_budget_s,
+        timeout_s=settings.cache_timeout_s,
     )
 
 
@@ -96,7 +100,7 @@ def _file(workspace: Path, relative: str) -> Path:
     file = (workspace / relative).resolve()
     if not file.is_file():
         raise InputError(
-            f"Input cache-ca: '{relative}' must be a file.",
+            f"cache-ca-file: '{relative}' must be a file.",
             hint="Check the path, and that actions/checkout ran before.",
         )
     return file

@@ -150,7 +150,7 @@ def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> No
     candidate = pushed.seen.split()[-1]
     assert workflow.weights() == {candidate: 100}
     assert workflow.serves()["version"] == NEXT_VERSION
-    assert "Raise the add-in to 1.3.0.3 [skip ci]" in workflow.on_branch("log", "-1", "main")
+    assert "Bump the add-in to 1.3.0.3 [skip ci]" in workflow.on_branch("log", "-1", "main")
 
     workflow.scene.check_out()
     back = act(workflow, "workflow_dispatch", "--input", "reason=errors at login")

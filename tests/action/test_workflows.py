@@ -128,7 +128,7 @@ def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
 
 def test_nothing_secret_stands_in_the_settings_file() -> None:
     secret = {setting.name for setting in setting_specs() if setting.secret}
-    environments = yaml.safe_load((ROOT / ".github" / "deploy.yml").read_text("utf-8"))
+    environments = yaml.safe_load((ROOT / ".github" / "deploy-action.yml").read_text("utf-8"))
     written = {name for block in environments["environments"].values() for name in block}
 
     assert secret
@@ -207,7 +207,7 @@ def test_a_step_reads_only_outputs_that_the_action_has() -> None:
 
 
 def test_the_environments_are_the_two_that_can_be_chosen() -> None:
-    written = yaml.safe_load((ROOT / ".github" / "deploy.yml").read_text("utf-8"))
+    written = yaml.safe_load((ROOT / ".github" / "deploy-action.yml").read_text("utf-8"))
 
     assert list(written["environments"]) == ["prod", "dev"]
 

@@ -3,17 +3,31 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy_action.core.settings.choices import BuilderKind, Moment
-from deploy_action.core.settings.schema import Settings
+from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.errors import InputError
 from deploy_action.inputs.environment import load
 
 ENOUGH = {"INPUT_APP": "api", "INPUT_RESOURCE_GROUP": "rg", "INPUT_REGISTRY": "contoso"}
 
 
-def loaded(workspace: Path, **inputs: str) -> Settings:
-    return load({**ENOUGH, **{f"INPUT_{k}": v for k, v in inputs.items()}}, workspace, {})
+INPUTS = {spec.name for spec in setting_specs() if spec.is_input}
+
+
+def loaded(workspace: Path, **given: str) -> Settings:
+    """Load settings that are given as inputs, or inline where there is no such input."""
+    named = {name.replace("_", "-").lower(): text for name, text in given.items()}
+    inline = {name: text for name, text in named.items() if name not in INPUTS}
+    variables = {
+        f"INPUT_{name}": text
+        for name, text in given.items()
+        if name.lower().replace("_", "-") in INPUTS
+    }
+    if inline:
+        variables["INPUT_SETTINGS"] = yaml.safe_dump(inline)
+    return load({**ENOUGH, **variables}, workspace, {})
 
 
 @pytest.mark.parametrize(
@@ -22,14 +36,14 @@ def loaded(workspace: Path, **inputs: str) -> Settings:
         ("TRAFFIC_STEPS", "50,10", "Input traffic-steps: '50,10' must be rising percentages"),
         ("TRAFFIC_STEPS", "0,100", "Input traffic-steps: '0,100' must be rising"),
         ("TRAFFIC_STEPS", "10,101", "Input traffic-steps: '10,101' must be rising"),
-        ("STEP_INTERVAL", "soon", "Input step-interval: 'soon' must be a duration such as 30s"),
-        ("KEEP_REVISIONS", "0", "Input keep-revisions: '0' must be a whole number from 1 to 100"),
-        ("KEEP_REVISIONS", "many", "Input keep-revisions: 'many' must be a whole number"),
+        ("STEP_INTERVAL", "soon", "step-interval: 'soon' must be a duration such as 30s"),
+        ("KEEP_REVISIONS", "0", "keep-revisions: '0' must be a whole number from 1 to 100"),
+        ("KEEP_REVISIONS", "many", "keep-revisions: 'many' must be a whole number"),
         ("DRY_RUN", "yes", "Input dry-run: 'yes' must be true or false"),
-        ("CACHE_REQUIRED", "1", "Input cache-required: '1' must be true or false"),
-        ("BUILDER", "kaniko", "Input builder: 'kaniko' must be one of docker, acr"),
-        ("CACHE_CLEAR", "later", "Input cache-clear: 'later' must be none, or one of before"),
-        ("HEALTH_PATH", "health", "Input health-path: 'health' must be a path that begins with"),
+        ("CACHE_REQUIRED", "1", "cache-required: '1' must be true or false"),
+        ("BUILDER", "kaniko", "builder: 'kaniko' must be one of docker, acr"),
+        ("CACHE_CLEAR", "later", "cache-clear: 'later' must be none, or one of before"),
+        ("HEALTH_PATH", "health", "health-path: 'health' must be a path that begins with"),
         ("SUBSCRIPTION_ID", "prod", "Input subscription-id: 'prod' must be an id of the form"),
         ("COMMAND", "destroy", "Input command: 'destroy' must be one of deploy, rollback"),
         ("APP", "my app", "Input app: 'my app' must be a name of letters"),
@@ -71,7 +85,7 @@ def test_an_empty_text_counts_as_not_given(tmp_path: Path) -> None:
 
 def test_inputs_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
     (tmp_path / ".github").mkdir()
-    (tmp_path / ".github/deploy.yml").write_text(
+    (tmp_path / ".github/deploy-action.yml").write_text(
         "environments:\n"
         "  prod:\n"
         "    bake: 5m\n"
@@ -92,7 +106,7 @@ def test_inputs_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> 
     assert loaded(tmp_path, ENVIRONMENT="dev").bake_s == 1
 
 
-def test_an_unknown_key_in_the_file_is_told_with_its_line_and_what_was_meant(
+def test_an_unknown_key_is_reported_with_its_place_and_the_nearest_name(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "settings.yml").write_text(
@@ -105,7 +119,7 @@ def test_an_unknown_key_in_the_file_is_told_with_its_line_and_what_was_meant(
     assert "trafic-steps: there is no such setting. Did you mean traffic-steps?" in str(
         raised.value
     )
-    assert str(raised.value.place) == "settings.yml:4"
+    assert str(raised.value.place) == "settings.yml:4:5"
 
 
 def test_yaml_that_is_none_is_told_with_line_and_column(tmp_path: Path) -> None:
@@ -123,7 +137,7 @@ def test_an_environment_that_the_file_does_not_have_is_refused_with_those_it_has
 ) -> None:
     (tmp_path / "settings.yml").write_text("environments:\n  prod: {}\n  dev: {}\n")
 
-    with pytest.raises(InputError, match=r"no environment 'staging' \(it has prod, dev\)"):
+    with pytest.raises(InputError, match=r"no environment 'staging'; it has prod, dev"):
         loaded(tmp_path, SETTINGS_FILE="settings.yml", ENVIRONMENT="staging")
 
 
@@ -134,9 +148,9 @@ def test_an_environment_that_the_file_does_not_have_is_refused_with_those_it_has
         ({"INPUT_REGISTRY": ""}, "Input registry: it is empty; name the registry"),
         (
             {"INPUT_CLIENT_ID": "00000000-0000-0000-0000-000000000000"},
-            "Input tenant-id: it is empty, but signing in with OIDC needs both ids.",
+            "Input tenant-id: it is empty, but GitHub OIDC needs both ids.",
         ),
-        ({"INPUT_BUILD_ARGS": "DEBUG"}, "Input build-args: 'DEBUG' must be written NAME=value."),
+        ({"INPUT_BUILD_ARGS": "DEBUG"}, "Input build-args: 'DEBUG' must be lines of NAME=value."),
     ],
 )
 def test_what_a_command_needs_is_asked_for_before_anything_happens(

@@ -25,7 +25,7 @@ def test_the_main_job_is_seen_from_outside_and_kept_as_a_page(tmp_path: Path) ->
     assert "NOT SEEN" not in told.stdout
     assert "── Everything was seen" in told.stdout
     assert "watch it live in a browser: http://127.0.0.1:" in told.stdout
-    assert "Raise the add-in to 1.3.0.3" in page.read_text("utf-8")
+    assert "Bump the add-in to 1.3.0.3" in page.read_text("utf-8")
 
 
 def test_a_sick_version_comes_back_by_itself() -> None:

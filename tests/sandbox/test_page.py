@@ -109,7 +109,7 @@ def test_a_deployment_can_be_watched_and_read_afterwards(
     page.shows(f"{short} 100%", "#split")
     page.drawn(stage.first)
     page.drawn(candidate)
-    page.shows("Raise the add-in to 1.3.0.3", "#commits")
+    page.shows("Bump the add-in to 1.3.0.3", "#commits")
     page.shows(f"{stage.scene.app}: traffic, tags", "#operations")
     row = page.text(f"#revisions tr[data-revision='{candidate}']")
     assert "Running" in row
@@ -125,7 +125,7 @@ def test_a_deployment_can_be_watched_and_read_afterwards(
     kept = Page(browser, file.as_uri())
     assert kept.text("#state") == "over; this is how it went"
     assert f"{short} 100%" in kept.text("#split")
-    assert "Raise the add-in to 1.3.0.3" in kept.text("#commits")
+    assert "Bump the add-in to 1.3.0.3" in kept.text("#commits")
     assert kept.areas()[candidate] > 2
     assert kept.complaints() == []
 

@@ -31,7 +31,7 @@ def _loaded(stage: Stage, *words: str, **inputs: str) -> tuple[int, set[str]]:
 def test_a_rollback_loads_nothing_that_it_does_not_use(stage: Stage) -> None:
     stage.push_better()
     assert stage.run().exit_code == 0
-    (stage.scene.workspace / ".github" / "deploy.yml").unlink()  # a rollback needs no checkout
+    (stage.scene.workspace / ".github" / "deploy-action.yml").unlink()  # not needed
 
     code, loaded = _loaded(stage, "action", command="rollback", resource_group="TheWell-Infra-East")
 

@@ -99,7 +99,7 @@ def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
     """Without a word about where: under its file's name at the root."""
     served = "self._send(200, page.body,"
     old = 'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),'
-    stage.push(".github/deploy.yml", "    manifest-path: /manifest.xml\n", "")
+    stage.push(".github/deploy-action.yml", "    manifest-path: /manifest.xml\n", "")
     stage.push("addin/app/__main__.py", served, old)
     run = stage.run(**MANIFEST)
 
@@ -109,7 +109,7 @@ def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
 
 
 def test_an_app_that_does_not_serve_its_manifest_goes_out_all_the_same(stage: Stage) -> None:
-    stage.push(".github/deploy.yml", "    manifest-path: /manifest.xml\n", "")
+    stage.push(".github/deploy-action.yml", "    manifest-path: /manifest.xml\n", "")
     stage.push("addin/app/__main__.py", "if page := PAGES.get(parts.path):", "if page := None:")
     run = stage.run(**MANIFEST)
 

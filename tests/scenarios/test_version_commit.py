@@ -34,7 +34,7 @@ def _deployed_once(stage: Stage) -> None:
 
 def test_a_push_that_leaves_the_add_in_alone_leaves_its_version_alone(stage: Stage) -> None:
     _deployed_once(stage)
-    pushed = stage.push(".github/deploy.yml", "step-interval: 60s", "step-interval: 61s")
+    pushed = stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
@@ -47,11 +47,11 @@ def test_a_push_that_leaves_the_add_in_alone_leaves_its_version_alone(stage: Sta
 
 def test_what_counts_as_the_add_in_can_be_said(stage: Stage) -> None:
     _deployed_once(stage)
-    stage.push(".github/deploy.yml", "step-interval: 60s", "step-interval: 61s")
+    stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST, bump_when_changed="addin/**\n.github/*.yml")
 
     assert run.exit_code == 0, run.log
-    assert run.said("the add-in: .github/deploy.yml differ from what serves")
+    assert run.said("the add-in: .github/deploy-action.yml differ from what serves")
     assert run.outputs["version"] == "1.3.0.4"
 
 
@@ -67,7 +67,7 @@ def test_what_another_app_told_a_shared_cache_does_not_count(stage: Stage) -> No
 
 def test_it_can_be_raised_all_the_same(stage: Stage) -> None:
     _deployed_once(stage)
-    stage.push(".github/deploy.yml", "step-interval: 60s", "step-interval: 61s")
+    stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST, bump="always")
 
     assert run.outputs["version"] == "1.3.0.4", run.log
@@ -77,7 +77,7 @@ def test_where_nothing_is_known_of_what_serves_the_push_itself_is_looked_at(
     stage: Stage, tmp_path: Path
 ) -> None:
     before = stage.branch_head()
-    stage.push(".github/deploy.yml", "step-interval: 60s", "step-interval: 61s")
+    stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"before": before}), "utf-8")
     stage.variables = {"GITHUB_EVENT_PATH": str(event)}
@@ -196,7 +196,7 @@ def test_a_protected_branch_gets_a_pull_request(stage: Stage, told: bool) -> Non
     assert run.said("which its rules ask for") is told
     assert run.said(f"waits in {pull['html_url']}")
     assert stage.branch_head() == pushed
-    assert (pull["base"], pull["title"]) == ("main", "Raise the add-in to 1.3.0.3 [skip ci]")
+    assert (pull["base"], pull["title"]) == ("main", "Bump the add-in to 1.3.0.3 [skip ci]")
     topic = stage.on_branch("rev-parse", pull["head"])
     assert topic == run.outputs["commit"]
     assert stage.on_branch("rev-parse", f"{topic}^") == pushed
@@ -268,7 +268,7 @@ def test_a_rollback_can_bring_the_old_content_back_under_a_higher_number(
     second = stage.run(**MANIFEST)
     assert second.outputs["version"] == "1.3.0.4", second.log
     given = _on_github(stage) if by == "api" else MANIFEST
-    run = stage.run("rollback", **given, manifest_on_rollback="raise")
+    run = stage.run("rollback", **given, manifest_on_rollback="bump")
     now = stage.on_branch("show", "main:addin/manifest.xml")
 
     assert run.exit_code == 0, run.log
@@ -280,7 +280,7 @@ def test_a_rollback_can_bring_the_old_content_back_under_a_higher_number(
     assert stage.serves()["version"] == "1.3.0.3"
 
 
-# -- the shield ------------------------------------------------------------------------------------
+# -- stale pages -----------------------------------------------------------------------------------
 
 KEEPS_ALL = (
     'return f"public, max-age={A_DAY_S}" if page.type.startswith("image/") else "no-cache"',
@@ -301,12 +301,12 @@ def test_old_pages_that_would_be_kept_under_new_addresses_are_told(stage: Stage)
     assert "users who meet it while traffic is split see the old page" in bad.summary
 
 
-def test_the_shield_can_cut_over(stage: Stage) -> None:
+def test_stale_pages_can_cut_over(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", *KEEPS_ALL)
     stage.run(**MANIFEST, manifest_path="/manifest.xml")
     stage.push_better()
     with stage.users().busy() as users:
-        run = stage.run(**MANIFEST, manifest_path="/manifest.xml", shield="cut-over")
+        run = stage.run(**MANIFEST, manifest_path="/manifest.xml", stale_pages="cut-over")
 
     assert run.exit_code == 0, run.log
     assert run.said("with what browsers keep: all traffic goes at once")

@@ -69,7 +69,7 @@ class AllowedList(Enum):
     WARN = "warn"
 
 
-class Shield(Enum):
+class StalePagePolicy(Enum):
     """What happens where old pages would be kept under the new version's address."""
 
     WARN = "warn"
@@ -81,7 +81,7 @@ class OnRollback(Enum):
     """What happens to the manifest on the branch after a rollback by hand."""
 
     KEEP = "keep"
-    RAISE = "raise"
+    BUMP = "bump"
 
 
 class CommitBy(Enum):

@@ -1,72 +1,119 @@
-"""From texts to `Settings`: every fault is reported at once, each with its source."""
+"""From raw values to `Settings`: every fault is reported at once, each with its place."""
 
 from __future__ import annotations
 
 import difflib
-import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy_action.core.settings.choices import (
-    BuilderKind,
-    CacheVia,
-    Command,
-)
-from deploy_action.core.settings.schema import Settings, SettingSpec, setting_specs
-from deploy_action.errors import InputError, SourceLocation
-
-_AUTHOR = re.compile(r"[^<>\n]*[^<>\n ] <[^<>@\s]+@[^<>@\s]+>")
+from deploy_action.core.settings.aliases import ours
+from deploy_action.core.settings.choices import BuilderKind, CacheVia, Command
+from deploy_action.core.settings.schema import Settings, setting_specs
+from deploy_action.core.settings.spec import SettingSpec
+from deploy_action.core.settings.tree import Node, Scalar, Sequence
+from deploy_action.errors import Fault, InputError, SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawValue:
-    """A setting's text and where it was written, for messages: ``input`` or a file's line."""
+    """A setting as the user wrote it.
+
+    Args:
+        text: the value of an input or an option, or of a scalar or list in a file.
+        source: how messages call its origin, such as ``Input``.
+        location: where in a file the value stands.
+        key: where its name stands.
+        node: the YAML value; None outside files.
+    """
 
     text: str
-    source: str = "input"
-    place: SourceLocation | None = None
+    source: str = "Input"
+    location: SourceLocation | None = None
+    key: SourceLocation | None = None
+    node: Node | None = None
+
+    def named(self, name: str) -> str:
+        """Return how a message begins that is about the setting *name*."""
+        return f"{name}:" if self.location else f"{self.source} {name}:"
 
 
-def parse(given: Mapping[str, RawValue]) -> Settings:
+def raw_value(key: Scalar, node: Node) -> RawValue:
+    """Return a YAML pair as a raw value; a list of scalars becomes lines."""
+    text = ""
+    if isinstance(node, Scalar):
+        text = "" if node.null else node.text
+    elif isinstance(node, Sequence):
+        text = "\n".join(item.text for item in node.items if isinstance(item, Scalar))
+    return RawValue(
+        text=text, source="setting", location=node.location, key=key.location, node=node
+    )
+
+
+def parse(raw_values: Mapping[str, RawValue]) -> Settings:
     """Return the settings; names not given, or given as an empty text, take their default.
 
     Raises:
-        InputError: every fault at once, each naming the setting as the user wrote it, its value
-            (never a secret's) and what was expected.
+        InputError: every fault at once, each naming the setting, its value (never a secret's) and
+            what was expected.
     """
-    known = {setting.name: setting for setting in setting_specs()}
-    faults = [_unknown(name, known, item) for name, item in given.items() if name not in known]
+    specs = {spec.name: spec for spec in setting_specs()}
+    faults = [
+        unknown_key(name, specs, raw) for name, raw in raw_values.items() if name not in specs
+    ]
     values: dict[str, Any] = {}
-    for name, setting in known.items():
-        item = given.get(name)
-        written = item.text if item and item.text.strip() else setting.default
+    for name, spec in specs.items():
         try:
-            values[setting.field] = setting.kind(written)
+            values[spec.field] = _value(spec, raw_values.get(name))
         except ValueError as error:
-            shown = "the given value" if setting.secret else f"'{written}'"
-            source = item.source if item else "default"
-            faults.append((f"{source} {name}: {shown} must be {error}.", item))
+            faults.append(_fault(spec, raw_values.get(name), str(error)))
+        except InputError as error:
+            faults += error.faults
     if faults:
-        raise _all(faults)
+        raise InputError.of(faults)
     return Settings(**values)
 
 
-def _unknown(
-    name: str, known: Mapping[str, SettingSpec], item: RawValue
-) -> tuple[str, RawValue | None]:
-    close = difflib.get_close_matches(name, known, n=1)
-    meant = f" Did you mean {close[0]}?" if close else ""
-    return f"{item.source} {name}: there is no such setting.{meant}", item
+def _value(spec: SettingSpec, raw: RawValue | None) -> Any:
+    if raw is not None and raw.node is not None and spec.block is not None:
+        return spec.block(raw.node)
+    if raw is not None and raw.node is not None and not _is_text(raw.node):
+        raise ValueError("one value or a list of values")
+    return spec.parse(raw.text if raw and raw.text.strip() else spec.default)
 
 
-def _all(faults: list[tuple[str, RawValue | None]]) -> InputError:
-    place = next((item.place for _, item in faults if item and item.place), None)
-    return InputError(
-        " ".join(fault[:1].upper() + fault[1:] for fault, _ in faults),
-        hint="Nothing was changed.",
-        place=place,
+def _is_text(node: Node) -> bool:
+    if isinstance(node, Sequence):
+        return all(isinstance(item, Scalar) for item in node.items)
+    return isinstance(node, Scalar)
+
+
+def _fault(spec: SettingSpec, raw: RawValue | None, expected: str) -> Fault:
+    raw = raw or RawValue(text=spec.default, source="Default of")
+    shown = "the given value" if spec.secret else f"'{raw.text or spec.default}'"
+    if raw.node is not None and not _is_text(raw.node):
+        shown = "this block"
+    return Fault(
+        message=f"{raw.named(spec.name)} {shown} must be {expected}.", location=raw.location
     )
+
+
+def unknown_key(name: str, known: Collection[str], raw: RawValue) -> Fault:
+    """Return the fault of a key that does not exist, with the nearest name that does."""
+    alias = ours(name)
+    if alias:
+        meant = f" This action calls it {alias}."
+    elif alias == "":
+        meant = " This action does not need it."
+    else:
+        meant = did_you_mean(name, known)
+    return Fault(message=f"{raw.named(name)} there is no such setting.{meant}", location=raw.key)
+
+
+def did_you_mean(name: str, known: Collection[str]) -> str:
+    """Return `` Did you mean X?`` for the nearest of *known*, or an empty text."""
+    nearest = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.6)
+    return f" Did you mean {nearest[0]}?" if nearest else ""
 
 
 def require(settings: Settings) -> None:
@@ -75,29 +122,25 @@ def require(settings: Settings) -> None:
     Raises:
         InputError: all missing or contradicting settings at once.
     """
-    missing = [name for name in ("resource-group", "app") if not _value(settings, name)]
+    command = settings.command.value
     faults = [
-        f"Input {name}: it is empty, but {settings.command.value} needs it." for name in missing
+        f"Input {name}: it is empty, but {command} needs it."
+        for name, value in (("resource-group", settings.resource_group), ("app", settings.app))
+        if not value
     ]
     faults += _image_faults(settings)
     if settings.create and not settings.managed_environment:
-        faults.append("Input managed-environment: it is empty, but create needs it.")
+        faults.append("managed-environment: it is empty, but create needs it.")
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
-        faults.append("Input cache-endpoint: it is empty, but cache-via: endpoint needs it.")
-    if settings.commit_author and not _AUTHOR.fullmatch(settings.commit_author):
-        faults.append(
-            f"Input commit-author: '{settings.commit_author}' must be like NAME <name@example.com>."
-        )
-    if settings.cache_endpoint_header and ":" not in settings.cache_endpoint_header:
-        faults.append("Input cache-endpoint-header: it must be written NAME: VALUE.")
+        faults.append("cache-endpoint: it is empty, but cache-via: endpoint needs it.")
     if bool(settings.client_id) != bool(settings.tenant_id):
         lacking = "tenant-id" if settings.client_id else "client-id"
-        faults.append(f"Input {lacking}: it is empty, but signing in with OIDC needs both ids.")
+        faults.append(f"Input {lacking}: it is empty, but GitHub OIDC needs both ids.")
     if settings.client_id and not settings.subscription_id:
-        faults.append("Input subscription-id: it is empty, but signing in with OIDC needs it.")
+        faults.append("Input subscription-id: it is empty, but GitHub OIDC needs it.")
     if faults:
-        raise InputError(
-            " ".join(faults),
+        raise InputError.of(
+            [Fault(message=message) for message in faults],
             hint="Set them as inputs, or in the settings file under the environment's name.",
         )
 
@@ -105,24 +148,16 @@ def require(settings: Settings) -> None:
 def _image_faults(settings: Settings) -> list[str]:
     faults = []
     if settings.image and settings.image_tag:
-        faults.append("Input image-tag: image names a complete image already; give one of both.")
+        faults.append("Input image-tag: image names a complete image already; give only one.")
     if settings.builder is BuilderKind.ACR and settings.builds_image:
+        unsupported = {"build-secrets": settings.build_secrets, "cache-from": settings.cache_from}
         faults += [
-            f"Input {name}: builds in the registry (builder: acr) do not support it."
-            for name in ("build-secrets", "cache-from")
-            if _value(settings, name)
+            f"{name}: builds in the registry (builder: acr) do not support it."
+            for name, value in unsupported.items()
+            if value
         ]
     if settings.command is Command.DEPLOY and not settings.image and not settings.registry:
         faults.append(
             "Input registry: it is empty; name the registry to push to, or give an image."
         )
-    faults += [
-        f"Input build-args: '{item.partition('=')[0]}' must be written NAME=value."
-        for item in settings.build_args
-        if "=" not in item
-    ]
     return faults
-
-
-def _value(settings: Settings, name: str) -> Any:
-    return getattr(settings, name.replace("-", "_"))

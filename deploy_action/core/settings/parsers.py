@@ -5,6 +5,7 @@ Each raises `ValueError` whose message completes the sentence "… must be …".
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -109,7 +110,10 @@ def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
         for choice in choices:
             if choice.value == given.strip().lower():
                 return choice
-        raise ValueError("one of " + ", ".join(choice.value for choice in choices))
+        values = [choice.value for choice in choices]
+        nearest = difflib.get_close_matches(given.strip().lower(), values, n=1)
+        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
+        raise ValueError("one of " + ", ".join(values) + meant)
 
     return parse
 
@@ -143,3 +147,30 @@ def decimal(given: str) -> float:
     if not re.fullmatch(r"\d{1,9}(\.\d{1,9})?", given.strip()):
         raise ValueError("a number such as 0.002")
     return float(given)
+
+
+_AUTHOR = re.compile(r"[^<>\n]*[^<>\n ] <[^<>@\s]+@[^<>@\s]+>")
+
+
+def author(given: str) -> str:
+    """Read the author of a commit, ``NAME <EMAIL>``; empty stays empty."""
+    if given.strip() and not _AUTHOR.fullmatch(given.strip()):
+        raise ValueError("like NAME <name@example.com>")
+    return given.strip()
+
+
+def header(given: str) -> str:
+    """Read an HTTP header, ``NAME: VALUE``; empty stays empty."""
+    stripped = given.strip()
+    if stripped and not re.fullmatch(r"[-!#$%&'*+.^_`|~\w]+:[^\r\n]*\S[^\r\n]*", stripped):
+        raise ValueError("written NAME: VALUE")
+    return stripped
+
+
+def assignments(given: str) -> tuple[str, ...]:
+    """Read lines of ``NAME=value``."""
+    for item in lines(given):
+        name, equals, _ = item.partition("=")
+        if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name.strip()):
+            raise ValueError("lines of NAME=value")
+    return lines(given)

@@ -1,0 +1,83 @@
+"""The add-in's manifest and its version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.core.manifest.rules import UrlMode
+from deploy_action.core.settings import parsers
+from deploy_action.core.settings.choices import AllowedList, BumpPart, BumpWhen, CommitBy
+from deploy_action.core.settings.spec import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddinSettings:
+    """When and how the manifest's version is bumped and published."""
+
+    manifest: str = setting(
+        parsers.text,
+        "",
+        "The add-in's manifest, such as addin/manifest.xml. Empty for an app without an add-in.",
+        is_input=True,
+    )
+    bump: BumpWhen = setting(
+        parsers.one_of(BumpWhen),
+        "auto",
+        "When to bump the manifest's version: auto (the add-in changed since the version that "
+        "serves), always or never.",
+    )
+    bump_when_changed: tuple[str, ...] = setting(
+        parsers.lines,
+        "",
+        "For bump: auto, globs of the files that belong to the add-in, relative to the checkout. "
+        "Defaults to the manifest's folder.",
+    )
+    bump_part: BumpPart = setting(
+        parsers.one_of(BumpPart),
+        "last",
+        "Which part to bump: last (build; patch in a unified manifest), build, patch, minor, "
+        "major, or auto (major for another id; minor when permissions, requirements, hosts, scopes "
+        "or events changed; else last).",
+    )
+    url_mode: UrlMode = setting(
+        parsers.one_of(UrlMode),
+        "refresh",
+        "The version in the URLs of the add-in's own pages: refresh (update where present), add "
+        "(also add it where missing) or off.",
+    )
+    url_parameter: str = setting(
+        parsers.name, "v", "Query parameter that carries the version in a URL."
+    )
+    url_origins: tuple[str, ...] = setting(
+        parsers.lines, "", "Further origins of the add-in's own pages, such as a CDN, one per line."
+    )
+    allowed_list: AllowedList = setting(
+        parsers.one_of(AllowedList),
+        "error",
+        "What to do when microsoft-officeaddins-allowed.json names an event script whose URL "
+        "changes: error or warn.",
+    )
+    commit: CommitBy = setting(
+        parsers.one_of(CommitBy),
+        "auto",
+        "How the version commit reaches the branch: api (signed by GitHub), push (git), "
+        "pull-request, none, or auto (api where git-token allows it, else push; a pull request "
+        "where the branch requires one).",
+    )
+    commit_message: str = setting(
+        parsers.text,
+        "Bump the add-in to {version} [skip ci]",
+        "First line of the version commit. {version}, {revision} and {run} are replaced.",
+    )
+    commit_author: str = setting(
+        parsers.author,
+        "",
+        "Author of a pushed version commit, as NAME <EMAIL>. Defaults to GitHub's workflow bot.",
+    )
+    git_token: str = setting(
+        parsers.text,
+        "",
+        "Token that publishes the version commit.",
+        secret=True,
+        is_input=True,
+    )

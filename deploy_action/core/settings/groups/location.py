@@ -1,0 +1,60 @@
+"""What to do, to which app, signed in as whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.core.settings import parsers
+from deploy_action.core.settings.choices import Command
+from deploy_action.core.settings.spec import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class LocationSettings:
+    """Command, settings file and Azure resources."""
+
+    command: Command = setting(
+        parsers.one_of(Command),
+        "deploy",
+        "What to do: deploy, rollback, repair or status.",
+        is_input=True,
+    )
+    environment: str = setting(
+        parsers.name, "prod", "The environment of the settings file to use.", is_input=True
+    )
+    settings_file: str = setting(
+        parsers.text,
+        ".github/deploy-action.yml",
+        "The settings file, relative to the checkout. It may be missing. none disables it.",
+        is_input=True,
+    )
+    settings: str = setting(
+        parsers.text,
+        "",
+        "Settings as YAML, with the same keys as an environment of the settings file. They take "
+        "precedence over the file.",
+        is_input=True,
+    )
+    subscription_id: str = setting(
+        parsers.guid,
+        "",
+        "Azure subscription. Defaults to the one of the az session.",
+        is_input=True,
+    )
+    tenant_id: str = setting(
+        parsers.guid, "", "Microsoft Entra tenant, to sign in with GitHub OIDC.", is_input=True
+    )
+    client_id: str = setting(
+        parsers.guid,
+        "",
+        "Application (client) to sign in as with GitHub OIDC. Defaults to the az session of an "
+        "earlier azure/login step.",
+        is_input=True,
+    )
+    resource_group: str = setting(
+        parsers.name, "", "Resource group of the container app.", is_input=True
+    )
+    app: str = setting(parsers.name, "", "Name of the container app.", is_input=True)
+    container: str = setting(
+        parsers.name, "", "Container that gets the new image. Defaults to the first one."
+    )

@@ -1,0 +1,32 @@
+"""Limits and behaviour of the run itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.core.settings import parsers
+from deploy_action.core.settings.spec import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunSettings:
+    """Time limits, waiting and dry runs."""
+
+    dry_run: bool = setting(
+        parsers.boolean,
+        "false",
+        "Whether to print the plan and change nothing.",
+        is_input=True,
+    )
+    lock_wait_s: float = setting(
+        parsers.duration, "0s", "How long to wait for another run that deploys the same app."
+    )
+    operation_timeout_s: float = setting(
+        parsers.duration, "5m", "Maximum time for Azure to complete one change."
+    )
+    time_limit_s: float = setting(
+        parsers.duration,
+        "5h",
+        "Maximum duration of the run, after which it aborts. Keep it below the job's "
+        "timeout-minutes.",
+    )

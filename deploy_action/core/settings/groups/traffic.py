@@ -1,0 +1,44 @@
+"""How traffic moves to the candidate, and which revisions stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.core.settings import parsers
+from deploy_action.core.settings.choices import StalePagePolicy
+from deploy_action.core.settings.spec import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrafficSettings:
+    """Steps, bake and retention."""
+
+    traffic_steps: tuple[int, ...] = setting(
+        parsers.percentages,
+        "10,50,100",
+        "The candidate's share of the traffic in percent, step by step.",
+        is_input=True,
+    )
+    step_interval_s: float = setting(parsers.duration, "60s", "How long to monitor each step.")
+    bake_s: float = setting(
+        parsers.duration,
+        "60s",
+        "Monitoring time after promotion, with automatic rollback still on.",
+    )
+    stale_pages: StalePagePolicy = setting(
+        parsers.one_of(StalePagePolicy),
+        "warn",
+        "What to do if the old revision serves the new version's pages in a form that browsers "
+        "cache: warn, cut-over (shift all traffic at once) or off. Needs manifest-path.",
+    )
+    keep_revisions: int = setting(
+        parsers.integer(1, 100), "3", "Number of newest revisions that stay active."
+    )
+    drain_time_s: float = setting(
+        parsers.duration, "30s", "Wait before a revision without traffic is deactivated."
+    )
+    convert_mode: bool = setting(
+        parsers.boolean,
+        "false",
+        "Whether an app in Single revision mode may be switched to Multiple.",
+    )
