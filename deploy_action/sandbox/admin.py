@@ -9,7 +9,9 @@ GET /requests                   the newest requests; GET /requests/counts counts
 POST /images                    build ``context`` and store it as ``reference``
 POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
 POST /faults                    a list of faults to add; GET counts them; DELETE ends them
-POST /notes                     ``{"kind": kind, "text": line}``, shown on the page
+POST /notes                     ``{"kind": kind, "text": line}``, shown on the page; kinds with a
+                                place of their own: ``title``, ``phase``, ``summary`` (Markdown),
+                                ``result`` with ``outcome``: ``deployed``, ``aborted``, ``failed``
 POST /github                    ``{"name": "OWNER/NAME", "path": bare repository, "protected":
                                 [branches]}``: GitHub's API answers for it, too
 GET /github/OWNER/NAME          its pull requests
@@ -39,7 +41,8 @@ from aiohttp import web
 from deploy_action.sandbox.acr_tasks import BuildFailed, ImageBuilder
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.github_api import GitHubApi
-from deploy_action.sandbox.live import PAGE, Sampler
+from deploy_action.sandbox.live import Sampler, live_page
+from deploy_action.sandbox.live.markdown import summary_page
 from deploy_action.sandbox.monitor import MetricSettings
 from deploy_action.sandbox.receivers import Inbox
 from deploy_action.sandbox.requestlog import RequestLog
@@ -104,7 +107,7 @@ class Admin:
         """Answer one request."""
         match request.method, request.path.rstrip("/"):
             case "GET", "":
-                return web.FileResponse(PAGE)
+                return web.Response(text=live_page(), content_type="text/html")
             case "GET", "/history":
                 return self._history(request.query)
             case "GET", "/healthz":
@@ -170,8 +173,7 @@ class Admin:
             case _ if path in POSTS:
                 return self._tenant.change(path, body)
             case "/notes":
-                self._sampler.watched()
-                self._sampler.history.happened(str(body["kind"]), str(body["text"]))
+                self._note(str(body["kind"]), str(body["text"]), str(body.get("outcome") or ""))
             case "/watch":
                 self._sampler.watched()
                 self._sampler.watch(Path(body["repository"]))
@@ -180,6 +182,13 @@ class Admin:
                 told = bool(body.get("told", True))
                 self._github.serve(str(body["name"]), where, rules, told=told)
         return {}
+
+    def _note(self, kind: str, text: str, outcome: str) -> None:
+        self._sampler.watched()
+        if kind == "summary":
+            self._sampler.history.happened(kind, "", html=summary_page(text))
+        else:
+            self._sampler.history.happened(kind, text, outcome=outcome)
 
     async def _image(self, body: Mapping[str, Any]) -> web.Response:
         try:

@@ -189,20 +189,23 @@ def _look(over: asyncio.Event) -> None:
 
 
 @sandbox.command()
-@click.option("--break", "broken", is_flag=True, help="Make the new version sick; watch it return.")
+@click.option(
+    "--break", "broken", is_flag=True, help="Deploy a version that fails its health checks."
+)
 @click.option(
     "--outage",
     "named",
     metavar="NAME",
-    help="Let Azure have a bad day. 'list' names the days there are.",
+    help="Rehearse an outage; 'list' shows their names.",
 )
 @click.option(
     "--page",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the live page in this file, to be read when all is over.",
+    help="Keep the live page in this file, with the job summary as GitHub shows it.",
 )
-def demo(*, broken: bool, named: str | None, page: Path | None) -> None:
-    """Run the main job in a local Azure and show what was observed.
+@click.option("--verbose", is_flag=True, help="Show the build log and the summary's Markdown, too.")
+def demo(*, broken: bool, named: str | None, page: Path | None, verbose: bool) -> None:
+    """Run the main job in a local Azure and check the result from outside.
 
     Example: python -m deploy_action sandbox demo --outage throttled
     """
@@ -218,6 +221,6 @@ def demo(*, broken: bool, named: str | None, page: Path | None) -> None:
             f"'{named}' is none of {', '.join(names())}.", param_hint="--outage"
         )
     if named and broken:
-        raise click.UsageError("--break and --outage are two stories; tell one at a time.")
+        raise click.UsageError("--break and --outage cannot be combined.")
     chosen = outage(named) if named else None
-    sys.exit(play(broken=broken, outage=chosen, page=page))
+    sys.exit(play(broken=broken, outage=chosen, page=page, verbose=verbose))

@@ -1,7 +1,7 @@
-"""The newcomer's first command: the main job, watched from outside, in a local Azure.
+"""The demonstration: the main job in a local Azure, observed from outside.
 
-It ends well only when everything it claims was observed: who answered the users, the weights that
-Azure reports, the commit on the remote, the keys that are gone and those that stayed.
+It succeeds only when everything that it claims was observed: who answered the users, the weights
+that Azure reports, the commit on the remote, the keys that are gone and those that stayed.
 """
 
 from __future__ import annotations
@@ -10,22 +10,21 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import click
-import requests
 
 from deploy_action.sandbox.live import kept_page
+from deploy_action.sandbox.narration import Narrator
 from deploy_action.sandbox.outage import Outage
-from deploy_action.sandbox.scene import ROOT, Scene, Users, start, stop
+from deploy_action.sandbox.scene import APP, ROOT, Scene, Users, start, stop
 
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 RUN_ID = 4711
-# What a patient production would set, in a hurry.
+# Production would choose longer times.
 QUICK = {
     "builder": "acr",
     "traffic_steps": "10,50,100",
@@ -36,6 +35,11 @@ QUICK = {
     "drain_time": "1s",
 }
 SICK = ("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
+_NEXT = """
+Try next:
+  make sandbox ARGUMENTS=--break                   # a version that fails its health checks
+  make sandbox ARGUMENTS='--outage throttled'      # an Azure that throttles
+  {python} -m deploy_action sandbox up --env-file sandbox.env   # for your own clients"""
 BETTER = ("addin/app/greeting.py", "Hello", "Good morning")
 
 
@@ -47,55 +51,73 @@ class Demo:
         scene: the app, its checkout and its cache.
         broken: whether the change that is pushed makes the app sick.
         outage: what goes wrong with Azure, if anything does.
-        say: tells the audience.
+        narrator: tells the audience.
     """
 
     scene: Scene
     broken: bool
     outage: Outage | None
-    say: Teller
-    seen: list[tuple[bool, str]] = field(default_factory=list)
+    narrator: Narrator
+    checks: list[tuple[bool, str]] = field(default_factory=list)
+
+    @property
+    def aborts(self) -> bool:
+        """Whether the deployment is expected to be rolled back."""
+        return self.broken or (self.outage is not None and self.outage.aborts)
 
     def play(self) -> bool:
-        """Play it; return whether everything that should be seen was seen."""
-        users = self._before()
+        """Play it; return whether all checks passed."""
+        self.narrator.note("title", f"{APP}: {VERSION} → {NEXT_VERSION}, run {RUN_ID}")
+        users = self._set_up()
         change = SICK if self.broken else BETTER
         if self.outage:
-            self.say.chapter(f"From now on {self.outage.about}")
-            self.say.post("faults", self.outage.faults)
-        with users.busy(), _told(users):
-            what = "makes the app sick" if self.broken else "changes a greeting"
-            self.say.chapter(
-                f"A developer pushes a commit that {what}; the workflow runs the action"
-            )
+            self.narrator.chapter(f"Outage: {self.outage.about}")
+            self.narrator.post("faults", self.outage.faults)
+        what = "makes the app sick" if self.broken else "changes a greeting"
+        self.narrator.chapter(f"Deployment: a developer pushes a commit that {what}")
+        with users.busy(), _reported(users, self.narrator):
             commit = self.scene.push_change(*change, f"This {what}")
             exit_code = self._deploy()
-        self.say.chapter("The job summary, as GitHub would show it")
-        click.echo(self._file("summary.md"))
-        self.say.chapter("What was observed from outside")
-        self._everywhere(users)
-        if self.broken or (self.outage and self.outage.aborts):
-            self._came_back(users, exit_code, commit)
+        self.narrator.chapter("Job summary")
+        self.narrator.summary(self._file("summary.md"))
+        self.narrator.chapter("Verification")
+        self._check_users(users)
+        if self.aborts:
+            self._check_rollback(users, exit_code, commit)
         else:
-            self._went_over(users, exit_code, commit)
-        for fine, sentence in self.seen:
-            self.say.line(f"  {'seen    ' if fine else 'NOT SEEN'}  {sentence}", bold=not fine)
-        return all(fine for fine, _ in self.seen)
+            self._check_deployment(users, exit_code, commit)
+        for passed, sentence in self.checks:
+            self.narrator.check(sentence, passed=passed)
+        return self._conclude(users)
 
-    def _before(self) -> Users:
-        self.say.chapter(
-            f"The life before: an app that serves {VERSION}, its repository, a filled cache"
-        )
+    def _conclude(self, users: Users) -> bool:
+        """Say in one sentence how it went; return whether all checks passed."""
+        failed = sum(not passed for passed, _ in self.checks)
+        total = sum(users.answers.values()) + len(users.failures)
+        counts = f"{total:,} requests, {len(users.failures):,} failed"
+        if failed:
+            sentence = f"{failed} of {len(self.checks)} checks failed. {counts}."
+        elif self.aborts:
+            sentence = f"{counts}, while {NEXT_VERSION} was rejected and {VERSION} kept serving."
+        else:
+            sentence = f"{counts}, while {VERSION} was replaced by {NEXT_VERSION}."
+        outcome = "failed" if failed else "aborted" if self.aborts else "deployed"
+        self.narrator.result(sentence, outcome)
+        return not failed
+
+    def _set_up(self) -> Users:
+        self.narrator.chapter(f"Setup: an app that serves {VERSION}, its repository, a full cache")
         self.scene.make_repository()
-        self.say.post("watch", {"repository": str(self.scene.remote)})
+        self.narrator.post("watch", {"repository": str(self.scene.remote)})
         image = self.scene.seed_image(VERSION)
         url = self.scene.create_app(image, VERSION)
         self.scene.fill_cache()
-        click.echo(f"  app         {url}\n  repository  {self.scene.remote}")
+        self.narrator.fact("app", url)
+        self.narrator.fact("repository", str(self.scene.remote))
         return Users(self.scene, url)
 
     def _deploy(self) -> int:
-        """Run the action's main step with a runner's environment; its words pass through."""
+        """Run the action's main step with a runner's environment; return its exit code."""
         redis_url = self.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
         env = self.scene.runner_environment(RUN_ID, command="deploy", cache_url=redis_url, **QUICK)
         process = subprocess.Popen(
@@ -107,32 +129,33 @@ class Demo:
             text=True,
         )
         for line in process.stdout or ():
-            self.say.line(f"  │ {line.rstrip()}", kind="run")
+            self.narrator.log_line(line)
         return process.wait()
 
     def _file(self, name: str) -> str:
         return (self.scene.directory / f"run-{RUN_ID}" / name).read_text("utf-8")
 
-    def _saw(self, fine: object, sentence: str) -> None:
-        self.seen.append((bool(fine), sentence))
+    def _check(self, passed: object, sentence: str) -> None:
+        self.checks.append((bool(passed), sentence))
 
-    def _everywhere(self, users: Users) -> None:
+    def _check_users(self, users: Users) -> None:
         total = sum(users.answers.values())
-        told = f"{total} requests of users, {len(users.failures)} failed"
+        counts = f"{total + len(users.failures):,} requests of users"
         if self.outage and self.outage.harms_users:
             guilty = sorted(self._who_failed())
             stable = next(iter(self.scene.revisions()))
-            self._saw(total and stable not in guilty, f"{told}, all of {', '.join(guilty)}")
+            by = f"all {len(users.failures)} failures came from {', '.join(guilty)}"
+            self._check(total and stable not in guilty, f"{counts}, {by}")
         else:
-            self._saw(total and not users.failures, told)
+            self._check(total and not users.failures, f"{counts}, {len(users.failures)} failed")
         with self.scene.cache() as cache:
-            counts = {kind: len(cache.keys(f"{kind}:*")) for kind in ("manifest", "session")}
-        self._saw(counts["manifest"] == 0, "no key manifest:* is left in the cache")
-        self._saw(counts["session"], f"{counts['session']} keys session:* were left alone")
+            keys = {kind: len(cache.keys(f"{kind}:*")) for kind in ("manifest", "session")}
+        self._check(keys["manifest"] == 0, "the cache has no key manifest:* any more")
+        self._check(keys["session"], f"{keys['session']} keys session:* are untouched")
 
     def _who_failed(self) -> set[str]:
         """Return the revisions that gave users no good answer."""
-        [app] = self.say.get("state")["apps"]
+        [app] = self.narrator.get("state")["apps"]
         host = app["url"].removeprefix("https://")
         return {
             one["revision"]
@@ -140,52 +163,55 @@ class Demo:
             if one["host"] == host and not 200 <= one["status"] < 500
         }
 
-    def _went_over(self, users: Users, exit_code: int, commit: str) -> None:
+    def _check_deployment(self, users: Users, exit_code: int, commit: str) -> None:
         weights = self.scene.weights()
         newest = list(self.scene.revisions())[-1]
-        self._saw(exit_code == 0, f"the step ended with exit code {exit_code}")
-        self._saw(weights == {newest: 100}, f"Azure says {weights}")
-        self._saw(len(users.answers) > 1, f"users were answered by {dict(users.answers)}")
+        self._check(exit_code == 0, f"the job's step ended with exit code {exit_code}")
+        self._check(weights == {newest: 100}, f"Azure reports {_listed(weights, ' %')}")
+        self._check(len(users.answers) > 1, f"users were answered by {_listed(users.answers)}")
         url = f"{users.url}/version"
         version = self.scene.session.get(url, timeout=30).json()["version"]
-        self._saw(version == NEXT_VERSION, f"{url} says {version}")
+        self._check(version == NEXT_VERSION, f"{url} answers {version}")
         parent = self.scene.git("rev-parse", "main^", cwd=self.scene.remote)
         log = self.scene.git("log", "-1", "--format=%h %s", "main", cwd=self.scene.remote)
-        self._saw(parent == commit, f"the branch has the commit {log}")
+        self._check(parent == commit, f"the branch has the commit {log}")
         manifest = self.scene.git("show", "main:addin/manifest.xml", cwd=self.scene.remote)
-        self._saw(f"?v={NEXT_VERSION}" in manifest, f"its manifest names ?v={NEXT_VERSION}")
+        self._check(f"?v={NEXT_VERSION}" in manifest, f"its manifest refers to ?v={NEXT_VERSION}")
 
-    def _came_back(self, users: Users, exit_code: int, commit: str) -> None:
+    def _check_rollback(self, users: Users, exit_code: int, commit: str) -> None:
         weights = self.scene.weights()
         stable, *others = self.scene.revisions()
         active = [name for name in others if self.scene.revisions()[name]["active"]]
         head = self.scene.git("rev-parse", "main", cwd=self.scene.remote)
         status = self.scene.git("status", "--porcelain", cwd=self.scene.workspace)
-        self._saw(exit_code == 4, f"the step ended with exit code {exit_code}")
-        self._saw(weights == {stable: 100}, f"Azure says {weights}")
+        self._check(exit_code == 4, f"the job's step ended with exit code {exit_code}")
+        self._check(weights == {stable: 100}, f"Azure reports {_listed(weights, ' %')}")
         by_stable = set(users.answers) == {stable}
         harmed = self.outage is not None and self.outage.harms_users
-        self._saw(by_stable or harmed, f"users were answered by {dict(users.answers)}")
-        self._saw(not active, "the candidate is deactivated")
-        self._saw(head == commit, "nothing was pushed to the branch")
-        self._saw(not status, "the manifest in the checkout is as it was")
+        self._check(by_stable or harmed, f"users were answered by {_listed(users.answers)}")
+        self._check(not active, "the candidate is deactivated")
+        self._check(head == commit, "nothing was pushed to the branch")
+        self._check(not status, "the manifest in the checkout is unchanged")
+
+
+def _listed(counts: Mapping[str, int], unit: str = "") -> str:
+    return ", ".join(f"{name} ({count:,}{unit})" for name, count in counts.items())
 
 
 @contextmanager
-def _told(users: Users) -> Iterator[None]:
-    """Say every second who answered the users since the last time."""
+def _reported(users: Users, narrator: Narrator) -> Iterator[None]:
+    """Report every second who answered the users since the last time."""
     over = threading.Event()
 
-    def tell() -> None:
+    def report() -> None:
         before = dict(users.answers)
         while not over.wait(1.0):
             now = dict(users.answers)
             fresh = {name: count - before.get(name, 0) for name, count in now.items()}
-            shown = ", ".join(f"{name} {count}" for name, count in fresh.items() if count)
-            click.echo(f"  · users  {shown or 'nobody asked'}; {len(users.failures)} failed")
+            narrator.users(fresh, len(users.failures))
             before = now
 
-    thread = threading.Thread(target=tell, daemon=True)
+    thread = threading.Thread(target=report, daemon=True)
     thread.start()
     try:
         yield
@@ -194,79 +220,40 @@ def _told(users: Users) -> Iterator[None]:
         thread.join()
 
 
-class Teller:
-    """Tells the audience in the terminal, and on the page.
-
-    Args:
-        url: of the sandbox itself.
-    """
-
-    def __init__(self, url: str) -> None:
-        self._url = url
-        self._session = requests.Session()
-        self._session.trust_env = False
-
-    def chapter(self, text: str) -> None:
-        """Begin a chapter."""
-        click.secho(f"\n── {text}", bold=True)
-        self.post("notes", {"kind": "chapter", "text": text})
-
-    def line(self, text: str, *, kind: str = "say", bold: bool = False) -> None:
-        """Say one line."""
-        click.secho(text, bold=bold)
-        self.post("notes", {"kind": kind, "text": text.strip().removeprefix("│ ")})
-
-    def post(self, what: str, body: Any) -> None:
-        """Tell the sandbox something."""
-        self._session.post(f"{self._url}/{what}", json=body, timeout=30).raise_for_status()
-
-    def get(self, what: str) -> Any:
-        """Ask the sandbox something."""
-        return self._session.get(f"{self._url}/{what}", timeout=30).json()
-
-
 def _python() -> str:
-    """Name the Python that has what the sandbox needs, as short as it can be named from here."""
+    """Return the Python that has what the sandbox needs, relative to here if possible."""
     here = Path(sys.executable)
     return str(here.relative_to(ROOT) if here.is_relative_to(ROOT) else here)
 
 
-def demo(*, broken: bool, outage: Outage | None, page: Path | None) -> int:
+def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: bool = False) -> int:
     """Play the demonstration in a folder of its own.
 
     Args:
         broken: whether the new version is sick.
         outage: what goes wrong with Azure, if anything does.
-        page: where the page is kept, to be read when all is over.
+        page: where the page is kept, to be read afterwards.
+        verbose: whether the build log and the raw Markdown are shown.
 
     Returns:
-        0 if all was seen, else 1.
+        0 if all checks passed, else 1.
     """
     with tempfile.TemporaryDirectory(prefix="deploy-action-demo-") as folder:
         directory = Path(folder)
-        click.secho("\n── A local Azure starts", bold=True)
         process, environment = start(directory, "--clock", "instant")
         try:
-            click.echo(f"  {environment['HTTPS_PROXY']} answers for all of Azure's host names")
-            click.echo(f"  watch it live in a browser: {environment['SANDBOX_URL']}/")
-            say = Teller(environment["SANDBOX_URL"])
+            narrator = Narrator(environment["SANDBOX_URL"], verbose)
+            narrator.chapter("Local Azure")
+            narrator.fact("proxy", environment["HTTPS_PROXY"])
+            narrator.fact("live page", f"{environment['SANDBOX_URL']}/")
             scene = Scene(environment, directory)
-            fine = Demo(scene, broken=broken, outage=outage, say=say).play()
-            verdict = "Everything was seen" if fine else "Not everything was seen"
-            say.chapter(verdict)
+            passed = Demo(scene, broken=broken, outage=outage, narrator=narrator).play()
             if page:
                 page.parent.mkdir(parents=True, exist_ok=True)
-                page.write_text(kept_page(say.get("history")), "utf-8")
-                click.echo(f"  how it went is kept as a page: {page}")
+                page.write_text(kept_page(narrator.get("history")), "utf-8")
+                click.echo(f"Page with the job summary: {page}")
         finally:
             stop(process)
-    if fine and not broken and not outage:
-        click.echo(
-            "  Try next: make the new version sick and watch it come back by itself:\n"
-            "      make sandbox ARGUMENTS=--break\n"
-            "  or let Azure itself have a bad day:\n"
-            "      make sandbox ARGUMENTS='--outage throttled'\n"
-            "  or keep a local Azure running for your own clients:\n"
-            f"      {_python()} -m deploy_action sandbox up --env-file sandbox.env"
-        )
-    return 0 if fine else 1
+    if passed and not broken and not outage:
+        click.echo(_NEXT.format(python=_python()))
+    return 0 if passed else 1

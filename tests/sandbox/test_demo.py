@@ -1,10 +1,15 @@
-"""The demonstration, as a newcomer plays it: well, with a sick version, and on Azure's bad days."""
+"""The demonstration: a version that works, one that does not, and outages of Azure."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -12,55 +17,90 @@ from deploy_action.sandbox.outage import names, outage
 from deploy_action.sandbox.scene import ROOT
 
 
+def _command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "deploy_action", "sandbox", "demo", *words]
+
+
 def _played(*words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy_action", "sandbox", "demo", *words]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)
+    return subprocess.run(_command(*words), cwd=ROOT, check=False, capture_output=True, text=True)
 
 
-def test_the_main_job_is_seen_from_outside_and_kept_as_a_page(tmp_path: Path) -> None:
+def _start(*words: str, stdout: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(_command(*words), cwd=ROOT, stdout=stdout, stderr=subprocess.DEVNULL)
+
+
+def _read_all(terminal: BinaryIO) -> str:
+    """Read until the other end of a terminal is closed, which Linux reports as an error."""
+    shown = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(terminal.fileno(), 65536):
+            shown += piece
+    return shown.decode().replace("\r\n", "\n")
+
+
+def test_the_main_job_is_checked_from_outside_and_kept_as_a_page(tmp_path: Path) -> None:
     page = tmp_path / "folder" / "demo.html"
-    told = _played("--page", str(page))
+    played = _played("--page", str(page))
 
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "NOT SEEN" not in told.stdout
-    assert "── Everything was seen" in told.stdout
-    assert "watch it live in a browser: http://127.0.0.1:" in told.stdout
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "✗" not in played.stdout
+    sentence = r"\n[\d,]+ requests, 0 failed, while 1\.3\.0\.2 was replaced by 1\.3\.0\.3\.\n"
+    assert re.search(sentence, played.stdout)
+    assert "live page  http://127.0.0.1:" in played.stdout
     assert "Bump the add-in to 1.3.0.3" in page.read_text("utf-8")
+    assert "Step 1/12" not in played.stdout
+    assert re.search(r"build log: \d+ lines", played.stdout)
+    assert "\n| " not in played.stdout
+    assert "\x1b[" not in played.stdout
 
 
-def test_a_sick_version_comes_back_by_itself() -> None:
-    told = _played("--break")
+def test_a_terminal_gets_colour_and_a_verbose_demo_all_lines() -> None:
+    read, write = pty.openpty()
+    with os.fdopen(read, "rb") as terminal:
+        process = _start("--verbose", stdout=write)
+        os.close(write)
+        shown = _read_all(terminal)
+    assert process.wait() == 0
 
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert "seen      the step ended with exit code 4" in told.stdout
+    assert "\x1b[32m✓\x1b[0m" in shown
+    assert "Step 1/12" in shown
+    assert "\n| " in shown
+
+
+def test_a_sick_version_is_rejected() -> None:
+    played = _played("--break")
+
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert "✓ the job's step ended with exit code 4" in played.stdout
+    assert "while 1.3.0.3 was rejected and 1.3.0.2 kept serving." in played.stdout
 
 
 @pytest.mark.parametrize("name", names())
-def test_a_bad_day_of_azure_ends_as_it_says(name: str) -> None:
-    told = _played("--outage", name)
+def test_an_outage_ends_as_it_says(name: str) -> None:
+    played = _played("--outage", name)
     ends = 4 if outage(name).aborts else 0
 
-    assert told.returncode == 0, told.stdout + told.stderr
-    assert f"── From now on {outage(name).about}" in told.stdout
-    assert f"seen      the step ended with exit code {ends}" in told.stdout
+    assert played.returncode == 0, played.stdout + played.stderr
+    assert f"── Outage: {outage(name).about}" in played.stdout
+    assert f"✓ the job's step ended with exit code {ends}" in played.stdout
 
 
-def test_the_days_can_be_listed() -> None:
-    told = _played("--outage", "list").stdout
+def test_outages_can_be_listed() -> None:
+    played = _played("--outage", "list").stdout
 
     assert len(names()) >= 5
-    assert [line.split()[0] for line in told.splitlines()] == names()
+    assert [line.split()[0] for line in played.splitlines()] == names()
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (["--outage", "flood"], "'flood' is none of lost-answers, no-capacity"),
-        (["--outage", "throttled", "--break"], "tell one at a time"),
+        (["--outage", "throttled", "--break"], "cannot be combined"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(words: list[str], sentence: str) -> None:
-    told = _played(*words)
+def test_wrong_options_are_refused(words: list[str], sentence: str) -> None:
+    played = _played(*words)
 
-    assert told.returncode == 2
-    assert sentence in told.stderr
+    assert played.returncode == 2
+    assert sentence in played.stderr

@@ -24,10 +24,16 @@ _HEIGHTS = """
 return Object.fromEntries([...document.querySelectorAll("#chart polygon")].map(
   (one) => [one.dataset.revision, one.getBoundingClientRect().height]))
 """
+_OVERFLOW = """
+const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
+return wide.concat([...document.querySelectorAll("body *")]
+  .filter((one) => !one.closest("svg") && one.getBoundingClientRect().right > innerWidth + 1)
+  .map((one) => one.tagName + "#" + one.id));
+"""
 
 
 class Page:
-    """A page in a browser, read as a person reads it."""
+    """A page in a browser: what a person sees of it."""
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self._browser = browser
@@ -44,6 +50,26 @@ class Page:
         WebDriverWait(self._browser, PATIENCE_S, 0.1).until(
             lambda _: text in self.text(selector), f"{selector} never showed {text!r}"
         )
+
+    def wait_for(self, script: str) -> None:
+        """Wait until an expression in the page is true."""
+        WebDriverWait(self._browser, PATIENCE_S, 0.1).until(
+            lambda _: self._browser.execute_script(f"return {script}"), f"never true: {script}"
+        )
+
+    def title(self) -> str:
+        """Return what the browser's tab shows."""
+        return str(self._browser.title)
+
+    def resize(self, width: int) -> None:
+        """Show the page on a screen of that width."""
+        metrics = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600}
+        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def overflow(self) -> list[str]:
+        """Return what reaches beyond the right edge of the screen."""
+        found: list[str] = self._browser.execute_script(_OVERFLOW)
+        return found
 
     def areas(self) -> dict[str, float]:
         """Return the height of each revision's area in the chart, in pixels."""
@@ -123,7 +149,7 @@ def test_a_deployment_can_be_watched_and_read_afterwards(
     file = tmp_path / "kept.html"
     file.write_text(kept_page(_history(environment)), "utf-8")
     kept = Page(browser, file.as_uri())
-    assert kept.text("#state") == "over; this is how it went"
+    assert kept.text("#state") == "ended"
     assert f"{short} 100%" in kept.text("#split")
     assert "Bump the add-in to 1.3.0.3" in kept.text("#commits")
     assert kept.areas()[candidate] > 2
@@ -141,9 +167,99 @@ def test_the_page_stays_readable_when_the_local_azure_ends(browser: Chrome, tmp_
         kept = kept_page(_history(environment))
     finally:
         stop(process)
-    page.shows("over; this is how it went", "#state")
+    page.shows("ended", "#state")
     assert note["text"] in page.text("#told")
 
     file = tmp_path / "kept.html"
     file.write_text(kept, "utf-8")
     assert note["text"] in Page(browser, file.as_uri()).text("#told")
+
+
+def _note(environment: dict[str, str], kind: str, text: str, **more: str) -> None:
+    url = f"{environment['SANDBOX_URL']}/notes"
+    note = {"kind": kind, "text": text, **more}
+    requests.post(url, json=note, timeout=30, proxies={"http": ""}).raise_for_status()
+
+
+SUMMARY = """## Deployed
+> [!WARNING]
+> Slow, but fine.
+
+| app | version |
+| --- | --- |
+| `well-intake-api` | 1.3.0.3 |
+
+<details><summary>More</summary>
+
+```mermaid
+graph LR
+```
+</details>
+<script>parent.document.title = "stolen"</script><img src=x onerror="alert(1)">
+"""
+
+
+def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
+    stage: Stage, browser: Chrome
+) -> None:
+    environment = dict(stage.scene.environment)
+    page = Page(browser, f"{environment['SANDBOX_URL']}/")
+    for kind, text in (("title", "api: 1 to 2, run 7"), ("phase", "Plan"), ("phase", "Shift")):
+        _note(environment, kind, text)
+    page.shows("Shift", "#phases .current")
+    assert page.text("#phases li:first-child") == "1\nPlan ✓"
+    assert page.title() == "api: 1 to 2, run 7 · local Azure"
+    assert page.text("#banner") == ""
+    with stage.users().busy():
+        page.wait_for("document.querySelectorAll('#chart .mark').length > 0")
+
+    _note(environment, "summary", SUMMARY)
+    _note(environment, "result", "20 requests, 0 failed.", outcome="deployed")
+
+    page.shows("20 requests, 0 failed.", "#banner.deployed")
+    assert page.title() == "✓ api: 1 to 2, run 7 · local Azure"
+    inside = "document.querySelector('#summary iframe').contentDocument"
+    page.wait_for(f"{inside}?.querySelector('td')?.innerText === 'well-intake-api'")
+    page.wait_for(f"{inside}.querySelector('.alert.warning strong').innerText === 'Warning'")
+    page.wait_for(f"{inside}.querySelector('details pre.diagram') !== null")
+    for width in (390, 1280):
+        page.resize(width)
+        assert page.overflow() == []
+    assert page.title() == "✓ api: 1 to 2, run 7 · local Azure"
+
+
+def test_users_and_checks_are_counted_apart(stage: Stage, browser: Chrome) -> None:
+    page = Page(browser, f"{stage.scene.environment['SANDBOX_URL']}/")
+    own = stage.url.replace(stage.scene.app, stage.first, 1)
+    for _ in range(3):
+        stage.scene.session.get(f"{own}/version", timeout=30)
+    row = f"#revisions tr[data-revision='{stage.first}']"
+    page.wait_for(f"document.querySelector(\"{row} td:nth-child(7)\")?.innerText === '3'")
+
+    users = int(page.text(f"{row} td:nth-child(5)"))
+    stage.scene.session.get(f"{stage.url}/version", timeout=30)
+
+    selector = f"{row} td:nth-child(5)"
+    page.wait_for(f"document.querySelector(\"{selector}\").innerText === '{users + 1}'")
+    assert page.text(f"{row} td:nth-child(7)") == "3"
+
+
+def test_an_empty_sandbox_shows_three_commands_to_copy(browser: Chrome, tmp_path: Path) -> None:
+    process, environment = start(tmp_path)
+    try:
+        page = Page(browser, f"{environment['SANDBOX_URL']}/")
+        page.shows("Nothing runs here yet", "#empty")
+        page.wait_for("document.querySelectorAll('#empty dd code').length === 3")
+        for width in (390, 1280):
+            page.resize(width)
+            assert page.overflow() == []
+        browser.execute_cdp_cmd(
+            "Browser.grantPermissions",
+            {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]},
+        )
+        browser.execute_script("document.querySelector('#empty button').click()")
+        page.shows("Copied", "#empty button")
+        assert page.title() == "Local Azure"
+        assert page.complaints() == []
+    finally:
+        stop(process)

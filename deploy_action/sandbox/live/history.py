@@ -55,7 +55,9 @@ class History:
         """Note something that happened.
 
         Args:
-            kind: ``chapter``, ``say``, ``run``, ``revision``, ``commit``, ``fault``.
+            kind: ``chapter``, ``say``, ``run``, ``phase``, ``revision``, ``commit``, ``fault``,
+                ``title``, ``result`` (with ``outcome``: ``deployed``, ``aborted`` or ``failed``)
+                or ``summary`` (with ``html``).
             text: one line.
             about: what else the page shows of it.
         """

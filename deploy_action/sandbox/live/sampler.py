@@ -39,7 +39,7 @@ class Sampler:
         self._faults = faults
         self._redis_url = redis_url
         self._heads: dict[Path, str] = {repository: ""}
-        self._answered: dict[str, Counter[tuple[str, bool]]] = {}
+        self._answered: dict[str, Counter[tuple[str, str]]] = {}
         self._states: dict[tuple[str, str], str] = {}
         self._struck: Counter[tuple[int, str]] = Counter()
         self._commits: set[tuple[Path, str]] = set()
@@ -83,11 +83,13 @@ class Sampler:
     # -- Azure ---------------------------------------------------------------------------------
 
     def _app(self, app: App) -> dict[str, Any]:
-        now: Counter[tuple[str, bool]] = Counter()
-        for (_, who, status), times in app.answered.items():
-            now[who, 0 < status < 500] += times
+        now: Counter[tuple[str, str]] = Counter()
+        for (host, who, status), times in app.answered.items():
+            kind = "probes" if host != app.host() else "ok" if 0 < status < 500 else "failed"
+            now[who, kind] += times
         before = self._answered.get(app.name, Counter())
         self._answered[app.name] = now
+        fresh = now - before
         for revision in app.revisions.values():
             where = (app.name, revision.name)
             if self._states.get(where) != revision.running_state:
@@ -112,12 +114,11 @@ class Sampler:
             "answers": [
                 {
                     "revision": who,
-                    "ok": now[who, True],
-                    "failed": now[who, False],
-                    "fresh": now[who, True]
-                    + now[who, False]
-                    - before[who, True]
-                    - before[who, False],
+                    "ok": now[who, "ok"],
+                    "failed": now[who, "failed"],
+                    "probes": now[who, "probes"],
+                    "fresh": fresh[who, "ok"] + fresh[who, "failed"],
+                    "fresh_probes": fresh[who, "probes"],
                 }
                 for who in dict.fromkeys(name for name, _ in now)
             ],
