@@ -12,6 +12,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from deploy_action.sandbox import entra as sign_in
+from deploy_action.sandbox import graph
 from deploy_action.sandbox.access import Assignments, Authorizer, Locks, Routes
 from deploy_action.sandbox.entra import Entra, GitHub
 from deploy_action.sandbox.identities import Identities
@@ -66,6 +67,11 @@ class Tenant:
             location=location,
             read=self._key_vault.read,
         )
+        self._graph = graph.Graph(
+            directory=self.entra.directory,
+            tenant=self.entra.tenant,
+            identify=lambda token: self.entra.principal(token, graph.AUDIENCE),
+        )
         self.providers: Sequence[Provider] = (
             routes.handle,
             self._key_vault.handle_arm,
@@ -74,6 +80,8 @@ class Tenant:
 
     def service(self, host: str) -> Service | None:
         """Return what answers for a host name, or None."""
+        if host == graph.HOST:
+            return self._graph
         return self._key_vault if self._key_vault.serves(host) else None
 
     def describe(self) -> dict[str, Any]:

@@ -54,6 +54,19 @@ class Az:
         assert done.returncode == 0, f"az {' '.join(words)}\n{done.stderr}"
         return done.stdout
 
+    def refusal(self, *words: str) -> str:
+        """Run a command that must fail; return its error."""
+        done = subprocess.run(
+            [str(self.program), *words],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode != 0, f"az {' '.join(words)}\n{done.stdout}"
+        return done.stderr
+
     def app(self, *words: str) -> Any:
         """Run `az containerapp` on the stage's app."""
         return self("containerapp", *words, "--name", self.stage.scene.app, "-g", GROUP)
@@ -257,6 +270,83 @@ def test_curl_reaches_each_kind_of_address(az: Az, azure: dict[str, str], kind: 
     )
 
     assert json.loads(done.stdout)["revision"] == stage.first
+
+
+def test_a_new_identity_gets_exactly_the_rights_that_it_needs(
+    az: Az, azure: dict[str, str], tmp_path: Path
+) -> None:
+    """From an app registration to a change of the app by a job of GitHub."""
+    app, subject = az.app("show")["id"], "repo:someone/new-repository:environment:prod"
+    registry = az("acr", "show", "-n", REGISTRY)["id"]
+    client_id = az("ad", "app", "create", "--display-name", "new-repository")["appId"]
+    principal = az("ad", "sp", "create", "--id", client_id)
+    credential = {
+        "name": "github-prod",
+        "issuer": "https://token.actions.githubusercontent.com",
+        "subject": subject,
+        "audiences": ["api://AzureADTokenExchange"],
+    }
+    parameters = ("--id", client_id, "--parameters", json.dumps(credential))
+    az("ad", "app", "federated-credential", "create", *parameters)
+    listed = az("ad", "app", "federated-credential", "list", "--id", client_id)
+    assert [item["subject"] for item in listed] == [subject]
+    assign = ("role", "assignment", "create", "--role")
+    az(*assign, "Container Apps Contributor", "--assignee", client_id, "--scope", app)
+    by_object = ("--assignee-object-id", principal["id"], "--assignee-principal-type")
+    az(*assign, "AcrPush", *by_object, "ServicePrincipal", "--scope", registry)
+    roles = az("role", "assignment", "list", "--assignee", client_id, "--all")
+    assert {item["roleDefinitionName"] for item in roles} == {
+        "Container Apps Contributor",
+        "AcrPush",
+    }
+    identity = az.app("identity", "assign", "--system-assigned")
+    az(*assign, "AcrPull", "--assignee", identity["principalId"], "--scope", registry)
+    az.app("registry", "set", "--server", f"{REGISTRY}.azurecr.io", "--identity", "system")
+    assert az.app("revision", "set-mode", "--mode", "multiple") == "Multiple"
+    assert az("group", "show", "-n", GROUP)["name"] == GROUP
+
+    limited = Az(az.stage, az.program, {**az.environment, "AZURE_CONFIG_DIR": str(tmp_path)})
+    token = _github_token(az, azure, subject)
+    who = ("-u", client_id, "--tenant", azure["AZURE_TENANT_ID"])
+    limited("login", "--service-principal", *who, "--federated-token", token)
+
+    assert limited.app("show")["id"] == app
+    limited.app("update", "--tags", "by=new-repository")
+    assert az.stage.tags()["by"] == "new-repository"
+    refused = limited.refusal("group", "show", "-n", GROUP)
+    assert "AuthorizationFailed" in refused
+    assert "Microsoft.Resources/subscriptions/resourceGroups/read" in refused
+    remove = ("role", "assignment", "delete", "--role", "AcrPush", "--assignee", client_id)
+    az(*remove, "--scope", registry)
+    az("ad", "app", "delete", "--id", client_id)
+
+
+def test_a_subject_that_no_credential_names_cannot_sign_in(
+    az: Az, azure: dict[str, str], tmp_path: Path
+) -> None:
+    token = _github_token(az, azure, "repo:someone/else:environment:prod")
+    own = Az(az.stage, az.program, {**az.environment, "AZURE_CONFIG_DIR": str(tmp_path)})
+
+    refused = own.refusal(*_login(azure), "--federated-token", token)
+
+    assert "AADSTS700213" in refused
+    assert "repo:someone/else:environment:prod" in refused
+
+
+def _github_token(az: Az, azure: dict[str, str], subject: str) -> str:
+    """Return the token that a job with *subject* gets from GitHub."""
+    job = requests.post(
+        f"{azure['SANDBOX_URL']}/identities",
+        json={"name": "issuer", "subject": subject},
+        timeout=30,
+        proxies={"http": ""},
+    ).json()
+    asked = az.stage.scene.session.get(
+        azure["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api://AzureADTokenExchange",
+        headers={"Authorization": f"Bearer {job['request_token']}"},
+        timeout=30,
+    )
+    return str(asked.json()["value"])
 
 
 def test_every_request_of_az_was_imitated(az: Az, azure: dict[str, str]) -> None:

@@ -43,8 +43,8 @@ class Role:
             "notDataActions": list(self.not_data_actions),
         }
 
-    def view(self, scope: str) -> dict[str, Any]:
-        """Return the definition as ARM shows it at *scope*."""
+    def view(self, subscription: str) -> dict[str, Any]:
+        """Return the definition as ARM shows it."""
         return {
             "properties": {
                 "roleName": self.name,
@@ -57,7 +57,7 @@ class Role:
                 "createdBy": None,
                 "updatedBy": None,
             },
-            "id": f"{scope}{DEFINITIONS}{self.id}",
+            "id": f"/subscriptions/{subscription}{DEFINITIONS}{self.id}",
             "type": "Microsoft.Authorization/roleDefinitions",
             "name": self.id,
         }

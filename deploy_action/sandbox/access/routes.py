@@ -64,9 +64,10 @@ class Routes:
             case "GET", ["roleassignments"]:
                 return _listed(self._listed_assignments(scope, filter_))
             case "GET", ["roledefinitions"]:
-                return _listed(self._definitions(scope, filter_))
+                return _listed(self._definitions(filter_))
             case "GET", ["roledefinitions", name]:
-                return web.json_response(self._definition(name).view(scope))
+                role = self._definition(name)
+                return web.json_response(role.view(self._assignments.subscription))
             case method, ["roleassignments", name]:
                 return await self._one_assignment(method, scope, name, request)
             case "GET", ["locks"]:
@@ -88,10 +89,10 @@ class Routes:
         ]
         return [item.view(self._assignments.subscription) for item in found]
 
-    def _definitions(self, scope: str, filter_: str) -> list[dict[str, Any]]:
+    def _definitions(self, filter_: str) -> list[dict[str, Any]]:
         wanted = _BY_NAME.search(filter_)
         return [
-            role.view(scope)
+            role.view(self._assignments.subscription)
             for role in self._assignments.roles.values()
             if wanted is None or role.name.lower() == wanted[1].lower()
         ]
