@@ -236,7 +236,7 @@ def _revision_template(stage: Stage) -> None:
 def _ephemeral_storage(stage: Stage) -> None:
     sizes = {}
     for number, cpu in enumerate((0.25, 0.5, 1)):
-        resources = {"cpu": cpu, "memory": "1Gi", "ephemeralStorage": "9Gi"}
+        resources = {"cpu": cpu, "memory": f"{2 * cpu}Gi", "ephemeralStorage": "9Gi"}
         changed(stage, template(stage, f"cpu{number}", resources=resources))
         sizes[cpu] = _app(stage)["template"]["containers"][0]["resources"]["ephemeralStorage"]
 

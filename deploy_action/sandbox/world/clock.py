@@ -49,12 +49,21 @@ class Clock:
         self._factor = factor
         self._chance = random.Random(seed)  # noqa: S311  durations are no secrets
         self._advanced = 0.0
+        self._elapsed, self._read_at = 0.0, time.monotonic()
         self._changed = asyncio.Event()
 
     @property
     def factor(self) -> float:
         """Real seconds for one of Azure's."""
         return self._factor
+
+    @property
+    def elapsed(self) -> float:
+        """Azure's seconds since the start, at the pace of `patience`."""
+        moment = time.monotonic()
+        self._elapsed += (moment - self._read_at) / max(self._factor, _LEAST_PATIENCE)
+        self._read_at = moment
+        return self._elapsed + self._advanced
 
     def now(self) -> datetime:
         """Return the date in UTC: the machine's, and by how much it was advanced."""
@@ -72,6 +81,7 @@ class Clock:
         """
         if factor < 0:
             raise ValueError("the factor is a number of seconds, zero or more")
+        _ = self.elapsed  # what has passed until now has passed at the old pace
         self._factor = factor
         self._wake()
 

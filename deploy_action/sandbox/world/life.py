@@ -24,9 +24,10 @@ from deploy_action.sandbox.seams import (
 )
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.meter import minute_of
-from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
-from deploy_action.sandbox.world.notes import Notes, port_mismatch, scaled_to_zero, scalers_started
+from deploy_action.sandbox.world.model import App, Copy, Revision
+from deploy_action.sandbox.world.notes import Notes, port_mismatch, scalers_started
 from deploy_action.sandbox.world.probing import Probe
+from deploy_action.sandbox.world.scaling import Limits, Scaler
 from deploy_action.sandbox.world.template_rules import require_activatable
 
 PROCESSING: Final = Spread(6, 9, 20)
@@ -38,7 +39,6 @@ CRASHES_TO_FAIL: Final = 3
 _BACKOFF_S, _LONGEST_BACKOFF_S = 2.0, 300.0
 _GRACE_S: Final = 30.0
 _NOT_READY: Final = "Deployment Progress Deadline Exceeded. 0/1 replicas ready."
-COOL_DOWN_S: Final = 300.0  # KEDA's default, which Container Apps documents
 
 
 class Lives:
@@ -127,35 +127,31 @@ class Lives:
         await self._clock.sleep(self._clock.draw(PROCESSING))
         revision.provisioning_state, revision.running_state = "Provisioned", "Activating"
         scalers_started(app, revision, self._clock.now())
-        scale = revision.template.get("scale") or {}
-        wanted = max(1, int(scale.get("minReplicas") or 0))
-        most = max(1, int(scale.get("maxReplicas") or 10))
+        limits = Limits.of(revision.template)
         limit = asyncio.ensure_future(self._clock.patience(ACTIVATION_LIMIT_S))
-        dozing: asyncio.Future[None] | None = None
+        scaling: asyncio.Future[None] | None = None
         reporting = asyncio.ensure_future(self._report_port(app, revision))
         try:
             require_activatable(revision.template)
-            for _ in range(wanted):
+            for _ in range(max(1, limits.least)):
                 revision.copies.append(await self._copy(app, revision))
             await self._clock.sleep(self._clock.draw(ACTIVATING))
-            at_work = "RunningAtMaxScale" if wanted >= most else "Running"
             limit.add_done_callback(lambda _: revision.changed.set())
-            if "minReplicas" in scale and not scale["minReplicas"]:
-                dozing = asyncio.ensure_future(self._doze(app, revision))
+            scaling = asyncio.ensure_future(self._scaler(app, revision).run())
             while True:
                 revision.changed.clear()
                 if revision.health_state == "Healthy":
                     limit.cancel()
                 overdue = limit.done() and not limit.cancelled()
-                self._judge(app, revision, at_work, overdue=overdue)
+                self._judge(app, revision, limits, overdue=overdue)
                 await revision.changed.wait()
         except (RuntimeError, ImageNotFound) as error:
             self._failed(revision, f"{error}")
         finally:
             limit.cancel()
             reporting.cancel()
-            if dozing:
-                dozing.cancel()
+            if scaling:
+                scaling.cancel()
 
     async def _report_port(self, app: App, revision: Revision) -> None:
         """Name a wrong port in the details for a third of the time, as recorded."""
@@ -169,39 +165,40 @@ class Lives:
                 if revision.running_state == "Activating":
                     revision.details = ""
 
-    async def _doze(self, app: App, revision: Revision) -> None:
-        """Scale to zero when nobody asked for a cool-down's time, and wake when somebody does."""
-        while True:
-            revision.wanted.clear()
-            await self._clock.patience(COOL_DOWN_S)
-            if revision.wanted.is_set() or revision.health_state != "Healthy":
-                continue
-            scaled_to_zero(app, revision, self._clock.now())
-            revision.running_state, revision.health_state = SCALED_TO_ZERO, "None"
-            for item in list(revision.copies):
-                await self._end(revision, item)
-            await revision.wanted.wait()
-            revision.running_state = "Activating"
-            with contextlib.suppress(RuntimeError, ImageNotFound):
-                revision.copies.append(await self._copy(app, revision))
+    def _scaler(self, app: App, revision: Revision) -> Scaler:
+        return Scaler(
+            app,
+            revision,
+            clock=self._clock,
+            add=lambda: self._copy(app, revision),
+            remove=lambda item: self._end(revision, item),
+        )
 
-    def _judge(self, app: App, revision: Revision, at_work: str, *, overdue: bool) -> None:
-        """Say how the revision is by how its replicas are."""
+    def _judge(self, app: App, revision: Revision, limits: Limits, *, overdue: bool) -> None:
+        """Derive the state of the revision from its replicas.
+
+        A replica that scaling has just added counts once it has been ready.
+        """
         copies = revision.copies
         ready = [item for item in copies if item.ready]
         restarts = max((item.restarts for item in copies), default=0)
-        if copies and len(ready) == len(copies):
-            if revision.running_state != at_work:
+        at_work = revision.health_state == "Healthy"
+        counted = [item for item in copies if item.served or item.restarts] if at_work else copies
+        if ready and len(ready) == len(counted):
+            running = "RunningAtMaxScale" if len(copies) >= limits.most else "Running"
+            if revision.running_state != running:
+                fresh = revision.running_state not in {"Running", "RunningAtMaxScale"}
                 revision.provisioning_state, revision.provisioning_error = "Provisioned", ""
-                revision.running_state, revision.health_state = at_work, "Healthy"
+                revision.running_state, revision.health_state = running, "Healthy"
                 revision.details = ""
-                self._became_ready(app, revision)
+                if fresh:
+                    self._became_ready(app, revision)
         elif restarts >= CRASHES_TO_FAIL and not ready:
             container = next(
                 (item.culprit or item.container for item in copies if item.restarts), ""
             )
             self._failed(revision, f"Failed:{container}ContainerCrashing")
-        elif revision.health_state == "Healthy":
+        elif at_work:
             revision.running_state = "Degraded"
             revision.health_state = "Healthy" if ready else "Unhealthy"
         elif overdue and not ready and revision.running_state == "Activating":
@@ -312,6 +309,7 @@ class Lives:
                 )
                 if now_ready != item.ready:
                     item.ready = now_ready
+                    item.served = item.served or now_ready
                     revision.changed.set()
                 await clock.patience(readiness.period)
 

@@ -74,6 +74,7 @@ class Copy:
     on_stop: Callable[[], None]
     started: bool = False
     ready: bool = False
+    served: bool = False  # has been ready
     restarts: int = 0
     culprit: str = ""  # the container that ended last
     past: list[LogLine] = field(default_factory=list)
@@ -117,6 +118,7 @@ class Revision:
     life: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)  # a request for it came
+    requests: int = 0
     leaving: bool = False  # Single mode: a newer one has replaced it, and it still counts as active
 
     @property

@@ -387,6 +387,7 @@ class World:
         found = self._meant(host)
         if isinstance(found, Refusal):
             return found
+        found.requests += 1
         found.wanted.set()
         ready = found.ready_copies
         if not ready and found.routable:
