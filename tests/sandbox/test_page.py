@@ -37,6 +37,7 @@ class Page:
 
     def __init__(self, browser: Chrome, url: str) -> None:
         self._browser = browser
+        browser.get("about:blank")
         self.complaints()  # those about the page before
         browser.get(url)
 
@@ -199,10 +200,18 @@ graph LR
 """
 
 
+@pytest.fixture
+def own_stage(tmp_path: Path) -> Iterator[Stage]:
+    """An app in a sandbox of its own, as notes stay on a sandbox's page."""
+    process, environment = start(tmp_path)
+    yield Stage.set_up(environment, tmp_path, "api")
+    stop(process)
+
+
 def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
-    stage: Stage, browser: Chrome
+    own_stage: Stage, browser: Chrome
 ) -> None:
-    environment = dict(stage.scene.environment)
+    environment = dict(own_stage.scene.environment)
     page = Page(browser, f"{environment['SANDBOX_URL']}/")
     for kind, text in (("title", "api: 1 to 2, run 7"), ("phase", "Plan"), ("phase", "Shift")):
         _note(environment, kind, text)
@@ -210,7 +219,7 @@ def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
     assert page.text("#phases li:first-child") == "1\nPlan ✓"
     assert page.title() == "api: 1 to 2, run 7 · local Azure"
     assert page.text("#banner") == ""
-    with stage.users().busy():
+    with own_stage.users().busy():
         page.wait_for("document.querySelectorAll('#chart .mark').length > 0")
 
     _note(environment, "summary", SUMMARY)
