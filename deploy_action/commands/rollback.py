@@ -93,7 +93,7 @@ def rollback(  # noqa: PLR0915  a story is told in one piece
         services.cache.write_metadata(record.facts)
     if versioning and not stands:
         with record.phase(Phase.PUBLISH):
-            versioning.bring_back(target, seen.revisions, services.run.branch, record)
+            versioning.restore_manifest(target, seen.revisions, services.run.branch, record)
     with record.phase(Phase.REPORT):
         record.ended_well("unchanged" if stands else "rolled-back")
 

@@ -16,6 +16,7 @@ from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.core.settings.tree import Scalar
 from deploy_action.errors import Fault, InputError
 from deploy_action.inputs.file import DEFAULT_FILE, inline, read
+from deploy_action.inputs.paths import normalise_paths, relative_path
 
 PREFIX = "INPUT_"
 _BASICS = {"environment", "settings-file", "settings"}
@@ -46,7 +47,7 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
     written = {**from_file, **inline_settings}
     settings = parse({**_without_secrets(written, environment), **inputs})
     require(settings)
-    return settings
+    return normalise_paths(settings, workspace)
 
 
 def _inputs(environment: Mapping[str, str]) -> dict[str, RawValue]:
@@ -74,6 +75,7 @@ def _inputs(environment: Mapping[str, str]) -> dict[str, RawValue]:
 def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> dict[str, RawValue]:
     if file == "none":
         return {}
+    file = relative_path("settings-file", file, workspace, inside=False)
     path = workspace / file
     if not path.is_file():
         if named and file != DEFAULT_FILE:

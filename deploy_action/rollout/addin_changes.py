@@ -1,10 +1,9 @@
-"""Did the add-in change since what serves was built? And how much does the change weigh?"""
+"""Whether the add-in changed since the served build, and which part of the version to bump."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
 from deploy_action.adapters.git import Git
@@ -12,17 +11,18 @@ from deploy_action.core.manifest import edit
 from deploy_action.core.manifest.impact import version_impact
 from deploy_action.core.manifest.rules import Rules
 from deploy_action.core.manifest.version import Part, Version
+from deploy_action.core.path_filter import PathFilter
 from deploy_action.errors import DeployError, InputError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What was found.
+    """The result of a comparison.
 
     Args:
-        any: whether the add-in changed; true where that cannot be known.
-        why: the same in words.
-        part: the part of the version that the manifest's change calls for; None for the last.
+        any: whether the add-in changed; true if that is unknown.
+        why: the reason, for the log.
+        part: the part of the version that the manifest's change requires; None for the last.
     """
 
     any: bool
@@ -37,9 +37,8 @@ class AddIn:
     Args:
         git: the checkout.
         path: the manifest's path.
-        patterns: globs of the files that count, relative to the repository; none take the
-            manifest's folder.
-        rules: how a bump treats addresses.
+        patterns: filters of the files that count; without any, the manifest's folder counts.
+        rules: how a bump treats URLs.
         pushed_from: returns the commit that the branch was at before the push, or nothing.
     """
 
@@ -50,58 +49,66 @@ class AddIn:
     pushed_from: Callable[[], str]
 
     def since(self, served: str) -> Change:
-        """Compare with what serves, else with our last commit, else with what was there before.
+        """Compare with the served build, else the last version commit, else the push's base.
 
         Args:
-            served: the commit that the serving revision was built from; empty where unknown.
+            served: the commit that the serving revision was built from; empty if unknown.
         """
         try:
-            head = self.git.observe().head
-            own = "" if served else self.git.last_of_ours()
+            head = self.git.head().commit
+            last = "" if served else self.git.last_version_commit()
         except DeployError as error:
-            return Change(any=True, why=f"not known: {error.message}")
+            return Change(any=True, why=f"unknown ({error.message}), so they count as changed")
         for base, what in (
-            (served, "what serves"),
-            (own, "the last version commit"),
+            (served, "the served build"),
+            (last, "the last version commit"),
             (self.pushed_from(), "the branch before the push"),
         ):
-            if not base:
-                continue
-            paths = self.git.changed_paths(base, head)
+            paths = self.git.changed_paths(base, head) if base else None
             if paths is not None:
                 return self._judged(base, head, paths, f"{what} ({base[:10]})")
-        return Change(any=True, why="not known: there is nothing to compare with")
+        return Change(
+            any=True,
+            why="unknown (no earlier deployment is recorded), so they count as changed",
+        )
+
+    def unmatched_patterns(self) -> tuple[str, ...]:
+        """Return the patterns that match no file of the checkout."""
+        if not self.patterns:
+            return ()
+        return PathFilter(self.patterns).unmatched(self.git.tracked_paths())
 
     def _judged(self, base: str, head: str, paths: frozenset[str], since: str) -> Change:
-        found = sorted(path for path in paths if self._counts(path))
+        counts = self._filter()
+        changed = sorted(path for path in paths if counts(path))
         part = None
         if self.path in paths:
-            own, part = self._manifest(base, head)
-            if own and self.path in found:
-                found.remove(self.path)  # nothing but the version that we wrote there ourselves
-        if not found:
-            return Change(any=False, why=f"no file of the add-in differs from {since}")
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        return Change(any=True, why=f"{found[0]}{more} differ from {since}", part=part)
+            only_version, part = self._compare_manifests(base, head)
+            if only_version and self.path in changed:
+                changed.remove(self.path)
+        if not changed:
+            return Change(any=False, why=f"none since {since}")
+        more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+        return Change(any=True, why=f"{changed[0]}{more} since {since}", part=part)
 
-    def _counts(self, path: str) -> bool:
+    def _filter(self) -> Callable[[str], bool]:
         if self.patterns:
-            return any(fnmatchcase(path, pattern) for pattern in self.patterns)
+            return PathFilter(self.patterns).matches
         folder = PurePosixPath(self.path).parent
-        return folder in PurePosixPath(path).parents
+        return lambda path: folder in PurePosixPath(path).parents
 
-    def _manifest(self, base: str, head: str) -> tuple[bool, Part | None]:
-        """Return whether the manifest differs by its version alone, and what the rest weighs."""
+    def _compare_manifests(self, base: str, head: str) -> tuple[bool, Part | None]:
+        """Return whether a bump explains the whole difference, and else its version impact."""
         old, new = (self.git.file_at(commit, self.path) for commit in (base, head))
         if old is None or new is None:
             return False, None
         try:
             version = edit.read(new.content, file=self.path).version
-            if self._raised(old.content, version) == new.content:
+            if self._bumped(old.content, version) == new.content:
                 return True, None
             return False, version_impact(old.content, new.content, file=self.path)
         except InputError:
             return False, None
 
-    def _raised(self, content: bytes, version: Version) -> bytes:
+    def _bumped(self, content: bytes, version: Version) -> bytes:
         return edit.plan(content, file=self.path, target=version, rules=self.rules).after

@@ -1,4 +1,4 @@
-"""The ways in which the version commit reaches the branch. None forces, none merges text."""
+"""The publishers of the version commit. None of them forces a push or merges text."""
 
 from __future__ import annotations
 
@@ -8,32 +8,47 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from deploy_action.adapters.git import Git, Identity, TreeFile
-from deploy_action.adapters.github_api import GitHub, GitHubError, ProtectedError, StaleError
+from deploy_action.adapters.github_api import (
+    GitHub,
+    GitHubError,
+    ProtectedError,
+    PullRequest,
+    StaleError,
+)
 from deploy_action.errors import PreflightError
 from deploy_action.runtime.polling import backoff, now_utc, pause
 
 TRIES = 20
+TOPIC_PREFIX = "deploy-action/version-"
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.2, 3.0
-# Is given the file as the branch has it; returns it renewed, or None where nothing is left to do.
-Renew = Callable[[bytes], bytes | None]
+_NOTHING_LEFT = "the branch already has this version or a higher one"
+# Receives the file as the branch has it; returns its new content, or None if nothing is left to do.
+Update = Callable[[bytes], bytes | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Arrived:
-    """Where the commit is: its id, empty where there was nothing to do, and that in words."""
+class PublishResult:
+    """Where the version commit is.
+
+    Args:
+        commit: its id; empty if there was nothing to publish.
+        where: the same in words.
+        pull_request: the page of the pull request that it waits in; empty if it is on the branch.
+    """
 
     commit: str
     where: str
+    pull_request: str = ""
 
 
-class Way(Protocol):
-    """One way."""
+class Publisher(Protocol):
+    """Brings the version commit to the branch."""
 
     def check(self, branch: str) -> str:
-        """Find out before anything is built whether it will work; say how it goes.
+        """Check before the build whether publishing will work; return how it will be done.
 
         Raises:
-            PreflightError: it will not.
+            PreflightError: it will not work.
         """
         ...
 
@@ -41,19 +56,23 @@ class Way(Protocol):
         """Return the file as a commit has it, or None; raises `DeployError`."""
         ...
 
-    def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
-        """Bring one commit with exactly one file to the branch; raises `DeployError`."""
+    def pending(self, branch: str) -> list[PullRequest]:
+        """Return the open pull requests with a version commit, newest first."""
+        ...
+
+    def publish(self, branch: str, update: Update, message: str) -> PublishResult:
+        """Publish one commit that changes exactly one file; raises `DeployError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ByPush:
-    """With git, from the checkout.
+class GitPublisher:
+    """Pushes with git from the checkout.
 
     Args:
         git: the checkout.
-        path: of the file.
-        author: who the commit is by.
+        path: the file, relative to the repository.
+        author: the commit's author.
     """
 
     git: Git
@@ -61,24 +80,29 @@ class ByPush:
     author: Identity
 
     def check(self, branch: str) -> str:
-        """See `Way.check`."""
+        """See `Publisher.check`."""
         if refused := self.git.dry_push(branch):
             raise PreflightError(
                 f"The version commit could not be pushed: {refused.message}",
                 hint=refused.hint or "Give the job contents: write, or set commit to none.",
             )
-        return f"pushed to {branch}"
+        return f"push to {branch}"
 
     def read(self, commit: str) -> bytes | None:
-        """See `Way.read`."""
+        """See `Publisher.read`."""
         return self.git.file_of(commit, self.path)
 
-    def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
-        """See `Way.publish`."""
+    def pending(self, branch: str) -> list[PullRequest]:
+        """See `Publisher.pending`; a plain git remote has no pull requests."""
+        del branch
+        return []
+
+    def publish(self, branch: str, update: Update, message: str) -> PublishResult:
+        """See `Publisher.publish`."""
 
         def remake(tip: str, files: Mapping[str, TreeFile | None]) -> str | None:
             theirs = files[self.path]
-            after = renew(theirs.content) if theirs else None
+            after = update(theirs.content) if theirs else None
             if after is None:
                 return None
             return self.git.commit_files(
@@ -90,41 +114,42 @@ class ByPush:
                 committer=self.author,
             )
 
-        base = self.git.observe().head
+        base = self.git.head().commit
         first = remake(base, {self.path: self.git.file_at(base, self.path)})
         if first is None:
-            return Arrived(commit="", where="the branch names a higher version already")
+            return PublishResult(commit="", where=_NOTHING_LEFT)
         done = self.git.publish(first, branch, paths=[self.path], remake=remake, wait=pause)
         if done.commit is None:
-            return Arrived(commit="", where="the branch names a higher version already")
+            return PublishResult(commit="", where=_NOTHING_LEFT)
         self.git.advance_local(done.commit, [self.path])
-        where = f"{done.commit[:10]} is on {branch}, tries {done.tries}"
-        return Arrived(commit=done.commit, where=where)
+        again = f", after {done.tries} tries" if done.tries > 1 else ""
+        where = f"pushed {done.commit[:10]} to {branch}{again}"
+        return PublishResult(commit=done.commit, where=where)
 
 
 @dataclass(slots=True, kw_only=True)
-class ByApi:
-    """With GitHub's API: signed, by compare-and-swap; by pull request where the branch asks for it.
+class ApiPublisher:
+    """Commits with GitHub's API: signed, by compare-and-swap, as a pull request where required.
 
     Args:
         github: the repository.
-        path: of the file.
-        topic: the branch that a pull request comes from.
-        pull: whether a pull request is made in any case.
+        path: the file, relative to the repository.
+        topic: the branch of a pull request; begins with `TOPIC_PREFIX`.
+        pull: whether to open a pull request in any case.
     """
 
     github: GitHub
     path: str
     topic: str
     pull: bool
-    _by_rule: bool = field(default=False, init=False)
+    _required: bool = field(default=False, init=False)
 
     def check(self, branch: str) -> str:
-        """See `Way.check`."""
+        """See `Publisher.check`."""
         try:
             may_write = self.github.may_write()
-            self.github.head(branch)  # is it there at all?
-            self._by_rule = self.github.by_pull_only(branch)
+            self.github.head(branch)  # fails if there is no such branch
+            self._required = self.github.by_pull_only(branch)
         except GitHubError as error:
             raise PreflightError(
                 f"The version commit could not be made: {error.message}", hint=error.hint
@@ -134,77 +159,105 @@ class ByApi:
                 "The version commit could not be made: the token may not write to the repository.",
                 hint="Give the job contents: write, or set commit to none.",
             )
-        if self.pull or self._by_rule:
-            return f"by pull request to {branch}" + (", which its rules ask for" * self._by_rule)
-        return f"committed to {branch} with GitHub's API"
+        if self.pull or self._required:
+            return f"pull request to {branch}" + (", as its rules require" * self._required)
+        return f"commit to {branch} with GitHub's API"
 
     def read(self, commit: str) -> bytes | None:
-        """See `Way.read`."""
+        """See `Publisher.read`."""
         return self.github.file(self.path, commit)
 
-    def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
-        """See `Way.publish`."""
+    def pending(self, branch: str) -> list[PullRequest]:
+        """See `Publisher.pending`; none if the API does not list them."""
+        try:
+            pulls = self.github.open_pulls(branch)
+        except GitHubError:
+            return []
+        return [pull for pull in pulls if pull.branch.startswith(TOPIC_PREFIX)]
+
+    def publish(self, branch: str, update: Update, message: str) -> PublishResult:
+        """See `Publisher.publish`."""
         pauses = backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        by_pull = self.pull or self._by_rule
+        by_pull = self.pull or self._required
         for number in range(1, TRIES + 1):
             head = self.github.head(branch)
             theirs = self.github.file(self.path, head)
-            after = renew(theirs) if theirs is not None else None
+            after = update(theirs) if theirs is not None else None
             if after is None:
-                return Arrived(commit="", where="the branch names a higher version already")
+                return PublishResult(commit="", where=_NOTHING_LEFT)
             files = {self.path: after}
             try:
                 if by_pull:
-                    return self._by_pull(branch, head, files, message)
-                commit = self.github.commit(branch, head, files, message)
+                    return self._open_pull_request(branch, head, files, message)
+                commit = self._commit(branch, head, files, message)
             except StaleError:
                 if number == TRIES:
                     raise
-                # Anywhere up to the pause: rivals that lost the same round must not meet again.
+                # A random pause: runs that lost the same round must not meet again.
                 pause(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             except ProtectedError:
                 if by_pull:
                     raise
                 by_pull = True
             else:
-                return Arrived(commit=commit, where=f"{commit[:10]} is on {branch}, tries {number}")
-        raise AssertionError("the last try has raised")
+                again = f", after {number} tries" if number > 1 else ""
+                where = f"committed {commit[:10]} to {branch}{again}"
+                return PublishResult(commit=commit, where=where)
+        raise AssertionError("the last try raises")
 
-    def _by_pull(self, branch: str, head: str, files: Mapping[str, bytes], message: str) -> Arrived:
+    def _open_pull_request(
+        self, branch: str, head: str, files: Mapping[str, bytes], message: str
+    ) -> PublishResult:
         title, _, body = message.partition("\n\n")
         self.github.create_branch(self.topic, head)
-        commit = self.github.commit(self.topic, head, files, message)
+        commit = self._commit(self.topic, head, files, message)
         page = self.github.open_pull(title, self.topic, branch, body)
-        return Arrived(commit=commit, where=f"{commit[:10]} waits in {page}")
+        where = f"opened pull request {page} with version commit {commit[:10]}"
+        return PublishResult(commit=commit, where=where, pull_request=page)
+
+    def _commit(self, branch: str, head: str, files: Mapping[str, bytes], message: str) -> str:
+        """Commit, and check that the commit has exactly these bytes."""
+        commit = self.github.commit(branch, head, files, message)
+        for path, content in files.items():
+            if self.github.file(path, commit) != content:
+                raise GitHubError(
+                    f"Commit {commit[:10]} on {branch} does not contain the new '{path}'.",
+                    hint="Check what GitHub made of the path, and commit the version by hand.",
+                )
+        return commit
 
 
 @dataclass(slots=True, kw_only=True)
-class FirstThatWorks:
-    """The first way, or where it is not to be had, such as without GitHub's API, the second."""
+class FallbackPublisher:
+    """Uses the first publisher, or the second if the first is not available."""
 
-    first: Way
-    second: Way
-    _chosen: Way | None = field(default=None, init=False)
+    first: Publisher
+    second: Publisher
+    _chosen: Publisher | None = field(default=None, init=False)
 
     def check(self, branch: str) -> str:
-        """See `Way.check`."""
+        """See `Publisher.check`."""
         try:
-            said = self.first.check(branch)
+            how = self.first.check(branch)
         except PreflightError as error:
             self._chosen = self.second
             return f"{self.second.check(branch)}, as {error.message[:1].lower()}{error.message[1:]}"
         self._chosen = self.first
-        return said
+        return how
 
     def read(self, commit: str) -> bytes | None:
-        """See `Way.read`."""
-        return self._way().read(commit)
+        """See `Publisher.read`."""
+        return self._publisher().read(commit)
 
-    def publish(self, branch: str, renew: Renew, message: str) -> Arrived:
-        """See `Way.publish`."""
-        return self._way(branch).publish(branch, renew, message)
+    def pending(self, branch: str) -> list[PullRequest]:
+        """See `Publisher.pending`."""
+        return self._publisher(branch).pending(branch)
 
-    def _way(self, branch: str = "") -> Way:
+    def publish(self, branch: str, update: Update, message: str) -> PublishResult:
+        """See `Publisher.publish`."""
+        return self._publisher(branch).publish(branch, update, message)
+
+    def _publisher(self, branch: str = "") -> Publisher:
         if self._chosen is None and branch:
             self.check(branch)
         return self._chosen or self.first

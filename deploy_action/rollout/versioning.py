@@ -22,7 +22,7 @@ from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import BumpPart, BumpWhen
 from deploy_action.errors import DeployError, InputError, PreflightError, SourceLocation
 from deploy_action.rollout.addin_changes import AddIn
-from deploy_action.rollout.publish import Way
+from deploy_action.rollout.publish import Publisher
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Versioning:
         when: whether it is raised at all.
         part: which part is raised.
         addin: the add-in's files, for finding out whether they changed.
-        way: how the commit reaches the branch; None where it is left to the user.
+        publisher: publishes the version commit; None if the user publishes it.
         title: the commit's first line, with ``{version}``, ``{revision}`` and ``{run}``.
         rules: how addresses are treated.
         lists: returns the checkout's lists of allowed event scripts: name and bytes.
@@ -50,7 +50,7 @@ class Versioning:
     when: BumpWhen
     part: BumpPart
     addin: AddIn
-    way: Way | None
+    publisher: Publisher | None
     title: str
     rules: Rules
     lists: Callable[[], Sequence[tuple[str, bytes]]]
@@ -90,19 +90,23 @@ class Versioning:
         part = None if self.part in {BumpPart.LAST, BumpPart.AUTO} else Part[self.part.name]
         if BumpWhen.AUTO is self.when or BumpPart.AUTO is self.part:
             change = self.addin.since(served)
-            record.say(f"the add-in: {change.why}")
+            for pattern in self.addin.unmatched_patterns():
+                record.warn(
+                    f"Input bump-when-changed: '{pattern}' matches no file of the checkout."
+                )
+            record.say(f"Add-in changes: {change.why}")
             if self.when is BumpWhen.AUTO and not change.any:
                 return None, str(current)
             part = change.part if self.part is BumpPart.AUTO else part
-        if self.way:
-            self._check_way(self.way, record)
+        if self.publisher:
+            self._check_publisher(self.publisher, record)
         floor = _floor(revisions, remembered, self.run)
         target = next_above(current, floor, part or found.form.last_part)
         bump = edit.plan(content, file=self.path, target=target, rules=self.rules)
-        self._mind_allowed(bump, record)
+        self._check_allowed_list(bump, record)
         return bump, str(bump.new)
 
-    def _mind_allowed(self, bump: Bump, record: Record) -> None:
+    def _check_allowed_list(self, bump: Bump, record: Record) -> None:
         """Older builds of Outlook compare an event script's address with the site's list."""
         for name, content in self.lists() if bump.runtime else ():
             if allowed.updated(content, bump.runtime, file=name) != content:
@@ -129,18 +133,18 @@ class Versioning:
         The deployment is promoted at this point, and the next one takes a higher number whether the
         branch names this one or not.
         """
-        if self.way is None:
+        if self.publisher is None:
             record.say("the version commit is left to you (commit: none)")
             return
 
-        def renew(theirs: bytes) -> bytes | None:
+        def update(theirs: bytes) -> bytes | None:
             if edit.read(theirs, file=self.path).version >= bump.new:
                 return None
             return edit.plan(theirs, file=self.path, target=bump.new, rules=self.rules).after
 
         message = self._message(bump, candidate)
         try:
-            done = self.way.publish(self._branch(), renew, message)
+            done = self.publisher.publish(self._branch(), update, message)
         except DeployError as error:
             record.warn(f"Version {bump.new} serves, but its commit is not on the branch: {error}")
             return
@@ -148,7 +152,7 @@ class Versioning:
             record.learned(commit=done.commit)
         record.say(done.where)
 
-    def bring_back(
+    def restore_manifest(
         self, target: Revision, revisions: Sequence[Revision], branch: str, record: Record
     ) -> None:
         """Put the manifest that *target* was built from on the branch, under a higher version.
@@ -161,11 +165,11 @@ class Versioning:
             branch: where it goes; empty takes the run's own.
             record: is told how it went.
         """
-        if self.way is None:
+        if self.publisher is None:
             return
         try:
             commit = target.provenance.commit
-            old = self.way.read(commit) if commit else None
+            old = self.publisher.read(commit) if commit else None
         except DeployError as error:
             record.warn(f"The manifest on the branch is as it was: {error}")
             return
@@ -174,7 +178,7 @@ class Versioning:
             return
         content, new = old, list[Version]()
 
-        def renew(theirs: bytes) -> bytes | None:
+        def update(theirs: bytes) -> bytes | None:
             now = edit.read(theirs, file=self.path)
             floor = _floor(revisions, ("", ""), Run(id="rollback"))
             new[:] = [next_above(now.version, floor, now.form.last_part)]
@@ -183,7 +187,7 @@ class Versioning:
         try:
             title = f"Bring the add-in back to what {target.name} serves [skip ci]"
             message = f"{title}\n\nRevision: {target.name}\nRun-Id: {self.run.id}\n"
-            done = self.way.publish(branch or self._branch(), renew, message)
+            done = self.publisher.publish(branch or self._branch(), update, message)
         except DeployError as error:
             record.warn(f"The manifest on the branch is as it was: {error}")
             return
@@ -200,7 +204,7 @@ class Versioning:
             f"{title}\n\nVersion: {bump.new}\nRevision: {candidate}{link}\nRun-Id: {self.run.id}\n"
         )
 
-    def _check_way(self, way: Way, record: Record) -> None:
+    def _check_publisher(self, publisher: Publisher, record: Record) -> None:
         """Find out before anything is built whether publishing can work."""
         self._checkout = self.git.observe(self.path)
         if self.path in self._checkout.dirty:
@@ -213,7 +217,7 @@ class Versioning:
                 f"Manifest '{self.path}' is not in the checked-out commit.",
                 hint="Commit it, or set commit to none.",
             )
-        record.say(f"the version commit: {way.check(self._branch())}")
+        record.say(f"the version commit: {publisher.check(self._branch())}")
 
     def _branch(self) -> str:
         branch = self.run.branch or (self._checkout.branch if self._checkout else None)

@@ -82,14 +82,14 @@ class GitHubApi:
                 raise _Refused(404, "Not Found")
         match request.method, rest:
             case "GET", []:
-                return web.json_response({"full_name": f"{owner}/{name}", "permissions": _MAY})
+                answer: Any = {"full_name": f"{owner}/{name}", "permissions": _MAY}
             case "GET", ["branches", branch]:
                 head = await self._head(repository, branch)
                 about = {"name": branch, "commit": {"sha": head}}
-                return web.json_response({**about, "protected": branch in repository.protected})
+                answer = {**about, "protected": branch in repository.protected}
             case "GET", ["rules", "branches", branch]:
                 ruled = branch in repository.protected and repository.told
-                return web.json_response([{"type": "pull_request"}] if ruled else [])
+                answer = [{"type": "pull_request"}] if ruled else []
             case "GET", ["contents", *path]:
                 at = f"{request.query.get('ref', 'HEAD')}:{'/'.join(path)}"
                 code, content = await _git(repository.path, "cat-file", "blob", at)
@@ -98,13 +98,38 @@ class GitHubApi:
                 return web.Response(body=content, content_type="application/vnd.github.raw+json")
             case "POST", ["git", "refs"]:
                 return await self._create_branch(repository, json.loads(await request.read()))
-            case "POST", ["pulls"]:
+            case method, ["pulls"]:
+                if method == "GET":
+                    return await self._pulls(repository, request.query.get("base", ""))
                 asked = json.loads(await request.read())
-                number = len(repository.pulls) + 1
-                page = f"https://github.com/{owner}/{name}/pull/{number}"
-                repository.pulls.append({"number": number, "html_url": page, **asked})
-                return web.json_response(repository.pulls[-1], status=201)
-        raise _Refused(404, "Not Found")
+                return _open(repository, f"https://github.com/{owner}/{name}", asked)
+            case _:
+                raise _Refused(404, "Not Found")
+        return web.json_response(answer)
+
+    async def _pulls(self, repository: _Repository, base: str) -> web.Response:
+        pulls = [await self._open_pull(repository, pull) for pull in repository.pulls]
+        listed = [pull for pull in pulls if pull and base in {"", pull["base"]["ref"]}]
+        return web.json_response(listed[::-1])
+
+    async def _open_pull(
+        self, repository: _Repository, pull: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """Return a pull request as GitHub lists it; None once its branch is merged or gone."""
+        code, _ = await _git(
+            repository.path,
+            "merge-base",
+            "--is-ancestor",
+            f"refs/heads/{pull['head']}",
+            f"refs/heads/{pull['base']}",
+        )
+        if code == 0:
+            return None
+        try:
+            head = {"ref": pull["head"], "sha": await self._head(repository, pull["head"])}
+        except _Refused:
+            return None
+        return {**pull, "state": "open", "head": head, "base": {"ref": pull["base"]}}
 
     def _repository(self, name: str) -> _Repository:
         if name.lower() not in self._known:
@@ -167,6 +192,13 @@ class GitHubApi:
 
 
 _MAY: Final = {"admin": False, "push": True, "pull": True}
+
+
+def _open(repository: _Repository, home: str, asked: Mapping[str, Any]) -> web.Response:
+    """Open a pull request."""
+    number = len(repository.pulls) + 1
+    repository.pulls.append({"number": number, "html_url": f"{home}/pull/{number}", **asked})
+    return web.json_response(repository.pulls[-1], status=201)
 
 
 def _errors(kind: str, message: str) -> dict[str, Any]:

@@ -28,6 +28,9 @@ from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from deploy_action.adapters.git import Git
     from deploy_action.adapters.images.registry import Registry
     from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.versioning import Versioning
@@ -141,6 +144,21 @@ class Services:
         from deploy_action.services.images import make_images
 
         return make_images(self)
+
+    @cached_property
+    def repository(self) -> Path:
+        """The root of the repository that the manifest is in; it may be below the workspace."""
+        workspace = self.runner.workspace
+        folders = (workspace / (self.settings.manifest or "none")).parents
+        return next((folder for folder in folders if (folder / ".git").exists()), workspace)
+
+    @cached_property
+    def git(self) -> Git:
+        """The repository of the manifest."""
+        from deploy_action.adapters.git import Git
+
+        token = self.settings.git_token
+        return Git(self.repository, token=token, environment=self.program_environment)
 
     @cached_property
     def versioning(self) -> Versioning | None:

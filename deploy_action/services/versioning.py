@@ -1,4 +1,4 @@
-"""Make the manifest's versioning and the way in which the version commit reaches the branch."""
+"""Make the manifest's versioning and the publisher of the version commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from deploy_action.core.manifest.rules import Rules
 from deploy_action.core.settings.choices import AllowedList, BumpWhen, CommitBy
 from deploy_action.errors import DeployError, InputError
 from deploy_action.rollout.addin_changes import AddIn
-from deploy_action.rollout.publish import ByApi, ByPush, FirstThatWorks, Way
+from deploy_action.rollout.publish import (
+    TOPIC_PREFIX,
+    ApiPublisher,
+    FallbackPublisher,
+    GitPublisher,
+    Publisher,
+)
 from deploy_action.rollout.versioning import Versioning
 
 if TYPE_CHECKING:
@@ -21,7 +27,8 @@ if TYPE_CHECKING:
 def make_versioning(services: Services) -> Versioning:
     """Return the versioning of the manifest that the settings name."""
     settings = services.settings
-    workspace = services.runner.workspace
+    root = services.repository
+    path = (services.runner.workspace / settings.manifest).relative_to(root).as_posix()
     if settings.git_token:
         services.secret(settings.git_token)
     rules = Rules(
@@ -29,45 +36,45 @@ def make_versioning(services: Services) -> Versioning:
         parameter=settings.url_parameter,
         origins=settings.url_origins,
     )
-    git = Git(workspace, token=settings.git_token, environment=services.program_environment)
+    git = services.git
     return Versioning(
         git=git,
         addin=AddIn(
             git=git,
-            path=settings.manifest,
+            path=path,
             patterns=settings.bump_when_changed,
             rules=rules,
             pushed_from=lambda: services.runner.pushed_from,
         ),
-        file=ManifestFile(workspace / settings.manifest, workspace),
-        path=settings.manifest,
+        file=ManifestFile(root / path, root),
+        path=path,
         # An image that exists cannot carry a version that is bumped only now.
         when=settings.bump if settings.builds_image else BumpWhen.NEVER,
         part=settings.bump_part,
-        way=_publisher(services, git),
+        publisher=_publisher(services, git, path),
         title=settings.commit_message,
         rules=rules,
         lists=lambda: [
-            (path.relative_to(workspace).as_posix(), path.read_bytes())
-            for path in files_called(NAME, workspace)
+            (file.relative_to(root).as_posix(), file.read_bytes())
+            for file in files_called(NAME, root)
         ],
         strict_list=settings.allowed_list is AllowedList.ERROR,
         run=services.run,
     )
 
 
-def _publisher(services: Services, git: Git) -> Way | None:
-    """Return how the version commit reaches the branch."""
+def _publisher(services: Services, git: Git, path: str) -> Publisher | None:
+    """Return the publisher that the settings choose; None if the user publishes."""
     settings, env = services.settings, services.environment
     name, _, address = settings.commit_author.rpartition(" <")
     author = Identity(name=name, email=address.rstrip(">")) if name else BOT
     api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
-    push = ByPush(git=git, path=settings.manifest, author=author)
-    at_hand = bool(settings.git_token and api and repository)
+    push = GitPublisher(git=git, path=path, author=author)
+    has_api = bool(settings.git_token and api and repository)
     match settings.commit:
         case CommitBy.NONE:
             return None
-        case CommitBy.API | CommitBy.PULL_REQUEST if not at_hand:
+        case CommitBy.API | CommitBy.PULL_REQUEST if not has_api:
             raise InputError(
                 f"Input commit: '{settings.commit.value}' needs git-token, and GitHub's API "
                 "and repository in the environment, as in a workflow.",
@@ -75,18 +82,18 @@ def _publisher(services: Services, git: Git) -> Way | None:
             )
         case CommitBy.PUSH:
             return push
-        case CommitBy.AUTO if not at_hand or _executable(git, settings.manifest):
+        case CommitBy.AUTO if not has_api or _executable(git, path):
             return push
     from deploy_action.adapters.github_api import GitHub  # noqa: PLC0415  only with GitHub's API
 
-    by_api = ByApi(
+    by_api = ApiPublisher(
         github=GitHub(api, repository, token=settings.git_token),
-        path=settings.manifest,
-        topic=f"deploy-action/version-{services.run.id}",
+        path=path,
+        topic=f"{TOPIC_PREFIX}{services.run.id}",
         pull=settings.commit is CommitBy.PULL_REQUEST,
     )
     auto = settings.commit is CommitBy.AUTO
-    return FirstThatWorks(first=by_api, second=push) if auto else by_api
+    return FallbackPublisher(first=by_api, second=push) if auto else by_api
 
 
 def _executable(git: Git, path: str) -> bool:

@@ -169,7 +169,7 @@ def test_who_may_not_push_is_told_before_anything_is_built(
     assert refused is not None
     assert refused.refusal is Refusal.FORBIDDEN
     assert refused.message.startswith(
-        "The git remote does not let these credentials push to 'main': "
+        "The git remote does not allow these credentials to push to 'main': "
     )
     assert "contents: write" in refused.hint
     assert TOKEN not in str(refused)

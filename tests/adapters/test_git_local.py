@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.adapters.git import Git
-from tests.support.repositories import MANIFEST, Remote, environment, git, state
+from deploy_action.adapters.git import Git, Head
+from deploy_action.errors import DeployError
+from tests.support.repositories import FIRST_MANIFEST, MANIFEST, Remote, environment, git, state
 
 NEW = b"<OfficeApp><Version>1.0.1.0</Version></OfficeApp>\n"
 WHEN = 1_767_225_600.0
@@ -181,3 +182,31 @@ def test_settings_of_the_user_change_nothing(remote: Remote) -> None:
 
     assert remote.head() == commit
     assert git(remote.bare, "for-each-ref", "--format=%(refname)") == "refs/heads/main"
+
+
+@pytest.mark.parametrize("path", [f"./{MANIFEST}", "addin//manifest.xml"])
+def test_a_commit_that_would_not_change_what_it_should_is_refused(
+    remote: Remote, path: str
+) -> None:
+    """git ignores such a path without an error, and the commit would be empty."""
+    work = remote.checkout()
+
+    with pytest.raises(DeployError, match="would change nothing, but must change"):
+        publish(work, {path: NEW})
+
+    assert remote.head() == git(work, "rev-parse", "HEAD")
+
+
+def test_an_unchanged_file_makes_no_commit(remote: Remote) -> None:
+    with pytest.raises(DeployError, match="would change nothing"):
+        publish(remote.checkout(), {MANIFEST: FIRST_MANIFEST})
+
+
+def test_head_names_commit_and_branch(remote: Remote) -> None:
+    work = remote.checkout()
+    here = adapter(work)
+
+    assert here.head() == Head(commit=remote.head(), branch="main")
+    git(work, "checkout", "--quiet", "--detach")
+    assert here.head() == Head(commit=remote.head(), branch=None)
+    assert set(here.tracked_paths()) == {MANIFEST, "README.md", "src/app.py"}

@@ -105,7 +105,7 @@ def test_a_missing_branch_is_told_before_anything_is_built(remote: Remote) -> No
 
 def test_what_is_no_branch_name_is_refused(remote: Remote) -> None:
     for name in ("", "a b", "main:other", "*", "../x", "-x..y"):
-        with pytest.raises(InputError, match="is not the name of a git branch"):
+        with pytest.raises(InputError, match="is not a valid name of a git branch"):
             adapter(remote.checkout(f"work-{len(name)}{name[:1].isalpha()}")).dry_push(name)
 
 

@@ -14,42 +14,44 @@ from deploy_action.adapters.github_api import GitHub
 from deploy_action.core.manifest import edit
 from deploy_action.core.manifest.version import Version
 from deploy_action.errors import DeployError
-from deploy_action.rollout.publish import Arrived, ByApi, ByPush, Way
+from deploy_action.rollout.publish import ApiPublisher, GitPublisher, Publisher, PublishResult
 from tests.stage import Stage
 
 RUNS = 10
 PATH = "addin/manifest.xml"
 
 
-def _push(stage: Stage, number: int) -> Way:
+def _push(stage: Stage, number: int) -> Publisher:
     home = stage.scene.directory / f"run-of-{number}"
     url = stage.scene.remote.as_uri()
     stage.scene.git("clone", "--quiet", "--depth=1", url, str(home), cwd=home.parent)
     environment = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home)}
-    return ByPush(git=Git(home, environment=environment), path=PATH, author=BOT)
+    return GitPublisher(git=Git(home, environment=environment), path=PATH, author=BOT)
 
 
-def _api(stage: Stage, number: int) -> Way:
+def _api(stage: Stage, number: int) -> Publisher:
     environment = stage.scene.environment
     name = f"the-well/{stage.scene.app}"
     about = {"name": name, "path": str(stage.scene.remote)}
     url = f"{environment['SANDBOX_URL']}/github"
     requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
     github = GitHub("https://api.github.com", name, token=environment["SANDBOX_GITHUB_TOKEN"])
-    return ByApi(github=github, path=PATH, topic=f"topic-{number}", pull=False)
+    return ApiPublisher(github=github, path=PATH, topic=f"topic-{number}", pull=False)
 
 
-def _brings(way: Way, version: Version, number: int, start: threading.Barrier) -> Arrived | str:
+def _publish(
+    publisher: Publisher, version: Version, number: int, start: threading.Barrier
+) -> PublishResult | str:
     """Publish as a run does; return where it is, or the refusal."""
 
-    def renew(theirs: bytes) -> bytes | None:
+    def update(theirs: bytes) -> bytes | None:
         if edit.read(theirs, file=PATH).version >= version:
             return None
         return edit.plan(theirs, file=PATH, target=version).after
 
     start.wait()
     try:
-        return way.publish("main", renew, f"Raise to {version}\n\nRun-Id: {number}.1\n")
+        return publisher.publish("main", update, f"Raise to {version}\n\nRun-Id: {number}.1\n")
     except DeployError as error:
         return str(error)
 
@@ -77,18 +79,18 @@ def _pushes(stage: Stage, home: Path) -> list[str]:
 
 @pytest.mark.parametrize("way", [_push, _api], ids=["by push", "by the API"])
 def test_ten_runs_at_once_lose_nothing_and_only_go_up(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: Callable[[Stage, int], Way]
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, way: Callable[[Stage, int], Publisher]
 ) -> None:
     for name in ("HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "NO_PROXY"):
         monkeypatch.setenv(name, stage.scene.environment[name])
     before = stage.on_branch("rev-list", "main").splitlines()
     ways = [way(stage, number) for number in range(RUNS)]
     start = threading.Barrier(RUNS + 1)
-    ended: dict[int, Arrived | str] = {}
+    ended: dict[int, PublishResult | str] = {}
 
     def run(number: int) -> None:
         version = Version.parse(f"1.3.0.{number + 3}")
-        ended[number] = _brings(ways[number], version, number, start)
+        ended[number] = _publish(ways[number], version, number, start)
 
     threads = [threading.Thread(target=run, args=(number,)) for number in range(RUNS)]
     for thread in threads:
@@ -103,11 +105,11 @@ def test_ten_runs_at_once_lose_nothing_and_only_go_up(
     assert set(before) | set(hers) <= set(history)
     ours = {}
     for number, one in ended.items():
-        assert isinstance(one, Arrived), one
+        assert isinstance(one, PublishResult), one
         if one.commit:
             ours[one.commit] = f"1.3.0.{number + 3}"
         else:
-            assert one.where == "the branch names a higher version already"
+            assert one.where == "the branch already has this version or a higher one"
     assert set(history) == {*before, *hers, *ours}
     in_order = [ours[commit] for commit in reversed(history) if commit in ours]
     assert in_order == sorted(in_order, key=lambda text: Version.parse(text).parts)

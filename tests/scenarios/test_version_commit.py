@@ -38,7 +38,7 @@ def test_a_push_that_leaves_the_add_in_alone_leaves_its_version_alone(stage: Sta
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("the add-in: no file of the add-in differs from what serves")
+    assert run.said("Add-in changes: none since the served build")
     assert run.outputs["version"] == "1.3.0.3"
     assert stage.serves()["version"] == "1.3.0.3"
     assert stage.weights() == {run.outputs["revision"]: 100}
@@ -51,8 +51,57 @@ def test_what_counts_as_the_add_in_can_be_said(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="addin/**\n.github/*.yml")
 
     assert run.exit_code == 0, run.log
-    assert run.said("the add-in: .github/deploy-action.yml differ from what serves")
+    assert run.said("Add-in changes: .github/deploy-action.yml since the served build")
     assert run.outputs["version"] == "1.3.0.4"
+
+
+@pytest.mark.parametrize("spelling", ["./addin/manifest.xml", "{checkout}/addin//manifest.xml"])
+def test_the_version_commit_has_the_manifest_whatever_its_spelling(
+    stage: Stage, spelling: str
+) -> None:
+    stage.push_better()
+    manifest = spelling.replace("{checkout}", str(stage.scene.workspace))
+    run = stage.run(manifest=manifest)
+
+    assert run.exit_code == 0, run.log
+    assert stage.branch_head() == run.outputs["commit"]
+    assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
+    assert "<Version>1.3.0.3</Version>" in stage.on_branch("show", "main:addin/manifest.xml")
+
+
+def test_a_checkout_below_the_workspace_gets_the_version_commit(stage: Stage) -> None:
+    """As with `path:` of actions/checkout."""
+    stage.push_better()
+    stage.variables = {"GITHUB_WORKSPACE": str(stage.scene.workspace.parent)}
+    folder = stage.scene.workspace.name
+    run = stage.run(
+        manifest=f"{folder}/addin/manifest.xml",
+        context=f"{folder}/addin",
+        settings_file=f"{folder}/.github/deploy-action.yml",
+    )
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["version"] == "1.3.0.3"
+    assert stage.branch_head() == run.outputs["commit"]
+
+
+def test_a_pattern_that_matches_no_file_is_reported(stage: Stage) -> None:
+    _deployed_once(stage)
+    stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
+    run = stage.run(**MANIFEST, bump_when_changed="adin/**\n.github/**/*.yml\n!addin/none/**")
+
+    assert run.exit_code == 0, run.log
+    assert run.said("Input bump-when-changed: 'adin/**' matches no file of the checkout")
+    assert run.said("'!addin/none/**' matches no file")
+    assert not run.said("'.github/**/*.yml' matches no file")
+    assert run.outputs["version"] == "1.3.0.4"
+
+
+def test_a_pattern_list_that_only_excludes_is_refused(stage: Stage) -> None:
+    run = stage.run(**MANIFEST, bump_when_changed="!docs/**")
+
+    assert run.exit_code == 2, run.log
+    assert run.said("bump-when-changed")
 
 
 def test_what_another_app_told_a_shared_cache_does_not_count(stage: Stage) -> None:
@@ -84,7 +133,7 @@ def test_where_nothing_is_known_of_what_serves_the_push_itself_is_looked_at(
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("no file of the add-in differs from the branch before the push")
+    assert run.said("Add-in changes: none since the branch before the push")
     assert run.outputs["version"] == "1.3.0.2"
 
 
@@ -92,7 +141,7 @@ def test_where_nothing_is_known_at_all_it_is_raised(stage: Stage) -> None:
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("the add-in: not known: there is nothing to compare with")
+    assert run.said("Add-in changes: unknown (no earlier deployment is recorded)")
     assert run.outputs["version"] == "1.3.0.3"
 
 
@@ -152,7 +201,7 @@ def test_with_a_token_at_hand_the_commit_is_github_s_own(stage: Stage) -> None:
     commit = run.outputs["commit"]
 
     assert run.exit_code == 0, run.log
-    assert run.said("the version commit: committed to main with GitHub's API")
+    assert run.said("the version commit: commit to main with GitHub's API")
     assert stage.branch_head() == commit
     assert stage.on_branch("rev-parse", "main^") == pushed
     assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
@@ -193,8 +242,8 @@ def test_a_protected_branch_gets_a_pull_request(stage: Stage, told: bool) -> Non
     [pull] = _pulls(stage)
 
     assert run.exit_code == 0, run.log
-    assert run.said("which its rules ask for") is told
-    assert run.said(f"waits in {pull['html_url']}")
+    assert run.said("as its rules require") is told
+    assert run.said(f"opened pull request {pull['html_url']}")
     assert stage.branch_head() == pushed
     assert (pull["base"], pull["title"]) == ("main", "Bump the add-in to 1.3.0.3 [skip ci]")
     topic = stage.on_branch("rev-parse", pull["head"])
@@ -227,7 +276,7 @@ def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> No
     run = stage.run(**{**_on_github(stage), "git_token": "ghs_wrong"})
 
     assert run.exit_code == 0, run.log
-    assert run.said("the version commit: pushed to main, as the version commit could not be made")
+    assert run.said("the version commit: push to main, as the version commit could not be made")
     assert stage.branch_head() == run.outputs["commit"]
 
 

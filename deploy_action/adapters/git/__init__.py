@@ -1,11 +1,21 @@
-"""Git, by its own program: what the checkout is, one commit made beside it, one careful push.
+"""Git, through its own program: the checkout's state, one commit beside it, one push.
 
-Nothing of the user's is touched on the way: not the index, the work tree, the refs, the hooks, nor
-any configuration. The token travels in the environment of the one call that needs it.
+The user's index, work tree, refs, hooks and configuration are not changed on the way. The token is
+passed in the environment of the call that needs it.
 """
 
 from deploy_action.adapters.git.errors import PublishError, Refusal
 from deploy_action.adapters.git.repository import Git
-from deploy_action.adapters.git.values import BOT, Checkout, Identity, Published, TreeFile
+from deploy_action.adapters.git.values import BOT, Checkout, Head, Identity, Published, TreeFile
 
-__all__ = ["BOT", "Checkout", "Git", "Identity", "PublishError", "Published", "Refusal", "TreeFile"]
+__all__ = [
+    "BOT",
+    "Checkout",
+    "Git",
+    "Head",
+    "Identity",
+    "PublishError",
+    "Published",
+    "Refusal",
+    "TreeFile",
+]

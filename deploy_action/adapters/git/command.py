@@ -1,4 +1,4 @@
-"""One call of the git program: a clean environment, our configuration for this call, the token."""
+"""Runs the git program with a clean environment, our own configuration and the token."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from deploy_action.runtime.process import Completed
 LOCAL_S = 60.0
 NETWORK_S = 60.0
 
-# Variables of git that say how the remote is reached or where the user's own settings are. All
-# others could redirect a call to another repository, index or object store, or make it chatty.
+# git's variables for reaching the remote and for the user's own settings. All others could redirect
+# a call to another repository, index or object store, or change its output.
 _KEPT = frozenset(
     {
         "GIT_CONFIG_GLOBAL",
@@ -29,7 +29,7 @@ _KEPT = frozenset(
         "GIT_SSL_CAPATH",
     }
 )
-# What the user's configuration must not change for us, in every call.
+# Overrides of the user's configuration, in every call.
 _SETTINGS = (
     ("core.hooksPath", "/dev/null"),
     ("core.fsmonitor", "false"),
@@ -56,9 +56,9 @@ class Command:
 
     Args:
         workspace: the checkout or a folder of it.
-        token: shown to http remotes as GitHub's own checkout does; empty leaves the credentials
-            that the checkout or the user configured.
-        environment: what git inherits, less its own variables.
+        token: sent to http remotes as GitHub's own checkout does; if empty, the credentials that
+            the checkout or the user configured are used.
+        environment: what git inherits, without git's own variables.
     """
 
     def __init__(
@@ -117,11 +117,11 @@ class Command:
         return self.run(*words, input=input).stdout.removesuffix("\n")
 
     def credentials(self, url: str) -> tuple[tuple[str, str], ...]:
-        """Return the configuration that shows the token to *url*, and to nothing else.
+        """Return the configuration that sends the token to *url*, and to no other URL.
 
-        A header that actions/checkout left in the configuration would win over the token that was
-        given to us (customerio/customerio-ios#1044). The most exact address wins, so ours is the
-        whole one, and an empty value first drops what was collected before.
+        A header that actions/checkout configured would override the token
+        (customerio/customerio-ios#1044). The most specific URL wins, so ours is the complete one,
+        and an empty value first removes the earlier headers.
         """
         if not self._token or not _may_see_a_token(url):
             return ()
@@ -133,7 +133,7 @@ class Command:
         )
 
     def redact(self, text: str) -> str:
-        """Return *text* without the token and without user names and passwords in addresses."""
+        """Return *text* without the token and without user names and passwords in URLs."""
         if self._token:
             text = text.replace(self._token, "***").replace(self._secret, "***")
         return _USER_INFO.sub("***", text)
@@ -163,16 +163,16 @@ def _clean(environment: Mapping[str, str]) -> dict[str, str]:
     return {
         **kept,
         "GIT_TERMINAL_PROMPT": "0",
-        "GIT_ASKPASS": "",  # empty: no program is asked either
-        "GIT_OPTIONAL_LOCKS": "0",  # a look must not rewrite the index
+        "GIT_ASKPASS": "",  # empty: no program is started either
+        "GIT_OPTIONAL_LOCKS": "0",  # reading must not rewrite the index
         "GIT_LITERAL_PATHSPECS": "1",
         "GIT_NO_REPLACE_OBJECTS": "1",
-        "LC_ALL": "C",  # its messages are read
+        "LC_ALL": "C",  # its messages are parsed
         "LANGUAGE": "",
     }
 
 
 def _root(workspace: Path) -> Path:
-    """Return the folder that git will take for the repository's, found as git does."""
+    """Return the folder that git will use as the repository, found as git does."""
     start = workspace.resolve()
     return next((it for it in (start, *start.parents) if (it / ".git").exists()), start)

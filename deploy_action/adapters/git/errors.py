@@ -1,7 +1,7 @@
-"""Why a push did not take place, read from what git and the remote said.
+"""Why a push failed, read from the output of git and the remote.
 
-The words are git's own (``builtin/send-pack.c``, ``transport.c``, ``http.c``), GitHub's error codes
-GH006 (branch protection) and GH013 (rulesets), and those of its access checks.
+The patterns are git's own messages (``builtin/send-pack.c``, ``transport.c``, ``http.c``), GitHub's
+error codes GH006 (branch protection) and GH013 (rulesets), and those of its access checks.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from deploy_action.errors import DeployError
 
 
 class Refusal(StrEnum):
-    """The kinds of refusal that call for different acts."""
+    """The kinds of failure that need different reactions."""
 
     MOVED = "moved"
     PROTECTED = "protected"
@@ -32,7 +32,7 @@ class PublishError(DeployError):
         self.refusal = refusal
 
 
-# The first that is found decides, so the surer signs come first.
+# The first match decides, so the more specific signs come first.
 _SIGNS = {
     Refusal.PROTECTED: r"GH006|GH013|protected branch|repository rule violations",
     Refusal.FORBIDDEN: r"returned error: 40[134]\b|Authentication failed"
@@ -47,11 +47,11 @@ _SIGNS = {
     r"|Could not read from remote repository|Operation too slow|unable to access",
 }
 _HINTS = {
-    Refusal.MOVED: "Others push to it all the time; run the job again.",
-    Refusal.PROTECTED: "Let a deploy key or an app of your own bypass the rule and check out with "
-    "it, or choose another way with the input 'commit'.",
+    Refusal.MOVED: "Others push to it frequently; run the job again.",
+    Refusal.PROTECTED: "Use a token that may bypass the rule, or set the input commit to "
+    "pull-request.",
     Refusal.FORBIDDEN: "Give the job 'permissions: contents: write', or a token that may write.",
-    Refusal.HOOK: "Ask who runs the git server what its hook expects.",
+    Refusal.HOOK: "Ask the administrator of the git server what its hook expects.",
     Refusal.MISSING: "Run on a branch that exists on the remote.",
     Refusal.UNREACHABLE: "Check the remote's address, the network and the proxy.",
     Refusal.OTHER: "",
@@ -59,25 +59,25 @@ _HINTS = {
 _SENTENCES = {
     Refusal.MOVED: "The branch '{branch}' moved while the version commit was pushed",
     Refusal.PROTECTED: "The branch '{branch}' is protected against this push",
-    Refusal.FORBIDDEN: "The git remote does not let these credentials push to '{branch}'",
+    Refusal.FORBIDDEN: "The git remote does not allow these credentials to push to '{branch}'",
     Refusal.HOOK: "A hook of the git remote refused the push to '{branch}'",
     Refusal.MISSING: "The git remote has no branch '{branch}'",
     Refusal.UNREACHABLE: "The git remote of '{branch}' cannot be reached",
     Refusal.OTHER: "The push to '{branch}' failed",
 }
-# Lines that git wraps around the cause.
+# Lines that do not name the cause.
 _NOISE = re.compile(r"^(hint:|To |Everything up-to-date|Done$|error: failed to push|remote:\s*$)")
 
 
 def because(refusal: Refusal, branch: str, said: str = "") -> PublishError:
-    """Return the error for a known *refusal*; *said* is the cause in the other side's words."""
+    """Return the error of a known *refusal*; *said* is the cause in git's or the remote's words."""
     sentence = _SENTENCES[refusal].format(branch=branch)
     message = f"{sentence}: {said.rstrip('.')}." if said else f"{sentence}."
     return PublishError(refusal, message, hint=_HINTS[refusal])
 
 
 def classify(text: str, branch: str) -> PublishError:
-    """Return why a call that talked to the remote failed.
+    """Return why a call to the remote failed.
 
     Args:
         text: all that git said, secrets redacted.
@@ -90,7 +90,7 @@ def classify(text: str, branch: str) -> PublishError:
 def _cause(text: str) -> str:
     lines = [line.strip() for line in text.splitlines()]
     lines = [line for line in lines if line and not _NOISE.match(line)]
-    # The remote's own words say more than git's about them; its first line names the rule.
+    # The remote's own message is more precise than git's; its first line names the rule.
     own = [line.removeprefix("remote:").strip() for line in lines if line.startswith("remote:")]
     rejected = [line for line in lines if line.startswith("!")]
     fatal = [line for line in lines if line.startswith(("fatal:", "error:"))]

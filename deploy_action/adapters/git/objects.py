@@ -1,4 +1,4 @@
-"""Commits, trees and files of the object store; nothing here moves a ref."""
+"""Commits, trees and files of the object store. Nothing here moves a ref."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from deploy_action.adapters.git.command import Command
 from deploy_action.adapters.git.remote import Remote
 from deploy_action.adapters.git.values import Identity, TreeFile
-from deploy_action.errors import PreflightError
+from deploy_action.errors import DeployError, PreflightError
 
 _FILE_MODES = frozenset({"100644", "100755"})
 _NEW_FILE = "100644"
@@ -30,7 +30,7 @@ def entry(git: Command, commit: str, path: str) -> tuple[str, str] | None:
     """Return mode and blob of the file *path* of *commit*, or None.
 
     Raises:
-        PreflightError: it is not a plain file.
+        PreflightError: it is not a regular file.
     """
     plain = str(PurePosixPath(path))
     listed = git.run("ls-tree", "-z", "--full-tree", commit, "--", plain).stdout
@@ -39,8 +39,9 @@ def entry(git: Command, commit: str, path: str) -> tuple[str, str] | None:
     mode, _, blob = listed.partition("\t")[0].split(" ")
     if mode not in _FILE_MODES:
         raise PreflightError(
-            f"'{path}' is {_KINDS.get(mode, 'no file')} in commit {commit[:12]}, not a plain file.",
-            hint="Name the file itself.",
+            f"'{path}' is {_KINDS.get(mode, 'not a file')} in commit {commit[:12]}, but must be a "
+            "regular file.",
+            hint="Give the path of the file itself.",
         )
     return mode, blob
 
@@ -51,7 +52,7 @@ def parent(git: Command, commit: str) -> str:
 
 
 def index_lines(entries: Mapping[str, tuple[str, str]]) -> bytes:
-    """Return modes and blobs by path in the form that ``update-index --index-info`` reads."""
+    """Return modes and blobs by path as input of ``update-index --index-info``."""
     return "".join(f"{mode} {blob}\t{path}\0" for path, (mode, blob) in entries.items()).encode()
 
 
@@ -83,7 +84,25 @@ def make_commit(
         "GIT_COMMITTER_DATE": date,
     }
     words = ("commit-tree", "--no-gpg-sign", "-p", base, "-F", "-", tree)
-    return git.run(*words, input=message.encode(), extra=people).stdout.strip()
+    commit = git.run(*words, input=message.encode(), extra=people).stdout.strip()
+    _check_changes(git, base, commit, files)
+    return commit
+
+
+def _check_changes(git: Command, base: str, commit: str, files: Mapping[str, bytes]) -> None:
+    """Check that a commit changes all of *files* and nothing else.
+
+    git ignores a path that it does not accept, such as ``./a``, with no error.
+    """
+    words = ("diff-tree", "-r", "-z", "--name-only", "--no-renames", base, commit)
+    changed = {name for name in git.run(*words).stdout.split("\0") if name}
+    if changed != set(files):
+        expected, actual = (", ".join(sorted(paths)) or "nothing" for paths in (files, changed))
+        raise DeployError(
+            f"The version commit would change {actual}, but must change {expected}; it was not "
+            "published.",
+            hint="Check the input manifest: a path relative to the repository.",
+        )
 
 
 def _mode(git: Command, base: str, path: str) -> str:
@@ -92,5 +111,5 @@ def _mode(git: Command, base: str, path: str) -> str:
 
 
 def _store(git: Command, content: bytes) -> str:
-    """Store exactly these bytes: without a path, no filter and no line-ending rule applies."""
+    """Store exactly these bytes; without a path, no filter and no line-ending rule applies."""
     return git.text("hash-object", "-w", "--no-filters", "--stdin", input=content)

@@ -1,4 +1,4 @@
-"""The loop that brings one commit onto a branch that others push to as well."""
+"""The retry loop that publishes one commit to a branch that others push to, too."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from deploy_action.adapters.git.remote import Remote
 from deploy_action.adapters.git.values import Published, TreeFile
 from deploy_action.runtime.polling import backoff
 
-# Each lost round was won by somebody else, so this many rivals at once are outlasted for certain.
+# Each lost round was won by another run, so up to this many concurrent runs all succeed.
 TRIES = 20
-# A remote that is not there is not waited for as long.
+# Fewer tries for a remote that does not answer.
 UNREACHABLE_TRIES = 4
 _FIRST_PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 3.0
@@ -23,7 +23,7 @@ Remake = Callable[[str, Mapping[str, TreeFile | None]], str | None]
 
 
 class Publication:
-    """One commit on its way; see `Git.publish` for the arguments."""
+    """One publication; see `Git.publish` for the arguments."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Publication:
         self._unreachable = 0
 
     def run(self, wait: Callable[[float], None], tries: int) -> Published:
-        """Push, and while the branch moves look again and push again.
+        """Push; if the branch has moved, make the commit again and push again.
 
         Raises:
             PublishError: why it is not on the branch.
@@ -57,7 +57,7 @@ class Publication:
             again = refused.refusal in {Refusal.MOVED, Refusal.UNREACHABLE}
             if not again or number >= tries or self._unreachable >= UNREACHABLE_TRIES:
                 raise refused
-            # Anywhere up to the pause: rivals that lost the same round must not meet again.
+            # A random pause: runs that lost the same round must not meet again.
             wait(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             number += 1
         return Published(commit=self._commit, base=self._base, tries=number)
@@ -72,7 +72,7 @@ class Publication:
         return None
 
     def _on_the_tip(self) -> str | None:
-        """Look where the branch is; return what is to be pushed, None if nothing is any more."""
+        """Return the commit to push on the branch's current tip; None if nothing is left."""
         tip = self._remote.tip(self._branch)
         if tip == self._base:
             return self._commit
@@ -85,7 +85,7 @@ class Publication:
         return self._commit
 
     def _is_there(self, tip: str, commit: str) -> bool:
-        """Whether an earlier push arrived after all: a broken connection says nothing about it."""
+        """Whether an earlier push succeeded although its connection broke."""
         if tip == commit:
             return True
         return self._unreachable > 0 and self._remote.contains(tip, commit, self._branch)

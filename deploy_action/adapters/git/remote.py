@@ -1,4 +1,4 @@
-"""The remote that the checkout belongs to: asked, fetched from, pushed to by compare-and-swap."""
+"""The checkout's remote: reads, fetches, and pushes by compare-and-swap."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Remote:
 
     @property
     def url(self) -> str:
-        """Where it is pushed to, without credentials; empty if there is no remote."""
+        """The push URL without credentials; empty without a remote."""
         return without_credentials(self._found()[1])
 
     def read(self, *words: str) -> Completed:
-        """Run a local git command that may have to fetch what a partial clone left out."""
+        """Run a local git command that may fetch objects that a partial clone left out."""
         return self._git.run(*words, settings=self._git.credentials(self.url))
 
     def dry_push(self, branch: str) -> PublishError | None:
@@ -40,9 +40,9 @@ class Remote:
     def push(self, commit: str, base: str, branch: str) -> None:
         """Move the branch from *base* to *commit*, or not at all.
 
-        The lease makes an ordinary push stricter. Without it the remote would also take the commit
-        if the branch had been set back behind *base*, and so bring back what somebody took away.
-        As *commit* stands on *base*, there is never anything to force.
+        The lease makes an ordinary push stricter. Without it the remote would also accept the
+        commit after the branch was reset to before *base*, which would restore removed commits.
+        *commit* is a child of *base*, so nothing is ever forced.
 
         Raises:
             PublishError: why the branch was not moved.
@@ -52,7 +52,7 @@ class Remote:
         self._talk(*_QUIET_PUSH, lease, to=(f"{commit}:{ref}",), branch=branch)
 
     def tip(self, branch: str) -> str:
-        """Return the commit that the remote's branch is at.
+        """Return the newest commit of the remote's branch.
 
         Raises:
             PublishError: the remote does not answer, or has no such branch.
@@ -63,15 +63,15 @@ class Remote:
         return said.split("\t", 1)[0]
 
     def obtain(self, commit: str, *, branch: str, history: bool = False) -> None:
-        """Fetch *commit* if it is not here. A shallow clone stays as shallow as it is.
+        """Fetch *commit* if it is missing; the depth of a shallow clone does not change.
 
         Args:
             commit: full id.
             branch: for messages.
-            history: also what lies between it and what is here already.
+            history: whether to fetch its history, too.
 
         Raises:
-            PublishError: it cannot be had.
+            PublishError: it is not available.
         """
         if not history and self.has(commit):
             return
@@ -85,7 +85,7 @@ class Remote:
         return found.exit_code == 0
 
     def contains(self, tip: str, commit: str, branch: str) -> bool:
-        """Whether *commit* is *tip* or lies behind it."""
+        """Whether *commit* is *tip* or one of its ancestors."""
         if tip == commit:
             return True
         self.obtain(tip, branch=branch, history=True)
@@ -93,12 +93,12 @@ class Remote:
         return asked.exit_code == 0
 
     def _talk(self, *words: str, to: tuple[str, ...], branch: str) -> str:
-        """Run a git command against the remote; return what it said."""
+        """Run a git command against the remote; return its output."""
         name, url = self._found()
         if not url:
             raise because(Refusal.UNREACHABLE, branch, "the checkout has no remote")
-        # With a token, its own address and nothing of the remote's configuration. Without one the
-        # remote's name: its address may hold credentials, which must not stand in an argument.
+        # With a token, the remote's URL and none of its configuration. Without one, its name: the
+        # URL may contain credentials, which must not be in an argument.
         token = self._git.credentials(url)
         where = without_credentials(url) if token else name
         settings = (*token, (f"remote.{name}.mirror", "false"))  # it pushes everything
@@ -113,7 +113,7 @@ class Remote:
         return done.stdout
 
     def _found(self) -> tuple[str, str]:
-        """Return the remote's name and the address that it is pushed to."""
+        """Return the remote's name and its push URL."""
         if self._address is None:
             names = self._git.text("remote").splitlines()
             name = "origin" if "origin" in names or len(names) != 1 else names[0]
@@ -124,5 +124,5 @@ class Remote:
     def _ref(self, branch: str) -> str:
         ref = f"refs/heads/{branch}"
         if self._git.run("check-ref-format", ref, check=False).exit_code != 0:
-            raise InputError(f"'{branch}' is not the name of a git branch.")
+            raise InputError(f"'{branch}' is not a valid name of a git branch.")
         return ref

@@ -1,4 +1,4 @@
-"""The checkout and its remote: looked at, committed to beside the user's work, published."""
+"""The checkout and its remote: reads it, commits beside the user's work, publishes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deploy_action.adapters.git.command import Command
 from deploy_action.adapters.git.errors import PublishError
 from deploy_action.adapters.git.publication import TRIES, Publication, Remake
 from deploy_action.adapters.git.remote import Remote
-from deploy_action.adapters.git.values import BOT, Checkout, Identity, Published, TreeFile
+from deploy_action.adapters.git.values import BOT, Checkout, Head, Identity, Published, TreeFile
 from deploy_action.errors import PreflightError
 from deploy_action.runtime.process import ProcessError
 
@@ -20,8 +20,9 @@ class Git:
 
     Args:
         workspace: the checkout.
-        token: shown to the remote in place of what the checkout left configured; may be empty.
-        environment: what git inherits: PATH, HOME, proxies; its own variables are dropped.
+        token: used for the remote instead of the credentials that the checkout configured; may
+            be empty.
+        environment: what git inherits: PATH, HOME, proxies; git's own variables are dropped.
     """
 
     def __init__(
@@ -35,29 +36,46 @@ class Git:
         self._git = Command(workspace, token=token, environment=environment)
         self._remote = Remote(self._git)
 
-    def observe(self, *paths: str) -> Checkout:
-        """Look at the checkout.
-
-        Args:
-            paths: relative to the repository, of files whose blobs are wanted.
+    def head(self) -> Head:
+        """Return the commit and the branch that are checked out.
 
         Raises:
-            PreflightError: the workspace is no checkout, or has no commit.
+            PreflightError: the workspace is not a checkout, or has no commit.
         """
+        commit, _ = self._rev_parse()
+        return Head(commit=commit, branch=self._branch())
+
+    def _rev_parse(self) -> tuple[str, list[str]]:
+        words = ("rev-parse", "HEAD", "--is-shallow-repository", "--show-toplevel")
         try:
-            said = self._git.text("rev-parse", "--show-toplevel", "--is-shallow-repository", "HEAD")
+            answer = self._git.text(*words)
         except ProcessError as error:
             raise PreflightError(
                 f"The workspace {self._workspace} is not a git checkout with a commit.",
-                hint="Let actions/checkout run before.",
+                hint="Run actions/checkout before this step.",
             ) from error
-        root, shallow, head = said.rsplit("\n", 2)
-        on_branch = self._git.run("symbolic-ref", "--quiet", "HEAD", check=False).stdout.strip()
+        commit, *rest = answer.split("\n", 2)
+        return commit, rest
+
+    def _branch(self) -> str | None:
+        ref = self._git.run("symbolic-ref", "--quiet", "HEAD", check=False).stdout.strip()
+        return ref.removeprefix("refs/heads/") or None
+
+    def observe(self, *paths: str) -> Checkout:
+        """Return the state of the checkout.
+
+        Args:
+            paths: files whose blobs are needed, relative to the repository.
+
+        Raises:
+            PreflightError: the workspace is not a checkout, or has no commit.
+        """
+        head, (shallow, root) = self._rev_parse()
         found = {path: objects.entry(self._git, head, path) for path in paths}
         return Checkout(
             root=Path(root),
             head=head,
-            branch=on_branch.removeprefix("refs/heads/") or None,
+            branch=self._branch(),
             shallow=shallow == "true",
             dirty=self._dirty(),
             blobs={path: at[1] if at else None for path, at in found.items()},
@@ -67,7 +85,7 @@ class Git:
         """Return the file *path* of *commit*, or None if there is none.
 
         Raises:
-            PreflightError: it is not a plain file (a link, a folder, a submodule).
+            PreflightError: it is not a regular file (a link, a folder, a submodule).
         """
         return objects.file_at(self._git, self._remote, commit, path)
 
@@ -78,10 +96,10 @@ class Git:
         return found.content if found else None
 
     def changed_paths(self, base: str, head: str) -> frozenset[str] | None:
-        """Return the paths that differ between two commits, fetching what is not here.
+        """Return the paths that differ between two commits; missing ones are fetched.
 
         Returns:
-            None if one of them cannot be had: history was rewritten, or no remote answers.
+            None if a commit is not available: history was rewritten, or no remote answers.
         """
         try:
             for commit in (base, head):
@@ -92,8 +110,13 @@ class Git:
         listed = self._remote.read(*words).stdout
         return frozenset(name for name in listed.split("\0") if name)
 
-    def last_of_ours(self) -> str:
-        """Return the newest version commit in the history that is here, or nothing."""
+    def tracked_paths(self) -> list[str]:
+        """Return the paths of all files of the checked-out commit."""
+        words = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
+        return [name for name in self._remote.read(*words).stdout.split("\0") if name]
+
+    def last_version_commit(self) -> str:
+        """Return the newest version commit in the local history, or nothing."""
         words = ("log", "-1", "--format=%H", "--extended-regexp", "--grep=^Run-Id: ", "HEAD")
         return self._git.text(*words)
 
@@ -124,7 +147,8 @@ class Git:
             the new commit's id.
 
         Raises:
-            PreflightError: a path is something else than a plain file in *base*.
+            PreflightError: a path is not a regular file in *base*.
+            DeployError: the commit would change something else.
         """
         return objects.make_commit(
             self._git,
@@ -137,10 +161,10 @@ class Git:
         )
 
     def dry_push(self, branch: str) -> PublishError | None:
-        """Ask the remote whether a push would be let in, without pushing.
+        """Return why the remote would refuse a push, without pushing; None if it would not.
 
-        Proves the way there, the credentials and that the branch exists. Branch protection shows
-        only when something is really pushed.
+        This checks the connection, the credentials and that the branch exists. Branch protection
+        is only enforced on a real push.
         """
         return self._remote.dry_push(branch)
 
@@ -162,8 +186,8 @@ class Git:
         Args:
             commit: made by `commit_files`.
             branch: the remote's branch.
-            paths: the files that *remake* wants to see.
-            remake: is given the branch's commit and its files (None where missing), and returns the
+            paths: the files that *remake* needs.
+            remake: receives the branch's commit and its files (None if missing), and returns the
                 new commit, or None if there is nothing left to publish. May raise.
             wait: waits between tries, in seconds.
             tries: how many pushes at most.
@@ -175,7 +199,7 @@ class Git:
         return way.run(wait, tries)
 
     def advance_local(self, commit: str, paths: Sequence[str]) -> bool:
-        """Let the checkout's head and index follow a published commit, for *paths* only.
+        """Move the checkout's head and index to a published commit, for *paths* only.
 
         Returns:
             False, with nothing changed, if the head is not the commit's parent, if one of *paths*
@@ -190,7 +214,7 @@ class Git:
             return False
         found = {path: objects.entry(self._git, commit, path) for path in paths}
         lines = objects.index_lines({path: at for path, at in found.items() if at})
-        # The index first: stopped in between, the change looks staged, not taken back.
+        # The index first: if it stops in between, the change looks staged, not reverted.
         update = ("update-index", "--add", "-z", "--index-info")
         if self._git.run(*update, input=lines, check=False).exit_code != 0:
             return False

@@ -1,4 +1,4 @@
-"""What git's adapter hands out."""
+"""The values that git's adapter returns."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """Who a commit is by."""
+    """The author or committer of a commit."""
 
     name: str
     email: str
@@ -32,16 +32,24 @@ class TreeFile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The commit that is checked out, full id, and the local branch; None if it is detached."""
+
+    commit: str
+    branch: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """What was found in the workspace.
+    """The state of the workspace.
 
     Args:
         root: the repository's folder.
         head: the commit that is checked out, full id.
         branch: the local branch; None when the head is detached.
-        shallow: whether history is cut off.
+        shallow: whether the history is incomplete.
         dirty: tracked paths that differ from the head, staged or not.
-        blobs: for each path asked about, its blob at the head, or None.
+        blobs: for each requested path its blob at the head, or None.
     """
 
     root: Path

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import TypeVar
 
+from deploy_action.core.path_filter import PathFilter
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 
 Choice = TypeVar("Choice", bound=Enum)
@@ -75,6 +76,19 @@ def comma_list(given: str) -> tuple[str, ...]:
 def lines(given: str) -> tuple[str, ...]:
     """Read a list of one item a line, for items that may hold commas."""
     return tuple(item.strip() for item in given.splitlines() if item.strip())
+
+
+def manifest(given: str) -> str:
+    """Read the path of a manifest; ``none`` is the empty one, for a run without it."""
+    stripped = given.strip()
+    return "" if stripped.lower() == "none" else stripped
+
+
+def path_patterns(given: str) -> tuple[str, ...]:
+    """Read patterns of `PathFilter`, one a line."""
+    patterns = lines(given)
+    PathFilter(patterns)
+    return patterns
 
 
 def path(given: str) -> str:

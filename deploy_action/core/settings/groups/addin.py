@@ -15,9 +15,10 @@ class AddinSettings:
     """When and how the manifest's version is bumped and published."""
 
     manifest: str = setting(
-        parsers.text,
+        parsers.manifest,
         "",
-        "The add-in's manifest, such as addin/manifest.xml. Empty for an app without an add-in.",
+        "The add-in's manifest, such as addin/manifest.xml. Empty for an app without an add-in; "
+        "none disables the settings file's for one run.",
         is_input=True,
     )
     bump: BumpWhen = setting(
@@ -27,10 +28,10 @@ class AddinSettings:
         "serves), always or never.",
     )
     bump_when_changed: tuple[str, ...] = setting(
-        parsers.lines,
+        parsers.path_patterns,
         "",
-        "For bump: auto, globs of the files that belong to the add-in, relative to the checkout. "
-        "Defaults to the manifest's folder.",
+        "For bump: auto, patterns of the files that belong to the add-in, one per line, with the "
+        "syntax of a workflow's paths filter. Defaults to the manifest's folder.",
     )
     bump_part: BumpPart = setting(
         parsers.one_of(BumpPart),
