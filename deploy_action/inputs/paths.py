@@ -12,7 +12,7 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import InputError
 
 # Settings that name a file or folder, and whether it must be inside the checkout.
-_PATHS = {"manifest": True, "context": True, "dockerfile": False, "cache_ca": False}
+_PATHS = {"manifest": True, "context": True, "dockerfile": False, "cache_ca_file": False}
 
 
 def normalise_paths(settings: Settings, workspace: Path) -> Settings:

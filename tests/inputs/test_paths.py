@@ -27,7 +27,7 @@ BASICS = {"INPUT_RESOURCE_GROUP": "rg", "INPUT_APP": "app", "INPUT_REGISTRY": "c
         "{link}/addin/manifest.xml",
     ],
 )
-@pytest.mark.parametrize("name", ["manifest", "context", "cache-ca"])
+@pytest.mark.parametrize("name", ["manifest", "context", "dockerfile"])
 def test_every_spelling_is_the_same_path(tmp_path: Path, name: str, spelling: str) -> None:
     checkout, link = tmp_path / "checkout", tmp_path / "link"
     (checkout / "addin").mkdir(parents=True)
