@@ -14,7 +14,9 @@ from pathlib import Path
 
 import requests
 
-from deploy_action.sandbox.scene import GROUP, ROOT, Scene, start, stop
+from deploy_action.sandbox.launch import ROOT, start, stop
+from deploy_action.sandbox.scene import GROUP
+from tests.support.scene import Scene
 
 ROUNDS = 3
 SETTINGS = {

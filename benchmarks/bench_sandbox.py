@@ -18,7 +18,8 @@ from urllib.parse import urlsplit
 
 import requests
 
-from deploy_action.sandbox.scene import ROOT, Scene, start, stop
+from deploy_action.sandbox.launch import ROOT, start, stop
+from tests.support.scene import Scene
 
 ROUNDS = 5
 USERS, LOAD_S = 16, 5.0

@@ -18,7 +18,9 @@ from typing import Any
 
 import requests
 
-from deploy_action.sandbox.scene import GROUP, ROOT, Scene, start, stop
+from deploy_action.sandbox.launch import ROOT, start, stop
+from deploy_action.sandbox.scene import GROUP
+from tests.support.scene import Scene
 
 ROUNDS = 5
 ACTION = [sys.executable, "-I", str(ROOT / "deploy_action/setup/entry.py"), "action"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.sandbox import scene
+from deploy_action.sandbox import launch
 from tests.stage import Stage
 
 _numbers = itertools.count(1)
@@ -17,9 +17,9 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A local Azure with the environment that its clients need."""
-    process, environment = scene.start(tmp_path_factory.mktemp("azure"), "--clock", "instant")
+    process, environment = launch.start(tmp_path_factory.mktemp("azure"), "--clock", "instant")
     yield environment
-    scene.stop(process)
+    launch.stop(process)
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -20,10 +19,12 @@ from typing import Any
 
 import requests
 
-from deploy_action.sandbox.scene import ROOT, Scene, Users
+from deploy_action.sandbox.users import Users
 from deploy_action.sandbox.world.clock import INSTANT
+from tests.support.eventually import eventually
+from tests.support.paths import ENTRY
+from tests.support.scene import Scene
 
-ENTRY = ROOT / "deploy_action/setup/entry.py"
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 HURRY = {
     "builder": "acr",
@@ -107,7 +108,7 @@ class Stage:
     def finished(self, process: subprocess.Popen[str]) -> Run:
         """Wait for a started step and return what it left."""
         number = self.runs
-        log, _ = process.communicate(timeout=300)
+        log, _ = process.communicate(timeout=900)
         files = self.scene.directory / f"run-{number}"
         return Run(
             exit_code=process.returncode,
@@ -118,10 +119,10 @@ class Stage:
 
     def settle(self) -> None:
         """Wait until no operation runs on the app."""
-        end = time.monotonic() + 60
-        while self.scene.resource()["properties"]["provisioningState"] == "InProgress":
-            assert time.monotonic() < end, "an operation does not end"
-            time.sleep(0.02)
+        eventually(
+            lambda: self.scene.resource()["properties"]["provisioningState"] != "InProgress",
+            "no operation runs on the app",
+        )
 
     def clock(self, **change: float) -> None:
         """Change the pace of the local Azure, or push its time on (then at its usual pace)."""
@@ -170,6 +171,10 @@ class Stage:
         """Return the app's tags."""
         return dict(self.scene.resource().get("tags") or {})
 
+    def is_locked(self) -> bool:
+        """Whether a deployment owns the app; its journal is in the app's tags."""
+        return any(name.startswith("deploy-action.") for name in self.tags())
+
     def branch_head(self) -> str:
         """Return the commit that main is at on the remote."""
         return self.scene.git("rev-parse", "main", cwd=self.scene.remote)
@@ -187,6 +192,13 @@ class Stage:
         found = self.scene.session.get(f"{self.url}/version", timeout=30).json()
         assert isinstance(found, dict)
         return found
+
+
+def assert_lock_released(stage: Stage) -> None:
+    """Check that no deployment owns the app, and that nothing is left for the next run to do."""
+    stage.settle()
+    left = {name: value for name, value in stage.tags().items() if name.startswith("deploy-action")}
+    assert not left, f"the deployment lock is not released: {left}"
 
 
 def outputs_of(file: Path) -> dict[str, str]:

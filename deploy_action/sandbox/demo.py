@@ -17,10 +17,12 @@ from pathlib import Path
 
 import click
 
+from deploy_action.sandbox.launch import ROOT, start, stop
 from deploy_action.sandbox.live import kept_page
 from deploy_action.sandbox.narration import Narrator
 from deploy_action.sandbox.outage import Outage
-from deploy_action.sandbox.scene import APP, ROOT, Scene, Users, start, stop
+from deploy_action.sandbox.scene import APP, Scene
+from deploy_action.sandbox.users import Users
 
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 RUN_ID = 4711

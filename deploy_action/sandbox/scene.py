@@ -1,22 +1,16 @@
-"""The life before the first deployment: a repository, an image, an app that serves, a filled cache.
+"""What exists before the demonstration deploys: a repository, an image, an app, a filled cache.
 
-The demonstration and the tests start from here. Everything is done as a user would have done it:
-over git, the registry, ARM and Redis, from outside.
+Everything is created as a user would create it: with git, the registry, Azure Resource Manager and
+Redis.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,70 +19,22 @@ import redis
 import requests
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from deploy_action.sandbox.launch import ROOT, START_S
+
 SAMPLE = ROOT / "addin"
 GROUP = "TheWell-Infra-East"
 APP = "well-intake-api"
 REGISTRY = "wellintakeregistry"
 API_VERSION = "2026-07-01"
-START_S = 60.0
 
 
-def start(directory: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
-    """Start a sandbox as a process of its own and return it with the environment for its clients.
-
-    Args:
-        directory: where its environment file and log go.
-        options: further words for ``sandbox up``.
-
-    Raises:
-        RuntimeError: it ended, or was not ready within a minute; the message has its log.
-    """
-    env_file, log = directory / "sandbox.env", directory / "sandbox.log"
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "deploy_action", "sandbox", "up"),
-                *("--env-file", str(env_file), "--directory", str(directory / "azure")),
-                "--until-stdin-closes",
-                *options,
-            ],
-            stdin=subprocess.PIPE,  # so that it ends with us, however we end
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            cwd=ROOT,
-            start_new_session=True,
-        )
-    end = time.monotonic() + START_S
-    while not env_file.exists():
-        if process.poll() is not None or time.monotonic() > end:
-            stop(process)
-            raise RuntimeError(f"the sandbox did not start:\n{log.read_text('utf-8', 'replace')}")
-        time.sleep(0.02)
-    pairs = (line.partition("=") for line in env_file.read_text("utf-8").splitlines() if line)
-    return process, {name: value for name, _, value in pairs}
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """Stop a sandbox as a service manager would, and wait until it is gone."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-    if process.stdin:
-        process.stdin.close()
-
-
-@dataclass(slots=True)
+@dataclass
 class Scene:
-    """One app of one sandbox, and the checkout that belongs to it.
+    """One app in a sandbox, and the checkout of its repository.
 
     Args:
-        environment: what the sandbox says its clients need.
-        directory: where the checkout goes.
+        environment: the variables that the sandbox's clients need.
+        directory: the folder of the checkout.
         app: the app's name; several scenes can share a sandbox.
     """
 
@@ -96,7 +42,7 @@ class Scene:
     directory: Path
     app: str = APP
     session: requests.Session = field(init=False)
-    _tokens: dict[str, str] = field(default_factory=dict, init=False)
+    _token: str = field(default="", init=False)
 
     def __post_init__(self) -> None:
         self.session = requests.Session()
@@ -130,10 +76,8 @@ class Scene:
         self.check_out()
 
     def check_out(self) -> None:
-        """Make the checkout anew, as actions/checkout does: the newest commit and nothing else."""
-        end = time.monotonic() + START_S
-        while self.workspace.exists() and time.monotonic() < end:  # a killed run's git may be there
-            shutil.rmtree(self.workspace, ignore_errors=True)
+        """Replace the checkout as actions/checkout does: the newest commit, without history."""
+        shutil.rmtree(self.workspace, ignore_errors=True)
         url = self.remote.as_uri()
         self.git("clone", "--quiet", "--depth=1", url, str(self.workspace), cwd=self.directory)
 
@@ -176,62 +120,58 @@ class Scene:
 
     # -- Azure ---------------------------------------------------------------------------------
 
-    def token(self, resource: str = "https://management.azure.com") -> str:
-        """Sign in as the workflow does and return an access token."""
-        if resource not in self._tokens:
-            self._tokens[resource] = self._new_token(resource)
-        return self._tokens[resource]
+    def token(self) -> str:
+        """Return an access token for Azure Resource Manager; sign in as the workflow does."""
+        self._token = self._token or self.sign_in("https://management.azure.com")
+        return self._token
 
-    def _new_token(self, resource: str) -> str:
+    def sign_in(self, resource: str) -> str:
+        """Exchange the workflow's OIDC token for an access token of *resource*."""
         env = self.environment
-        asked = self.session.get(
+        assertion = self.session.get(
             env["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api%3A%2F%2FAzureADTokenExchange",
             headers={"Authorization": f"Bearer {env['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
             timeout=30,
         )
-        given = self.session.post(
+        response = self.session.post(
             f"https://login.microsoftonline.com/{env['AZURE_TENANT_ID']}/oauth2/v2.0/token",
             data={
                 "grant_type": "client_credentials",
                 "client_id": env["AZURE_CLIENT_ID"],
                 "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-                "client_assertion": asked.json()["value"],
+                "client_assertion": assertion.json()["value"],
                 "scope": f"{resource}/.default",
             },
             timeout=30,
         )
-        return str(given.json()["access_token"])
+        return str(response.json()["access_token"])
 
     @property
     def group_path(self) -> str:
         """The path of the resource group."""
         return f"/subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{GROUP}"
 
-    @property
-    def path(self) -> str:
-        """The path of the app."""
-        return f"{self.group_path}/providers/Microsoft.App/containerApps/{self.app}"
-
-    def ask(self, method: str, path: str, body: Any = None, **about: Any) -> requests.Response:
-        """Ask Azure Resource Manager for a whole path or address; any answer is given back."""
-        url = path if path.startswith("https:") else f"https://management.azure.com{path}"
-        about.setdefault("params", None if "api-version=" in url else {"api-version": API_VERSION})
-        about.setdefault("headers", {"Authorization": f"Bearer {self.token()}"})
-        return self.session.request(method, url, json=body, timeout=60, **about)
-
     def arm(self, method: str, path: str, body: Any = None) -> Any:
-        """Ask Azure Resource Manager; *path* begins after Microsoft.App.
+        """Call Azure Resource Manager; *path* begins after Microsoft.App.
 
         Raises:
-            RuntimeError: it refused; the message has its words.
+            RuntimeError: it refused the request; the message contains the response.
         """
-        reply = self.ask(method, f"{self.group_path}/providers/Microsoft.App{path}", body)
+        url = f"https://management.azure.com{self.group_path}/providers/Microsoft.App{path}"
+        reply = self.session.request(
+            method,
+            url,
+            json=body,
+            params={"api-version": API_VERSION},
+            headers={"Authorization": f"Bearer {self.token()}"},
+            timeout=60,
+        )
         if not reply.ok:
             raise RuntimeError(f"{method} {path}: {reply.status_code} {reply.text}")
         return reply.json() if reply.content else None
 
     def seed_image(self, tag: str) -> str:
-        """Have the checkout's image built beforehand; return its reference."""
+        """Build the checkout's image; return its reference."""
         reference = f"{REGISTRY}.azurecr.io/{self.app}:{tag}"
         reply = requests.post(
             f"{self.environment['SANDBOX_URL']}/images",
@@ -243,47 +183,40 @@ class Scene:
             raise RuntimeError(f"the first image could not be built: {reply.text}")
         return reference
 
-    def create_app(self, image: str, version: str, **template: Any) -> str:
-        """Create the app in Multiple mode with one revision that serves; return its address."""
-        environments = self.arm("GET", "/managedEnvironments")["value"]
-        variables = {"DEPLOY_VERSION": version, **template.pop("variables", {})}
+    def create_app(self, image: str, version: str) -> str:
+        """Create the app in Multiple mode with one serving revision; return its URL."""
+        self.arm("PUT", f"/containerApps/{self.app}", self.app_resource(image, version))
+        return self.wait_until_serving()
+
+    def app_resource(self, image: str, version: str) -> dict[str, Any]:
+        """Return the body of the request that creates the app."""
+        [environment, *_] = self.arm("GET", "/managedEnvironments")["value"]
+        ready = {"path": "/health/ready", "port": 8000}
         container = {
             "name": "api",
             "image": image,
             "resources": {"cpu": 0.5, "memory": "1Gi"},
-            "env": [{"name": key, "value": value} for key, value in variables.items()],
-            "probes": [
-                {
-                    "type": "Readiness",
-                    "httpGet": {"path": "/health/ready", "port": 8000},
-                    "periodSeconds": 5,
-                }
-            ],
+            "env": [{"name": "DEPLOY_VERSION", "value": version}],
+            "probes": [{"type": "Readiness", "httpGet": ready, "periodSeconds": 5}],
         }
-        self.arm(
-            "PUT",
-            f"/containerApps/{self.app}",
-            {
-                "location": environments[0]["location"],
-                "properties": {
-                    "environmentId": environments[0]["id"],
-                    "configuration": {
-                        "activeRevisionsMode": "Multiple",
-                        "ingress": {"external": True, "targetPort": 8000},
-                    },
-                    "template": {
-                        "revisionSuffix": "first",
-                        "containers": [container],
-                        "scale": {"minReplicas": 1, "maxReplicas": 2},
-                        **template,
-                    },
+        return {
+            "location": environment["location"],
+            "properties": {
+                "environmentId": environment["id"],
+                "configuration": {
+                    "activeRevisionsMode": "Multiple",
+                    "ingress": {"external": True, "targetPort": 8000},
+                },
+                "template": {
+                    "revisionSuffix": "first",
+                    "containers": [container],
+                    "scale": {"minReplicas": 1, "maxReplicas": 2},
                 },
             },
-        )
-        return self.wait_until_serving()
+        }
 
     def wait_until_serving(self) -> str:
-        """Wait until the app answers its users; return its address."""
+        """Wait until the app responds to its users; return its URL."""
         end = time.monotonic() + START_S
         while time.monotonic() < end:
             ingress = self.resource()["properties"]["configuration"]["ingress"]
@@ -291,10 +224,10 @@ class Scene:
             if self.session.get(f"{url}/health/ready", timeout=30).ok:
                 return url
             time.sleep(0.05)
-        raise RuntimeError("the sample app did not begin to serve")
+        raise RuntimeError("the sample app does not respond")
 
     def resource(self) -> Any:
-        """Return the app as ARM shows it."""
+        """Return the app as Azure Resource Manager shows it."""
         return self.arm("GET", f"/containerApps/{self.app}")
 
     def weights(self) -> dict[str, int]:
@@ -315,7 +248,7 @@ class Scene:
         return redis.Redis.from_url(url, decode_responses=True)
 
     def fill_cache(self) -> None:
-        """Put in what a deployment has to clear, and what it has to leave alone."""
+        """Store keys that a deployment must clear, and keys that it must keep."""
         with self.cache() as cache:
             for number in range(50):
                 cache.set(f"manifest:{number}", "old")
@@ -325,7 +258,7 @@ class Scene:
     # -- the runner ----------------------------------------------------------------------------
 
     def runner_environment(self, run_id: int, **inputs: str) -> dict[str, str]:
-        """Return what a step of a workflow run on the newest commit sees.
+        """Return the environment of a step in a workflow run on the newest commit.
 
         Args:
             run_id: GitHub's number of the run.
@@ -349,7 +282,7 @@ class Scene:
             "GITHUB_STEP_SUMMARY": str(files / "summary.md"),
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_RUN_ATTEMPT": "1",
-            "GITHUB_SHA": self._commit(),
+            "GITHUB_SHA": self.commit(),
             "GITHUB_REF_NAME": "main",
             "GITHUB_REF_TYPE": "branch",
             "GITHUB_SERVER_URL": "https://github.com",
@@ -358,49 +291,9 @@ class Scene:
             **_as_inputs(given),
         }
 
-    def _commit(self) -> str:
-        """Return the commit that a run is for: the checkout's, or without one the branch's."""
-        if (self.workspace / ".git").exists():
-            return self.git("rev-parse", "HEAD", cwd=self.workspace)
-        return self.git("rev-parse", "main", cwd=self.remote)
-
-
-@dataclass(slots=True)
-class Users:
-    """People who use the app all the time, and who answered them."""
-
-    scene: Scene
-    url: str
-    path: str = "/version"
-    answers: Counter[str] = field(default_factory=Counter)
-    failures: list[str] = field(default_factory=list)
-    _over: threading.Event = field(default_factory=threading.Event)
-
-    @contextmanager
-    def busy(self, pause_s: float = 0.005) -> Iterator[Users]:
-        """Keep asking while the body runs."""
-        thread = threading.Thread(target=self._ask, args=(pause_s,), daemon=True)
-        thread.start()
-        try:
-            yield self
-        finally:
-            self._over.set()
-            thread.join(60)
-
-    def _ask(self, pause_s: float) -> None:
-        session = requests.Session()
-        session.trust_env = False
-        session.proxies, session.verify = self.scene.session.proxies, self.scene.session.verify
-        while not self._over.wait(pause_s):
-            try:
-                reply = session.get(f"{self.url}{self.path}", timeout=30)
-            except requests.RequestException as error:
-                self.failures.append(f"{type(error).__name__}: {error}")
-                continue
-            if reply.status_code == 200:
-                self.answers[json.loads(reply.text)["revision"]] += 1
-            else:
-                self.failures.append(f"{reply.status_code} {reply.text[:200]}")
+    def commit(self) -> str:
+        """Return the commit that a run deploys."""
+        return self.git("rev-parse", "HEAD", cwd=self.workspace)
 
 
 def _as_inputs(settings: dict[str, str]) -> dict[str, str]:

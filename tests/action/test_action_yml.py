@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from deploy_action import errors
 from deploy_action.core.phase import Phase
 from deploy_action.core.settings.schema import setting_specs
 from deploy_action.report.outputs import OUTPUTS
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
 STEPS = {step.get("id") or step["name"]: step for step in ACTION["runs"]["steps"]}
 

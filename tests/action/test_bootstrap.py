@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +19,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.eventually import eventually
+from tests.support.paths import ROOT
+
 SCRIPT = ROOT / "deploy_action/setup/bootstrap.py"
 # One cold installation serves all tests of this file.
 pytestmark = pytest.mark.xdist_group("bootstrap")
@@ -56,7 +57,7 @@ def installer(
 
 
 def ended(process: subprocess.Popen[str]) -> Done:
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=900)
     return Done(process.returncode, out, err)
 
 
@@ -68,13 +69,6 @@ def can_import(python: Path, module: str) -> bool:
     """Whether *python*, started with an empty environment, finds *module*."""
     command = [str(python), "-c", f"import {module}"]
     return subprocess.run(command, env={}, check=False, capture_output=True).returncode == 0
-
-
-def wait_for(condition: Callable[[], object], what: str) -> None:
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not come about"
-        time.sleep(0.01)
 
 
 # --- what is installed, and from where --------------------------------------------------------
@@ -267,7 +261,7 @@ def test_an_interrupted_installation_starts_again(
     variables = {**online, "PIP_INDEX_URL": index.url}
     index.gate.clear()
     first = installer(variables, "--into", into, lock)
-    wait_for(lambda: index.asked, "the first request")
+    eventually(lambda: index.asked, "the installer downloads something")
     assert list(into.glob("python-*/bin/python")), "the test must interrupt it half-way"
     first.send_signal(signal.SIGKILL)
     assert ended(first).stdout == ""
@@ -283,7 +277,7 @@ def test_a_run_waits_for_the_child_processes_of_a_killed_run(
     variables = {**online, "PIP_INDEX_URL": index.url}
     index.gate.clear()
     first = installer(variables, "--into", into, lock)
-    wait_for(lambda: index.asked, "the first request")
+    eventually(lambda: index.asked, "the installer downloads something")
     (home,) = into.glob("python-*")
     (home / "of the first one").touch()
     first.kill()

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.sandbox import scene
-from deploy_action.sandbox.scene import ROOT
+from deploy_action.sandbox import launch
 from tests.stage import NEXT_VERSION, Stage
+from tests.support.paths import ROOT
 
 ACT = Path(sys.executable).parent / "act"
 WORKFLOW = """
@@ -68,11 +68,11 @@ def workflow(tmp_path: Path) -> Iterator[Stage]:
 
     Its Azure lets other hosts through, because the action installs its packages in the workflow.
     """
-    process, environment = scene.start(tmp_path, "--let-through")
+    process, environment = launch.start(tmp_path, "--let-through")
     try:
         yield _with_workflow(Stage.set_up(environment, tmp_path, "under-act"))
     finally:
-        scene.stop(process)
+        launch.stop(process)
 
 
 def _with_workflow(stage: Stage) -> Stage:

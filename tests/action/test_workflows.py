@@ -16,8 +16,8 @@ import yaml
 from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.inputs.environment import load
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 TOOLS = Path(sys.executable).parent
 NAMES = ("ci", "deploy", "rollback")

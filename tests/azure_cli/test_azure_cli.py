@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 import requests
 
-from deploy_action.sandbox.scene import GROUP, REGISTRY, ROOT
+from deploy_action.sandbox.scene import GROUP, REGISTRY
 from tests.stage import VERSION, Stage
+from tests.support.paths import ROOT
 
 pytestmark = pytest.mark.az
 PYTHON = ROOT / ".build" / "az-python"

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deploy_action.cli import main
-from deploy_action.sandbox.scene import ROOT
+from tests.support.paths import ROOT
 
 XML = (ROOT / "addin" / "manifest.xml").read_bytes()
 JSON = b"""{

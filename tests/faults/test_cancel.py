@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
 from tests.support.runner import cancel, second_step
 
 
@@ -27,7 +27,7 @@ def test_a_cancelled_job_leaves_nothing_half_done(stage: Stage, point: Point) ->
     assert run.summary.startswith("## Cancelled")
     assert second is not None
     assert second.exit_code == 0, second.log
-    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+    assert_lock_released(stage)
     assert users.failures == []
     [(serving, weight)] = stage.weights().items()
     assert weight == 100

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
 
 AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
 
@@ -21,10 +21,6 @@ def _kill_at(stage: Stage, point: Point) -> None:
         process.wait()
     stage.settle()
     process.communicate()
-
-
-def _holds_no_journal(stage: Stage) -> bool:
-    return not [name for name in stage.tags() if name.startswith("deploy-action.")]
 
 
 @AT_EVERY_CALL
@@ -40,7 +36,7 @@ def test_the_next_deployment_goes_out_as_if_nothing_had_been(stage: Stage, point
     assert stage.serves()["version"] == run.outputs["version"]
     assert run.outputs["version"] in stage.on_branch("show", "main:addin/manifest.xml")
     assert set(stage.active()) <= {stage.first, before, new}
-    assert _holds_no_journal(stage)
+    assert_lock_released(stage)
     assert users.failures == []
     assert set(users.answers) <= ({stage.first, before, new} | _dead(stage, point))
 
@@ -52,7 +48,7 @@ def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
         run = stage.run("repair", take_over="true")
 
     assert run.exit_code == 0, run.log
-    assert _holds_no_journal(stage)
+    assert_lock_released(stage)
     [(serving, weight)] = stage.weights().items()
     assert weight == 100
     assert set(stage.active()) <= {stage.first, serving}
@@ -69,11 +65,11 @@ def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
 def test_a_rollback_brings_the_users_back_at_once(stage: Stage, point: Point) -> None:
     with stage.users().busy() as users:
         _kill_at(stage, point)
-        untouched = _holds_no_journal(stage) and not point.promoted
+        untouched = not stage.is_locked() and not point.promoted
         run = stage.run("rollback", reason="the machine died")
 
     assert stage.serves()["revision"] == stage.first
-    assert _holds_no_journal(stage)
+    assert_lock_released(stage)
     assert users.failures == []
     assert set(users.answers) <= ({stage.first} | _dead(stage, point))
     if untouched:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 PROGRAMS = Path(sys.executable).parent
 HOOKS = {
     hook["id"]: hook

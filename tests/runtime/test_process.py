@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from deploy_action.runtime.process import ProcessError, ProcessTimeoutError, run
+from tests.support.eventually import eventually
 
 PATH = {"PATH": os.environ["PATH"]}
 SECRET = "hunter2-hunter2"
@@ -30,17 +30,11 @@ def alive(number: int) -> bool:
 
 
 def until_gone(*numbers: int) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while any(alive(number) for number in numbers):
-        assert time.monotonic() < end, "a child outlived its parent"
-        time.sleep(0.01)
+    eventually(lambda: not any(alive(number) for number in numbers), "all children have ended")
 
 
 def until_written(file: Path) -> list[int]:
-    end = time.monotonic() + PATIENCE_S
-    while not (file.exists() and file.read_text().endswith("\n")):
-        assert time.monotonic() < end, f"{file} was never written"
-        time.sleep(0.01)
+    eventually(lambda: file.exists() and file.read_text().endswith("\n"), f"{file.name} is written")
     return [int(word) for word in file.read_text().split()]
 
 

@@ -29,7 +29,7 @@ from defusedxml.ElementTree import fromstring
 from deploy_action.core.manifest.edit import plan, read
 from deploy_action.sandbox.acr_tasks import Builder
 from deploy_action.sandbox.registry import Registry
-from deploy_action.sandbox.scene import SAMPLE
+from tests.support.paths import SAMPLE
 
 MANIFEST = (SAMPLE / "manifest.xml").read_bytes()
 ROOT = fromstring(MANIFEST)

@@ -14,7 +14,7 @@ from typing import BinaryIO
 import pytest
 
 from deploy_action.sandbox.outage import names, outage
-from deploy_action.sandbox.scene import ROOT
+from tests.support.paths import ROOT
 
 
 def _command(*words: str) -> list[str]:

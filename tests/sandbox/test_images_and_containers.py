@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy_action.sandbox import scene as sandbox
+from deploy_action.sandbox import launch as sandbox
 from tests.sandbox.changes import changed, configuration, revision, template, until
 from tests.stage import Stage
 

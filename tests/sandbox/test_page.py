@@ -11,8 +11,8 @@ import requests
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 from selenium.webdriver.support.wait import WebDriverWait
 
+from deploy_action.sandbox.launch import start, stop
 from deploy_action.sandbox.live import kept_page
-from deploy_action.sandbox.scene import start, stop
 from tests.stage import Stage
 
 PATIENCE_S = 60.0

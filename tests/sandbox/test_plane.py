@@ -9,7 +9,7 @@ import shutil
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,8 +18,9 @@ import aiohttp
 import pytest
 import requests
 
-from deploy_action.sandbox.scene import Scene
 from tests.support import talkative
+from tests.support.eventually import eventually
+from tests.support.scene import Scene
 
 LARGE = 48 * 1024 * 1024
 
@@ -95,13 +96,6 @@ def _told(app: Scene, url: str) -> dict[str, Any]:
     return found
 
 
-def _until(good: Callable[[], bool]) -> None:
-    end = time.monotonic() + 30
-    while not good():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def test_an_event_arrives_before_the_next_one_is_sent(app: Scene, url: str) -> None:
     with app.session.get(f"{url}/events", stream=True, timeout=30) as answer:
         lines = answer.iter_lines()
@@ -137,7 +131,7 @@ def test_a_socket_is_spoken_both_ways_and_its_end_is_noticed(app: Scene, url: st
             return [await socket_.receive_str(), len(await socket_.receive_bytes())]
 
     assert asyncio.run(talk()) == ["you said hello", 300_000]
-    _until(lambda: "talk" in _told(app, url)["gone"])
+    eventually(lambda: "talk" in _told(app, url)["gone"], "the connection is closed")
 
 
 def test_a_slow_user_holds_the_app_back_and_not_the_ingress_s_memory(
@@ -151,14 +145,14 @@ def test_a_slow_user_holds_the_app_back_and_not_the_ingress_s_memory(
         time.sleep(0.2)  # until nothing more is written: the condition is that time changes nothing
     assert seen < 30_000_000
     wire.socket.close()
-    _until(lambda: "endless" in _told(app, url)["gone"])
+    eventually(lambda: "endless" in _told(app, url)["gone"], "the connection is closed")
 
 
 def test_the_app_hears_of_a_user_who_went_away(app: Scene, url: str, wire: Wire) -> None:
     wire.say("GET /waits")
-    _until(lambda: "waits" in _told(app, url)["came"])
+    eventually(lambda: "waits" in _told(app, url)["came"], "the request arrives")
     wire.socket.close()
-    _until(lambda: "waits" in _told(app, url)["gone"])
+    eventually(lambda: "waits" in _told(app, url)["gone"], "the connection is closed")
 
 
 def test_requests_sent_ahead_are_answered_in_order(wire: Wire) -> None:
@@ -268,7 +262,9 @@ def test_a_deactivated_revision_lets_running_requests_through_and_no_new_ones(
     refused = leaving.session.get(f"{url}/health/ready", timeout=30).status_code
     more = sum(len(wire.socket.recv(65_536)) for _ in range(100))
     wire.socket.close()
-    _until(lambda: leaving.revisions()[name]["runningState"] == "Stopped")
+    eventually(
+        lambda: leaving.revisions()[name]["runningState"] == "Stopped", "the revision is stopped"
+    )
     gone = leaving.revisions()[name]
     leaving.ask("DELETE", leaving.path)
 

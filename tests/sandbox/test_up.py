@@ -17,7 +17,9 @@ import pytest
 import redis
 import requests
 
-from deploy_action.sandbox import scene
+from deploy_action.sandbox import launch
+from tests.support.paths import ROOT
+from tests.support.scene import Scene
 
 
 def _listening(url: str) -> bool:
@@ -37,7 +39,7 @@ def _gone(url: str) -> bool:
 
 
 def test_it_says_when_it_is_ready_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    process, env = scene.start(tmp_path)
+    process, env = launch.start(tmp_path)
     file = tmp_path / "sandbox.env"
     mode = stat.S_IMODE(file.stat().st_mode)
     inside = Path(env["SANDBOX_DIRECTORY"])
@@ -46,7 +48,7 @@ def test_it_says_when_it_is_ready_and_leaves_nothing_behind(tmp_path: Path) -> N
     with redis.Redis.from_url(env["AZURE_REDIS_CONNECTION_STRING"]) as client:
         ponged = client.ping()
 
-    scene.stop(process)
+    launch.stop(process)
 
     assert (mode, secret_dir) == (0o600, 0o700)
     assert healthy.status_code == 200
@@ -81,8 +83,8 @@ def _alive(pid: int) -> bool:
 
 
 def _with_an_app(tmp_path: Path) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
-    process, env = scene.start(tmp_path)
-    found = scene.Scene(env, tmp_path)
+    process, env = launch.start(tmp_path)
+    found = Scene(env, tmp_path)
     found.make_repository()
     found.create_app(found.seed_image("1"), "1")
     return process, env
@@ -101,7 +103,7 @@ def test_its_children_die_with_it_even_when_it_is_killed(tmp_path: Path) -> None
     while (left := [pid for pid in family if _alive(pid)]) and time.monotonic() < end:
         time.sleep(0.02)
     assert left == []
-    scene.stop(process)
+    launch.stop(process)
 
 
 def test_all_that_listens_listens_on_loopback_alone(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def test_all_that_listens_listens_on_loopback_alone(tmp_path: Path) -> None:
             if (fields := line.split())[3] in {"0A", "07"} and f"socket:[{fields[9]}]" in own
         ]
     finally:
-        scene.stop(process)
+        launch.stop(process)
     assert len(listening) >= 3, "the front, Redis and the app"
     assert {address[-2:] for address in listening} == {"7F"}, "127.x.y.z, as the kernel writes it"
     assert {len(address) for address in listening} == {8}, "IPv4"
@@ -133,26 +135,26 @@ def test_no_file_is_written_outside_its_folder(tmp_path: Path) -> None:
     command += ["--directory", str(own / "azure"), "--env-file", str(own / "env")]
     names = ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_CONFIG_HOME", "AZURE_CONFIG_DIR")
     process = subprocess.Popen(
-        command, cwd=scene.ROOT, env={**os.environ, **dict.fromkeys(names, str(outside))}
+        command, cwd=ROOT, env={**os.environ, **dict.fromkeys(names, str(outside))}
     )
     try:
         while not (own / "env").exists():
             assert process.poll() is None
             time.sleep(0.02)
         env = dict(line.split("=", 1) for line in (own / "env").read_text("utf-8").splitlines())
-        found = scene.Scene(env, own)
+        found = Scene(env, own)
         found.make_repository()
         found.create_app(found.seed_image("1"), "1")
         requests.get(f"{env['SANDBOX_URL']}/history", timeout=30, proxies={"http": ""})
         at_work = list(outside.rglob("*"))
     finally:
-        scene.stop(process)
+        launch.stop(process)
     assert at_work == []
     assert list(outside.rglob("*")) == []
 
 
 def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
-    process, env = scene.start(tmp_path)
+    process, env = launch.start(tmp_path)
     assert process.stdin is not None
 
     process.stdin.close()
@@ -165,7 +167,7 @@ def test_two_live_side_by_side_and_trust_only_their_own_authority(tmp_path: Path
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:
         home.mkdir()
-    (first, one), (second, two) = (scene.start(home) for home in homes)
+    (first, one), (second, two) = (launch.start(home) for home in homes)
     try:
         session = requests.Session()
         session.trust_env = False
@@ -175,8 +177,8 @@ def test_two_live_side_by_side_and_trust_only_their_own_authority(tmp_path: Path
         with pytest.raises(requests.exceptions.SSLError):
             session.get(url, verify=two["REQUESTS_CA_BUNDLE"], timeout=10)
     finally:
-        scene.stop(first)
-        scene.stop(second)
+        launch.stop(first)
+        launch.stop(second)
     assert trusted.status_code == 401
     assert one["AZURE_TENANT_ID"] != two["AZURE_TENANT_ID"]
 
@@ -213,7 +215,7 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(
     done = subprocess.run(
         [sys.executable, "-m", "deploy_action", "sandbox", "up", *arguments],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(scene.ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
@@ -227,20 +229,20 @@ def test_what_cannot_be_meant_is_refused_in_one_sentence(
 
 
 def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
-    process, env = scene.start(tmp_path)
+    process, env = launch.start(tmp_path)
 
     process.send_signal(signal.SIGINT)
 
     assert process.wait(20) == 0
     assert not Path(env["SANDBOX_DIRECTORY"]).exists()
-    scene.stop(process)
+    launch.stop(process)
 
 
 def test_azure_as_it_was_until_2024_can_be_had_too(tmp_path: Path) -> None:
     """One polling address; a suffix that is taken is accepted, and deploys nothing."""
-    process, env = scene.start(tmp_path, "--location-only", "--silent-suffix")
+    process, env = launch.start(tmp_path, "--location-only", "--silent-suffix")
     try:
-        found = scene.Scene(env, tmp_path)
+        found = Scene(env, tmp_path)
         found.make_repository()
         found.create_app(found.seed_image("1"), "1")
         [old] = found.revisions().values()
@@ -251,7 +253,7 @@ def test_azure_as_it_was_until_2024_can_be_had_too(tmp_path: Path) -> None:
             pass
         names = list(found.revisions())
     finally:
-        scene.stop(process)
+        launch.stop(process)
 
     assert reply.status_code == 202
     assert "Location" in reply.headers

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import redis
 
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
 
 INPUTS = {"manifest": "addin/manifest.xml"}
 UNREACHABLE = "redis://:hunter2hunter2@127.0.0.1:1/0"
@@ -135,7 +135,7 @@ def test_a_required_cache_that_fails_after_the_promotion_puts_everything_back(
     assert stage.active() == [stage.first]
     assert stage.branch_head() == pushed
     assert stage.checkout_is_clean()
-    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+    assert_lock_released(stage)
 
 
 def test_an_endpoint_can_be_asked_on_the_serving_revision_s_own_address(stage: Stage) -> None:

@@ -3,39 +3,28 @@
 from __future__ import annotations
 
 import subprocess
-import time
-from collections.abc import Callable
 
 import pytest
 
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
+from tests.support.eventually import eventually
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 SLOWLY = {**INPUTS, "step_interval": "60s", "bake": "60s"}
-
-
-def _until(true: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, "it does not come about"
-        assert process is None or process.poll() is None, "the run ended early"
-        time.sleep(0.02)
 
 
 def _rollout_at(stage: Stage, weight: int, **inputs: str) -> subprocess.Popen[str]:
     """Start a deployment and return once the candidate holds *weight* percent."""
     stage.push_better()
     process = stage.started(**{**SLOWLY, **inputs})
-    _until(lambda: weight in _candidates_share(stage), process)
+    eventually(
+        lambda: weight in _candidates_share(stage), f"the candidate gets {weight} %", process
+    )
     return process
 
 
 def _candidates_share(stage: Stage) -> list[int]:
     return [w for name, w in stage.weights().items() if name not in {stage.first, "latest"}]
-
-
-def _no_journal(stage: Stage) -> bool:
-    return not [name for name in stage.tags() if name.startswith("deploy-action.")]
 
 
 @pytest.mark.parametrize("weight", [25, 100], ids=["in a step", "while baking"])
@@ -57,7 +46,7 @@ def test_a_rollback_waits_for_no_rollout_and_the_rollout_gives_way(
     assert stage.active() == [stage.first], "its candidate was put to sleep"
     assert stage.checkout_is_clean()
     assert stage.on_branch("rev-list", "--count", "main") == "2", "nothing was published"
-    assert _no_journal(stage)
+    assert_lock_released(stage)
     assert users.failures == []
 
 
@@ -65,7 +54,7 @@ def test_a_rollback_stops_a_rollout_that_has_moved_nobody_yet(stage: Stage) -> N
     """The users are on its target already, but the rollout would move them a moment later."""
     stage.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
     rollout = stage.started(**SLOWLY, gate_timeout="4s")
-    _until(lambda: len(stage.active()) == 2, rollout)
+    eventually(lambda: len(stage.active()) == 2, "the candidate exists", rollout)
 
     rollback = stage.run("rollback")
     stage.runs -= 1
@@ -75,7 +64,7 @@ def test_a_rollback_stops_a_rollout_that_has_moved_nobody_yet(stage: Stage) -> N
     assert rollback.outputs["result"] == "rolled-back"
     assert ended.exit_code in {4, 6}
     assert stage.weights() == {stage.first: 100}
-    assert _no_journal(stage)
+    assert_lock_released(stage)
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: Stage) -> None:
@@ -118,7 +107,7 @@ def test_two_that_planned_at_the_same_moment_do_not_both_move_the_users(stage: S
     [(serving, weight)] = stage.weights().items()
     assert weight == 100
     assert stage.serves()["revision"] == serving or serving == "latest"
-    assert _no_journal(stage)
+    assert_lock_released(stage)
     assert users.failures == []
 
 
@@ -142,7 +131,7 @@ def test_a_humans_change_in_the_portal_is_never_overwritten(stage: Stage) -> Non
     assert "75 " in run.log, "both splits are told"
     assert stage.weights() == {stage.first: 60, candidate: 40}
     assert set(stage.active()) == {stage.first, candidate}, "users are on both"
-    assert _no_journal(stage)
+    assert_lock_released(stage)
 
 
 def test_labels_of_others_survive_a_deployment(stage: Stage) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import docker
 import pytest
 
-from deploy_action.sandbox import scene
+from deploy_action.sandbox import launch
 from deploy_action.sandbox.scene import REGISTRY
 from tests.stage import NEXT_VERSION, Stage
 from tests.support.docker_engine import docker_engine, image_of
@@ -23,11 +23,11 @@ DOCKER_USER = "00000000-0000-0000-0000-000000000000"
 @pytest.fixture(scope="module")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A local Azure whose images are kept by Debian's docker-registry."""
-    process, environment = scene.start(
+    process, environment = launch.start(
         tmp_path_factory.mktemp("azure"), "--clock", "instant", "--registry", "debian"
     )
     yield environment
-    scene.stop(process)
+    launch.stop(process)
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ The whole list, and which test holds each, is in tests/FAILURE_MODES.md.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import requests
 
 from tests.stage import Stage
+from tests.support.eventually import eventually
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 
@@ -196,10 +196,10 @@ def test_28_background_work_that_would_be_done_twice_is_told(stage: Stage) -> No
     stage.scene.arm(
         "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}
     )
-    end = time.monotonic() + 60
-    while stage.scene.resource()["properties"]["latestReadyRevisionName"] == stage.first:
-        assert time.monotonic() < end, "the new revision does not become ready"
-        time.sleep(0.02)
+    eventually(
+        lambda: stage.scene.resource()["properties"]["latestReadyRevisionName"] != stage.first,
+        "the new revision is ready",
+    )
     stage.push_better()
     run = stage.run(**INPUTS, dry_run="true")
 

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 
-from tests.stage import ENTRY, HURRY, Stage
+from tests.stage import HURRY, Stage
+from tests.support.paths import ENTRY
 
 UNUSED = {"docker", "redis", "yaml", "defusedxml", "azure.cli.core", "aiohttp"}
 

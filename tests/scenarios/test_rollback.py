@@ -4,7 +4,8 @@ import json
 import subprocess
 import sys
 
-from tests.stage import ENTRY, NEXT_VERSION, VERSION, Stage
+from tests.stage import NEXT_VERSION, VERSION, Stage
+from tests.support.paths import ENTRY
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 

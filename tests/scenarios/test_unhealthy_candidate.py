@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
@@ -21,7 +21,7 @@ def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) ->
     assert stage.active() == [stage.first]
     assert stage.branch_head() == pushed
     assert stage.checkout_is_clean()
-    assert not [name for name in stage.tags() if name.startswith("deploy-action.")]
+    assert_lock_released(stage)
     assert run.summary.startswith("## Aborted: everything was put back")
     assert "its readiness probe does not pass" in run.summary
     assert "What was put back" in run.summary

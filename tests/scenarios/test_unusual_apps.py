@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.stage import Stage
+from tests.support.eventually import eventually
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
-
-
-def _until(true: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end, "it does not come about"
-        time.sleep(0.02)
 
 
 def _configure(stage: Stage, **configuration: Any) -> None:
@@ -84,9 +76,15 @@ def test_an_app_that_sleeps_is_deployed_to_and_its_candidate_wakes(stage: Stage)
         "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}
     )
     dozy = f"{stage.scene.app}--dozy"
-    _until(lambda: stage.scene.resource()["properties"]["latestReadyRevisionName"] == dozy)
+    eventually(
+        lambda: stage.scene.resource()["properties"]["latestReadyRevisionName"] == dozy,
+        "the new revision is ready",
+    )
     stage.clock(advance=400)
-    _until(lambda: stage.scene.revisions()[dozy]["runningState"] == "ScaledToZero")
+    eventually(
+        lambda: stage.scene.revisions()[dozy]["runningState"] == "ScaledToZero",
+        "the new revision is scaled to zero",
+    )
     assert stage.scene.revisions()[dozy]["replicas"] == 0
     stage.push_better()
 
@@ -132,7 +130,9 @@ def nobody(stage: Stage) -> Stage:
 
 
 def _until_gone(stage: Stage) -> None:
-    _until(lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404)
+    eventually(
+        lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404, "the app is deleted"
+    )
 
 
 def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: Stage) -> None:

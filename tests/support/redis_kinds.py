@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from typing import Self
 import redis
 import trustme
 
-START_S = 30.0
+from tests.support.eventually import eventually
 
 
 def free_ports(count: int) -> list[int]:
@@ -64,12 +63,12 @@ def servers(directory: Path, ports: Sequence[int], *words: str) -> Iterator[None
 
 
 def _until_open(port: int) -> None:
-    end = time.monotonic() + START_S
-    while True:
+    def connects() -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        assert time.monotonic() < end, f"nothing listens on {port}"
-        time.sleep(0.02)
+            return True
+        return False
+
+    eventually(connects, f"a server listens on port {port}")
 
 
 @contextmanager
@@ -91,10 +90,9 @@ def cluster(directory: Path, tls: Certificate | None = None) -> Iterator[int]:
             text=True,
         )
         assert done.returncode == 0, done.stdout + done.stderr
-        end = time.monotonic() + START_S
-        while not all(_agrees(port, tls) for port in ports):
-            assert time.monotonic() < end, "the cluster does not come together"
-            time.sleep(0.05)
+        eventually(
+            lambda: all(_agrees(port, tls) for port in ports), "the nodes agree on the cluster"
+        )
         yield ports[0]
 
 

@@ -10,8 +10,8 @@ import re
 import signal
 import subprocess
 
-from deploy_action.sandbox.scene import ROOT
 from tests.stage import Run, Stage
+from tests.support.paths import ROOT
 
 SIGTERM_S, SIGKILL_S = 7.5, 2.5
 

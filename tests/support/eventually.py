@@ -1,0 +1,31 @@
+"""Wait for something that another process does."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+LIMIT_S = 120.0  # generous: a slow machine must not fail a test
+
+
+def eventually(
+    probe: Callable[[], Result], what: str, process: subprocess.Popen[Any] | None = None
+) -> Result:
+    """Call *probe* until its result is true, and return that result.
+
+    Args:
+        probe: cheap, and free to be called often.
+        what: the expected state, for the message of the failure.
+        process: the process that brings it about; if it ends, waiting longer is pointless.
+    """
+    end = time.monotonic() + LIMIT_S
+    while True:
+        ended = process is not None and process.poll() is not None
+        if result := probe():
+            return result
+        assert not ended, f"The process ended before: {what}"
+        assert time.monotonic() < end, f"Not so within {LIMIT_S:g} s: {what}"
+        time.sleep(0.02)
