@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -294,8 +294,3 @@ def _class_character(text: str, at: int) -> tuple[str, int]:
             raise ValueError
         return {"a": "\a", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v"}[char], at + 2
     return char, at + 2
-
-
-def effective(files: Sequence[tuple[str, bytes | None]]) -> tuple[str, bytes]:
-    """Return name and content of the first ignore file that exists; empty where none does."""
-    return next(((name, content) for name, content in files if content is not None), ("", b""))

@@ -286,7 +286,7 @@ class _Work:
         if name not in self._trees:
             root = self._scratch / f"base-{len(self._trees)}"
             unpack_layers(pulled.layers, root)
-            self._trees[name] = read_tree(root, Ignore(()))
+            self._trees[name] = read_tree(root, Ignore())
         return self._trees[name]
 
     def _assembled(self, stage: Stage) -> _Built:

@@ -313,7 +313,7 @@ class Stage:
                 out[path] = entry
                 continue
             to = copy.to.rstrip("/")
-            for inner, found in read_tree(folder, Ignore(())).items():
+            for inner, found in read_tree(folder, Ignore()).items():
                 out[posixpath.join(to, inner)] = found
         return out
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import posixpath
 import stat
 import tarfile
@@ -18,8 +17,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
+from deploy_action.sandbox.acr_tasks.copy_patterns import is_pattern, pattern
 from deploy_action.sandbox.acr_tasks.dockerfile import BuildFailed
-from deploy_action.sandbox.acr_tasks.ignore import Ignore, is_pattern, pattern
+from deploy_action.sandbox.acr_tasks.ignore import Ignore
 
 _GZIP: Final = 31  # zlib's window size for a gzip header, which then carries no time
 _LEVEL: Final = 6
@@ -68,14 +68,8 @@ class Copy:
 
 def read_tree(root: Path, ignore: Ignore) -> dict[str, Entry]:
     """Return what lies under *root* but is not ignored. Links are kept as links."""
-    found: dict[str, Entry] = {}
-    for folder, names, files in os.walk(root):
-        for name in sorted([*names, *files]):
-            path = Path(folder, name)
-            relative = path.relative_to(root).as_posix()
-            if not ignore(relative) and (entry := _entry(path)):
-                found[relative] = entry
-    return found
+    found = {path: _entry(root / path) for path in ignore.files(root)}
+    return {path: entry for path, entry in found.items() if entry}
 
 
 def select(sources: Tree, copy: Copy, into: Tree) -> tuple[dict[str, Entry], list[str]]:
