@@ -18,6 +18,7 @@ from typing import Any, Final
 from deploy_action.sandbox import entra as identity
 from deploy_action.sandbox import github_api
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
+from deploy_action.sandbox.acr_tasks.tasks import name_of
 from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.app_insights import KIND as COMPONENTS
 from deploy_action.sandbox.app_insights import AppInsights, Component
@@ -50,6 +51,9 @@ HOMES: Final = (
     ("TheWell-Infra-East", "well-intake-env", "wellintakeregistry"),
     ("TheWell-Dev-East", "well-intake-env-dev", "wellintakeregistrydev"),
 )
+# A registry that teams share: in a subscription of its own, with a domain name label.
+SHARED_GROUP: Final = "Shared-Images"
+SHARED_REGISTRY: Final = "sharedimages-b7c3d9e1f2a4h6j8.azurecr.io"
 _WORDS: Final = ("bluegrass", "calmwater", "kindmeadow", "orangetree", "redpond", "whitesand")
 _RETRY_AFTER_S: Final = 15  # recorded since March 2024
 
@@ -105,7 +109,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     stack.push_async_callback(redis.close)
 
     github = identity.GitHub(subject="repo:the-well/well-intake:environment:prod")
-    subscription = str(uuid.uuid4())
+    subscription, shared = str(uuid.uuid4()), str(uuid.uuid4())
     tenant = Tenant(
         github=github,
         subscription=subscription,
@@ -121,7 +125,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         stack.push_async_callback(store.close)
     registry = Registry(
         directory=directory / "registry",
-        hosts=[f"{name}.azurecr.io" for _, _, name in HOMES],
+        hosts=[*(f"{name}.azurecr.io" for _, _, name in HOMES), SHARED_REGISTRY],
         check_token=lambda token: entra.good(
             token, identity.REGISTRY_AUDIENCE, *identity.ARM_AUDIENCES
         ),
@@ -134,7 +138,10 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         registry=registry,
         directory=directory / "tasks",
         builder=builder,
-        groups={name: _home(subscription, group) for group, _, name in HOMES},
+        groups={
+            **{name: _home(subscription, group) for group, _, name in HOMES},
+            name_of(SHARED_REGISTRY): _home(shared, SHARED_GROUP),
+        },
         location=_region(LOCATION),
     )
     stack.push_async_callback(tasks.close)
@@ -166,6 +173,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     arm = Arm(
         world=world,
         subscription=subscription,
+        shared_subscription=shared,
         tenant=entra.tenant,
         retry_after_s=_retry_after(options),
         status_url=options.status_url,
@@ -230,6 +238,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         "AZURE_CLIENT_ID": entra.client,
         "AZURE_TENANT_ID": entra.tenant,
         "AZURE_SUBSCRIPTION_ID": subscription,
+        "SANDBOX_SHARED_SUBSCRIPTION": shared,
         "AZURE_REDIS_CONNECTION_STRING": redis_url,
         "SANDBOX_URL": f"http://127.0.0.1:{port}",
         "SANDBOX_GIT_REMOTE": str(remote.path),

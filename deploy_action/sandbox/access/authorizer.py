@@ -91,8 +91,12 @@ class Authorizer:
         return self._assignments.allows(principal.object_id, need.action, need.scope)
 
     def _sees(self, principal: Principal, item: Mapping[str, Any]) -> bool:
-        need = needed("GET", str(item["id"]))
-        return need is None or self._may(principal, need)
+        own, need = f"/subscriptions/{self._subscription}", needed("GET", str(item["id"]))
+        if need is None or is_within(need.scope, own):
+            return need is None or self._may(principal, need)
+        # The subscription of the shared registry is for those with a role on the whole other one.
+        held = self._assignments.of(principal.object_id)
+        return any(entry.scope.lower() == own.lower() for entry in held)
 
     async def _check_links(
         self, request: web.BaseRequest, principal: Principal, need: Need

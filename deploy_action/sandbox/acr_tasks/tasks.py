@@ -60,7 +60,7 @@ class Tasks:
         location: str = "westeurope",
     ) -> None:
         self._registry = registry
-        self._hosts = {host.partition(".")[0]: host for host in registry.hosts}
+        self._hosts = {name_of(host): host for host in registry.hosts}
         self._groups = {name.lower(): home for name, home in (groups or {}).items()}
         self._location = location
         self._builder = builder
@@ -168,7 +168,7 @@ class Tasks:
         return web.json_response(self._run(run, home))
 
     def _run(self, run: Run, home: str) -> dict[str, Any]:
-        registry = self._resource(run.host.partition(".")[0], home)["id"]
+        registry = self._resource(name_of(run.host), home)["id"]
         return {
             "type": f"{_TYPE}/runs",
             "properties": run.properties(),
@@ -204,6 +204,11 @@ class Tasks:
                 "anonymousPullEnabled": False,
             },
         }
+
+
+def name_of(host: str) -> str:
+    """Return a registry's name: its host without the hash of a domain name label."""
+    return host.partition(".")[0].partition("-")[0]
 
 
 def _container(name: str) -> str:

@@ -41,7 +41,8 @@ class Arm:
 
     Args:
         world: what exists.
-        subscription: the only one there is.
+        subscription: has everything but the shared registry.
+        shared_subscription: has the registry that teams share, and nothing else.
         tenant: its Entra tenant.
         retry_after_s: seconds that polling answers ask to wait.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` too, as it does since 2024.
@@ -59,6 +60,7 @@ class Arm:
         *,
         world: World,
         subscription: str,
+        shared_subscription: str,
         tenant: str,
         retry_after_s: int,
         status_url: bool,
@@ -72,6 +74,7 @@ class Arm:
     ) -> None:
         self._world = world
         self._subscription = subscription
+        self._shared = shared_subscription
         self._tenant = tenant
         self._retry_after_s = retry_after_s
         self._status_url = status_url
@@ -121,11 +124,18 @@ class Arm:
                 return answer
         match [part.lower() for part in parts]:
             case ["subscriptions"]:
-                return _listed([self._subscription_view()])
+                return _listed(
+                    [
+                        self._subscription_view(self._subscription, "Local Azure"),
+                        self._subscription_view(self._shared, "Shared registries"),
+                    ]
+                )
             case ["tenants"]:
                 tenant = {"id": f"/tenants/{self._tenant}", "tenantId": self._tenant}
                 return _listed([tenant])
             case ["subscriptions", given, *_]:
+                if given == self._shared.lower() and (answer := await self._registries(request)):
+                    return answer
                 if given != self._subscription.lower():
                     raise subscription_missing(parts[1])
                 return await self._in_subscription(request, parts[2:])
@@ -155,7 +165,7 @@ class Arm:
         method, low = request.method, [part.lower() for part in parts]
         match method, low:
             case "GET", []:
-                return web.json_response(self._subscription_view())
+                return web.json_response(self._subscription_view(self._subscription, "Local Azure"))
             case "GET", ["resourcegroups"]:
                 groups = [self._group_view(name) for name in self._world.groups.values()]
                 return _listed(filter(resource_filter(_filter(request)), groups))
@@ -376,14 +386,14 @@ class Arm:
             "properties": {"provisioningState": "Succeeded"},
         }
 
-    def _subscription_view(self) -> dict[str, Any]:
+    def _subscription_view(self, subscription: str, name: str) -> dict[str, Any]:
         return {
-            "id": f"/subscriptions/{self._subscription}",
+            "id": f"/subscriptions/{subscription}",
             "authorizationSource": "RoleBased",
             "managedByTenants": [],
-            "subscriptionId": self._subscription,
+            "subscriptionId": subscription,
             "tenantId": self._tenant,
-            "displayName": "Local Azure",
+            "displayName": name,
             "state": "Enabled",
             "subscriptionPolicies": {
                 "locationPlacementId": "Public_2014-09-01",
