@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from deploy_action.services import Services
 
 
+_LONGEST_MASKED = 1 << 16
+
+
 def make_images(services: Services) -> ImageSource:
     """Return where the image comes from: given, or built by Docker or by the registry."""
     settings = services.settings
@@ -103,6 +106,8 @@ def _secrets(services: Services) -> tuple[BuildSecret, ...]:
                 raise InputError(
                     f"Input build-secrets: there is no file '{setting.file}' in the checkout."
                 )
+            if file.stat().st_size <= _LONGEST_MASKED:
+                services.secret(file.read_text("utf-8", "replace"))
         if value:
             services.secret(value)
         made.append(BuildSecret(id=setting.id, value=value, file=file))

@@ -21,8 +21,16 @@ START_S = 60.0
 
 
 @contextmanager
-def docker_engine(directory: Path, environment: Mapping[str, str]) -> Iterator[str]:
-    """Run dockerd under *directory* (its socket's path must stay short); yield its address."""
+def docker_engine(
+    directory: Path, environment: Mapping[str, str], *, network: bool = False
+) -> Iterator[str]:
+    """Run dockerd under *directory* and yield its address.
+
+    Args:
+        directory: its socket's path must stay short.
+        environment: of the sandbox.
+        network: whether there is a bridge, which RUN needs.
+    """
     folders = {name: directory / name for name in ("data", "run")}
     door = directory / "d.sock"
     log = directory / "dockerd.log"
@@ -37,7 +45,8 @@ def docker_engine(directory: Path, environment: Mapping[str, str]) -> Iterator[s
                 *("--host", f"unix://{door}", "--config-file", str(config)),
                 *("--data-root", str(folders["data"]), "--exec-root", str(folders["run"])),
                 *("--pidfile", str(directory / "pid"), "--storage-driver", "vfs"),
-                *("--bridge", "none", "--iptables=false", "--ip6tables=false"),
+                *("--iptables=false", "--ip6tables=false"),
+                *(("--ip-masq=false",) if network else ("--bridge", "none")),
             ],
             stdout=out,
             stderr=subprocess.STDOUT,
