@@ -184,6 +184,7 @@ def test_the_environments_stream_has_the_records_of_its_apps(stage: Stage) -> No
 
 
 def test_console_lines_carry_the_time_at_which_they_were_written(stage: Stage) -> None:
+    stage.clock(advance=3600)
     program = "import time; print('early', flush=True); time.sleep(600)"
     name = candidate(stage, command=["python", "-c", program])
     until(lambda: "early" in console(stage, name), lambda: console(stage, name))
@@ -194,7 +195,9 @@ def test_console_lines_carry_the_time_at_which_they_were_written(stage: Stage) -
     assert [one["Log"].split()[0] for one in lines[:2]] == ["Connecting", "Successfully"]
     assert "+" not in lines[0]["TimeStamp"]
     line = next(one for one in lines if one["Log"] == "F early")
-    assert stage.date() - datetime.fromisoformat(line["TimeStamp"]) > timedelta(seconds=590)
+    written = datetime.fromisoformat(line["TimeStamp"])
+    assert written >= datetime.fromisoformat(stage.scene.revisions()[name]["createdTime"])
+    assert stage.date() - written > timedelta(seconds=590)
     assert " stdout F early" in console(stage, name, "text")
     assert "early" not in console(stage, name, tail="0")
 
