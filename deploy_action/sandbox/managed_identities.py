@@ -41,6 +41,7 @@ class ManagedIdentities:
         tenant: the tenant's id.
         location: the region of all of them.
         read: reads a vault's secret by URL for an object id, or returns None.
+        may_pull: whether an object id may pull from a registry's host.
     """
 
     def __init__(
@@ -50,11 +51,13 @@ class ManagedIdentities:
         tenant: str,
         location: str,
         read: Callable[[str, str], str | None],
+        may_pull: Callable[[str, str], bool],
     ) -> None:
         self._directory = directory
         self._tenant = tenant
         self._location = location
         self._read = read
+        self._may_pull = may_pull
         self._user_assigned: dict[str, UserAssigned] = {}
         self._system: dict[str, ServicePrincipal] = {}
 
@@ -87,6 +90,15 @@ class ManagedIdentities:
         """Return the value of an app's Key Vault reference, or None if it cannot be read."""
         object_id = self.object_id(resource, str(secret.get("identity") or ""))
         return self._read(str(secret["keyVaultUrl"]), object_id) if object_id else None
+
+    def may_pull(self, resource: Mapping[str, Any], host: str) -> bool:
+        """Whether an app may pull from a registry; an app that names no identity always may."""
+        configuration = resource["properties"].get("configuration") or {}
+        for registry in configuration.get("registries") or ():
+            if str(registry.get("server")).lower() == host.lower() and registry.get("identity"):
+                object_id = self.object_id(resource, str(registry["identity"]))
+                return object_id is not None and self._may_pull(object_id, host.lower())
+        return True
 
     def object_id(self, resource: Mapping[str, Any], reference: str) -> str | None:
         """Return the object id of an app's identity: ``system`` or a resource id."""

@@ -211,3 +211,7 @@ class AppIdentities(Protocol):
     def secret(self, resource: Mapping[str, Any], secret: Mapping[str, Any]) -> str | None:
         """Return the value of a Key Vault reference, or None if the app may not read it."""
         ...
+
+    def may_pull(self, resource: Mapping[str, Any], host: str) -> bool:
+        """Whether the identity that the app names for a registry may pull from it."""
+        ...

@@ -114,6 +114,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         github=github,
         subscription=subscription,
         groups=[group for group, _, _ in HOMES],
+        registries={f"{name}.azurecr.io": group for group, _, name in HOMES},
         location=_region(LOCATION),
     )
     entra = tenant.entra
@@ -126,9 +127,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     registry = Registry(
         directory=directory / "registry",
         hosts=[*(f"{name}.azurecr.io" for _, _, name in HOMES), SHARED_REGISTRY],
-        check_token=lambda token: entra.good(
-            token, identity.REGISTRY_AUDIENCE, *identity.ARM_AUDIENCES
-        ),
+        check_token=lambda token: bool(tenant.registry_caller(token)),
+        owner=tenant.registry_caller,
+        allows=tenant.registry_rights.allows,
         upstream=upstream,
         strict=options.strict_images,
     )

@@ -18,6 +18,7 @@ from deploy_action.sandbox.entra import Entra, GitHub
 from deploy_action.sandbox.identities import Identities
 from deploy_action.sandbox.keyvault import AUDIENCE, KeyVault, Vaults
 from deploy_action.sandbox.managed_identities import ManagedIdentities
+from deploy_action.sandbox.registry_rights import RegistryRights
 from deploy_action.sandbox.seams import Service
 
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
@@ -31,11 +32,18 @@ class Tenant:
         github: issues the tokens of jobs.
         subscription: the subscription's id.
         groups: the names of its resource groups.
+        registries: the resource groups of registries by host name.
         location: the region of vaults and identities.
     """
 
     def __init__(
-        self, *, github: GitHub, subscription: str, groups: Sequence[str], location: str
+        self,
+        *,
+        github: GitHub,
+        subscription: str,
+        groups: Sequence[str],
+        registries: Mapping[str, str],
+        location: str,
     ) -> None:
         self.entra = Entra(github=github)
         self.assignments = Assignments(subscription)
@@ -55,6 +63,14 @@ class Tenant:
         self._identities.replace({})
         home = f"/subscriptions/{subscription}/resourceGroups"
         self._vaults = Vaults(groups=[f"{home}/{name}" for name in groups], location=location)
+        kind = "providers/Microsoft.ContainerRegistry/registries"
+        self.registry_rights = RegistryRights(
+            self.assignments,
+            {
+                host: f"{home}/{group}/{kind}/{host.partition('.')[0]}"
+                for host, group in registries.items()
+            },
+        )
         self._key_vault = KeyVault(
             vaults=self._vaults,
             tenant=self.entra.tenant,
@@ -66,6 +82,7 @@ class Tenant:
             tenant=self.entra.tenant,
             location=location,
             read=self._key_vault.read,
+            may_pull=lambda object_id, host: self.registry_rights.allows(object_id, host, "pull"),
         )
         self._graph = graph.Graph(
             directory=self.entra.directory,
@@ -77,6 +94,12 @@ class Tenant:
             self._key_vault.handle_arm,
             self.managed.handle_arm,
         )
+
+    def registry_caller(self, token: str) -> str:
+        """Return the object id of a token that registries accept, or nothing."""
+        audiences = (sign_in.REGISTRY_AUDIENCE, *sign_in.ARM_AUDIENCES)
+        principal = self.entra.principal(token, *audiences)
+        return principal.object_id if principal else ""
 
     def service(self, host: str) -> Service | None:
         """Return what answers for a host name, or None."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+import requests
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
@@ -292,3 +293,83 @@ def test_the_sdk_raises_the_refusal_with_its_code(
     assert refused.value.status_code == 403
     assert refused.value.error is not None
     assert refused.value.error.code == "AuthorizationFailed"
+
+
+def _registry_token(identity: Identity, scope: str) -> requests.Response:
+    """Exchange an Entra token for the registry's, as `az acr login` and Docker do."""
+    host = f"{REGISTRY}.azurecr.io"
+    exchange = {
+        "grant_type": "access_token",
+        "service": host,
+        "access_token": identity.token("https://containerregistry.azure.net"),
+    }
+    first = identity.session.post(f"https://{host}/oauth2/exchange", data=exchange, timeout=30)
+    if not first.ok:
+        return first
+    form = {"grant_type": "refresh_token", "service": host, "scope": scope}
+    form["refresh_token"] = first.json()["refresh_token"]
+    return identity.session.post(f"https://{host}/oauth2/token", data=form, timeout=30)
+
+
+@pytest.mark.parametrize(
+    ("role", "pull", "push"),
+    [
+        ("AcrPull", 200, 401),
+        ("AcrPush", 200, 202),
+        ("Container Registry Repository Writer", 200, 202),
+    ],
+)
+def test_a_registry_grants_what_the_role_allows(
+    stage: Stage, create: Create, role: str, pull: int, push: int
+) -> None:
+    identity, repository = create(role), stage.scene.app
+    token = _registry_token(identity, f"repository:{repository}:pull,push").json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    home = f"https://{REGISTRY}.azurecr.io/v2/{repository}"
+
+    read = identity.session.get(f"{home}/tags/list", headers=headers, timeout=30)
+    write = identity.session.post(f"{home}/blobs/uploads/", headers=headers, timeout=30)
+
+    assert (read.status_code, write.status_code) == (pull, push)
+
+
+def test_a_registry_gives_no_token_to_an_identity_without_a_role(create: Create) -> None:
+    answer = _registry_token(create("Container Apps Contributor"), "repository:x:pull")
+
+    assert answer.status_code == 401
+    assert "authentication required" in answer.text
+
+
+def test_an_app_pulls_with_the_identity_that_it_names(stage: Stage, create: Create) -> None:
+    owner, app = create("Owner"), _app(stage)
+    server = f"{REGISTRY}.azurecr.io"
+    registries = [{"server": server, "identity": "system"}]
+    body = {
+        "identity": {"type": "SystemAssigned"},
+        "properties": {"configuration": {"registries": registries}},
+    }
+    assert owner.ask("PATCH", app, body).status_code == 202
+    stage.settle()
+    container = stage.scene.resource()["properties"]["template"]["containers"][0]
+
+    def failure(suffix: str) -> str:
+        template = {"revisionSuffix": suffix, "containers": [container]}
+        accepted = owner.ask("PATCH", app, {"properties": {"template": template}})
+        stage.settle()
+        ended = stage.scene.ask("GET", accepted.headers["Azure-AsyncOperation"]).json()
+        return str((ended.get("error") or {}).get("message", ""))
+
+    assert "UNAUTHORIZED: authentication required" in failure("two")
+    kind = "providers/Microsoft.ContainerRegistry/registries"
+    registry = f"{owner.group}/{kind}/{REGISTRY}"
+    pull = owner.ask(
+        "GET",
+        f"{registry}{AUTHORIZATION}/roleDefinitions",
+        **{"$filter": "roleName eq 'AcrPull'"},
+    ).json()["value"][0]["id"]
+    principal = stage.scene.resource()["identity"]["principalId"]
+    assignment = f"{registry}{AUTHORIZATION}/roleAssignments/{uuid.uuid4()}"
+    properties = {"roleDefinitionId": pull, "principalId": principal}
+    assert owner.ask("PUT", assignment, {"properties": properties}).status_code == 201
+    assert failure("three") == ""
+    assert f"{stage.scene.app}--three" in stage.scene.revisions()

@@ -41,6 +41,8 @@ class Registry:
         directory: where contents are kept (or cached, with *upstream*).
         hosts: the registries' names, such as ``contoso.azurecr.io``.
         check_token: whether an Entra token is good for registries.
+        owner: returns the object id of an Entra token.
+        allows: whether an object id may perform an action on a host; everything without it.
         upstream: ``http://127.0.0.1:port`` of a real registry that keeps the contents instead.
         strict: whether images of public registries are refused instead of replaced.
     """
@@ -51,6 +53,8 @@ class Registry:
         directory: Path,
         hosts: Sequence[str],
         check_token: Callable[[str], bool],
+        owner: Callable[[str], str] = lambda _: "",
+        allows: Callable[[str, str, str], bool] = lambda *_: True,
         upstream: str | None = None,
         strict: bool = False,
     ) -> None:
@@ -58,7 +62,9 @@ class Registry:
         self.hosts = tuple(host.lower() for host in hosts)
         self.directory = directory
         self.upstream = upstream
-        self._gates = {host: Gate(host, check_token) for host in self.hosts}
+        self._gates = {
+            host: Gate(host, check_token, owner=owner, allows=allows) for host in self.hosts
+        }
         self._contents: dict[str, Contents] = {}
         for host in self.hosts:
             name = host.partition(".")[0]

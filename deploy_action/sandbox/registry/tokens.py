@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.registry.errors import token_refused, unauthorized
 
+ADMIN: Final = "sandbox"
 NULL_USER: Final = "00000000-0000-0000-0000-000000000000"
 REFRESH_LIFETIME_S: Final = 3 * 3600  # the documented life of a refresh token
 ACCESS_LIFETIME_S: Final = 75 * 60  # that of an access token, as seen in the claims
@@ -70,6 +71,8 @@ class Gate:
         host: its name, also the ``service`` that tokens are for.
         check_token: whether an Entra token is good for registries.
         now: seconds since the epoch.
+        owner: returns the object id of an Entra token.
+        allows: whether an object id may perform an action on this host; everything without it.
     """
 
     def __init__(
@@ -77,10 +80,15 @@ class Gate:
         host: str,
         check_token: Callable[[str], bool],
         now: Callable[[], float] = time.time,
+        *,
+        owner: Callable[[str], str] = lambda _: "",
+        allows: Callable[[str, str, str], bool] = lambda *_: True,
     ) -> None:
         self.host = host
         self._check_token = check_token
         self._now = now
+        self._owner = owner
+        self._allows = allows
         self._key = secrets.token_bytes(32)
         self.admin = (host.partition(".")[0], secrets.token_urlsafe(36))
 
@@ -96,7 +104,10 @@ class Gate:
         self._check_service(sent)
         if not self._check_token(sent.one("access_token")):
             raise token_refused("Invalid token: the access token is expired or not for registries.")
-        return {"refresh_token": self.refresh_token()}
+        owner = self._owner(sent.one("access_token"))
+        if not any(self._may(owner, action) for action in ("pull", "push")):
+            raise token_refused("authentication required, visit https://aka.ms/acr/authorization")
+        return {"refresh_token": self.refresh_token(owner)}
 
     def token(self, sent: Sent) -> dict[str, str]:
         """GET or POST /oauth2/token: a refresh token for an access token.
@@ -106,10 +117,21 @@ class Gate:
         """
         self._check_service(sent)
         offered = self._offered(sent)
-        if self._claims(offered, "refresh_token") is None:
+        claims = self._claims(offered, "refresh_token")
+        if claims is None:
             raise unauthorized(self.challenge())
         asked = " ".join(sent.fields.get("scope", [])).split()
-        return {"access_token": self.access_token([Scope.parse(one) for one in asked])}
+        granted = [self._granted(claims["sub"], Scope.parse(one)) for one in asked]
+        return {"access_token": self.access_token(granted)}
+
+    def _granted(self, owner: str, scope: Scope) -> Scope:
+        """Return what of a scope its owner may do; the token is issued all the same."""
+        actions = frozenset(action for action in scope.actions if self._may(owner, action))
+        return Scope(scope.kind, scope.name, actions)
+
+    def _may(self, owner: str, action: str) -> bool:
+        """Whether an identity may do something; the registry's admin user may do everything."""
+        return owner in {"", ADMIN} or self._allows(owner, self.host, action)
 
     def allow(self, authorization: str, scope: Scope | None) -> None:
         """Let a request of the distribution API through, or not.
@@ -137,9 +159,9 @@ class Gate:
             parts.append(f'error="{error}"')
         return f"Bearer {','.join(parts)}"
 
-    def refresh_token(self) -> str:
-        """Return a fresh refresh token."""
-        return self._sign("refresh_token", REFRESH_LIFETIME_S, [])
+    def refresh_token(self, owner: str = "") -> str:
+        """Return a fresh refresh token of an identity, or of the admin user."""
+        return self._sign("refresh_token", REFRESH_LIFETIME_S, [], owner or ADMIN)
 
     def access_token(self, scopes: Sequence[Scope]) -> str:
         """Return a fresh access token for *scopes*."""
@@ -166,11 +188,13 @@ class Gate:
         if service.lower() != self.host:
             raise token_refused(f"service '{service}' is not this registry", status=400)
 
-    def _sign(self, grant: str, lifetime_s: int, scopes: Sequence[Scope]) -> str:
+    def _sign(
+        self, grant: str, lifetime_s: int, scopes: Sequence[Scope], owner: str = ADMIN
+    ) -> str:
         now = int(self._now())
         claims = {
             "jti": secrets.token_hex(16),
-            "sub": "sandbox",
+            "sub": owner,
             "iat": now,
             "nbf": now - 900,
             "exp": now + lifetime_s,

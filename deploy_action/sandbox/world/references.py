@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import AppIdentities
+from deploy_action.sandbox.seams import AppIdentities, ImageNotFound
 from deploy_action.sandbox.world.clock import Clock
 from deploy_action.sandbox.world.model import App, Revision
 from deploy_action.sandbox.world.refusals import Problem, refuse
@@ -67,6 +67,21 @@ class References:
                 values[secret["name"]] = value
         app.vault_values = values
         return None
+
+    def require_pull(self, resource: Mapping[str, Any], image: str) -> None:
+        """Check that the app may pull *image* with the identity that it names for the registry.
+
+        Raises:
+            ImageNotFound: it may not; with the registry's text.
+        """
+        host, _, rest = image.partition("/")
+        repository = rest.partition("@")[0].partition(":")[0]
+        if not self._identities.may_pull(resource, host):
+            raise ImageNotFound(
+                f"GET https:?scope=repository%3A{repository}%3Apull&service={host}: UNAUTHORIZED: "
+                "authentication required, visit https://aka.ms/acr/authorization for more "
+                "information."
+            )
 
     async def keep_in_sync(
         self, app: App, restart: Callable[[App, Revision], Awaitable[None]]

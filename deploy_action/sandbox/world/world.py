@@ -330,6 +330,7 @@ class World:
             return None
         for container in (*(template.get("initContainers") or ()), *template["containers"]):
             try:
+                self._references.require_pull(wanted, container["image"])
                 await self._images.resolve(container["image"])
             except ImageNotFound as error:
                 return image_missing(app.name, container["name"], container["image"], str(error))
