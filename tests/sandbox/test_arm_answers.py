@@ -214,6 +214,14 @@ ROWS = [
         about={"params": {"api-version": "2031-01-01-preview"}},
     ),
     Row(
+        "an api-version from before Container Apps",
+        "GET",
+        APP,
+        400,
+        says=("NoRegisteredProviderFound", "'2019-01-01' for type 'containerApps'"),
+        about={"params": {"api-version": "2019-01-01"}},
+    ),
+    Row(
         "a patch is accepted with an empty body and two addresses",
         "PATCH",
         APP,

@@ -243,6 +243,18 @@ def _ephemeral_storage(stage: Stage) -> None:
     assert sizes == {0.25: "1Gi", 0.5: "2Gi", 1: "4Gi"}
 
 
+@recorded("an older api-version lacks the keys that came later")
+def _api_versions(stage: Stage) -> None:
+    def keys(version: str) -> set[str]:
+        reply = stage.scene.ask("GET", stage.scene.path, params={"api-version": version})
+        properties = reply.json()["properties"]
+        return {*properties, *properties["configuration"], *properties["template"]["scale"]}
+
+    late = {"runningStatus", "identitySettings", "runtime", "cooldownPeriod", "pollingInterval"}
+    assert late & keys("2024-03-01") == set()
+    assert late <= keys("2025-01-01")
+
+
 @recorded("empty secrets, rules and serviceBinds are null")
 def _empty_lists(stage: Stage) -> None:
     body = template(stage, "empty", args=["1"])

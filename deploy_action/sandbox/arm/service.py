@@ -16,12 +16,12 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from deploy_action.sandbox import access
-from deploy_action.sandbox.arm import catalogue, views
+from deploy_action.sandbox.arm import catalogue, versions, views
 from deploy_action.sandbox.arm.filters import resource_filter
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import Metrics
-from deploy_action.sandbox.world import App, Operation, Refused, World
+from deploy_action.sandbox.world import App, Operation, Refused, Revision, World
 from deploy_action.sandbox.world.refusals import (
     invalid,
     not_imitated,
@@ -31,7 +31,6 @@ from deploy_action.sandbox.world.refusals import (
 )
 
 _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
-_VERSIONS: Final = "2022-03-01, 2023-05-01, 2024-03-01, 2025-01-01, 2025-07-01, 2026-01-01"
 _LEFT: Final = "x-ms-ratelimit-remaining-subscription-"
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 
@@ -103,7 +102,7 @@ class Arm:
             response.headers.setdefault("Cache-Control", "no-cache")
             response.headers["Date"] = format_datetime(self._world.clock.now(), usegmt=True)
             if "/microsoft.app/" in request.path.lower():
-                response.headers.setdefault("api-supported-versions", _VERSIONS)
+                response.headers.setdefault("api-supported-versions", versions.SUPPORTED)
         return response
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -185,7 +184,7 @@ class Arm:
             case "POST", ["providers", _, "register"]:
                 return web.json_response(catalogue.provider(self._subscription, parts[1]))
             case "GET", ["providers", "microsoft.app", "containerapps"]:
-                return _listed([views.app(app) for app in self._world.apps.values()])
+                return _listed(_app(request, app) for app in self._world.apps.values())
             case "GET", ["providers", "microsoft.app", "managedenvironments"]:
                 return _listed(self._environments(""))
             case "GET", ["providers", "microsoft.app", "locations", _, kind, operation]:
@@ -205,6 +204,7 @@ class Arm:
     ) -> web.StreamResponse:
         if _filter(request) and "providers" not in request.path.lower().split("/")[6:]:
             raise not_imitated(f"$filter on {request.path}")
+        versions.require_known(_version(request), parts[0] if parts else "operations")
         match request.method, [part.lower() for part in parts]:
             case "GET", ["managedenvironments"]:
                 return _listed(self._environments(group))
@@ -223,9 +223,9 @@ class Arm:
                 return _listed(catalogue.in_environment(method, group, names, parts[1:]))
             case "GET", ["containerapps"]:
                 apps = [app for app in self._world.apps.values() if app.group == group]
-                return _listed([views.app(app) for app in apps])
+                return _listed(_app(request, app) for app in apps)
             case "GET", ["containerapps", _]:
-                return web.json_response(views.app(self._world.app(group, parts[1])))
+                return web.json_response(_app(request, self._world.app(group, parts[1])))
             case "PUT", ["containerapps", _]:
                 return await self._put(request, group, parts[1])
             case "PATCH", ["containerapps", _]:
@@ -243,7 +243,7 @@ class Arm:
                 return self._insights(request, self._world.app(group, parts[1]), kind)
             case _, ["containerapps", _, "revisions", *_]:
                 app = self._world.app(group, parts[1])
-                return self._revisions(request.method, app, parts[3:])
+                return self._revisions(request, app, parts[3:])
         raise not_imitated(f"{request.method} {request.path}")
 
     def _insights(self, request: web.BaseRequest, app: App, kind: str) -> web.Response:
@@ -267,7 +267,8 @@ class Arm:
             f"{_LEFT}resource-requests": "499",
             **_TIMEOUT,
         }
-        return web.json_response(views.accepted(app), status=201, headers=headers)
+        shown = versions.without_newer_keys(views.accepted(app), _version(request))
+        return web.json_response(shown, status=201, headers=headers)
 
     async def _patch(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
         _, operation = self._world.patch(group, name, await _body(request))
@@ -320,16 +321,21 @@ class Arm:
             return web.json_response({"code": problem.code, "message": problem.message})
         if operation.subject is None:
             return web.Response(status=204)
-        return web.json_response(views.app(operation.subject))
+        return web.json_response(_app(request, operation.subject))
 
     def _revisions(  # noqa: PLR0911  a routing table, in one piece
-        self, method: str, app: App, parts: list[str]
+        self, request: web.BaseRequest, app: App, parts: list[str]
     ) -> web.Response:
+        method = request.method
+
+        def shown(one: Revision) -> dict[str, Any]:
+            return versions.without_newer_keys(views.revision(app, one), _version(request))
+
         match method, [part.lower() for part in parts]:
             case "GET", []:
-                return _listed([views.revision(app, one) for one in app.revisions.values()])
+                return _listed(shown(one) for one in app.revisions.values())
             case "GET", [_]:
-                return web.json_response(views.revision(app, self._world.revision(app, parts[0])))
+                return web.json_response(shown(self._world.revision(app, parts[0])))
             case "GET", [_, "replicas"]:
                 return _listed(views.replicas(app, self._world.revision(app, parts[0])))
             case "GET", [_, "replicas", wanted]:
@@ -415,6 +421,10 @@ async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise invalid("body", "an object was expected")
     return body
+
+
+def _app(request: web.BaseRequest, app: App) -> dict[str, Any]:
+    return versions.without_newer_keys(views.app(app), _version(request))
 
 
 def _version(request: web.BaseRequest) -> str:

@@ -1,0 +1,58 @@
+"""What depends on a request's api-version: whether it is known, and which keys an answer has.
+
+Source: the change log of the package azure-mgmt-appcontainers, whose releases name the properties
+that each api-version added. Versions that are newer than this list are accepted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from deploy_action.sandbox.world.refusals import refuse
+
+SUPPORTED: Final = (
+    "2022-03-01, 2022-10-01, 2023-05-01, 2024-03-01, 2025-01-01, 2025-07-01, 2026-01-01"
+)
+_VERSION: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
+_OLDEST: Final = "2022-01-01"
+_SINCE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("2024-08-02", ("properties", "configuration", "identitySettings")),
+    ("2024-08-02", ("properties", "configuration", "ingress", "targetPortHttpScheme")),
+    ("2024-08-02", ("properties", "configuration", "runtime")),
+    ("2024-08-02", ("properties", "template", "scale", "cooldownPeriod")),
+    ("2024-08-02", ("properties", "template", "scale", "pollingInterval")),
+    ("2024-10-02", ("properties", "runningStatus")),
+    ("2025-02-02", ("properties", "configuration", "targetLabel")),
+    ("2025-02-02", ("properties", "patchingMode")),
+)
+
+
+def require_known(version: str, kind: str) -> None:
+    """Refuse an api-version that Microsoft.App never had.
+
+    Raises:
+        Refused: it is not a date, or before the first version.
+    """
+    match = _VERSION.fullmatch(version)
+    if match is None or match[1] < _OLDEST:
+        text = (
+            f"No registered resource provider found for location 'eastus' and API version "
+            f"'{version}' for type '{kind}'. The supported api-versions are '{SUPPORTED}'. "
+            "The supported locations are 'eastus'."
+        )
+        raise refuse(400, "NoRegisteredProviderFound", text)
+
+
+def without_newer_keys(shown: dict[str, Any], version: str) -> dict[str, Any]:
+    """Return an app or a revision without the keys that are newer than *version*."""
+    for since, (*path, key) in _SINCE:
+        if version[: len(since)] >= since:
+            continue
+        holder: Any = shown
+        for part in path:
+            holder = holder.get(part) if isinstance(holder, Mapping) else None
+        if isinstance(holder, dict):
+            holder.pop(key, None)
+    return shown
