@@ -104,10 +104,18 @@ class Clock:
         """Wait as long as Azure would wait for a program, which is not hurried like the rest."""
         await self._wait(seconds, _LEAST_PATIENCE)
 
-    async def before(self, seconds: float, what: Awaitable[object]) -> bool:
-        """Whether *what* ends within Azure's patience of *seconds*; it is cancelled if not."""
+    async def before(
+        self, seconds: float, what: Awaitable[object], *, least: float = _LEAST_PATIENCE
+    ) -> bool:
+        """Whether *what* ends within Azure's patience of *seconds*; it is cancelled if not.
+
+        Args:
+            seconds: of Azure's.
+            what: is waited for.
+            least: real seconds for one of Azure's, however hurried the clock is.
+        """
         task = asyncio.ensure_future(what)
-        limit = asyncio.ensure_future(self.patience(seconds))
+        limit = asyncio.ensure_future(self._wait(seconds, least))
         try:
             await asyncio.wait({task, limit}, return_when=asyncio.FIRST_COMPLETED)
             if task.done():

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from deploy_action.sandbox.seams import (
@@ -72,7 +72,7 @@ class Lives:
         """
         if revision.life:
             revision.life.cancel()
-        self._dismiss_all(revision)
+        self._dismiss_some(revision, revision.copies)
         revision.active, revision.leaving, revision.last_active = True, False, None
         revision.provisioning_state, revision.running_state = "Provisioning", "Processing"
         revision.health_state, revision.details = "None", ""
@@ -171,7 +171,7 @@ class Lives:
             revision,
             clock=self._clock,
             add=lambda: self._copy(app, revision),
-            remove=lambda item: self._end(revision, item),
+            remove=lambda item: self._dismiss_some(revision, [item]),
         )
 
     def _judge(self, app: App, revision: Revision, limits: Limits, *, overdue: bool) -> None:
@@ -204,7 +204,7 @@ class Lives:
         elif overdue and not ready and revision.running_state == "Activating":
             revision.running_state = "ActivationFailed"
             revision.details = _port_mismatch(app, revision) or _NOT_READY
-            self._dismiss_all(revision)
+            self._dismiss_some(revision, revision.copies)
 
     def _failed(self, revision: Revision, error: str) -> None:
         revision.provisioning_state = revision.running_state = "Failed"
@@ -387,10 +387,10 @@ class Lives:
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
         await item.replica.stop(float(grace))
 
-    def _dismiss_all(self, revision: Revision) -> None:
-        """Stop all replicas, which no longer belong to the revision; returns at once."""
-        copies, revision.copies = revision.copies, []
-        for item in copies:
+    def _dismiss_some(self, revision: Revision, copies: Iterable[Copy]) -> None:
+        """Stop replicas, which no longer belong to the revision; returns at once."""
+        for item in list(copies):
+            revision.copies.remove(item)
             task = asyncio.ensure_future(self._dismiss(revision, item))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)

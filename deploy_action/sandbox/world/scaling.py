@@ -118,7 +118,7 @@ class Scaler:
         revision: what is scaled.
         clock: scales delays.
         add: starts a replica.
-        remove: stops one, after its running requests.
+        remove: stops one in the background, after its running requests.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Scaler:
         *,
         clock: Clock,
         add: Callable[[], Awaitable[Copy]],
-        remove: Callable[[Copy], Awaitable[None]],
+        remove: Callable[[Copy], None],
     ) -> None:
         self._app = app
         self._revision = revision
@@ -171,9 +171,9 @@ class Scaler:
         elif count == 0 and now - self._busy_at >= self._limits.cool_down_s:
             scaled_to_zero(self._app, revision, self._clock.now())
             revision.running_state, revision.health_state = SCALED_TO_ZERO, "None"
-            await self._shrink(0)
+            self._shrink(0)
         elif count < current and now - self._below_since >= STABLE_S:
-            await self._shrink(max(1, count))
+            self._shrink(max(1, count))
 
     async def _grow(self, count: int) -> None:
         with contextlib.suppress(RuntimeError, ImageNotFound):
@@ -181,9 +181,9 @@ class Scaler:
                 self._revision.copies.append(await self._add())
         self._revision.changed.set()
 
-    async def _shrink(self, count: int) -> None:
+    def _shrink(self, count: int) -> None:
         for item in self._revision.copies[count:]:
-            await self._remove(item)
+            self._remove(item)
         self._revision.changed.set()
 
     async def _wake(self) -> None:

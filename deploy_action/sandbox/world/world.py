@@ -49,6 +49,7 @@ DELETE: Final = Spread(7, 13, 23)
 DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
 _HOLD_S: Final = 240.0
+_HOLD_PACE: Final = 0.1  # so that a slow machine can start a program meanwhile
 _APP: Final = "Microsoft.App/containerApps"
 
 
@@ -392,7 +393,7 @@ class World:
         found.wanted.set()
         ready = found.ready_copies
         if not ready and found.routable:
-            if not await self.clock.before(_HOLD_S, self._until_ready(found)):
+            if not await self.clock.before(_HOLD_S, self._until_ready(found), least=_HOLD_PACE):
                 return Refusal(504, "stream timeout", found.name)
             ready = found.ready_copies
         if not ready:
