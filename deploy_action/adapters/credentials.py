@@ -11,9 +11,13 @@ from typing import Any
 
 from deploy_action.errors import PreflightError
 from deploy_action.runtime import credential_hosts
+from deploy_action.runtime.bounded_session import BoundedSession
+from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.http import HttpClient, RequestError
 from deploy_action.runtime.polling import now_utc
 
+_TOKEN_S = 30.0
+_TOKEN_LIMIT = 1 << 20
 AUDIENCE = "api://AzureADTokenExchange"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
 REDIS_SCOPE = "https://redis.azure.com/.default"
@@ -24,11 +28,19 @@ class RenewableCredential:
 
     Args:
         make: makes a library's credential; called again when a token was rejected.
+        on_secret: called with every token before it is used, to mask it.
         cached_on_disk: whether the library keeps its tokens in a file, as the Azure CLI does.
     """
 
-    def __init__(self, make: Callable[[], Any], *, cached_on_disk: bool = False) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Any],
+        *,
+        on_secret: Callable[[str], None],
+        cached_on_disk: bool = False,
+    ) -> None:
         self._make = make
+        self._on_secret = on_secret
         self._credential = make()
         self._cached_on_disk = cached_on_disk
         self._claims = ""
@@ -36,13 +48,13 @@ class RenewableCredential:
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
         """Return an access token, as the SDK's protocol TokenCredential wants it."""
-        return self._credential.get_token(*scopes, **self._options(scopes, options))
+        options = self._options(scopes, options)
+        return self._limited(lambda: self._credential.get_token(*scopes, **options))
 
     def get_token_info(self, *scopes: str, options: Any = None) -> Any:
         """Return an access token, as the SDK's protocol SupportsTokenInfo wants it."""
-        return self._credential.get_token_info(
-            *scopes, options=self._options(scopes, options or {})
-        )
+        options = self._options(scopes, options or {})
+        return self._limited(lambda: self._credential.get_token_info(*scopes, options=options))
 
     def renew(self) -> None:
         """Get new tokens from now on, after one was rejected before it expired."""
@@ -52,6 +64,18 @@ class RenewableCredential:
             # A claims request is what makes the library look past its file.
             oldest = {"essential": True, "value": str(int(now_utc()))}
             self._claims = json.dumps({"access_token": {"nbf": oldest}})
+
+    def _limited(self, request: Callable[[], Any]) -> Any:
+        """Return a token within a limit that the libraries do not all have; mask it."""
+        try:
+            token = BackgroundTask(request).result(_TOKEN_S)
+        except TimeoutError:
+            raise PreflightError(
+                f"The sign-in to Azure gave no token within {_TOKEN_S:.0f} s.",
+                hint="Check the network and the proxy, then run again.",
+            ) from None
+        self._on_secret(str(token.token))
+        return token
 
     def _options(self, scopes: tuple[str, ...], options: Mapping[str, Any]) -> dict[str, Any]:
         if not self._claims or scopes in self._renewed or "claims" in options:
@@ -111,9 +135,9 @@ def sign_in(
         return _with_github(client_id, tenant_id, subscription_id, environment, on_secret)
     session = _az_folder(environment)
     if (session / "azureProfile.json").exists():
-        return _with_az_session(subscription_id, session)
+        return _with_az_session(subscription_id, session, on_secret)
     if environment.get("IDENTITY_ENDPOINT") or environment.get("AZURE_FEDERATED_TOKEN_FILE"):
-        return _with_identity(subscription_id)
+        return _with_identity(subscription_id, on_secret)
     raise PreflightError(
         "No Azure sign-in was found: no client-id was given, there is no az session, and this "
         "machine has no managed identity.",
@@ -154,7 +178,7 @@ def _with_github(
                 timeout_s=20,
                 headers=credential_hosts.own_bearer(request_token, url, issued_for=url),
             )
-            value = str(json.loads(response.text)["value"])
+            value = str(response.json_object()["value"])
         except (RequestError, ValueError, KeyError, TypeError) as error:
             raise PreflightError(
                 f"GitHub's OIDC endpoint gave no token: {type(error).__name__}.",
@@ -167,14 +191,21 @@ def _with_github(
         how=f"GitHub OIDC as application {client_id}",
         credential=RenewableCredential(
             lambda: ClientAssertionCredential(
-                tenant_id, client_id, assertion, disable_instance_discovery=True
-            )
+                tenant_id,
+                client_id,
+                assertion,
+                disable_instance_discovery=True,
+                transport=_transport(),
+            ),
+            on_secret=on_secret,
         ),
         subscription=subscription_id,
     )
 
 
-def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
+def _with_az_session(
+    subscription_id: str, folder: Path, on_secret: Callable[[str], None]
+) -> SignIn:
     from azure.cli.core import get_default_cli  # noqa: PLC0415  only when it is used
     from azure.cli.core._profile import Profile  # noqa: PLC0415
     from knack.util import CLIError  # noqa: PLC0415
@@ -187,7 +218,9 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
         return credential, str(subscription)
 
     try:
-        credential = RenewableCredential(lambda: session()[0], cached_on_disk=True)
+        credential = RenewableCredential(
+            lambda: session()[0], on_secret=on_secret, cached_on_disk=True
+        )
         _, subscription = session()
     except CLIError as error:
         raise PreflightError(
@@ -201,7 +234,7 @@ def _with_az_session(subscription_id: str, folder: Path) -> SignIn:
     )
 
 
-def _with_identity(subscription_id: str) -> SignIn:
+def _with_identity(subscription_id: str, on_secret: Callable[[str], None]) -> SignIn:
     from azure.identity import DefaultAzureCredential  # noqa: PLC0415  only when it is used
 
     if not subscription_id:
@@ -214,7 +247,8 @@ def _with_identity(subscription_id: str) -> SignIn:
         credential=RenewableCredential(
             lambda: DefaultAzureCredential(
                 exclude_cli_credential=True, exclude_developer_cli_credential=True
-            )
+            ),
+            on_secret=on_secret,
         ),
         subscription=subscription_id,
     )
@@ -231,3 +265,15 @@ def object_id_of(token: str) -> str:
         return str(claims.get("oid") or "")
     except (IndexError, ValueError):
         return ""
+
+
+def _transport() -> Any:
+    """Return a transport for the SDK with limits, without redirects and ~/.netrc."""
+    from azure.core.pipeline.transport import RequestsTransport  # noqa: PLC0415
+
+    return RequestsTransport(
+        session=BoundedSession(body_limit=_TOKEN_LIMIT, cut=False),
+        session_owner=False,
+        connection_timeout=10,
+        read_timeout=20,
+    )

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from deploy_action.errors import DeployError
+from deploy_action.runtime import credential_hosts
 from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 _TIMEOUT_S = 30.0
@@ -53,33 +54,35 @@ class GitHub:
     Args:
         api: the API's address, such as ``https://api.github.com``.
         repository: ``OWNER/NAME``.
-        token: sent to the API and to no other host.
+        token: sent to the API and nowhere else.
     """
 
     def __init__(self, api: str, repository: str, *, token: str) -> None:
         self._api = api.rstrip("/")
         self._repository = repository
         self._headers = {
-            "Authorization": f"Bearer {token}",
+            **credential_hosts.own_bearer(token, f"{self._api}/", issued_for=f"{self._api}/"),
             "Accept": "application/vnd.github+json",
             "X-GitHub-Api-Version": "2022-11-28",
         }
         self._http = HttpClient()
 
     def may_write(self) -> bool:
-        """Whether the token may change the repository's contents, if the API tells."""
-        permissions = self._request("GET", "").get("permissions")
+        """Whether the token may change the repository's contents, as far as GitHub says."""
+        permissions = _object(self._request("GET", "")).get("permissions")
         return bool(permissions.get("push", True)) if isinstance(permissions, dict) else True
 
     def head(self, branch: str) -> str:
-        """Return a branch's newest commit; raises `GitHubError`, also if there is none."""
-        answer = self._request("GET", f"/branches/{quote(branch, safe='')}")
-        return str(answer["commit"]["sha"])
+        """Return a branch's newest commit; raises `GitHubError`, also where there is none."""
+        found = self._request("GET", f"/branches/{quote(branch, safe='')}")
+        return _text(found, "commit", "sha")
 
     def by_pull_only(self, branch: str) -> bool:
-        """Whether a branch's rules require a pull request; raises `GitHubError`."""
+        """Whether a branch's rules ask for a pull request; raises `GitHubError`."""
         rules = self._request("GET", f"/rules/branches/{quote(branch, safe='')}", default=[])
-        kinds = {rule.get("type") for rule in rules} if isinstance(rules, list) else set()
+        if not isinstance(rules, list):
+            raise _unexpected("the branch's rules are no list")
+        kinds = {str(_object(rule).get("type")) for rule in rules}
         return bool(kinds & _BY_PULL_ONLY)
 
     def file(self, path: str, commit: str) -> bytes | None:
@@ -88,7 +91,10 @@ class GitHub:
         response = self._send("GET", url, accept="application/vnd.github.raw+json")
         if response.status == 404:
             return None
-        self._checked(response)
+        if response.status != 200:
+            self._success(response)
+        if response.status != 200 or response.truncated:
+            raise _unexpected(f"the file '{path}' is too large, or no file")
         return response.body
 
     def commit(self, branch: str, base: str, files: Mapping[str, bytes], message: str) -> str:
@@ -119,33 +125,37 @@ class GitHub:
             f"{self._api.removesuffix('/v3')}/graphql",
             {"query": _MUTATION, "variables": {"input": commit}},
         )
-        answer = self._checked(response)
-        if answer.get("errors"):
-            raise _refusal(answer["errors"][0])
-        return str(answer["data"]["createCommitOnBranch"]["commit"]["oid"])
+        value = _object(self._success(response))
+        if errors := value.get("errors"):
+            first = errors[0] if isinstance(errors, list) else errors
+            raise _refusal(_object(first))
+        return _text(value, "data", "createCommitOnBranch", "commit", "oid")
 
     def create_branch(self, name: str, commit: str) -> None:
         """Create a branch unless it exists already; raises `GitHubError`."""
         url = f"{self._home}/git/refs"
         response = self._send("POST", url, {"ref": f"refs/heads/{name}", "sha": commit})
         if response.status != 422:
-            self._checked(response)
+            self._success(response)
 
     def open_pull(self, title: str, head: str, base: str, body: str) -> str:
         """Open a pull request; return its page; raises `GitHubError`."""
         about = {"title": title, "head": head, "base": base, "body": body}
-        return str(self._request("POST", "/pulls", about)["html_url"])
+        return _text(self._request("POST", "/pulls", about), "html_url")
 
     def open_pulls(self, base: str) -> list[PullRequest]:
         """Return the open pull requests to *base*, newest first; raises `GitHubError`."""
         query = f"state=open&base={quote(base, safe='')}&sort=created&direction=desc&per_page=100"
+        listed = self._request("GET", f"/pulls?{query}")
+        if not isinstance(listed, list):
+            raise _unexpected("the pull requests are no list")
         return [
             PullRequest(
-                page=str(item["html_url"]),
-                branch=str(item["head"]["ref"]),
-                commit=str(item["head"]["sha"]),
+                page=_text(item, "html_url"),
+                branch=_text(item, "head", "ref"),
+                commit=_text(item, "head", "sha"),
             )
-            for item in self._request("GET", f"/pulls?{query}")
+            for item in listed
         ]
 
     @property
@@ -156,7 +166,7 @@ class GitHub:
         response = self._send(method, f"{self._home}{path}", body)
         if response.status == 404 and default is not None:
             return default
-        return self._checked(response)
+        return self._success(response)
 
     def _send(self, method: str, url: str, body: Any = None, accept: str = "") -> Response:
         headers = {**self._headers, **({"Accept": accept} if accept else {})}
@@ -171,22 +181,45 @@ class GitHub:
             ) from None
 
     @staticmethod
-    def _checked(response: Response) -> Any:
-        """Return the parsed answer; raises `GitHubError` for an error."""
+    def _success(response: Response) -> Any:
+        """Return the JSON of a response that is a success."""
         try:
-            answer = json.loads(response.text or "null")
-        except ValueError:
-            answer = None
-        if not 200 <= response.status < 300:
-            why = answer.get("message") if isinstance(answer, dict) else response.text[:200]
-            raise GitHubError(
-                f"GitHub's API answered {response.status}: {why}.",
-                hint="Give the job contents: write (and pull-requests: write), or set commit to "
-                "none."
-                if response.status in {401, 403, 404}
-                else "",
-            )
-        return answer
+            value = response.json() if response.body else None
+        except RequestError as error:
+            if 200 <= response.status < 300:
+                raise _unexpected(str(error)) from None
+            value = None
+        if 200 <= response.status < 300:
+            return value
+        reason = value.get("message") if isinstance(value, dict) else response.text[:200]
+        raise GitHubError(
+            f"GitHub's API answered {response.status}: {reason}.",
+            hint="Give the job contents: write (and pull-requests: write), or set commit to none."
+            if response.status in {401, 403, 404}
+            else "",
+        )
+
+
+def _object(value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise _unexpected("an object is missing")
+    return value
+
+
+def _text(value: Any, *path: str) -> str:
+    """Return the text at *path* of nested objects."""
+    for name in path:
+        value = _object(value).get(name)
+    if not isinstance(value, str) or not value:
+        raise _unexpected(f"'{'.'.join(path)}' is missing")
+    return value
+
+
+def _unexpected(reason: str) -> GitHubError:
+    return GitHubError(
+        f"The response of GitHub's API cannot be understood: {reason}.",
+        hint="Run again, or set commit to push.",
+    )
 
 
 def _refusal(error: Mapping[str, Any]) -> GitHubError:

@@ -1,53 +1,65 @@
-"""GateConfig to the app over its own addresses: healthy? itself? serving its add-in?
+"""Checks of the app on its own URLs: is it healthy, the right revision, serving its add-in?
 
-Azure's ingress answers 404 itself when a revision does not exist or is inactive, and 503 while no
-replica is ready, so anything but the expected status is measured bad; no answer at all is
-`unreachable`, not `fail`.
+Azure's ingress answers 404 when a revision does not exist or is inactive, and 503 while no replica
+is ready, so any status but the expected one is a fail. No response at all is `unreachable`.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.runtime.http import HttpClient, RequestError, Response
+from deploy_action.runtime.polling import Deadline
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpProbe:
-    """Asks over HTTPS, each question within *timeout_s* seconds; safe to use from any thread."""
+    """Sends requests over HTTPS; safe to use from any thread.
+
+    Args:
+        timeout_s: limit of one request, from the name look-up to the last byte.
+        deadline: limit of all requests together, if any.
+    """
 
     timeout_s: float
+    deadline: Deadline | None = None
+
+    def until(self, deadline: Deadline) -> HttpProbe:
+        """Return the same probe, which fails from *deadline* on."""
+        return replace(self, deadline=deadline)
 
     def healthy(self, host: str, path: str) -> Measurement:
-        """Ask whether *path* answers 200."""
+        """Check that *path* answers 200."""
         response = self._get(host, path)
         if isinstance(response, Measurement):
             return response
         verdict = Verdict.PASS if response.status == 200 else Verdict.FAIL
-        return Measurement(verdict=verdict, evidence=_seen(path, response))
+        return Measurement(verdict=verdict, evidence=_describe(path, response))
 
     def identity(self, host: str, path: str, *, revision: str, version: str) -> Measurement:
-        """Ask whether the JSON at *path* names *revision*, and *version* when both know one."""
+        """Check that the JSON at *path* names *revision*, and *version* when both know one."""
         response = self._get(host, path)
         if isinstance(response, Measurement):
             return response
         try:
-            said = json.loads(response.text)
-            named = str(said.get("revision", ""))
-            told = str(said.get("version", ""))
-        except (ValueError, AttributeError):
-            return Measurement(
-                verdict=Verdict.FAIL, evidence=f"{_seen(path, response)}, which is no JSON object"
+            value = response.json_object()
+        except RequestError as error:
+            evidence = f"{_describe(path, response)}: {error}"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
+        actual_revision = str(value.get("revision", ""))
+        actual_version = str(value.get("version", ""))
+        if response.status != 200 or actual_revision != revision:
+            evidence = (
+                f"{_describe(path, response)} from revision '{actual_revision}', "
+                f"expected '{revision}'"
             )
-        if response.status != 200 or named != revision:
-            seen = f"{_seen(path, response)} from revision '{named}', expected '{revision}'"
-            return Measurement(verdict=Verdict.FAIL, evidence=seen)
-        if version and told and told != version:
-            seen = f"{path} says version '{told}', expected '{version}'"
-            return Measurement(verdict=Verdict.FAIL, evidence=seen)
-        return Measurement(verdict=Verdict.PASS, evidence=f"answered as {revision} {told}".rstrip())
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
+        if version and actual_version and actual_version != version:
+            evidence = f"{path} reports version '{actual_version}', expected '{version}'"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
+        evidence = f"answered as {revision} {actual_version}".rstrip()
+        return Measurement(verdict=Verdict.PASS, evidence=evidence)
 
     def body(self, host: str, path: str) -> tuple[Measurement, bytes]:
         """Fetch *path*; the body is empty unless the answer is a pass."""
@@ -55,8 +67,11 @@ class HttpProbe:
         if isinstance(response, Measurement):
             return response, b""
         if response.status != 200:
-            return Measurement(verdict=Verdict.FAIL, evidence=_seen(path, response)), b""
-        return Measurement(verdict=Verdict.PASS, evidence=_seen(path, response)), response.body
+            return Measurement(verdict=Verdict.FAIL, evidence=_describe(path, response)), b""
+        if response.truncated:
+            evidence = f"{_describe(path, response)} with more than {len(response.body)} bytes"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence), b""
+        return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response)), response.body
 
     def page(self, host: str, path: str) -> Measurement:
         """Ask for a page of the add-in: 200, with the type that its name promises."""
@@ -64,13 +79,13 @@ class HttpProbe:
         if isinstance(response, Measurement):
             return response
         if response.status != 200:
-            return Measurement(verdict=Verdict.FAIL, evidence=_seen(path, response))
+            return Measurement(verdict=Verdict.FAIL, evidence=_describe(path, response))
         kind = response.headers.get("content-type", "").lower()
         wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
         if wanted not in kind:
             seen = f"{path} answered as '{kind or 'nothing'}', expected {wanted}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen)
-        return Measurement(verdict=Verdict.PASS, evidence=_seen(path, response))
+        return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response))
 
     def is_cacheable(self, host: str, path: str) -> bool:
         """Whether *path* answers 200 with what a browser may use again without asking.
@@ -90,14 +105,21 @@ class HttpProbe:
         return "expires" in response.headers or "last-modified" in response.headers
 
     def _get(self, host: str, path: str) -> Response | Measurement:
+        timeout_s = self.timeout_s
+        if self.deadline is not None:
+            if self.deadline.passed:
+                return Measurement(
+                    verdict=Verdict.UNREACHABLE, evidence=f"{path}: no time left for a request"
+                )
+            timeout_s = min(timeout_s, self.deadline.remaining)
         try:
             # A connection of its own each time, as a new user would make it.
-            return HttpClient().get(f"https://{host}{path}", timeout_s=self.timeout_s)
+            return HttpClient().get(f"https://{host}{path}", timeout_s=timeout_s)
         except RequestError as error:
             return Measurement(verdict=Verdict.UNREACHABLE, evidence=f"{path}: {error}")
 
 
-def _seen(path: str, response: Response) -> str:
+def _describe(path: str, response: Response) -> str:
     if 300 <= response.status < 400:
         return f"{path} redirected ({response.status}); is a sign-in in front of it?"
     return f"{path} answered {response.status}"

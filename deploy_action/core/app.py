@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from deploy_action.core import external
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import PreflightError
@@ -67,51 +68,85 @@ class App:
 
     @classmethod
     def from_azure(cls, resource: Mapping[str, Any]) -> App:
-        """Read the resource as ARM gives it; what we do not know stays untouched in Azure."""
-        properties = resource.get("properties") or {}
-        configuration = properties.get("configuration") or {}
-        ingress = configuration.get("ingress") or {}
+        """Read the resource as ARM gives it; unknown fields are left to Azure.
+
+        Raises:
+            ValueError: it is not a container app that could be understood.
+        """
+        properties = external.mapping(resource.get("properties"), "properties")
+        configuration = external.mapping(properties.get("configuration"), "configuration")
+        ingress = external.mapping(configuration.get("ingress"), "ingress")
+        tags = external.mapping(resource.get("tags"), "tags")
         return cls(
-            name=str(resource.get("name", "")),
-            state=str(properties.get("provisioningState") or ""),
-            mode=str(configuration.get("activeRevisionsMode") or "Single"),
-            split=Split.from_azure(ingress.get("traffic")),
-            fqdn=str(ingress.get("fqdn") or ""),
-            latest=str(properties.get("latestRevisionName") or ""),
-            latest_ready=str(properties.get("latestReadyRevisionName") or ""),
-            location=str(resource.get("location") or ""),
+            name=external.name(resource.get("name"), "name"),
+            state=external.name(properties.get("provisioningState"), "provisioningState"),
+            mode=external.text(configuration.get("activeRevisionsMode"), "activeRevisionsMode")
+            or "Single",
+            split=Split.from_azure(external.items(ingress.get("traffic"), "traffic")),
+            fqdn=external.text(ingress.get("fqdn"), "fqdn"),
+            latest=external.text(properties.get("latestRevisionName"), "latestRevisionName"),
+            latest_ready=external.text(
+                properties.get("latestReadyRevisionName"), "latestReadyRevisionName"
+            ),
+            location=external.text(resource.get("location"), "location"),
             settings=_fingerprint(configuration),
-            tags={str(key): str(value) for key, value in (resource.get("tags") or {}).items()},
+            tags={str(key): external.text(value, f"tag {key}") for key, value in tags.items()},
         )
 
 
 def _fingerprint(configuration: Mapping[str, Any]) -> str:
-    ingress = {k: v for k, v in (configuration.get("ingress") or {}).items() if k != "traffic"}
-    secrets = sorted(str(item.get("name")) for item in configuration.get("secrets") or ())
-    counted = {"ingress": ingress, "secrets": secrets}
-    counted["registries"] = configuration.get("registries") or []
+    ingress = external.mapping(configuration.get("ingress"), "ingress")
+    secrets = external.items(configuration.get("secrets"), "secrets")
+    counted = {
+        "ingress": {key: value for key, value in ingress.items() if key != "traffic"},
+        "secrets": sorted(str(external.mapping(item, "a secret").get("name")) for item in secrets),
+        "registries": configuration.get("registries") or [],
+    }
     text = json.dumps(counted, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def revision_from_azure(resource: Mapping[str, Any]) -> Revision:
-    """Read one revision as ARM gives it; states outside the SDK's enumerations pass through."""
-    properties = resource.get("properties") or {}
+    """Read one revision as ARM gives it; states outside the SDK's enumerations pass through.
+
+    Raises:
+        ValueError: it is not a revision that could be understood.
+    """
+    resource = external.mapping(resource, "a revision")
+    properties = external.mapping(resource.get("properties"), "properties")
+
+    def text(field: str) -> str:
+        return external.text(properties.get(field), field)
+
     return Revision(
-        name=str(resource.get("name", "")),
+        name=external.name(resource.get("name"), "a revision's name"),
         active=bool(properties.get("active")),
-        created=str(properties.get("createdTime") or ""),
-        fqdn=str(properties.get("fqdn") or ""),
-        weight=int(properties.get("trafficWeight") or 0),
-        replicas=int(properties.get("replicas") or 0),
-        provisioning_state=str(properties.get("provisioningState") or ""),
-        health_state=str(properties.get("healthState") or ""),
-        running_state=str(properties.get("runningState") or ""),
-        details=str(
-            properties.get("provisioningError") or properties.get("runningStateDetails") or ""
-        ),
-        template=properties.get("template") or {},
+        created=text("createdTime"),
+        fqdn=text("fqdn"),
+        weight=external.integer(properties.get("trafficWeight"), "trafficWeight"),
+        replicas=external.integer(properties.get("replicas"), "replicas"),
+        provisioning_state=text("provisioningState"),
+        health_state=text("healthState"),
+        running_state=text("runningState"),
+        details=text("provisioningError") or text("runningStateDetails"),
+        template=_template(properties.get("template")),
     )
+
+
+def _template(value: Any) -> Mapping[str, Any]:
+    """Return a revision's template, checked as far as it is read."""
+    template = external.mapping(value, "template")
+    for container in external.items(template.get("containers"), "containers"):
+        name = external.name(external.mapping(container, "a container").get("name"), "name")
+        external.text(container.get("image"), f"the image of container {name}")
+        for variable in external.items(container.get("env"), f"env of container {name}"):
+            external.name(external.mapping(variable, "a variable").get("name"), "its name")
+            external.text(variable.get("value"), "its value")
+    scale = external.mapping(template.get("scale"), "scale")
+    external.integer(scale.get("minReplicas"), "minReplicas")
+    for rule in external.items(scale.get("rules"), "rules"):
+        external.mapping(rule, "a scale rule")
+    return template
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,18 +190,24 @@ class Container:
 
 
 def containers_from_azure(replicas: Iterable[Mapping[str, Any]]) -> tuple[Container, ...]:
-    """Read the containers of all replicas as ARM lists them."""
+    """Read the containers of all replicas as ARM lists them; raises `ValueError`."""
     return tuple(
         Container(
-            name=str(item.get("name") or ""),
+            name=external.text(item.get("name"), "a container's name"),
             started=bool(item.get("started")),
             ready=bool(item.get("ready")),
-            restarts=int(item.get("restartCount") or 0),
-            details=str(item.get("runningStateDetails") or ""),
+            restarts=external.integer(item.get("restartCount"), "restartCount"),
+            details=external.text(item.get("runningStateDetails"), "runningStateDetails"),
         )
         for replica in replicas
-        for item in (replica.get("properties") or {}).get("containers") or ()
+        for item in _containers_of(replica)
     )
+
+
+def _containers_of(replica: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    properties = external.mapping(replica.get("properties"), "properties")
+    for item in external.items(properties.get("containers"), "containers"):
+        yield external.mapping(item, "a container")
 
 
 def serving(app: App, revisions: Collection[Revision]) -> Revision | None:

@@ -63,11 +63,12 @@ class Gates:
         """
         asked, deadline = self.asked, Deadline(self.asked.timeout_s)
         revision = self._started(name, deadline)
-        self._streak(lambda: self._healthy(revision), deadline)
+        probes = self.probes.until(deadline)
+        self._streak(lambda: self._healthy(probes, revision, deadline), deadline)
         if asked.identity_path:
-            self._once("identity", lambda: self._identity(revision, version))
+            self._once("identity", lambda: self._identity(probes, revision, version))
         if asked.manifest_path:
-            self._addin(revision.fqdn, version)
+            self._addin(probes, revision.fqdn, version)
         if asked.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
         return revision
@@ -78,15 +79,16 @@ class Gates:
         Raises:
             GateFailedError: it is not healthy.
         """
-        path = self.asked.health_path
-        self._streak(lambda: self.probes.healthy(host, path), Deadline(self.asked.timeout_s))
+        path, deadline = self.asked.health_path, Deadline(self.asked.timeout_s)
+        probes = self.probes.until(deadline)
+        self._streak(lambda: probes.healthy(host, path), deadline)
         return f"https://{host}{path} passes"
 
     def _started(self, name: str, deadline: Deadline) -> Revision:
         """Wait for platform readiness: healthy, or idle at zero and to be woken by asking."""
 
         def probe() -> tuple[Revision | None, str]:
-            revision = self.app.revision(name)
+            revision = self.app.revision(name, deadline)
             if revision is None:
                 return None, "the revision is not listed yet"
             if revision.readiness is Readiness.FAILED:
@@ -120,18 +122,18 @@ class Gates:
             return GateFailedError(error.message, hint="See the revision's log stream in Azure.")
         return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
-    def _healthy(self, revision: Revision) -> Measurement:
-        answer = self.probes.healthy(revision.fqdn, self.asked.health_path)
+    def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
+        answer = probes.healthy(revision.fqdn, self.asked.health_path)
         if answer.verdict is not Verdict.PASS:
-            now = self.app.revision(revision.name)
+            now = self.app.revision(revision.name, deadline)
             if now is not None and now.readiness is Readiness.FAILED:
                 return Measurement(
                     verdict=Verdict.FAIL, evidence=f"{answer.evidence}; {now.in_words}"
                 )
         return answer
 
-    def _identity(self, revision: Revision, version: str) -> Measurement:
-        return self.probes.identity(
+    def _identity(self, probes: HttpProbe, revision: Revision, version: str) -> Measurement:
+        return probes.identity(
             revision.fqdn,
             self.asked.identity_path,
             revision=revision.name,
@@ -170,19 +172,21 @@ class Gates:
         if answer.verdict is not Verdict.PASS:
             raise GateFailedError(f"The {gate} gate said {answer.verdict}: {answer.evidence}.")
 
-    def _addin(self, host: str, version: str) -> None:
-        answer, served = self._served(host)
+    def _addin(self, probes: HttpProbe, host: str, version: str) -> None:
+        answer, served = self._served(probes, host)
         if served is None and not self.asked.manifest_path_is_explicit:
             self.record.say(f"the served manifest is not looked at: {answer.evidence}")
             return
-        self._once("add-in", lambda: self._pages(host, version, served) if served else answer)
+        self._once(
+            "add-in", lambda: self._pages(probes, host, version, served) if served else answer
+        )
 
-    def _served(self, host: str) -> tuple[Measurement, Manifest | None]:
+    def _served(self, probes: HttpProbe, host: str) -> tuple[Measurement, Manifest | None]:
         """Fetch the manifest that is served, or say why there is none."""
         from deploy_action.core.manifest import edit  # noqa: PLC0415  loads XML parsers
 
         path = self.asked.manifest_path
-        answer, body = self.probes.body(host, path)
+        answer, body = probes.body(host, path)
         if answer.verdict is not Verdict.PASS:
             return answer, None
         try:
@@ -191,13 +195,13 @@ class Gates:
             seen = f"the served manifest: {error.message}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen), None
 
-    def _pages(self, host: str, version: str, served: Manifest) -> Measurement:
+    def _pages(self, probes: HttpProbe, host: str, version: str, served: Manifest) -> Measurement:
         """The served manifest carries the version, and each of its own pages answers."""
         if version and str(served.version) != version:
             seen = f"the served manifest says {served.version}, expected {version}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen)
         for page in sorted(served.paths):
-            answered = self.probes.page(host, page)
+            answered = probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
         seen = f"manifest {served.version} and {len(served.paths)} of its pages answered"

@@ -25,9 +25,15 @@ class BackgroundTask(Generic[Result]):
         except BaseException as error:  # noqa: BLE001  raised again where the result is taken
             self._errors.append(error)
 
-    def result(self) -> Result:
-        """Wait for it and return what it returned, or raise what it raised."""
-        self._thread.join()
+    def result(self, timeout_s: float | None = None) -> Result:
+        """Wait for it and return what it returned, or raise what it raised.
+
+        Raises:
+            TimeoutError: it is not done after *timeout_s* seconds; it is abandoned.
+        """
+        self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            raise TimeoutError
         if self._errors:
             raise self._errors[0]
         return self._results[0]

@@ -19,6 +19,7 @@ A fault is one mapping, in a YAML or JSON list:
               (control plane only)
 ``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``;
               nothing of it remains, unless ``effect`` is ``kept``
+``mutate``    the real response is changed: see `mutations` (control plane only)
 ``crash``     ``true``: the replica that was picked is killed
 ============  ======================================================================================
 """
@@ -36,8 +37,10 @@ from typing import Any, Final
 import yaml
 from aiohttp import web
 
+from deploy_action.sandbox.mutations import is_known
+
 _TOLD: Final = ("name", "path", "matched", "happened", "holding")
-_DOES: Final = ("delay", "status", "drop", "hold", "operation", "crash")
+_DOES: Final = ("delay", "status", "drop", "hold", "operation", "mutate", "crash")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -59,6 +62,7 @@ class Fault:
     hold: bool = False
     after: bool = False
     operation: Mapping[str, str] | None = None
+    mutate: str = ""
     crash: bool = False
     name: str = ""
     matched: int = 0
@@ -84,6 +88,9 @@ class Fault:
         operation = given.get("operation")
         if operation is not None and str(operation.get("status")) not in {"Failed", "Canceled"}:
             raise ValueError("operation: status is Failed or Canceled")
+        mutate = str(given.get("mutate") or "")
+        if mutate and not is_known(mutate):
+            raise ValueError(f"mutate: there is no '{mutate}'")
         return cls(
             host=str(given.get("host", "*")).lower(),
             method=str(given.get("method", "*")).upper(),
@@ -100,6 +107,7 @@ class Fault:
             hold=bool(given.get("hold")),
             after=bool(given.get("after")),
             operation={k: str(v) for k, v in operation.items()} if operation else None,
+            mutate=mutate,
             crash=bool(given.get("crash")),
             name=str(given.get("name") or ""),
         )

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Fault, Faults
+from deploy_action.sandbox.mutations import mutated
 from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.tunnel import Tunnel, open_way
 from deploy_action.sandbox.world import DOOM, Clock
@@ -117,7 +118,7 @@ class Front:
             raise ConnectionResetError("a scripted fault")
         if fault.status is not None or response is None:
             return fault.answer()
-        return response
+        return mutated(response, fault.mutate) if fault.mutate else response
 
     async def _held(self, fault: Fault, request: web.BaseRequest) -> None:
         """Let the client wait until it goes away, or the fault is taken back."""

@@ -92,6 +92,7 @@ class Services:
             resource_group=self.settings.resource_group,
             name=self.settings.app,
             operation_timeout_s=self.settings.operation_timeout_s,
+            say=self.record.say,
         )
 
     @cached_property

@@ -13,7 +13,7 @@ from typing import Any
 from deploy_action.core.cache.patterns import Glob
 from deploy_action.core.cache.stats import Cleared, PatternCleared
 from deploy_action.errors import DeployError, InputError
-from deploy_action.runtime.http import HttpClient, RequestError
+from deploy_action.runtime.http import HttpClient, RequestError, Response
 
 _COUNTS = ("removed", "deleted", "cleared", "count")
 
@@ -87,17 +87,16 @@ class CacheEndpoint:
                 f"The app's cache endpoint answered {response.status}.",
                 hint=hints.get(response.status, "See the app's log."),
             )
-        return _counted(patterns, response.text)
+        return _counted(patterns, response)
 
 
-def _counted(patterns: Sequence[str], text: str) -> Cleared:
+def _counted(patterns: Sequence[str], response: Response) -> Cleared:
     """Read how many keys went: a number for all, or one for each pattern; 0 where untold."""
     try:
-        said: Any = json.loads(text)
-    except ValueError:
-        said = None
-    told = said if isinstance(said, dict) else {}
-    found: Any = next((told[name] for name in _COUNTS if name in told), 0)
+        value = response.json_object() if response.body else {}
+    except RequestError:
+        value = {}
+    found = next((value[name] for name in _COUNTS if name in value), 0)
     if isinstance(found, dict):
         counts = [_number(found.get(pattern)) for pattern in patterns]
     else:

@@ -10,33 +10,37 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from io import BytesIO
+from itertools import islice
 from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.rest import HttpRequest
-from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.adapters.container_app.authentication import AuthenticationPolicy
 from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.errors import (
     RETRYABLE_STATUSES,
     AzureRefusedError,
+    AzureUnavailableError,
+    NotFoundError,
     not_signed_in,
     refused,
-    retry_after,
-    translate_errors,
+    unavailable,
 )
+from deploy_action.adapters.container_app.pipeline import Reader, limits, make_client
 from deploy_action.core.app import (
     App,
     Container,
     containers_from_azure,
     revision_from_azure,
 )
+from deploy_action.core.external import mapping
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import DeployError, PreflightError
+from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, backoff, pause, poll_until
 
+_STATUS_S = 10.0
+_MOST_PAGES = 50
 _LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
 
 Guard = Callable[[App], None]
@@ -52,6 +56,7 @@ class ContainerApp:
         resource_group: name of its group.
         name: the app's name.
         operation_timeout_s: how long Azure may take for one change.
+        say: writes a line to the log.
     """
 
     def __init__(
@@ -62,34 +67,36 @@ class ContainerApp:
         resource_group: str,
         name: str,
         operation_timeout_s: float,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.name = name
         self.resource_group = resource_group
         self.operation_timeout_s = operation_timeout_s
-        self._client = ContainerAppsAPIClient(
-            credential,
-            subscription,
-            authentication_policy=AuthenticationPolicy(credential),
-            logging_enable=False,
-            retry_total=4,
-            retry_backoff_factor=0.4,
-            connection_timeout=10,
-            read_timeout=60,
-        )
+        self._say = say
+        self._client = make_client(credential, subscription)
         self._apps = self._client.container_apps
-        self.creation = Creation(self._client, resource_group, name)
         self._revisions = self._client.container_apps_revisions
+        self._reader = Reader(name, resource_group, timeout_s=operation_timeout_s, say=say)
+        self.creation = Creation(self._client, self._reader, resource_group, name)
 
     # -- reads ---------------------------------------------------------------------------------
 
-    def read(self) -> App:
+    def read(self, deadline: Deadline | None = None) -> App:
         """Return the app as it is now.
 
         Raises:
             PreflightError: it does not exist, or this identity may not see it.
+            AzureRefusedError: Azure does not answer, or not with an app.
         """
-        with translate_errors(self.name, self.resource_group):
-            return App.from_azure(self._apps.get(self.resource_group, self.name).as_dict())
+
+        def request(limits: dict[str, Any]) -> App:
+            found = self._apps.get(self.resource_group, self.name, **limits)
+            app = App.from_azure(found.as_dict())
+            if app.name.lower() != self.name.lower():
+                raise ValueError(f"it is about '{app.name}'")
+            return app
+
+        return self._reader.read(request, deadline)
 
     def wait_until_idle(self, deadline: Deadline | None = None) -> App:
         """Return the app once no operation runs on it, by *deadline* or the operation time-out.
@@ -102,35 +109,49 @@ class ContainerApp:
         # The app's own state has no floor of 15 s to pay, as the operation's has.
         def probe() -> tuple[App | None, str]:
             try:
-                app = self.read()
+                app = self.read(deadline)
             except AzureRefusedError as error:
-                return None, error.message
+                return None, error.message.rstrip(".")
             return (None if app.busy else app), f"the app is {app.state}"
 
         return poll_until(probe, what="Azure to finish a change", deadline=deadline)
 
     def revisions(self) -> tuple[Revision, ...]:
         """Return all revisions, inactive ones too, oldest first."""
-        with translate_errors(self.name, self.resource_group):
-            listed = self._revisions.list_revisions(self.resource_group, self.name)
-            found = [revision_from_azure(item.as_dict()) for item in listed]
-        return tuple(sorted(found, key=lambda revision: revision.created))
 
-    def revision(self, name: str) -> Revision | None:
+        def request(limits: dict[str, Any]) -> list[Revision]:
+            listed = self._revisions.list_revisions(self.resource_group, self.name, **limits)
+            pages = list(islice(listed.by_page(), _MOST_PAGES + 1))
+            if len(pages) > _MOST_PAGES:
+                raise ValueError("the list of revisions does not end")
+            return [revision_from_azure(item.as_dict()) for page in pages for item in page]
+
+        return tuple(sorted(self._reader.read(request), key=lambda revision: revision.created))
+
+    def revision(self, name: str, deadline: Deadline | None = None) -> Revision | None:
         """Return one revision as it is now, or None if there is none of that name."""
+
+        def request(limits: dict[str, Any]) -> Revision:
+            found = self._revisions.get_revision(self.resource_group, self.name, name, **limits)
+            revision = revision_from_azure(found.as_dict())
+            if revision.name.lower() != name.lower():
+                raise ValueError(f"it is about revision '{revision.name}'")
+            return revision
+
         try:
-            with translate_errors(self.name, self.resource_group):
-                found = self._revisions.get_revision(self.resource_group, self.name, name)
-        except PreflightError:
+            return self._reader.read(request, deadline)
+        except NotFoundError:
             return None
-        return revision_from_azure(found.as_dict())
 
     def containers(self, revision: str) -> tuple[Container, ...]:
         """Return the containers of a revision's replicas as they are now."""
         replicas = self._client.container_apps_revision_replicas
-        with translate_errors(self.name, self.resource_group):
-            listed = replicas.list_replicas(self.resource_group, self.name, revision)
+
+        def request(limits: dict[str, Any]) -> tuple[Container, ...]:
+            listed = replicas.list_replicas(self.resource_group, self.name, revision, **limits)
             return containers_from_azure(item.as_dict() for item in listed.value or ())
+
+        return self._reader.read(request)
 
     # -- writes --------------------------------------------------------------------------------
 
@@ -204,11 +225,11 @@ class ContainerApp:
             AzureRefusedError: Azure did not take it within the operation time-out.
         """
 
-        def send() -> bool:
-            self._patch({"tags": dict(tags)})
-            return True
+        def send() -> None:
+            self._patch({"tags": dict(tags)}, deadline)
 
-        self._sent(send, "the tags", lambda: _has(self.wait_until_idle(), tags))
+        deadline = self._deadline()
+        self._send(send, "the tags", lambda: _has(self.wait_until_idle(deadline), tags), deadline)
 
     def activate(self, name: str) -> None:
         """Activate a revision; it is ready only later.
@@ -233,46 +254,44 @@ class ContainerApp:
 
     def _turn(self, name: str, *, active: bool) -> None:
         turn = self._revisions.activate_revision if active else self._revisions.deactivate_revision
+        deadline = self._deadline()
 
-        def send() -> bool:
-            turn(self.resource_group, self.name, name, retry_total=0)
-            return True
+        def send() -> None:
+            turn(self.resource_group, self.name, name, **limits(deadline))
 
         def done() -> bool:
-            self.wait_until_idle()
-            found = self.revision(name)
-            return found is not None and found.active is active
+            self.wait_until_idle(deadline)
+            revision = self.revision(name, deadline)
+            return revision is not None and revision.active is active
 
         doing = "activating" if active else "deactivating"
-        self._sent(send, f"{doing} revision '{name}'", done)
+        self._send(send, f"{doing} revision '{name}'", done, deadline)
 
-    def _sent(self, send: Callable[[], bool], what: str, done: Callable[[], bool]) -> None:
+    def _send(
+        self, send: Callable[[], None], what: str, done: Callable[[], bool], deadline: Deadline
+    ) -> None:
         """Send one request that takes effect by itself; after any doubt look before sending again.
 
         Args:
             send: sends it once.
             what: names it in messages.
             done: looks whether it has taken effect.
+            deadline: when to give up.
         """
-        deadline = self._deadline()
         for length in backoff(0.3, 5.0):
-            wait_s = 0.0
-            try:
-                send()
-            except ClientAuthenticationError as error:
-                raise not_signed_in(error) from None
-            except HttpResponseError as error:
-                if error.status_code not in RETRYABLE_STATUSES or deadline.passed:
-                    raise refused(what, error) from None
-                wait_s = retry_after(error)
-            except AzureError as error:
-                if deadline.passed:
-                    raise refused(what, error) from None
-            else:
+            doubt = self._attempt(send, what)
+            if doubt is None or done():
                 return
-            if done():
-                return
-            pause(min(max(length, wait_s), deadline.remaining))
+            if deadline.passed:
+                raise doubt
+            self._pause(what, doubt, length, deadline)
+
+    def _pause(
+        self, what: str, doubt: AzureUnavailableError, length: float, deadline: Deadline
+    ) -> None:
+        wait_s = min(max(length, doubt.retry_after_s), deadline.remaining)
+        self._say(f"{what}: {doubt.cause}, trying again in {wait_s:.1f} s")
+        pause(wait_s)
 
     def _write(
         self,
@@ -286,7 +305,9 @@ class ContainerApp:
     ) -> App:
         deadline = deadline or self._deadline()
         for length in backoff(0.3, 5.0):
-            status_url, doubt, wait_s = self._attempt(body, what)
+            status_urls: list[str] = []
+            doubt = self._attempt(lambda: status_urls.append(self._patch(body, deadline)), what)  # noqa: B023  called now
+            status_url = status_urls[0] if status_urls else ""
             app = self.wait_until_idle(deadline)
             if strict and app.failed and (failure := self._failure(status_url)):
                 raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
@@ -295,32 +316,40 @@ class ContainerApp:
             if doubt is None:
                 return self._confirmed(what, holds, guard, status_url, deadline)
             if deadline.passed:
-                raise refused(what, doubt) from None
-            pause(min(max(length, wait_s), deadline.remaining))
+                raise doubt
+            self._pause(what, doubt, length, deadline)
             app = self.wait_until_idle(deadline)
             if holds(app):
                 return app
             guard(app)
         raise AssertionError("pauses never run out")
 
-    def _attempt(self, body: Mapping[str, Any], what: str) -> tuple[str, AzureError | None, float]:
-        """Send one PATCH; return its status address, a doubt about it, and the seconds to wait.
+    def _attempt(self, send: Callable[[], None], what: str) -> AzureUnavailableError | None:
+        """Send a write once; return why it is not known whether it was carried out, or None.
 
         Raises:
             AzureRefusedError, PreflightError: a refusal that stays.
         """
         try:
-            return self._patch(body), None, 0.0
+            send()
         except ClientAuthenticationError as error:
             raise not_signed_in(error) from None
         except HttpResponseError as error:
-            if error.status_code not in RETRYABLE_STATUSES:
+            if error.status_code in RETRYABLE_STATUSES:
+                return unavailable(what, error)
+            if (error.status_code or 0) >= 400:
                 raise refused(what, error) from None
-            return "", error, retry_after(error)
+            return unavailable(what, error)  # carried out, perhaps, and answered with nonsense
         except AzureError as error:
-            return "", error, 0.0  # no answer: it may have been accepted, so look
+            return unavailable(what, error)  # no answer: it may have been accepted
+        except DeployError:
+            raise
+        except Exception as error:  # noqa: BLE001  the SDK meets anything that a server may answer
+            reason = f"Azure's response cannot be understood ({type(error).__name__})"
+            return AzureUnavailableError(f"{what}: {reason}.", cause=reason)
+        return None
 
-    def _patch(self, body: Mapping[str, Any]) -> str:
+    def _patch(self, body: Mapping[str, Any], deadline: Deadline) -> str:
         """Send one PATCH, never twice, and return the address of its status (may be empty)."""
         seen: list[str] = []
 
@@ -333,8 +362,8 @@ class ContainerApp:
             self.name,
             BytesIO(json.dumps(body).encode()),
             polling=False,
-            retry_total=0,
             raw_response_hook=keep,
+            **limits(deadline),
         )
         return seen[-1] if seen else ""
 
@@ -373,14 +402,15 @@ class ContainerApp:
         if not status_url.startswith("https://management.azure.com/"):
             return ""
         try:
-            response = self._client.send_request(HttpRequest("GET", status_url))
-            status = response.json() if response.status_code == 200 else {}
-        except (AzureError, ValueError):
+            request = HttpRequest("GET", status_url)
+            response = self._client.send_request(request, **limits(Deadline(_STATUS_S)))
+            status = mapping(response.json() if response.status_code == 200 else {}, "the status")
+            if str(status.get("status", "")).lower() not in {"failed", "canceled"}:
+                return ""
+            error = mapping(status.get("error"), "the error")
+            return str(error.get("message") or status["status"])
+        except Exception:  # noqa: BLE001  the app itself is read, too; this is for the message
             return ""
-        if str(status.get("status", "")).lower() not in {"failed", "canceled"}:
-            return ""
-        error = status.get("error") or {}
-        return str(error.get("message") or status["status"])
 
 
 def _has(app: App, tags: Mapping[str, str | None]) -> bool:

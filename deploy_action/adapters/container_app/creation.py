@@ -8,11 +8,15 @@ from collections.abc import Mapping
 from io import BytesIO
 from typing import Any
 
-from azure.core.exceptions import AzureError, ResourceNotFoundError
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.adapters.container_app.errors import translate_errors
+from deploy_action.adapters.container_app.errors import NotFoundError, translate_errors
+from deploy_action.adapters.container_app.pipeline import Reader, limits
+from deploy_action.core import external
 from deploy_action.errors import InputError
+from deploy_action.runtime.polling import Deadline
+
+_ONE_WRITE_S = 30.0
 
 _ENVIRONMENT = re.compile(
     r"/subscriptions/[^/]+/resourceGroups/(?P<group>[^/]+)/providers/Microsoft\.App"
@@ -26,14 +30,18 @@ class Creation:
 
     Args:
         client: signed in.
+        reader: repeats reads.
         resource_group: the app's.
         name: the app's.
     """
 
-    def __init__(self, client: ContainerAppsAPIClient, resource_group: str, name: str) -> None:
+    def __init__(
+        self, client: ContainerAppsAPIClient, reader: Reader, resource_group: str, name: str
+    ) -> None:
         self.name = name
         self.resource_group = resource_group
         self._client = client
+        self._reader = reader
         self._apps = client.container_apps
 
     def exists(self) -> bool:
@@ -41,15 +49,17 @@ class Creation:
 
         Raises:
             PreflightError: this identity may not see it.
+            AzureRefusedError: Azure does not answer.
         """
+
+        def request(limits: dict[str, Any]) -> bool:
+            found = self._apps.get(self.resource_group, self.name, **limits)
+            return bool(found.name)
+
         try:
-            self._apps.get(self.resource_group, self.name)
-        except ResourceNotFoundError:
+            return self._reader.read(request)
+        except NotFoundError:
             return False
-        except AzureError as error:
-            with translate_errors(self.name, self.resource_group):
-                raise error from None
-        return True
 
     def environment(self, wanted: str) -> tuple[str, str]:
         """Return resource id and location of a Container Apps environment.
@@ -63,15 +73,21 @@ class Creation:
         group, name = self.resource_group, wanted
         if found := _ENVIRONMENT.fullmatch(wanted):
             group, name = found["group"], found["name"]
+
+        def request(limits: dict[str, Any]) -> tuple[str, str]:
+            environment = self._client.managed_environments.get(group, name, **limits)
+            return external.name(environment.id, "id"), external.name(
+                environment.location, "location"
+            )
+
         try:
-            environment = self._client.managed_environments.get(group, name)
-        except ResourceNotFoundError:
+            return self._reader.read(request)
+        except NotFoundError:
             raise InputError(
                 f"Input managed-environment: '{wanted}' does not exist in resource group "
                 f"'{group}'.",
                 hint="Create it first: az containerapp env create.",
             ) from None
-        return str(environment.id), str(environment.location)
 
     def create(self, resource: Mapping[str, Any]) -> None:
         """Send the request that creates the app; Azure is not waited for.
@@ -82,10 +98,16 @@ class Creation:
         content = BytesIO(json.dumps(resource).encode())
         with translate_errors(self.name, self.resource_group):
             self._apps.begin_create_or_update(
-                self.resource_group, self.name, content, polling=False, retry_total=0
+                self.resource_group,
+                self.name,
+                content,
+                polling=False,
+                **limits(Deadline(_ONE_WRITE_S)),
             )
 
     def delete(self) -> None:
         """Delete the app; only for one that this run has created."""
         with translate_errors(self.name, self.resource_group):
-            self._apps.begin_delete(self.resource_group, self.name, polling=False)
+            self._apps.begin_delete(
+                self.resource_group, self.name, polling=False, **limits(Deadline(_ONE_WRITE_S))
+            )

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from deploy_action.core import external
+
 FULL_TRAFFIC = 100
 
 
@@ -60,19 +62,14 @@ class Split:
 
     @classmethod
     def from_azure(cls, traffic: Sequence[Mapping[str, Any]] | None) -> Split:
-        """Read ARM's array; an absent one means "all to the latest", as Azure fills it in."""
+        """Read ARM's array; an absent one means "all to the latest", as Azure fills it in.
+
+        Raises:
+            ValueError: it is not an array of weights that sum to 100.
+        """
         if not traffic:
             return cls((Entry(revision="", weight=FULL_TRAFFIC),))
-        return cls(
-            tuple(
-                Entry(
-                    revision="" if item.get("latestRevision") else item.get("revisionName") or "",
-                    weight=int(item.get("weight") or 0),
-                    label=item.get("label") or "",
-                )
-                for item in traffic
-            )
-        )
+        return cls.of(_entry(external.mapping(item, "a traffic entry")) for item in traffic)
 
     def as_azure(self) -> list[dict[str, Any]]:
         """Return the array as ARM wants it."""
@@ -163,3 +160,12 @@ def _shared(whole: int, weights: Sequence[int]) -> list[int]:
     for place in by_remainder[: whole - sum(shares)]:
         shares[place] += 1
     return shares
+
+
+def _entry(item: Mapping[str, Any]) -> Entry:
+    latest = bool(item.get("latestRevision"))
+    return Entry(
+        revision="" if latest else external.name(item.get("revisionName"), "revisionName"),
+        weight=external.integer(item.get("weight"), "weight"),
+        label=external.text(item.get("label"), "label"),
+    )
