@@ -29,6 +29,10 @@ from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.github_api import GitHubApi
 from deploy_action.sandbox.live import History, Sampler
+from deploy_action.sandbox.log_analytics import LogAnalytics, Workspace
+from deploy_action.sandbox.log_analytics.service import AUDIENCE as LOG_ANALYTICS_AUDIENCE
+from deploy_action.sandbox.log_analytics.service import HOST as LOG_ANALYTICS
+from deploy_action.sandbox.log_analytics.service import KIND as WORKSPACES
 from deploy_action.sandbox.logstreams import LogStreams
 from deploy_action.sandbox.monitor import GaugeSampler, Metrics, MetricSettings
 from deploy_action.sandbox.plane import Plane
@@ -169,6 +173,11 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     streams = LogStreams(world)
     metrics = Metrics(world, MetricSettings(lag_s=options.metrics_lag_s))
     insights = AppInsights(_components(subscription))
+    logs = LogAnalytics(
+        world,
+        _workspaces(subscription),
+        allowed=lambda token: entra.good(token, LOG_ANALYTICS_AUDIENCE),
+    )
     inbox = Inbox()
     webhook, teams = Webhook(inbox), Teams(inbox)
     arm = Arm(
@@ -184,7 +193,12 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         monitor=metrics,
         registry_list=tasks.registries,
         authorizer=tenant.authorizer,
-        extensions=(*tenant.providers, Storages(world).handle, insights.handle_arm),
+        extensions=(
+            *tenant.providers,
+            Storages(world).handle,
+            insights.handle_arm,
+            logs.handle_arm,
+        ),
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
     services: dict[str, Service] = {
@@ -197,6 +211,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         **dict.fromkeys(identity.GITHUB_HOSTS, github),
         **dict.fromkeys(registry.hosts, registry),
         **dict.fromkeys(insights.hosts, insights),
+        LOG_ANALYTICS: logs,
         slack.HOST: Slack(inbox),
         signed_webhook.HOST: webhook,
     }
@@ -312,6 +327,16 @@ def _environments(subscription: str) -> list[Environment]:
         )
         for group, name, _ in HOMES
     ]
+
+
+def _workspaces(subscription: str) -> list[Workspace]:
+    """Return a workspace of Log Analytics for each environment."""
+    workspaces = []
+    for group, environment, _ in HOMES:
+        name = f"{environment}-logs"
+        resource = f"{_home(subscription, group)}/providers/{WORKSPACES}/{name}"
+        workspaces.append(Workspace(resource, name, group, _region(LOCATION), environment))
+    return workspaces
 
 
 def _components(subscription: str) -> list[Component]:

@@ -71,6 +71,8 @@ def needed(method: str, path: str) -> Need | None:
             need = Need(f"{_spelled(parts[3])}/register/action", f"/subscriptions/{parts[1]}")
         case ["subscriptions", _, "providers", "microsoft.app", "locations", *_]:
             pass  # the addresses of operations carry a token of their own
+        case [*_, "microsoft.operationalinsights", "workspaces", _, "api", "query"]:
+            need = Need(f"{_spelled(parts[-5])}/workspaces/query/read", "/" + "/".join(parts[:-2]))
         case _ if "providers" in low and not is_filtered(method, path):
             at = len(low) - 1 - low[::-1].index("providers")
             if parts[at + 2 :]:
