@@ -21,6 +21,7 @@ from deploy_action.inputs.paths import normalise_paths, relative_path
 PREFIX = "INPUT_"
 _BASICS = {"environment", "settings-file", "settings"}
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_POINTER = re.compile(r"id=[^,\s]+,(env|src|source)=[^,\s]+")
 _VAULT = re.compile(r"keyvault:[A-Za-z0-9-]+/[A-Za-z0-9-]+")
 
 
@@ -101,6 +102,8 @@ def _without_secrets(
         raw = written[name]
         if not raw.text.strip() or _VAULT.fullmatch(raw.text.strip()):
             continue
+        if name == "build-secrets" and all(map(_POINTER.fullmatch, raw.text.split())):
+            continue  # it names variables and files, and holds no secret itself
         reference = _REFERENCE.fullmatch(raw.text.strip())
         if reference is None or not isinstance(raw.node, Scalar):
             message = (
