@@ -17,6 +17,8 @@ from urllib.parse import quote, urlsplit
 
 from deploy_action.core.diagnosis import SystemEvent
 from deploy_action.errors import DeployError
+from deploy_action.runtime import credential_hosts
+from deploy_action.runtime.credential_hosts import Credential
 from deploy_action.runtime.http import HttpClient, RequestError
 
 if TYPE_CHECKING:
@@ -92,7 +94,7 @@ class EventStream:
         self._opened = (base, token)
         url = f"{base}{quote(part)}?follow=false&output=json&tailLines={MOST_LINES}"
         try:
-            headers = {"Authorization": f"Bearer {token}"}
+            headers = credential_hosts.bearer(Credential.EVENT_STREAM, token, url)
             response = self._http.get(url, timeout_s=_TIMEOUT_S, headers=headers)
         except RequestError as error:
             raise LogsUnavailableError(f"The log stream could not be read: {error}.") from None

@@ -16,6 +16,8 @@ from urllib.parse import quote, urlencode
 from azure.core.exceptions import AzureError
 
 from deploy_action.errors import DeployError
+from deploy_action.runtime import credential_hosts
+from deploy_action.runtime.credential_hosts import Credential
 from deploy_action.runtime.http import HttpClient, RequestError
 from deploy_action.runtime.polling import now_utc
 
@@ -77,7 +79,7 @@ class ResourceManager:
     ) -> ArmResponse:
         url = f"{ARM}{quote(path)}?{urlencode(query, quote_via=quote)}"
         try:
-            headers = {"Authorization": f"Bearer {self._token()}"}
+            headers = credential_hosts.bearer(Credential.RESOURCE_MANAGER, self._token(), url)
         except (AzureError, DeployError) as error:
             text = error.message or type(error).__name__
             return ArmResponse(status=0, problem=str(text).partition("\n")[0])

@@ -33,6 +33,7 @@ _TOKEN_SERVICES = {
     "registry-1.docker.io": "auth.docker.io",
     "registry.gitlab.com": "gitlab.com",
 }
+_LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class CredentialHostError(PreflightError):
@@ -52,6 +53,15 @@ def require(credential: Credential, url: str) -> None:
     """Raise `CredentialHostError` unless *credential* may be sent to *url*."""
     if not is_allowed(credential, url):
         raise _refused(f"{credential.name.replace('_', ' ').lower()} token", url)
+
+
+def require_redis(host: str) -> None:
+    """Raise `CredentialHostError` unless an Entra token may be sent to a Redis server.
+
+    It may go to Azure's, and to a tunnel on the runner itself.
+    """
+    if host not in _LOOPBACK:
+        require(Credential.REDIS, f"https://{host}")
 
 
 def bearer(credential: Credential, token: str, url: str) -> dict[str, str]:

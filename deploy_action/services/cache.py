@@ -10,6 +10,7 @@ from deploy_action.adapters.credentials import REDIS_SCOPE, SignIn, object_id_of
 from deploy_action.core.settings.choices import CacheAuth, CacheVia
 from deploy_action.errors import InputError
 from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.runtime import credential_hosts
 
 if TYPE_CHECKING:
     from deploy_action.adapters.cache import Cache
@@ -56,6 +57,8 @@ def _redis(services: Services) -> Cache | None:
         else ""
     )
     entra = settings.cache_auth is CacheAuth.ENTRA
+    if entra:
+        credential_hosts.require_redis(target.host)
     return Cache(
         target,
         allow_flush=settings.cache_allow_flush,
