@@ -20,6 +20,7 @@ from typing import Any
 
 from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import Deadline, pause
+from deploy_action.runtime.signals import deferred
 
 # How long a child may tidy up after SIGTERM. Short: within a second of a cancel the users' traffic
 # must be on its way back.
@@ -187,16 +188,18 @@ class _Child(subprocess.Popen[bytes]):
     def __init__(self, words: Sequence[str], grace_s: float, **place: Any) -> None:
         self._grace_s = grace_s
         try:
-            super().__init__(
-                words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                start_new_session=True,
-                **place,
-            )
+            # Between the start of the child and the assignment of its number, an exception would
+            # lose the child.
+            with deferred():
+                super().__init__(
+                    words,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    start_new_session=True,
+                    **place,
+                )
         except BaseException:
-            # A signal may be told while the child already runs but was not handed to us yet.
             if getattr(self, "pid", None) and self.returncode is None:
                 self._end()
             raise

@@ -23,6 +23,29 @@ SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name
 _AGAIN_S = 0.05
 
 
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Deliver signals after the body, for the few steps that an exception would tear apart.
+
+    Keep the body short: unlike with `SignalGuard.shielded`, a signal is late, not only noted.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals only interrupt the main thread
+        return
+    came: list[int] = []
+    handlers = {number: signal.getsignal(number) for number in (*SIGNALS, signal.SIGALRM)}
+    handled = {number: handler for number, handler in handlers.items() if callable(handler)}
+    try:
+        for number in handled:
+            signal.signal(number, lambda number, _frame: came.append(number))
+        yield
+    finally:
+        for number, handler in handled.items():
+            signal.signal(number, handler)
+        for number in dict.fromkeys(came):
+            signal.raise_signal(number)
+
+
 class SignalGuard:
     """Installed once per process by `cli`; given to what must not be interrupted."""
 

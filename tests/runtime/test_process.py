@@ -14,6 +14,7 @@ import pytest
 
 from deploy_action.runtime.process import ProcessError, ProcessTimeoutError, run
 from tests.support.eventually import eventually
+from tests.support.paths import ROOT
 
 PATH = {"PATH": os.environ["PATH"]}
 SECRET = "hunter2-hunter2"
@@ -164,13 +165,43 @@ def test_a_cancelled_run_takes_its_children_along(
         """
     )
     words = [sys.executable, "-c", script, str(family), PATH["PATH"]]
-    here = Path(__file__).resolve().parents[2]
-    with subprocess.Popen(words, cwd=tmp_path, env={**PATH, "PYTHONPATH": str(here)}) as parent:
+    with subprocess.Popen(words, cwd=tmp_path, env={**PATH, "PYTHONPATH": str(ROOT)}) as parent:
         numbers = until_written(tmp_path / "numbers")
         parent.send_signal(number)
         assert parent.wait(PATIENCE_S) == 128 + number
 
     until_gone(*numbers)
+
+
+def test_a_cancelled_run_ends_a_child_that_has_just_started(tmp_path: Path) -> None:
+    """On one processor, the child sends the signal before the parent knows the child's number."""
+    script = textwrap.dedent(
+        """
+        import os, sys
+        from pathlib import Path
+        from deploy_action.errors import CancelledError
+        from deploy_action.runtime.process import run
+        from deploy_action.runtime.signals import SignalGuard
+
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+        SignalGuard().install()
+        try:
+            run(["bash", "-c", "echo $$ > numbers; kill -TERM $PPID; exec sleep 1000"],
+                cwd=Path.cwd(), environment={"PATH": sys.argv[1]}, timeout_s=1000, grace_s=0.05)
+        except CancelledError as cancelled:
+            sys.exit(cancelled.exit_code)
+        """
+    )
+    for number in range(10):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        command = [sys.executable, "-c", script, PATH["PATH"]]
+        env = {**PATH, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, cwd=folder, env=env, check=False)
+
+        assert done.returncode == 128 + signal.SIGTERM
+        if (folder / "numbers").exists():  # else it was ended before it began
+            until_gone(*map(int, (folder / "numbers").read_text().split()))
 
 
 def test_a_signal_to_our_group_does_not_reach_a_child(tmp_path: Path) -> None:
