@@ -317,6 +317,7 @@ def _dispatch(
         record=record,
         signals=signals,
     )
+    signals.limit(settings.time_limit_s)
     match settings.command:
         case Command.DEPLOY if settings.create and not services.app.creation.exists():
             from deploy_action.commands.create import create

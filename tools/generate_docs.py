@@ -100,7 +100,7 @@ def with_tables(text: str) -> str:
 # Only what the workflow alone can provide: any other default would override the settings file.
 WORKFLOW_DEFAULTS = {"git-token": "${{ github.token }}"}
 VARIABLES = re.compile(
-    r"""(?<=PYTHON: \$\{\{ steps.python.outputs.path \}\}\n)(?:        INPUT_.*\n)+"""
+    r"""(?<=DEPLOY_ACTION_TOKEN: \$\{\{ steps.python.outputs.token \}\}\n)(?:        INPUT_.*\n)+"""
 )
 
 

@@ -72,6 +72,20 @@ class GitHub:
         permissions = _object(self._request("GET", "")).get("permissions")
         return bool(permissions.get("push", True)) if isinstance(permissions, dict) else True
 
+    def run_has_ended(self, number: str, *, attempt: str) -> bool:
+        """Whether a workflow run, or this attempt at it, has ended; False if GitHub cannot tell.
+
+        Needs the permission ``actions: read``.
+        """
+        try:
+            run = self._request("GET", f"/actions/runs/{quote(number, safe='')}")
+        except GitHubError:
+            return False
+        newest = str(run.get("run_attempt") or "") if isinstance(run, dict) else ""
+        if attempt.isdecimal() and newest.isdecimal() and int(newest) > int(attempt):
+            return True
+        return isinstance(run, dict) and run.get("status") == "completed"
+
     def head(self, branch: str) -> str:
         """Return a branch's newest commit; raises `GitHubError`, also where there is none."""
         found = self._request("GET", f"/branches/{quote(branch, safe='')}")

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import secrets
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy_action.core.run import Run
@@ -27,10 +28,18 @@ class Runner:
     Args:
         environment: the process environment.
         log: where commands go.
+        own_token: identifies this process where action.yml passes no token to its steps.
     """
 
     environment: Mapping[str, str]
     log: RunnerLog
+    own_token: str = field(default_factory=lambda: secrets.token_hex(3))
+
+    @property
+    def token(self) -> str:
+        """What makes this use of the action differ from others in the same GitHub run."""
+        passed = self.environment.get("DEPLOY_ACTION_TOKEN", "")
+        return passed if re.fullmatch(r"[a-z0-9]{1,16}", passed) else self.own_token
 
     @property
     def on_github(self) -> bool:
@@ -44,16 +53,16 @@ class Runner:
 
     @property
     def run(self) -> Run:
-        """This execution. By hand its id is random: two runs must never share one."""
+        """This process. Both steps of action.yml receive the same token."""
         env = self.environment
         branch = env.get("GITHUB_REF_NAME", "") if env.get("GITHUB_REF_TYPE") == "branch" else ""
         number = env.get("GITHUB_RUN_ID", "")
         server = env.get("GITHUB_SERVER_URL", "")
         repository = env.get("GITHUB_REPOSITORY", "")
         return Run(
-            id=f"{number}.{env.get('GITHUB_RUN_ATTEMPT') or '1'}"
+            id=f"{number}.{env.get('GITHUB_RUN_ATTEMPT') or '1'}.{self.token}"
             if number
-            else f"hand.{secrets.token_hex(4)}",
+            else f"local.{self.token}",
             link=f"{server}/{repository}/actions/runs/{number}" if server and number else "",
             commit=env.get("GITHUB_SHA", ""),
             branch=branch,

@@ -35,7 +35,9 @@ class HttpProbe:
         if isinstance(response, Measurement):
             return response
         verdict = Verdict.PASS if response.status == 200 else Verdict.FAIL
-        return Measurement(verdict=verdict, evidence=_describe(path, response))
+        return Measurement(
+            verdict=verdict, evidence=_describe(path, response), status=response.status
+        )
 
     def identity(self, host: str, path: str, *, revision: str, version: str) -> Measurement:
         """Check that the JSON at *path* names *revision*, and *version* when both know one."""

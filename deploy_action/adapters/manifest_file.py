@@ -40,6 +40,10 @@ class ManifestFile:
         self._below = os.path.relpath(path, root).replace(os.sep, "/")
         self._name = name or (path.as_posix() if self._below.startswith("../") else self._below)
 
+    def is_there(self) -> bool:
+        """Whether the file exists, as it does only in a checkout."""
+        return self._path.is_file()
+
     def read(self) -> bytes:
         """Return its bytes.
 

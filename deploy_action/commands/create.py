@@ -76,7 +76,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             services.gates.verify(now.fqdn)
             undo.commit()
     with record.phase(Phase.REFRESH):
-        services.cache.aim(now.fqdn)
+        services.cache.serving_host = now.fqdn
         services.cache.clear("after", revision.fqdn)
         services.cache.write_metadata(record.facts)
         services.cache.warm(revision.fqdn, record.facts)

@@ -1,15 +1,15 @@
-"""Repair: finish or undo what a run left behind that was cancelled, killed or lost."""
+"""Repair: recover from a run that was cancelled, killed or lost."""
 
 from __future__ import annotations
 
 from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.phase import Phase
-from deploy_action.core.plan import check_journal
+from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.revision import by_name
+from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.settings.schema import Settings
-from deploy_action.rollout.observe import observe
-from deploy_action.rollout.recovery import recover
+from deploy_action.rollout.observe import observe, with_holder_state
+from deploy_action.rollout.recovery import Recovery
 from deploy_action.services import Services
 
 
@@ -17,8 +17,8 @@ def repair(settings: Settings, services: Services, record: Record) -> None:
     """Recover from an interrupted run, whichever it was.
 
     Raises:
-        SupersededError: its run may still be alive.
-        AzureRefusedError: Azure did not let it be put back.
+        SupersededError: its run may still be running.
+        RollbackIncompleteError: something could not be restored.
     """
     _repair(settings, services, record, own_only=False)
 
@@ -27,50 +27,60 @@ def finish(settings: Settings, services: Services, record: Record) -> None:
     """Finish what an interrupted step of this run left behind, and nothing of other runs.
 
     Raises:
-        AzureRefusedError: Azure did not let it be put back.
+        RollbackIncompleteError: something could not be restored.
     """
     _repair(settings, services, record, own_only=True)
 
 
 def _repair(settings: Settings, services: Services, record: Record, *, own_only: bool) -> None:
-    """Recover from the run whose journal is on the app, if it is dead or our own.
-
-    Args:
-        settings: what was asked.
-        services: the adapters.
-        record: receives every event.
-        own_only: leave every other run's journal alone.
-
-    Raises:
-        SupersededError: its run may still be alive.
-        AzureRefusedError: Azure did not let it be put back.
-    """
     with record.phase(Phase.PLAN):
-        seen = observe(services.app, services.run)
-        mine = own_only or settings.take_over
-        left_behind = Journal.from_tags(seen.app.tags) if mine else check_journal(seen)
-        if own_only and left_behind and left_behind.run != seen.run.id:
-            left_behind = None
-        record.learned(url=f"https://{seen.app.fqdn}")
-        if left_behind is None:
-            record.say("no run left anything behind")
+        observed = with_holder_state(observe(services.app, services.run), services.has_ended)
+        record.learned(url=f"https://{observed.app.fqdn}")
+        journal = _journal(settings, services, observed, own_only=own_only)
+        if journal is None:
+            record.say("No interrupted run found")
             record.ended_well("unchanged")
             return
+        candidate = by_name(observed.revisions, journal.candidate)
         record.say(
-            f"run {left_behind.run} stopped in phase {left_behind.phase.key} with candidate "
-            f"{left_behind.candidate}; traffic now {seen.app.split}, before {left_behind.before}"
+            f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
+            f"{journal.candidate}; traffic now {observed.app.split}, before {journal.before}"
         )
-        candidate = by_name(seen.revisions, left_behind.candidate)
-        record.say(f"to do: {left_behind.remedy(seen.app.split, candidate).value}")
-        record.learned(revision=left_behind.stable, previous_revision=left_behind.candidate)
+        record.say(f"To do: {journal.remedy(observed.app.split, candidate).value}")
+        record.learned(revision=journal.stable, previous_revision=journal.candidate)
     if settings.dry_run:
         record.ended_well("planned")
         return
     with record.phase(Phase.RECOVER):
-        done = recover(services.app, left_behind, record)
-        if done is Remedy.KEEP:
-            record.learned(revision=left_behind.candidate, previous_revision=left_behind.stable)
-        services.cache.aim(seen.app.fqdn)
-        services.cache.clear("repair")
+        recovery = Recovery(
+            app=services.app,
+            run=services.run,
+            cache=services.cache,
+            record=record,
+            lease_s=settings.operation_timeout_s * 2 + settings.cache_timeout_s,
+            publish=lambda revision: _publish(services, revision, record),
+        )
+        if recovery.recover(journal) is Remedy.FINISH:
+            record.learned(revision=journal.candidate, previous_revision=journal.stable)
     with record.phase(Phase.REPORT):
         record.ended_well("repaired")
+
+
+def _journal(
+    settings: Settings, services: Services, observed: Observed, *, own_only: bool
+) -> Journal | None:
+    """Return the journal to recover from, or None."""
+    journal = Journal.from_tags(observed.app.tags)
+    if own_only:
+        return journal if journal and journal.run == services.run.id else None
+    return journal if settings.take_over else check_journal(observed)
+
+
+def _publish(services: Services, revision: Revision, record: Record) -> bool:
+    """Publish the version commit where there is a checkout; otherwise the next deployment does."""
+    if services.versioning is None:
+        return True  # no manifest in these settings, so nothing to publish
+    if not services.versioning.file.is_there():
+        record.say(f"The version commit of {revision.name} is left to the next deployment")
+        return False
+    return services.versioning.publish_served(revision, record)

@@ -1,113 +1,200 @@
-"""Rollback by hand: back to a revision proved ready first; needs no checkout and no Docker."""
+"""Rollback: back to a revision that is checked first; needs no checkout and no Docker.
+
+The traffic write carries a journal, so that a retry completes this rollback instead of going back
+one more revision. From that write on nothing is undone: what fails is reported, and stays in the
+journal for the next run.
+"""
 
 from __future__ import annotations
 
 from functools import partial
 
-from deploy_action.core.journal import Journal, closing_tags
+from deploy_action.core.journal import Journal, Kind, Pending, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.rollback import healthy_others, rollback_target
 from deploy_action.core.settings.choices import OnRollback
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.split import FULL_TRAFFIC
-from deploy_action.errors import DeployError, PreflightError
+from deploy_action.errors import DeployError, PreflightError, RollbackIncompleteError
 from deploy_action.rollout import retire
+from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.observe import observe
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 
 
-def rollback(  # noqa: PLR0915  a story is told in one piece
-    settings: Settings, services: Services, record: Record
-) -> None:
-    """Move all users' traffic to the revision named, or to the one before the current.
+def rollback(settings: Settings, services: Services, record: Record) -> None:
+    """Shift all traffic back to the revision named, or to the one before the current.
 
-    A rollout in progress gives way: closing its journal in the traffic's own request is the mark
-    that it looks for before each of its writes.
+    A rollout in progress stops: the journal of this rollback is what it looks for before each of
+    its writes.
 
     Raises:
         InputError: there is no such revision.
-        PreflightError: there is nothing to go back to, or Azure says no.
-        AbortedError: the target does not become healthy, or Azure refused; the traffic was not
-            touched, and a target that was asleep sleeps again.
+        PreflightError: there is nothing to go back to, or Azure refuses.
+        AbortedError: the target is not healthy, or Azure failed; the traffic was not touched.
+        RollbackIncompleteError: the traffic is on the target, but something else failed.
     """
     app = services.app
     bumping = settings.manifest_on_rollback is OnRollback.BUMP
     versioning = services.versioning if bumping else None
     with record.phase(Phase.PLAN):
-        seen = observe(app, services.run)
-        if not settings.convert_mode:
-            seen.app.require_multiple()
-        target = rollback_target(settings.revision, seen)
-        if not target.active:
-            _image_there(services, target, seen, record)
-        then = target.provenance.settings
-        if then and then != seen.app.settings:
-            record.warn(
-                f"The app's own settings (ingress, registries or secrets) were changed since "
-                f"{target.name} was deployed; a rollback does not bring the earlier ones back."
-            )
-        record.say(f"traffic now {seen.app.split}")
-        record.say(f"back to {target.name} ({target.in_words})")
-        record.learned(
-            revision=target.name,
-            previous_revision=seen.app.split.heaviest().revision or seen.app.latest_ready,
-            version=target.provenance.version,
-            image=target.image,
-            url=f"https://{seen.app.fqdn}",
-            reason=settings.reason,
-        )
+        observed = observe(app, services.run)
+        target = _plan(settings, services, observed, record)
     if settings.dry_run:
         record.ended_well("planned")
         return
-    # A rollout that holds the app must be told even where the users are on the target already.
-    held = Journal.from_tags(seen.app.tags) is not None
-    stands = seen.app.split.weight_of(target.name) == FULL_TRAFFIC and not held
-    if stands:
-        record.say(f"{target.name} holds all traffic already")
+    earlier = Journal.from_tags(observed.app.tags)
+    done_already = observed.app.split.weight_of(target.name) == FULL_TRAFFIC
+    lock = _lock(settings, services, observed, target)
+    # A rollout that owns the app must stop even where the users are on the target already.
+    if done_already and not (earlier and earlier.kind is Kind.DEPLOY):
+        record.say(f"{target.name} receives all traffic already")
+        if earlier:
+            app.write_tags(lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
+            lock.opened = True
     else:
-        with Undo(record, services.signals) as undo:
-            with record.phase(Phase.GATES):
-                if not target.active:
-                    undo.push("the target", partial(retire.candidate, app, target.name))
-                    app.activate(target.name)
-                ready = services.gates.run(target.name, version="")
-                record.learned(revision_url=f"https://{ready.fqdn}")
-            with record.phase(Phase.PROMOTE):
-                before = app.read()
-                if not seen.app.is_multiple:
-                    before = app.write_mode("Multiple", before.split.pinned(before.latest_ready))
-                split = before.split.pinned(before.latest_ready).route_all_to(target.name)
-                now = app.write_split(split, closing_tags(before.tags))
-                undo.commit()
-                record.shifted(now.split, "rolled back")
-    with record.phase(Phase.REFRESH):
-        services.cache.aim(seen.app.fqdn)
-        try:
-            services.cache.clear("rollback", target.fqdn)
-        finally:  # a required cache that fails makes the run fail, and no less is looked at
-            services.gates.verify(seen.app.fqdn)
-        services.cache.write_metadata(record.facts)
-    if versioning and not stands:
+        _shift_back(services, lock, target, record)
+    services.signals.limit(0)
+    _finish(services, observed, target, lock, record)
+    if versioning and not done_already:
         with record.phase(Phase.PUBLISH):
-            versioning.restore_manifest(target, seen.revisions, services.run.branch, record)
+            versioning.restore_manifest(target, observed.revisions, services.run.branch, record)
     with record.phase(Phase.REPORT):
-        record.ended_well("unchanged" if stands else "rolled-back")
+        lock.release()
+        record.ended_well("unchanged" if done_already and not earlier else "rolled-back")
 
 
-def _image_there(services: Services, target: Revision, seen: Observed, record: Record) -> None:
-    """Refuse a target that would have to be started from an image that is gone."""
+def _plan(settings: Settings, services: Services, observed: Observed, record: Record) -> Revision:
+    """Return the target, or refuse; nothing is changed."""
+    if not (settings.convert_mode and observed.app.is_single):
+        observed.app.require_multiple()
+    target = rollback_target(settings.revision, observed)
+    if not target.active:
+        _require_image(services, target, observed, record)
+    then = target.provenance.settings
+    if then and then != observed.app.settings:
+        record.warn(
+            f"The app's own settings (ingress, registries or secrets) have changed since "
+            f"{target.name} was deployed; a rollback does not restore the earlier ones."
+        )
+    current = observed.app.split.heaviest().revision or observed.app.latest_ready
+    serving = by_name(observed.revisions, current)
+    record.say(f"Traffic now: {observed.app.split}")
+    record.say(f"Rolling back to {target.name} ({target.in_words})")
+    record.learned(
+        revision=target.name,
+        previous_revision=current,
+        previous_version=serving.provenance.version if serving else "",
+        version=target.provenance.version,
+        image=target.image,
+        digest=target.image.partition("@")[2],
+        url=f"https://{observed.app.fqdn}",
+        reason=settings.reason,
+    )
+    return target
+
+
+def _lock(
+    settings: Settings, services: Services, observed: Observed, target: Revision
+) -> DeploymentLock:
+    app = observed.app
+    before = app.split.pinned(app.latest_ready)
+    return DeploymentLock(
+        app=services.app,
+        journal=Journal(
+            run=services.run.id,
+            link=services.run.link,
+            kind=Kind.ROLLBACK,
+            phase=Phase.PLAN,
+            stable=before.heaviest().revision,
+            candidate=target.name,
+            before=before,
+            until=0,
+        ),
+        lease_s=settings.gate_timeout_s
+        + 2 * settings.cache_timeout_s
+        + 2 * settings.operation_timeout_s,
+        stale=closing_tags(app.tags),
+    )
+
+
+def _shift_back(
+    services: Services,
+    lock: DeploymentLock,
+    target: Revision,
+    record: Record,
+) -> None:
+    """Check the target and shift all traffic to it, or leave everything as it was."""
+    app = services.app
+    with Undo(record, services.signals) as undo:
+        with record.phase(Phase.GATES):
+            if not target.active:
+                undo.push("the target", partial(retire.candidate, app, target.name))
+                app.activate(target.name)
+            ready = services.gates.run(target.name, version="")
+            record.learned(revision_url=f"https://{ready.fqdn}")
+        with record.phase(Phase.PROMOTE):
+            now = app.read()
+            if not now.is_multiple:
+                now = app.write_mode("Multiple", now.split.pinned(now.latest_ready))
+            split = now.split.pinned(now.latest_ready).route_all_to(target.name)
+            lock.stale = closing_tags(now.tags)
+            written = app.write_split(split, lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
+            lock.opened = True
+            undo.commit()
+            record.shifted(written.split, "rolled back")
+            record.learned(traffic=str(written.split))
+
+
+def _finish(
+    services: Services,
+    observed: Observed,
+    target: Revision,
+    lock: DeploymentLock,
+    record: Record,
+) -> None:
+    """Clear the cache and verify the target; both are tried whatever happens to the other."""
+    failures: list[tuple[DeployError, tuple[Pending, ...]]] = []
+    cache = services.cache
+    with record.phase(Phase.REFRESH):
+        cache.serving_host = observed.app.fqdn
+        try:
+            cache.clear("rollback", target.fqdn)
+        except DeployError as error:
+            failures.append((error, (Pending.CACHE,)))
+        try:
+            services.gates.verify(observed.app.fqdn)
+        except DeployError as error:
+            failures.append((error, ()))
+        cache.write_metadata(record.facts)
+    if failures:
+        pending = [item for _, work in failures for item in work]
+        lock.release(pending)
+        reasons = " ".join(str(error) for error, _ in failures)
+        raise RollbackIncompleteError(
+            f"All traffic is on {target.name}, but the rollback is incomplete: {reasons}",
+            hint="Run the rollback again, or the command repair, to do the rest."
+            if pending
+            else "Roll back to another revision.",
+        )
+
+
+def _require_image(
+    services: Services, target: Revision, observed: Observed, record: Record
+) -> None:
+    """Refuse a target that would have to start from an image that no longer exists."""
     try:
-        there = services.image_exists(target.image)
+        exists = services.image_exists(target.image)
     except DeployError as error:
-        record.warn(f"Whether the image of {target.name} is still there is not known: {error}")
+        record.warn(f"It is unknown whether the image of {target.name} still exists: {error}")
         return
-    if not there:
+    if not exists:
         raise PreflightError(
-            f"Revision '{target.name}' cannot start: its image {target.image} is not in the "
-            "registry any more.",
-            hint=healthy_others(target, seen.revisions),
+            f"Revision '{target.name}' cannot start: its image {target.image} no longer exists in "
+            "the registry.",
+            hint=healthy_others(target, observed.revisions),
         )

@@ -42,6 +42,11 @@ class App:
         """Whether the app may have several active revisions that share traffic."""
         return self.mode.lower() == "multiple"
 
+    @property
+    def is_single(self) -> bool:
+        """Whether the app has one active revision at a time."""
+        return self.mode.lower() == "single"
+
     def require_multiple(self) -> None:
         """Refuse an app whose traffic cannot be split.
 
@@ -49,11 +54,12 @@ class App:
             PreflightError: it is not in Multiple revision mode.
         """
         if not self.is_multiple:
+            convert = "Set convert-mode: true to switch it, or run once: " if self.is_single else ""
             raise PreflightError(
                 f"App '{self.name}' is in {self.mode} revision mode, but splitting traffic needs "
                 "Multiple.",
-                hint="Set convert-mode: true to switch it, or run once: az containerapp revision "
-                f"set-mode --mode multiple --name {self.name}",
+                hint=f"{convert}az containerapp revision set-mode --mode multiple --name "
+                f"{self.name}",
             )
 
     @property

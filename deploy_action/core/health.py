@@ -20,10 +20,17 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement:
-    """One look of a gate: its verdict and what was seen, in words."""
+    """One result of a gate.
+
+    Args:
+        verdict: what it means.
+        evidence: what was measured, in words.
+        status: the HTTP status of the answer; 0 for none.
+    """
 
     verdict: Verdict
     evidence: str
+    status: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,14 +2,14 @@
 
 Tags are the only place that every run can reach and that changes in the same request as the
 traffic. Azure allows 256 characters a value and 50 tags a resource (Azure Resource Manager: Use
-tags to organize resources), so a long split goes on in further tags.
+tags to organize resources), so a long split continues in further tags.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from deploy_action.core.phase import Phase
@@ -19,19 +19,34 @@ from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 LONGEST_TAG = 256
 _PREFIX = "deploy-action."
 _NUMBER = re.compile(r"[0-9]{1,12}")
-_RUN, _LINK, _PHASE = f"{_PREFIX}run", f"{_PREFIX}link", f"{_PREFIX}phase"
+_RUN, _LINK, _PHASE, _KIND = (f"{_PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{_PREFIX}stable", f"{_PREFIX}candidate"
 _SINCE, _UNTIL = f"{_PREFIX}since", f"{_PREFIX}until"
-_WEIGHTS, _SPLIT = f"{_PREFIX}weights", f"{_PREFIX}split"
+_WEIGHTS, _SPLIT, _PENDING = f"{_PREFIX}weights", f"{_PREFIX}split", f"{_PREFIX}pending"
+
+
+class Kind(Enum):
+    """Which command wrote the journal."""
+
+    DEPLOY = "deploy"
+    ROLLBACK = "rollback"
+
+
+class Pending(Enum):
+    """Work that remains after the traffic has moved; the value says it in words."""
+
+    CACHE = "clear the cache"
+    COMMIT = "publish the version commit"
+    RETIREMENT = "deactivate old revisions"
 
 
 class Remedy(Enum):
-    """What becomes of a dead run's leftovers; the value says it in words."""
+    """What to do with an interrupted run's leftovers; the value says it in words."""
 
-    KEEP = "keep the candidate, which serves all users, and close the journal"
-    CLOSE = "stop the candidate, which no user was on, and close the journal"
-    RESTORE = "put the traffic back as before, stop the candidate, close the journal"
-    LEAVE = "leave the traffic as somebody else set it, and close the journal"
+    FINISH = "keep the traffic on the new revision and finish the remaining work"
+    CLOSE = "deactivate the candidate, which received no traffic"
+    RESTORE = "restore the earlier traffic and deactivate the candidate"
+    LEAVE = "leave the traffic as somebody else set it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,16 +54,18 @@ class Journal:
     """One run's journal.
 
     Args:
-        run: id and attempt of the run that holds the app.
-        link: where to watch it.
+        run: id of the run that owns the app.
+        link: URL of that run.
+        kind: a deployment or a rollback.
         phase: the last phase that it announced.
         stable: the revision that held the traffic when it began.
-        candidate: the revision that it creates.
+        candidate: the revision that it creates, or rolls back to.
         before: the exact split to go back to.
         weights: the candidate's shares that its run wrote last, newest last, each 0-100; with
             *before* they make the splits that this run intended.
-        since: seconds since 1970 at which it took the app.
-        until: seconds since 1970 after which silence means that the run is dead.
+        pending: work that a finished run could not do; empty while a run is at work.
+        since: seconds since 1970 at which it took the lock.
+        until: seconds since 1970 at which its lease ends.
     """
 
     run: str
@@ -57,8 +74,10 @@ class Journal:
     candidate: str
     before: Split
     until: int
+    kind: Kind = Kind.DEPLOY
     since: int = 0
     weights: tuple[int, ...] = ()
+    pending: tuple[Pending, ...] = ()
     link: str = ""
 
     def wrote(self, split: Split) -> bool:
@@ -67,33 +86,47 @@ class Journal:
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
 
     def remedy(self, split: Split, candidate: Revision | None) -> Remedy:
-        """Return what to do when its run is dead.
+        """Return what to do when its run has ended.
 
-        A candidate that holds all traffic and can serve is kept: users are on it, and it had passed
-        every gate. Everything else goes back to before, unless somebody else changed the traffic.
+        A candidate that holds all traffic and can serve is kept: users are on it, and it has passed
+        every gate. Otherwise the earlier split is restored, unless somebody else changed it.
 
         Args:
             split: as it is now.
-            candidate: as it is now; None if it never came to be.
+            candidate: as it is now; None if it was never created.
         """
+        holds_all = split.weight_of(self.candidate) == FULL_TRAFFIC
+        if holds_all and self.pending and candidate and candidate.can_serve:
+            return Remedy.FINISH
         if not self.wrote(split):
             return Remedy.LEAVE
+        if holds_all and candidate and candidate.can_serve:
+            return Remedy.FINISH
         if split.same_as(self.before):
             return Remedy.CLOSE
-        whole = split.weight_of(self.candidate) == FULL_TRAFFIC
-        if whole and candidate and candidate.can_serve:
-            return Remedy.KEEP
         return Remedy.RESTORE
 
+    @property
+    def remaining(self) -> tuple[Pending, ...]:
+        """What remains to be done once its traffic is kept."""
+        if self.pending:
+            return self.pending
+        return (Pending.CACHE,) if self.kind is Kind.ROLLBACK else tuple(Pending)
+
     def describe_holder(self, now: float) -> str:
-        """Who holds the app since when, and where to watch it, in words."""
+        """Return who owns the app since when, with a link."""
         link = f" ({self.link})" if self.link else ""
         since = f" since {max(0, int(now - self.since))} s" if self.since else ""
-        return f"Run {self.run}{link} holds the app{since}, in phase {self.phase.key}"
+        what = "deploys" if self.kind is Kind.DEPLOY else "rolls back"
+        return f"Run {self.run}{link} {what} this app{since}, in phase {self.phase.key}"
 
     def lease_valid(self, now: float) -> bool:
         """Whether its run may still be at work at *now* (seconds since 1970)."""
         return now < self.until
+
+    def taken_over(self, run: str, *, until: float) -> Journal:
+        """Return the same journal, owned by the run that recovers from it."""
+        return replace(self, run=run, until=int(until))
 
     def as_tags(self) -> dict[str, str | None]:
         """Return the tags to merge; None removes a leftover."""
@@ -102,19 +135,21 @@ class Journal:
         tags: dict[str, str | None] = {
             _RUN: self.run,
             _LINK: self.link[:LONGEST_TAG],
+            _KIND: self.kind.value,
             _PHASE: self.phase.key,
             _STABLE: self.stable,
             _CANDIDATE: self.candidate,
             _SINCE: str(self.since),
             _UNTIL: str(self.until),
             _WEIGHTS: " ".join(map(str, self.weights)) or None,
+            _PENDING: " ".join(item.name.lower() for item in self.pending) or None,
         }
         tags |= {_split_tag(number): piece for number, piece in enumerate(pieces)}
         return tags
 
     @classmethod
     def from_tags(cls, tags: Mapping[str, str]) -> Journal | None:
-        """Read it back; None when there is none or it cannot be one (a tag was edited)."""
+        """Read it back; None when there is none, or when its tags were edited."""
         phase = Phase.from_key(tags.get(_PHASE, ""))
         before = _unpacked("".join(_split_pieces(tags)))
         until, since = (tags.get(name, "") for name in (_UNTIL, _SINCE))
@@ -122,9 +157,11 @@ class Journal:
         numbers = all(_NUMBER.fullmatch(text) for text in (until, since, *weights))
         if not tags.get(_RUN) or phase is None or before is None or not numbers:
             return None
+        kind = tags.get(_KIND, "")
         return cls(
             run=tags[_RUN],
             link=tags.get(_LINK, ""),
+            kind=Kind.ROLLBACK if kind == Kind.ROLLBACK.value else Kind.DEPLOY,
             phase=phase,
             stable=tags.get(_STABLE, ""),
             candidate=tags.get(_CANDIDATE, ""),
@@ -132,12 +169,18 @@ class Journal:
             until=int(until),
             since=int(since),
             weights=tuple(min(int(weight), FULL_TRAFFIC) for weight in weights),
+            pending=_pending(tags.get(_PENDING, "").split()),
         )
 
 
 def closing_tags(tags: Mapping[str, str]) -> dict[str, str | None]:
     """Return what removes every trace of a journal from *tags* and nothing else."""
     return {name: None for name in tags if name.startswith(_PREFIX)}
+
+
+def _pending(names: Iterable[str]) -> tuple[Pending, ...]:
+    known = set(names)
+    return tuple(item for item in Pending if item.name.lower() in known)
 
 
 def _split_tag(number: int) -> str:

@@ -14,6 +14,7 @@ from deploy_action.core.revisions.revision import (
     Revision,
     suffix_for,
 )
+from deploy_action.core.revisions.template import same_image_containers
 from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.schedule import Schedule
@@ -32,12 +33,14 @@ class Observed:
 
     Args:
         now: seconds since 1970.
+        holder_ended: whether GitHub says that the run that holds the lock has ended.
     """
 
     app: App
     revisions: tuple[Revision, ...]
     run: Run
     now: float
+    holder_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,24 +87,17 @@ class Plan:
         """Whether nothing serves now, so that there is nothing healthy to go back to."""
         return self.stable.is_down
 
-    def journal(
-        self, phase: Phase, now: float, *, since: float = 0.0, weights: tuple[int, ...] = ()
-    ) -> Journal:
-        """Return the journal of this plan's run in *phase*; see there.
-
-        It is taken for dead when nothing was written for as long as the longest silence that a
-        living run can keep.
-        """
+    @property
+    def journal(self) -> Journal:
+        """The journal that this plan's run starts with; the lock fills in phase and times."""
         return Journal(
             run=self.run.id,
             link=self.run.link,
-            phase=phase,
+            phase=Phase.PLAN,
             stable=self.stable.name,
             candidate=self.candidate,
             before=self.pinned,
-            since=int(since or now),
-            until=int(now + self.lease_s),
-            weights=weights,
+            until=0,
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -185,11 +181,28 @@ def make_plan(
         keep=settings.keep_revisions,
         warnings=tuple(_warnings(settings, seen, bump, stable)),
         longest_s=longest_s,
-        lease_s=max(settings.gate_timeout_s, settings.step_interval_s, settings.bake_s)
-        + 2 * settings.operation_timeout_s,
+        lease_s=_lease_s(settings),
         left_behind=left_behind,
         convert=not seen.app.is_multiple,
     )
+
+
+def _lease_s(settings: Settings) -> float:
+    """Return the longest time between two writes of a run that is alive, in seconds.
+
+    Both revisions may be unhealthy for the gate timeout while a step or the bake waits. The last
+    write before the lock is released is the promotion: bake, cache and retirement follow it.
+    """
+    patience_s = settings.gate_timeout_s
+    waits_s = max(settings.gate_timeout_s, settings.step_interval_s + patience_s)
+    after_promotion_s = (
+        settings.bake_s
+        + patience_s
+        + 2 * settings.cache_timeout_s
+        + PUBLISH_S
+        + settings.drain_time_s
+    )
+    return max(waits_s, after_promotion_s) + 2 * settings.operation_timeout_s
 
 
 def check_journal(seen: Observed) -> Journal | None:
@@ -201,19 +214,20 @@ def check_journal(seen: Observed) -> Journal | None:
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
-    if journal.lease_valid(seen.now):
-        left = int(journal.until - seen.now)
+    if journal.lease_valid(seen.now) and not seen.holder_ended:
+        minutes = max(1, round((journal.until - seen.now) / 60))
         raise SupersededError(
-            f"{journal.describe_holder(seen.now)}; it counts as dead in {left} s.",
-            hint="Wait for it (input lock-wait does), or, once it is known to be dead, run the "
-            "command 'repair' with take-over: true.",
+            f"Not deployed: another run owns this app. {journal.describe_holder(seen.now)}; its "
+            f"lock is considered stale in {minutes} min.",
+            hint="Wait for it (setting lock-wait), or, if it is known to have ended, run the "
+            "command repair with take-over: true.",
         )
     return journal
 
 
 def _stable(seen: Observed, *, convert: bool) -> Revision:
     app = seen.app
-    if not convert:
+    if not (convert and app.is_single):
         app.require_multiple()
     if not app.fqdn:
         raise PreflightError(
@@ -244,10 +258,15 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
             f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "
             "healthy to go back to; the candidate gets all traffic at once when its gates pass."
         )
-    if stable.other_scalers:
+    if stable.background_scalers:
         found.append(
-            f"Scale rule {', '.join(stable.other_scalers)} is driven by no request: while both "
-            "revisions are active, both do its work."
+            f"Scale rule {', '.join(stable.background_scalers)} processes background work: while "
+            "both revisions are active, both process it."
+        )
+    if same_image := same_image_containers(stable.template, settings.container):
+        found.append(
+            f"Container {', '.join(same_image)} runs the same image as the updated container and "
+            "keeps the old one."
         )
     if stable.replicas > max(1, stable.fewest_replicas):
         found.append(

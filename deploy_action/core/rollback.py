@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 
 from deploy_action.core.app import App, serving
-from deploy_action.core.journal import Journal
+from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.plan import Observed
 from deploy_action.core.revisions.revision import Readiness, Revision, by_name, previous_of
 from deploy_action.errors import InputError, PreflightError
@@ -66,7 +66,9 @@ def _named(wanted: str, seen: Observed) -> Revision:
 def _previous(seen: Observed) -> Revision:
     stable = serving(seen.app, seen.revisions)
     journal = Journal.from_tags(seen.app.tags)
-    if journal:
+    if journal and journal.kind is Kind.ROLLBACK:
+        target = by_name(seen.revisions, journal.candidate)  # complete it, not one more step
+    elif journal:
         # A rollout is under way or died: the way back is the stable that it began with.
         target = by_name(seen.revisions, journal.stable)
     else:

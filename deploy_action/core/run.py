@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One GitHub run and attempt, or a run by hand.
+    """One process of the action, in a GitHub run or on a developer's machine.
 
     Args:
-        id: run id and attempt, such as ``4711.1``; unique among all runs of the app.
-        link: address of the run's page; empty for a run by hand.
+        id: GitHub run id, attempt and a token unique to the process, such as ``4711.1.k3f9``; a
+            local run has ``local`` instead of the run id and no attempt.
+        link: URL of the run; empty for a local run.
         commit: the commit that is deployed, full id; empty when unknown.
         branch: the branch that triggered it; empty when there is none (a tag, a detached head).
     """
@@ -21,6 +22,7 @@ class Run:
     commit: str = ""
     branch: str = ""
 
-    def is_try_of(self, other: str) -> bool:
-        """Whether *other* is the id of this run, or of another attempt at it."""
-        return self.id.partition(".")[0] == other.partition(".")[0]
+    def is_retry_of(self, other: str) -> bool:
+        """Whether *other* is the id of this process, or of another attempt at its GitHub run."""
+        number = self.id.partition(".")[0]
+        return self.id == other or (number.isdecimal() and number == other.partition(".")[0])

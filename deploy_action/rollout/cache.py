@@ -15,9 +15,10 @@ from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.cache.circuit_breaker import Breaker, State
 from deploy_action.core.health import Verdict
 from deploy_action.core.record import Record
+from deploy_action.core.run import Run
 from deploy_action.core.settings.warmup import WarmupEntry, render
 from deploy_action.errors import DeployError, InputError, PreflightError
-from deploy_action.runtime.polling import monotonic
+from deploy_action.runtime.polling import in_utc, monotonic, now_utc
 
 if TYPE_CHECKING:  # an app without a cache loads no Redis client
     from deploy_action.adapters.cache import Cache
@@ -44,6 +45,7 @@ class CacheMaintenance:
         warming: what is put there after a promotion.
         warm_ttl_s: how long that stays unless it says otherwise, in seconds.
         cost_per_miss: for the estimate of what the cache saves.
+        serving_host: the app's own host name, for an endpoint.
         probes: asks the promoted revision for what is stored.
         record: is told everything.
         cancelled: whether the job is being ended, so that nothing may take long.
@@ -60,14 +62,10 @@ class CacheMaintenance:
     warming: tuple[WarmupEntry, ...] = ()
     warm_ttl_s: float = 86_400.0
     cost_per_miss: float = 0.0
-    _host: str = ""
+    serving_host: str = ""
     _breaker: Breaker = field(default_factory=Breaker)
     _before: Metrics | None = None
     _silent: bool = False
-
-    def aim(self, host: str) -> None:
-        """Let an endpoint be asked on *host*, the app's own."""
-        self._host = host
 
     def check(self, host: str) -> None:
         """Find out before anything changes whether the cache can be reached.
@@ -79,7 +77,7 @@ class CacheMaintenance:
             InputError: a pattern would empty the database, and that was not allowed.
             PreflightError: it cannot be reached, and it is required.
         """
-        self.aim(host)
+        self.serving_host = host
         if self.cache is None:
             return
         cache = self.cache
@@ -122,8 +120,8 @@ class CacheMaintenance:
             DeployError: it failed and the cache is required, or a pattern is not allowed.
         """
         way = self.cache or (
-            self.endpoint(self._host, serving or self._host)
-            if self.endpoint and self._host
+            self.endpoint(self.serving_host, serving or self.serving_host)
+            if self.endpoint and self.serving_host
             else None
         )
         if way is None or not self.patterns:
@@ -139,6 +137,12 @@ class CacheMaintenance:
             return "not cleared"
         removed = tuple((item.pattern, item.removed) for item in done.patterns)
         self.record.cleared(moment, removed, complete=done.complete)
+        if not done.complete and self.required:
+            raise DeployError(
+                f"The cache was not cleared completely ({moment}): it has more keys than "
+                "cache-timeout or cache-max-keys allow.",
+                hint="Raise cache-timeout or cache-max-keys.",
+            )
         for item in done.patterns:
             if item.samples:
                 self.record.say(f"  {item.pattern}: such as {', '.join(item.samples)}")
@@ -221,3 +225,20 @@ class CacheMaintenance:
 def _done(put: Callable[[str, str, int], None], key: str, text: str, ttl_s: int) -> bool:
     put(key, text, ttl_s)
     return True
+
+
+def deployment_metadata(environment: str, run: Run, facts: Mapping[str, str]) -> dict[str, str]:
+    """Return what the cache stores about a deployment.
+
+    Args:
+        environment: its name in the settings.
+        run: which deployed.
+        facts: what the record learned.
+    """
+    return {
+        **facts,
+        "commit": run.commit,
+        "run": run.id,
+        "environment": environment,
+        "time": in_utc(now_utc()),
+    }

@@ -12,11 +12,14 @@ from deploy_action.adapters.shell import Shell
 from deploy_action.core.health import Measurement, Streak, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
-from deploy_action.errors import DeployError
+from deploy_action.errors import DeployError, PreflightError
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until
 
 if TYPE_CHECKING:  # loads XML parsers
     from deploy_action.core.manifest.edit import Manifest
+
+
+_SERVING_CHECKS = 3
 
 
 class GateFailedError(DeployError):
@@ -83,6 +86,35 @@ class Gates:
         probes = self.probes.until(deadline)
         self._streak(lambda: probes.healthy(host, path), deadline)
         return f"https://{host}{path} passes"
+
+    def check_serving(self, host: str, stable: Revision | None) -> str:
+        """Check the health path on the app that serves now, before anything is changed.
+
+        Args:
+            host: the app's own.
+            stable: the revision that serves; None if none does.
+
+        Returns:
+            A warning, or an empty text.
+
+        Raises:
+            PreflightError: the app does not have the path, so no candidate could pass.
+        """
+        if not host or stable is None or stable.is_down:
+            return ""
+        path = self.asked.health_path
+        for _ in range(_SERVING_CHECKS):
+            measurement = self.probes.healthy(host, path)
+            if measurement.verdict is Verdict.PASS:
+                return ""
+            pause(self.asked.interval_s)
+        status = measurement.status
+        if 400 <= status < 500 and status not in {408, 429}:
+            raise PreflightError(
+                f"The app does not pass its health check now: {measurement.evidence}.",
+                hint=f"Set health-path to a path that answers 200; '{path}' does not.",
+            )
+        return f"The app is not healthy before this deployment: {measurement.evidence}."
 
     def _started(self, name: str, deadline: Deadline) -> Revision:
         """Wait for platform readiness: healthy, or idle at zero and to be woken by asking."""

@@ -1,86 +1,101 @@
-"""The journal on the app: held by a run from its first write until the cache is fresh again.
+"""The lock on the app: a journal in its tags, from a run's first write until all its work is done.
 
-What becomes of a dead run's leftovers is decided in `core.journal.Journal.remedy`.
+What happens to an interrupted run's leftovers is decided in `core.journal.Journal.remedy`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import App
-from deploy_action.core.journal import Journal, closing_tags
+from deploy_action.core.journal import Journal, Pending, closing_tags
 from deploy_action.core.phase import Phase
-from deploy_action.core.plan import Plan
 from deploy_action.errors import SupersededError
 from deploy_action.runtime.polling import now_utc
 
 
 @dataclass(slots=True)
 class DeploymentLock:
-    """Keeps the journal of one run; the tags travel with the requests that change the app.
+    """Holds the app for one run; the journal's tags travel with the requests that change the app.
 
     Args:
         app: whose tags they are.
-        plan: what the journal tells.
-        opened: whether Azure has confirmed a request that carried it.
+        journal: what the journal says; phase, times and weights are filled in at each write.
+        lease_s: the longest time between two of this run's writes, in seconds.
+        stale: tags of an earlier journal, removed by the first write.
+        opened: whether Azure has confirmed a request that carried the journal.
     """
 
     app: ContainerApp
-    plan: Plan
+    journal: Journal
+    lease_s: float
+    stale: dict[str, str | None] = field(default_factory=dict)
     opened: bool = False
     _announced: bool = False
-    _since: float = 0.0
-    _weights: list[int] = field(default_factory=list)
 
     def tags(self, phase: Phase, weight: int = 0) -> dict[str, str | None]:
-        """Return the tags to send along with a change; leftovers of an older journal go.
+        """Return the tags to send along with a change; leftovers of an older journal are removed.
 
         Args:
             phase: what the run is about to do.
             weight: the candidate's share that this change writes, 0-100.
         """
-        stale = closing_tags(self.plan.app.tags)
+        now = now_utc()
         self._announced = True
-        self._since = self._since or now_utc()
-        # The share before stays announced: should Azure fail midway, either may stand.
-        self._weights = [*self._weights[-1:], weight]
-        journal = self.plan.journal(
-            phase, now_utc(), since=self._since, weights=tuple(self._weights)
+        self.journal = replace(
+            self.journal,
+            phase=phase,
+            since=self.journal.since or int(now),
+            until=int(now + self.lease_s),
+            # The previous share stays listed: should Azure fail midway, either may stand.
+            weights=(*self.journal.weights[-1:], weight),
         )
-        return stale | journal.as_tags()
+        return self.stale | self.journal.as_tags()
 
     def check(self, app: App) -> None:
-        """Make sure that the app is this run's, or nobody's before this run's first write.
+        """Make sure that this run owns the app, or nobody before this run's first write.
 
         Raises:
-            SupersededError: another run, a rollback or a repair took it.
+            SupersededError: another run, a rollback or a repair took the lock.
         """
         journal = Journal.from_tags(app.tags)
-        if journal is not None and journal.run != self.plan.run.id:
+        if journal is not None and journal.run != self.journal.run:
             if self.opened or journal.lease_valid(now_utc()):
-                raise SupersededError(f"{journal.describe_holder(now_utc())}; this run gives way.")
+                raise SupersededError(f"{journal.describe_holder(now_utc())}; this run stops.")
         elif self.opened and journal is None:
             raise SupersededError(
-                f"App '{app.name}' was taken over by a rollback or a repair; this run gives way."
+                f"A rollback or a repair took over app '{app.name}'; this run stops."
             )
 
     def owns(self, app: App) -> bool:
-        """Whether nobody took the app over."""
+        """Whether nobody else took the lock."""
         try:
             self.check(app)
         except SupersededError:
             return False
         return True
 
-    def close(self) -> str:
-        """Remove the journal, if it is ours, without waiting for Azure to finish."""
+    def release(self, pending: Collection[Pending] = ()) -> str:
+        """Remove the journal if it is ours, without waiting for Azure to finish.
+
+        Args:
+            pending: work that could not be done. The journal then stays, with its lease ended, so
+                that the next run does that work.
+        """
         if not self._announced:
-            return "was never opened"
+            return "was not taken"
         app = self.app.read()
         if not self.owns(app):
-            return "left to the run that took over"
-        if tags := closing_tags(app.tags):
-            self.app.write_tags(tags)
+            return "belongs to the run that took over"
+        if pending:
+            ordered = tuple(item for item in Pending if item in pending)
+            self.app.write_tags(replace(self.journal, pending=ordered, until=0).as_tags())
+            done = "released; the next run does the remaining work"
+        else:
+            if tags := closing_tags(app.tags):
+                self.app.write_tags(tags)
+            done = "released"
         self.opened = self._announced = False
-        return "closed"
+        return done

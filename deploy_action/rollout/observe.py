@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.journal import Journal
@@ -16,7 +17,12 @@ LOOK_AGAIN_S = 5.0
 
 
 def observe_free(
-    app: ContainerApp, run: Run, *, wait_s: float, say: Callable[[str], None]
+    app: ContainerApp,
+    run: Run,
+    *,
+    wait_s: float,
+    say: Callable[[str], None],
+    has_ended: Callable[[Journal], bool],
 ) -> Observed:
     """Read the app once no living run holds it.
 
@@ -24,7 +30,8 @@ def observe_free(
         app: the app to look at.
         run: who is looking.
         wait_s: how long to wait for another run, in seconds.
-        say: told whom it waits for.
+        say: receives a line about the run that it waits for.
+        has_ended: whether GitHub says that the run of a journal has ended.
 
     Raises:
         SupersededError: another run still holds it; says who, since when, where.
@@ -32,7 +39,7 @@ def observe_free(
     """
     deadline, told = Deadline(wait_s), ""
     while True:
-        seen = observe(app, run)
+        seen = with_holder_state(observe(app, run), has_ended)
         try:
             check_journal(seen)
         except SupersededError as error:
@@ -47,6 +54,14 @@ def observe_free(
             pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
         else:
             return seen
+
+
+def with_holder_state(observed: Observed, has_ended: Callable[[Journal], bool]) -> Observed:
+    """Return *observed* with GitHub's word on the run that holds the lock, where that matters."""
+    journal = Journal.from_tags(observed.app.tags)
+    if journal is None or journal.run == observed.run.id or not journal.lease_valid(observed.now):
+        return observed
+    return replace(observed, holder_ended=has_ended(journal))
 
 
 def observe(app: ContainerApp, run: Run) -> Observed:

@@ -1,70 +1,132 @@
 """Finish or undo what an interrupted run left behind.
 
-What becomes of its leftovers is decided in `core.journal.Journal.remedy`.
+What happens to its leftovers is decided in `core.journal.Journal.remedy`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.core.journal import Journal, Remedy, closing_tags
+from deploy_action.core.journal import Journal, Kind, Pending, Remedy, closing_tags
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.run import Run
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import DeployError
-from deploy_action.runtime.polling import Deadline, poll_until
+from deploy_action.errors import DeployError, RollbackIncompleteError
+from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.runtime.polling import Deadline, now_utc, poll_until
 
 _START_S = 300.0
 
 
-def recover(app: ContainerApp, journal: Journal, record: Record) -> Remedy:
-    """Finish or undo what the run of *journal* left behind, and close its journal.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """Recovers from one interrupted run.
 
-    Returns:
-        What was done.
-
-    Raises:
-        DeployError: it could not be done; the journal stays open then.
+    Args:
+        app: the app that its journal is on.
+        run: this run, which takes over the lock meanwhile.
+        cache: cleared, because the interrupted run may have left stale keys.
+        publish: publishes the version commit of a revision that serves already, and returns
+            whether it is on the branch; None where this run cannot.
+        record: receives every event.
+        lease_s: how long this run holds the lock at most, in seconds.
     """
-    now = app.wait_until_idle()
-    candidate = app.revision(journal.candidate)
-    remedy = journal.remedy(now.split, candidate)
-    if remedy is Remedy.RESTORE:
-        _ensure_active(app, journal.before)
-        now = app.write_split(journal.before, closing_tags(now.tags), strict=False)
-        record.shifted(now.split, "put back")
-        record.put_back("the traffic", ok=True, detail=f"back as before: {now.split}")
-    else:
-        app.write_tags(closing_tags(now.tags))
-        record.put_back("the journal", ok=True, detail=f"closed: {remedy.value}; now {now.split}")
-    if (
-        remedy is not Remedy.KEEP
-        and candidate
-        and candidate.active
-        and not now.split.depends_on(candidate.name)
-    ):
-        app.deactivate(candidate.name)
-        record.put_back("the candidate", ok=True, detail=f"{candidate.name} deactivated")
-    return remedy
+
+    app: ContainerApp
+    run: Run
+    cache: CacheMaintenance
+    record: Record
+    lease_s: float
+    publish: Callable[[Revision], bool] | None = None
+
+    def recover(self, journal: Journal) -> Remedy:
+        """Finish or undo the run of *journal*, and release its lock last.
+
+        Returns:
+            What was done.
+
+        Raises:
+            RollbackIncompleteError: something could not be done; the journal stays for the next
+                run.
+        """
+        try:
+            return self._recover(journal)
+        except DeployError as error:
+            raise RollbackIncompleteError(
+                f"Run {journal.run} was interrupted, and recovering from it failed: "
+                f"{error.message}",
+                hint=error.hint or "Run the command repair.",
+                place=error.place,
+            ) from error
+
+    def _recover(self, journal: Journal) -> Remedy:
+        app = self.app.wait_until_idle()
+        candidate = self.app.revision(journal.candidate)
+        remedy = journal.remedy(app.split, candidate)
+        mine = journal.taken_over(self.run.id, until=now_utc() + self.lease_s)
+        if remedy is Remedy.RESTORE:
+            _ensure_active(self.app, journal.before)
+            app = self.app.write_split(journal.before, mine.as_tags(), strict=False)
+            self.record.shifted(app.split, "restored")
+            self.record.put_back("the traffic", ok=True, detail=f"restored: {app.split}")
+        elif journal.run != self.run.id:
+            self.app.write_tags(mine.as_tags())
+        if remedy in {Remedy.CLOSE, Remedy.RESTORE} and journal.kind is Kind.DEPLOY:
+            self._deactivate(candidate, app.split)
+        self.cache.serving_host = app.fqdn
+        self.cache.clear("recovery")
+        pending = self._unpublished(journal, remedy, candidate)
+        self._release(app.split, remedy, mine, pending)
+        return remedy
+
+    def _deactivate(self, candidate: Revision | None, split: Split) -> None:
+        if candidate and candidate.active and not split.depends_on(candidate.name):
+            self.app.deactivate(candidate.name)
+            self.record.put_back("the candidate", ok=True, detail=f"{candidate.name} deactivated")
+
+    def _unpublished(
+        self, journal: Journal, remedy: Remedy, candidate: Revision | None
+    ) -> tuple[Pending, ...]:
+        """Publish the version commit if the interrupted run had to; return what remains."""
+        if remedy is not Remedy.FINISH or Pending.COMMIT not in journal.remaining:
+            return ()
+        if self.publish is None or candidate is None or not candidate.provenance.version:
+            return ()
+        return () if self.publish(candidate) else (Pending.COMMIT,)
+
+    def _release(
+        self, split: Split, remedy: Remedy, journal: Journal, pending: tuple[Pending, ...]
+    ) -> None:
+        if pending:
+            self.record.warn(f"Still to do: {', '.join(item.value for item in pending)}.")
+            self.app.write_tags(replace(journal, pending=pending, until=0).as_tags())
+        else:
+            self.app.write_tags(closing_tags(self.app.read().tags))
+        detail = f"released: {remedy.value}; traffic {split}"
+        self.record.put_back("the deployment lock", ok=True, detail=detail)
 
 
 def _ensure_active(app: ContainerApp, split: Split) -> None:
-    """Make sure that every revision that *split* sends users to can serve (promise T1)."""
+    """Make sure that every revision that *split* sends users to can serve (guarantee T1)."""
     for entry in split.entries:
         if not entry.weight or not entry.revision:
             continue
         name = entry.revision
-        found = app.revision(name)
-        if found is None:
+        revision = app.revision(name)
+        if revision is None:
             raise DeployError(
-                f"The traffic cannot go back to revision '{name}': it does not exist any more.",
-                hint="Name a good revision with the command 'rollback'.",
+                f"The traffic cannot go back to revision '{name}': it no longer exists.",
+                hint="Name a good revision with the command rollback.",
             )
-        if not found.active:
+        if not revision.active:
             app.activate(name)
 
             def probe(name: str = name) -> tuple[Revision | None, str]:
                 now = app.revision(name)
-                words = now.in_words if now else "not there"
-                return (now if now and now.can_serve else None), words
+                state = now.in_words if now else "not there"
+                return (now if now and now.can_serve else None), state
 
             poll_until(probe, what=f"revision '{name}' to start again", deadline=Deadline(_START_S))

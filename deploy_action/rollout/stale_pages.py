@@ -1,17 +1,63 @@
-"""The mixed-version shield: nothing of the old version may be kept under the new one's address.
+"""Stale pages: the old version must not be cached under the new version's URL.
 
-While traffic is split, a page of the new add-in may be answered by the old revision. Where that is
-kept by a browser under ``?v=NEW``, the user sees the old page long after the promotion.
+While traffic is split, the old revision may serve a page of the new add-in. If a browser caches
+that under ``?v=NEW``, the user sees the old page long after the promotion.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.health import Verdict
 from deploy_action.core.manifest import edit
+from deploy_action.core.plan import Plan
+from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.settings.choices import StalePagePolicy
 from deploy_action.errors import DeployError
 
 _MOST_PAGES = 5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StalePages:
+    """Applies the setting ``stale-pages``.
+
+    Args:
+        policy: what to do.
+        probes: requests pages of both revisions.
+        path: where the app serves its manifest.
+        record: receives a warning.
+    """
+
+    policy: StalePagePolicy
+    probes: HttpProbe
+    path: str
+    record: Record
+
+    def cut_over(self, plan: Plan, candidate: Revision) -> bool:
+        """Whether all traffic must shift at once; otherwise a risk is a warning."""
+        if self.policy is StalePagePolicy.OFF or not plan.schedule.steps:
+            return False
+        page = find_stale_page(
+            self.probes,
+            stable=plan.stable.fqdn,
+            candidate=candidate.fqdn,
+            path=self.path,
+            version=plan.version if plan.version != plan.previous_version else "",
+        )
+        if not page:
+            return False
+        risk = f"{plan.stable.name} serves {page} in a form that browsers cache"
+        if self.policy is StalePagePolicy.CUT_OVER:
+            self.record.say(f"{risk}: all traffic shifts at once")
+            return True
+        self.record.warn(
+            f"{risk}: while traffic is split, users may see the old page under the new URL. Let "
+            "the app allow caching only under its own version, or set stale-pages: cut-over."
+        )
+        return False
 
 
 def find_stale_page(

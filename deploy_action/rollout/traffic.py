@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
@@ -15,12 +17,14 @@ from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 from deploy_action.errors import DeployError, SupersededError
+from deploy_action.rollout.gates import GateFailedError, Gates
 from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, backoff, pause
 
 _BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
 _LAG_S = 10.0
+_OWNERSHIP_EVERY_S = 10.0  # a rollback must not wait for the end of a long step
 _LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
 
 
@@ -67,6 +71,33 @@ class TrafficShift:
         self.check()
         if self.plan.pin:
             self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
+
+    def create(self, template: Mapping[str, Any]) -> None:
+        """Create the candidate from *template*, beside the revision that serves.
+
+        Raises:
+            SupersededError: somebody else changed the split or took over.
+            DeployError: Azure refused.
+        """
+        tags = self.lock.tags(Phase.CREATE)
+        guard = self.assert_unchanged
+        self.app.write_template(template, self.plan.candidate, tags, guard=guard)
+        self.lock.opened = True
+
+    def verify_stable(self, gates: Gates) -> str:
+        """Check that the stable revision serves after an abort.
+
+        Raises:
+            GateFailedError: it was healthy before this run moved traffic, and is not now.
+        """
+        if self.plan.stable_is_down:
+            return "was not healthy before this run"
+        try:
+            return gates.verify(self.plan.app.fqdn)
+        except GateFailedError as error:
+            if not self._written:
+                return f"is not healthy, but this run did not touch it: {error.message}"
+            raise
 
     def step_through(self, candidate: Revision) -> None:
         """Raise the candidate step by step, each watched for the interval.
@@ -156,7 +187,7 @@ class TrafficShift:
     def _may_lag(self, app: App) -> bool:
         """Whether a read may show what stood before our last write: reads follow writes late."""
         journal = Journal.from_tags(app.tags)
-        foreign = journal is not None and journal.run != self.plan.run.id
+        foreign = journal is not None and journal.run != self.lock.journal.run
         return self.ours(app.split) and not foreign
 
     def _write(self, split: Split, phase: Phase, weight: int, why: str) -> None:
@@ -208,6 +239,7 @@ class TrafficShift:
         candidate is held where it is until it passes, or patience ends.
         """
         deadline, patience = Deadline(seconds), Deadline(seconds + self.patience_s)
+        ownership = Deadline(_OWNERSHIP_EVERY_S)
         bad = rounds = 0
         while True:
             stable = BackgroundTask(
@@ -231,6 +263,9 @@ class TrafficShift:
                     hint="The cause is probably shared, such as a database; going back does not "
                     "mend it.",
                 )
+            if ownership.passed:
+                self.check()
+                ownership = Deadline(_OWNERSHIP_EVERY_S)
             if deadline.passed and good:
                 self.record.say(
                     f"{when}: {answer.evidence}, {rounds} looks, stable {other.evidence}"

@@ -16,6 +16,7 @@ from deploy_action.errors import (
     SupersededError,
     TimeLimitExceededError,
 )
+from deploy_action.rollout.gates import GateFailedError
 from deploy_action.runtime.signals import SignalGuard
 
 
@@ -44,6 +45,7 @@ class Undo:
         self._record = record
         self._signals = signals
         self._compensations: list[Compensation] = []
+        self._committed = False
 
     def push(
         self,
@@ -67,6 +69,7 @@ class Undo:
     def commit(self) -> None:
         """From here on only forward: nothing registered so far is put back any more."""
         self._compensations.clear()
+        self._committed = True
 
     def __enter__(self) -> Self:
         return self
@@ -77,7 +80,9 @@ class Undo:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if error is None or not self._compensations:
+        if error is None or self._committed:
+            return
+        if not self._compensations and not isinstance(error, GateFailedError):
             return
         failed = self._put_back()
         late = isinstance(error, TimeLimitExceededError)

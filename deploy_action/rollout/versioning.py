@@ -127,15 +127,32 @@ class Versioning:
         """Put the old bytes back if ours stand there; returns how it stands now, in words."""
         return "as before" if self.file.restore(bump.before, bump.after) else "not ours, left alone"
 
-    def publish(self, bump: Bump, candidate: str, record: Record) -> None:
-        """Bring one commit in which only the manifest differs; a refusal is told, not fatal.
+    def publish_served(self, revision: Revision, record: Record) -> bool:
+        """Publish the version that *revision* serves, if the checkout's manifest is below it.
+
+        Returns:
+            Whether the branch has it, as far as this run can tell.
+        """
+        content = self.file.read()
+        target = Version.parse(revision.provenance.version)
+        if edit.read(content, file=self.path).version >= target:
+            return True
+        self._checkout = self._checkout or self.git.observe(self.path)
+        bump = edit.plan(content, file=self.path, target=target, rules=self.rules)
+        return self.publish(bump, revision.name, record)
+
+    def publish(self, bump: Bump, candidate: str, record: Record) -> bool:
+        """Publish one commit in which only the manifest differs; a refusal is a warning.
 
         The deployment is promoted at this point, and the next one takes a higher number whether the
         branch names this one or not.
+
+        Returns:
+            Whether the branch or a pull request has it, or the user publishes it.
         """
         if self.publisher is None:
             record.say("the version commit is left to you (commit: none)")
-            return
+            return True
 
         def update(theirs: bytes) -> bytes | None:
             if edit.read(theirs, file=self.path).version >= bump.new:
@@ -147,10 +164,11 @@ class Versioning:
             done = self.publisher.publish(self._branch(), update, message)
         except DeployError as error:
             record.warn(f"Version {bump.new} serves, but its commit is not on the branch: {error}")
-            return
+            return False
         if done.commit:
             record.learned(commit=done.commit)
         record.say(done.where)
+        return True
 
     def restore_manifest(
         self, target: Revision, revisions: Sequence[Revision], branch: str, record: Record
@@ -234,7 +252,7 @@ def _floor(revisions: Sequence[Revision], remembered: tuple[str, str], run: Run)
     carried = [(one.provenance.version, one.provenance.run) for one in revisions]
     found = []
     for text, given_by in (*carried, remembered):
-        if text and not (given_by and run.is_try_of(given_by)):
+        if text and not (given_by and run.is_retry_of(given_by)):
             with contextlib.suppress(InputError):
                 found.append(Version.parse(text))
     return highest(found)

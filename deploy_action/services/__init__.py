@@ -32,8 +32,15 @@ if TYPE_CHECKING:
 
     from deploy_action.adapters.git import Git
     from deploy_action.adapters.images.registry import Registry
+    from deploy_action.core.journal import Journal
+    from deploy_action.core.plan import Plan
     from deploy_action.rollout.image_source import ImageSource
+    from deploy_action.rollout.planning import Planner
+    from deploy_action.rollout.stale_pages import StalePages
+    from deploy_action.rollout.traffic import TrafficShift
     from deploy_action.rollout.versioning import Versioning
+
+_LONGEST_CHECK_INTERVAL_S = 5.0
 
 # Never passed on to programs that the action starts.
 _OWN_VARIABLES = ("INPUT_", "ACTIONS_ID_TOKEN_REQUEST", "AZURE_REDIS_CONNECTION_STRING")
@@ -169,6 +176,70 @@ class Services:
         from deploy_action.services.versioning import make_versioning
 
         return make_versioning(self)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """Makes the plan of a deployment."""
+        from deploy_action.rollout.planning import Planner
+
+        return Planner(
+            settings=self.settings,
+            app=self.app,
+            run=self.run,
+            cache=self.cache,
+            gates=self.gates,
+            images=self.images,
+            versioning=self.versioning,
+            record=self.record,
+            has_ended=self.has_ended,
+        )
+
+    def traffic_shift(self, plan: Plan) -> TrafficShift:
+        """Return what moves the traffic of one planned deployment."""
+        from deploy_action.core.journal import closing_tags
+        from deploy_action.rollout.lock import DeploymentLock
+        from deploy_action.rollout.traffic import TrafficShift
+
+        stale = closing_tags(plan.app.tags)
+        return TrafficShift(
+            app=self.app,
+            probes=self.probes,
+            lock=DeploymentLock(self.app, plan.journal, plan.lease_s, stale),
+            plan=plan,
+            record=self.record,
+            health_path=self.settings.health_path,
+            look_every_s=min(_LONGEST_CHECK_INTERVAL_S, self.settings.health_interval_s),
+            patience_s=self.settings.gate_timeout_s,
+        )
+
+    @cached_property
+    def stale_pages(self) -> StalePages:
+        """Looks for pages that browsers would cache under the wrong version."""
+        from deploy_action.rollout.stale_pages import StalePages
+
+        return StalePages(
+            policy=self.settings.stale_pages,
+            probes=self.probes,
+            path=self.settings.served_manifest,
+            record=self.record,
+        )
+
+    def has_ended(self, journal: Journal) -> bool:
+        """Whether GitHub says that the run of *journal* has ended; False where it cannot tell."""
+        env, token = self.environment, self.settings.git_token
+        repository = f"{env.get('GITHUB_SERVER_URL', '')}/{env.get('GITHUB_REPOSITORY', '')}"
+        number, _, rest = journal.run.partition(".")
+        if not (
+            token
+            and env.get("GITHUB_API_URL")
+            and journal.link == f"{repository}/actions/runs/{number}"
+        ):
+            return False
+        from deploy_action.adapters.github_api import GitHub
+
+        self.secret(token)
+        github = GitHub(env["GITHUB_API_URL"], env["GITHUB_REPOSITORY"], token=token)
+        return github.run_has_ended(number, attempt=rest.partition(".")[0])
 
     @cached_property
     def program_environment(self) -> dict[str, str]:

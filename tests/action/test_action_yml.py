@@ -52,7 +52,7 @@ def test_every_output_is_mapped_to_the_one_step_that_sets_it() -> None:
 
 @pytest.mark.parametrize("step", ["run", "Finish what was cancelled"])
 def test_both_steps_receive_every_input_in_their_environment(step: str) -> None:
-    passed = {name: text for name, text in STEPS[step]["env"].items() if name != "PYTHON"}
+    passed = {name: text for name, text in STEPS[step]["env"].items() if name.startswith("INPUT_")}
 
     assert passed == {
         f"INPUT_{spec.name.replace('-', '_').upper()}": f"${{{{ inputs.{spec.name} }}}}"
@@ -70,7 +70,7 @@ def test_every_expression_names_something_that_exists() -> None:
         assert name in ACTION["inputs"], name
     for step, output in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", text):
         assert step in STEPS, step
-        assert output in {*OUTPUTS, "path"}, output
+        assert output in {*OUTPUTS, "path", "token"}, output
 
 
 def test_python_is_the_steps_entry_process_so_that_a_cancel_reaches_it() -> None:

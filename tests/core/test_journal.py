@@ -80,8 +80,8 @@ def shares(a: int, b: int) -> Split:
         ((0, 25), shares(75, 25), candidate(), Remedy.RESTORE),
         ((0, 25), BEFORE, candidate(), Remedy.CLOSE),
         ((25, 50), shares(75, 25), candidate(), Remedy.RESTORE),
-        ((50, 100), shares(0, 100), candidate(), Remedy.KEEP),
-        ((50, 100), shares(0, 100), candidate(running_state="ScaledToZero"), Remedy.KEEP),
+        ((50, 100), shares(0, 100), candidate(), Remedy.FINISH),
+        ((50, 100), shares(0, 100), candidate(running_state="ScaledToZero"), Remedy.FINISH),
         ((50, 100), shares(0, 100), candidate(running_state="Failed"), Remedy.RESTORE),
         ((50, 100), shares(0, 100), candidate(running_state="Activating"), Remedy.RESTORE),
         ((50, 100), shares(50, 50), candidate(), Remedy.RESTORE),
@@ -103,6 +103,6 @@ def test_whoever_is_refused_is_told_who_holds_the_app_since_when_and_where() -> 
     told = journal.describe_holder(2_000_000_000)
 
     assert told == (
-        "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) holds the app since 100 s, "
-        "in phase shift"
+        "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) deploys this app "
+        "since 100 s, in phase shift"
     )

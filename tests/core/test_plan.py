@@ -14,7 +14,13 @@ from deploy_action.core.settings.parse import RawValue, parse
 from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import InputError, PreflightError
 
-READY = {"health_state": "Healthy", "running_state": "Running", "replicas": 1}
+TEMPLATE = {"containers": [{"name": "app", "image": "contoso.azurecr.io/api@sha256:1"}]}
+READY = {
+    "health_state": "Healthy",
+    "running_state": "Running",
+    "replicas": 1,
+    "template": TEMPLATE,
+}
 
 
 def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings: str) -> Plan:
@@ -33,7 +39,7 @@ def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings:
 
 
 def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
-    template = {"scale": {"minReplicas": 1}}
+    template = {**TEMPLATE, "scale": {"minReplicas": 1}}
 
     grown = planned({"replicas": 6, "template": template})
     same = planned({"replicas": 1, "template": template})
@@ -42,11 +48,13 @@ def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
     assert not any("replicas" in warning for warning in same.warnings)
 
 
-def test_its_silence_is_shorter_than_the_whole_run_and_longer_than_any_wait() -> None:
+def test_its_lease_is_longer_than_any_time_between_two_writes() -> None:
     plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
 
-    assert plan.lease_s == 10 * 60 + 2 * 60
-    assert plan.lease_s < plan.longest_s
+    both_revisions_unhealthy = 5 * 60
+    after_the_bake = 2 * 60 + 120 + 30  # two clearings, publication, draining
+
+    assert plan.lease_s == 10 * 60 + both_revisions_unhealthy + after_the_bake + 2 * 60
     assert plan.schedule.interval_s < plan.lease_s
 
 

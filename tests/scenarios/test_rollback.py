@@ -111,7 +111,7 @@ def test_a_sleeping_target_whose_image_is_gone_is_refused_with_the_next_good_one
     run = stage.run("rollback")
 
     assert run.exit_code == 3, run.log
-    assert "is not in the registry any more" in run.log
+    assert "no longer exists in the registry" in run.log
     assert f"The next that may serve is {newest.outputs['revision']}" in run.log
     assert stage.weights() == {newest.outputs["revision"]: 100}
     assert deployed.outputs["revision"] not in stage.active()
@@ -197,11 +197,11 @@ def test_repair_shows_first_what_it_would_do(stage: Stage) -> None:
     shown = stage.run("repair", take_over="true", dry_run="true")
 
     assert refused.exit_code == 6
-    assert "it counts as dead in" in refused.log
+    assert "lock is considered stale in" in refused.log
     assert "take-over: true" in refused.log
     assert shown.exit_code == 0
     assert shown.outputs["result"] == "planned"
-    assert "to do: put the traffic back as before, stop the candidate" in shown.log
+    assert "To do: restore the earlier traffic and deactivate the candidate" in shown.log
     assert stage.weights() == before
 
     done = stage.run("repair", take_over="true")

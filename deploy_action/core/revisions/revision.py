@@ -110,10 +110,13 @@ class Revision:
         return ""
 
     @property
-    def other_scalers(self) -> tuple[str, ...]:
-        """Names of its scale rules that no request drives, such as a queue's."""
+    def background_scalers(self) -> tuple[str, ...]:
+        """Names of its scale rules for work that is no request, such as a queue's.
+
+        Requests, connections, CPU, memory and the time of day are not such work.
+        """
         rules = (self.template.get("scale") or {}).get("rules") or ()
-        return tuple(str(rule.get("name")) for rule in rules if not rule.get("http"))
+        return tuple(str(rule.get("name")) for rule in rules if _is_background(rule))
 
     @property
     def fewest_replicas(self) -> int:
@@ -156,6 +159,13 @@ class Revision:
         """Its states as Azure named them, for messages."""
         states = [self.provisioning_state, self.health_state, self.running_state, self.details]
         return ", ".join(state for state in states if state) or "nothing reported"
+
+
+def _is_background(rule: Mapping[str, Any]) -> bool:
+    custom = rule.get("custom") or {}
+    if rule.get("http") or rule.get("tcp"):
+        return False
+    return str(custom.get("type", "")).lower() not in {"cpu", "memory", "cron", "http", "tcp"}
 
 
 def suffix_for(app: str, *, version: str, commit: str, run: str, taken: Collection[str]) -> str:

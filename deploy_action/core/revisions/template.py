@@ -10,6 +10,32 @@ from deploy_action.core.revisions.revision import Provenance
 from deploy_action.errors import InputError
 
 
+def chosen_container(template: Mapping[str, Any], container: str) -> Mapping[str, Any]:
+    """Return the container that gets the new image.
+
+    Args:
+        template: of the serving revision.
+        container: its name; empty means the first.
+
+    Raises:
+        InputError: there is no such container.
+    """
+    containers = template.get("containers") or []
+    chosen = next((c for c in containers if not container or c.get("name") == container), None)
+    if not isinstance(chosen, Mapping):
+        names = ", ".join(str(c.get("name")) for c in containers) or "none"
+        raise InputError(f"container: '{container}' must be one of the app's containers ({names}).")
+    return chosen
+
+
+def same_image_containers(template: Mapping[str, Any], container: str) -> list[str]:
+    """Return the other containers, init containers too, that run the updated container's image."""
+    chosen = chosen_container(template, container)
+    others = [*(template.get("containers") or ()), *(template.get("initContainers") or ())]
+    image = chosen.get("image")
+    return [str(c.get("name")) for c in others if c is not chosen and c.get("image") == image]
+
+
 def for_candidate(
     serving: Mapping[str, Any], *, suffix: str, image: str, container: str, provenance: Provenance
 ) -> dict[str, Any]:
@@ -26,13 +52,10 @@ def for_candidate(
         InputError: there is no such container.
     """
     template = copy.deepcopy(dict(serving))
+    chosen = dict(chosen_container(template, container))
     containers = template.get("containers") or []
-    chosen = next((c for c in containers if not container or c.get("name") == container), None)
-    if chosen is None:
-        names = ", ".join(str(c.get("name")) for c in containers) or "none"
-        raise InputError(
-            f"Input container: '{container}' must be one of the app's containers ({names})."
-        )
+    place = next(n for n, c in enumerate(containers) if c.get("name") == chosen.get("name"))
+    containers[place] = chosen
     ours = provenance.as_environment()
     kept = [item for item in chosen.get("env") or [] if item.get("name") not in ours]
     chosen["env"] = kept + [{"name": name, "value": value} for name, value in ours.items()]

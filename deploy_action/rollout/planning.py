@@ -1,0 +1,119 @@
+"""Read everything, decide, and refuse what is known to fail; nothing is changed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.app import serving
+from deploy_action.core.journal import Journal
+from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
+from deploy_action.core.record import Record
+from deploy_action.core.run import Run
+from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.rollout.gates import Gates
+from deploy_action.rollout.image_source import ImageSource
+from deploy_action.rollout.observe import observe, observe_free
+from deploy_action.rollout.recovery import Recovery
+from deploy_action.runtime.concurrency import BackgroundTask
+
+if TYPE_CHECKING:
+    from deploy_action.rollout.versioning import Versioning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planner:
+    """Makes the plan of one deployment.
+
+    Args:
+        has_ended: whether GitHub says that the run of a journal has ended.
+    """
+
+    settings: Settings
+    app: ContainerApp
+    run: Run
+    cache: CacheMaintenance
+    gates: Gates
+    images: ImageSource
+    versioning: Versioning | None
+    record: Record
+    has_ended: Callable[[Journal], bool]
+
+    def plan(self) -> Plan:
+        """Return the plan, printed, once no living run owns the app.
+
+        Raises:
+            InputError, PreflightError: the deployment is known to fail.
+            SupersededError: another run owns the app.
+        """
+        observed = observe_free(
+            self.app,
+            self.run,
+            wait_s=self.settings.lock_wait_s,
+            say=self.record.say,
+            has_ended=self.has_ended,
+        )
+        stable = serving(observed.app, observed.revisions)
+        health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
+        images = BackgroundTask(self.images.check)
+        self.cache.check(observed.app.fqdn)
+        plan = self._decided(observed)
+        images.result()
+        if warning := health.result():
+            self.record.warn(warning)
+        for line in plan.lines():
+            self.record.say(line)
+        for warning in plan.warnings:
+            self.record.warn(warning)
+        self._learn(plan)
+        return plan
+
+    def recovered(self, plan: Plan) -> Plan:
+        """Recover from an interrupted run and convert the app where the plan says so.
+
+        Returns:
+            The plan to carry out, made again if the app has changed.
+        """
+        if plan.left_behind:
+            recovery = Recovery(
+                app=self.app,
+                run=self.run,
+                cache=self.cache,
+                record=self.record,
+                lease_s=plan.lease_s,
+            )
+            recovery.recover(plan.left_behind)
+            plan = self._decided(observe(self.app, self.run))
+        if plan.convert:
+            self.app.write_mode("Multiple", plan.pinned)
+            self.record.say(f"Switched the app to Multiple revision mode, traffic {plan.pinned}")
+            plan = self._decided(observe(self.app, self.run))
+        self._learn(plan)
+        return plan
+
+    def _decided(self, observed: Observed) -> Plan:
+        left_behind = check_journal(observed)
+        bump, version = None, ""
+        if self.versioning:
+            now = serving(observed.app, observed.revisions)
+            bump, version = self.versioning.decide(
+                observed.revisions,
+                record=self.record,
+                served=now.provenance.commit if now else "",
+                remembered=self.cache.last_deployed_version(observed.app.name),
+            )
+        return make_plan(
+            self.settings, observed, bump=bump, version=version, left_behind=left_behind
+        )
+
+    def _learn(self, plan: Plan) -> None:
+        self.record.learned(
+            version=plan.version,
+            previous_version=plan.previous_version,
+            revision=plan.candidate,
+            previous_revision=plan.stable.name,
+            url=f"https://{plan.app.fqdn}",
+        )
