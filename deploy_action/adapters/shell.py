@@ -1,7 +1,8 @@
-"""The user's own shell command, such as a smoke test. It gets the runner's environment as it is."""
+"""The user's own shell command, such as a smoke test; it gets the runner's environment as it is."""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from deploy_action.errors import DeployError
 from deploy_action.runtime import process
 
 _LAST_LINES = 5
+_LONGEST_LINE = 300
+_MOST_LINES = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +23,7 @@ class Shell:
     Args:
         workspace: where they run.
         environment: what they see, without the action's own secrets.
-        on_line: is told what they print.
+        on_line: receives the lines that they print.
     """
 
     workspace: Path
@@ -29,23 +32,37 @@ class Shell:
 
     def check(self, command: str, variables: Mapping[str, str], *, timeout_s: float) -> Measurement:
         """Run *command* in bash; exit 0 is a pass, anything else a fail with its last lines."""
+        lines = _Lines(self.on_line)
         try:
-            done = process.run(
+            process.stream(
                 ["bash", "-e", "-o", "pipefail", "-c", command],
                 cwd=self.workspace,
                 environment={**self.environment, **variables},
                 timeout_s=timeout_s,
-                check=False,
+                on_line=lines.add,
+                name="smoke test",
             )
         except DeployError as error:
             return Measurement(verdict=Verdict.FAIL, evidence=error.message)
-        said = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        for line in said:
-            self.on_line(line)
-        last = " / ".join(said[-_LAST_LINES:])
-        if done.exit_code == 0:
-            return Measurement(
-                verdict=Verdict.PASS, evidence=f"the smoke test passed: {last}".rstrip(": ")
-            )
-        seen = f"the smoke test ended with exit code {done.exit_code}: {last}"
-        return Measurement(verdict=Verdict.FAIL, evidence=seen)
+        evidence = f"the smoke test passed: {' / '.join(lines.last)}".rstrip(": ")
+        return Measurement(verdict=Verdict.PASS, evidence=evidence)
+
+
+class _Lines:
+    """Passes lines on up to a number that a log can hold; the program goes on after that."""
+
+    def __init__(self, on_line: Callable[[str], None]) -> None:
+        self._on_line = on_line
+        self._count = 0
+        self.last: deque[str] = deque(maxlen=_LAST_LINES)
+
+    def add(self, line: str) -> None:
+        """Pass *line* on."""
+        if not line.strip():
+            return
+        self._count += 1
+        self.last.append(line[:_LONGEST_LINE])
+        if self._count <= _MOST_LINES:
+            self._on_line(line)
+        elif self._count == _MOST_LINES + 1:
+            self._on_line(f"more than {_MOST_LINES} lines; the rest is not shown")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy_action.adapters.git import Git, Refusal
+from tests.support.bad_server import Connection, bad_server
 from tests.support.git_over_http import Host, served
 from tests.support.repositories import MANIFEST, Remote, environment, git, state
 
@@ -173,3 +174,24 @@ def test_who_may_not_push_is_told_before_anything_is_built(
     )
     assert "contents: write" in refused.hint
     assert TOKEN not in str(refused)
+
+
+def test_x1_a_redirect_is_not_followed_with_the_token(remote: Remote) -> None:
+    """The git server answers with the address of another one, which must see nothing."""
+    with bad_server({}) as other:
+        target = f"{other.url}/taken/info/refs?service=git-receive-pack"
+
+        def redirect(connection: Connection) -> None:
+            connection.send(
+                b"HTTP/1.1 302 Found\r\nLocation: %b\r\nContent-Length: 0\r\n\r\n" % target.encode()
+            )
+
+        with bad_server({"/repo/info/refs": redirect}) as first:
+            work = remote.clone("work")
+            git(work, "remote", "set-url", "origin", f"{first.url}/repo")
+            here = Git(work, token=TOKEN, environment=environment(work.parent / "home"))
+            refused = here.dry_push("main")
+
+        assert refused is not None
+        assert header(TOKEN).encode() in b"".join(first.requests)
+        assert other.requests == []

@@ -63,7 +63,7 @@ def test_a_url_or_the_portal_s_string(text: str, target: CacheTarget) -> None:
 @pytest.mark.parametrize(
     ("text", "word"),
     [
-        ("http://:hunter2@host", "'http'"),
+        ("http://:hunter2@host", "scheme"),
         ("rediss://:hunter2@host:port", "port"),
         ("rediss://:hunter2@host/db", "database"),
         ("rediss://", "no host"),
@@ -78,3 +78,31 @@ def test_what_is_neither_is_refused_without_showing_it(text: str, word: str) -> 
     assert "cache-url" in caught.value.message
     assert word in caught.value.message
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "host:6380,password=hush,more=,ssl=True",
+        "host:6380,password=hush,more,ssl=True",
+        "rediss://:hush/more@host:6380/x",
+        "rediss://:hush[more@host",
+        "rediss://user:hush\N{FULLWIDTH SOLIDUS}more@host",
+        "rediss://host:hush",
+        "hush://more",
+        "hush-more://",
+        "hush=more",
+        "host:hush,password=more",
+        "redis://:hush@host/more",
+    ],
+)
+def test_s1_a_connection_that_cannot_be_parsed_shows_no_part_of_its_password(text: str) -> None:
+    try:
+        target = parse(text)
+    except InputError as error:
+        shown = str(error)
+    else:
+        shown = f"{target} {target.ignored}"
+
+    assert "hush" not in shown
+    assert "more" not in shown

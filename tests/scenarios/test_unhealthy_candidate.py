@@ -42,7 +42,7 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
     run = stage.run(**MANIFEST, smoke_test='echo "asked $CANDIDATE_URL"; exit 7')
 
     assert run.exit_code == 4, run.log
-    assert "the smoke test ended with exit code 7" in run.summary.replace("&#95;", "_")
+    assert "'smoke test' ended with exit code 7" in run.summary
     assert stage.weights() == {stage.first: 100}
 
 

@@ -128,6 +128,7 @@ class Command:
         key = f"http.{without_credentials(url)}.extraHeader"
         return (
             ("credential.helper", ""),
+            ("http.followRedirects", "false"),  # curl would send the header along
             (key, ""),
             (key, f"Authorization: Basic {self._secret}"),
         )

@@ -6,12 +6,22 @@ portal shows). Ports: 6380 is TLS on Azure Cache for Redis, 10000 on Azure Manag
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
 from deploy_action.errors import InputError
 
 _CLASSIC, _MANAGED = ".redis.cache.windows.net", ".redis.azure.net"
+_HOST = re.compile(r"[\w.-]+(:\d+)?")
+# Source: StackExchange.Redis, "Configuration Options".
+_OPTIONS = re.compile(
+    "abortconnect|allowadmin|asynctimeout|channelprefix|checkcertificaterevocation|configchannel"
+    "|configcheckseconds|connectretry|connecttimeout|defaultdatabase|heartbeatconsistencychecks"
+    "|heartbeatinterval|highintegrity|keepalive|librarynamesuffix|name|password|preferioprocessor"
+    "|protocol|proxy|resolvedns|responsetimeout|servicename|setlib|ssl|sslhost|sslprotocols"
+    "|synctimeout|tiebreaker|tunnel|user|version|writebuffer"
+)
 _HINT = (
     "Give rediss://:KEY@HOST:6380/0, or the portal's connection string "
     "HOST:6380,password=KEY,ssl=True."
@@ -51,7 +61,7 @@ def parse(text: str) -> CacheTarget:
         text: ``redis://``, ``rediss://`` or ``host:port,password=…,ssl=True,…``.
 
     Raises:
-        InputError: it is neither; the message shows nothing of it.
+        InputError: it is neither; the message shows no part of it.
     """
     text = text.strip()
     try:
@@ -64,9 +74,12 @@ def parse(text: str) -> CacheTarget:
 
 
 def _url(text: str) -> CacheTarget:
-    parts = urlsplit(text)
-    if parts.scheme not in {"redis", "rediss"}:
-        raise ValueError(f"the scheme '{parts.scheme}' is not redis or rediss")
+    if text.partition("://")[0].lower() not in {"redis", "rediss"}:
+        raise ValueError("the scheme is not redis or rediss")
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # its text would show the part with the password
+        raise ValueError("it is not a valid URL; percent-encode the password") from None
     tls = parts.scheme == "rediss"
     host = parts.hostname or ""
     try:
@@ -89,8 +102,15 @@ def _string(text: str) -> CacheTarget:
     options = {}
     for part in rest:
         name, equals, value = part.partition("=")
-        if equals:
-            options[name.strip().lower()] = value
+        name = name.strip().lower()
+        if equals and _OPTIONS.fullmatch(name):
+            options[name] = value
+        elif "password" in options or not _HOST.fullmatch(part):
+            # Probably the rest of a password that has a comma.
+            raise ValueError(
+                "an option of the connection string is unknown; if the password contains a comma, "
+                "give a redis:// URL with the password percent-encoded"
+            )
     host, colon, port = first.rpartition(":")
     if not colon:
         host, port = first, ""
