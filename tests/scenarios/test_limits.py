@@ -1,0 +1,149 @@
+"""Hostile candidates and hanging services: limits of time and memory hold, users stay served."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml", "health_timeout": "1s", "gate_timeout": "6s"}
+MOST_MEMORY_KB = 150 << 10
+# What a candidate sends first, what again and again, and the pause between two times.
+ANSWERS = {
+    "drips its body": ("HTTP/1.1 200 OK\\r\\nContent-Length: 99999\\r\\n\\r\\n", "x", 0.1),
+    "drips its header": ("HTTP/1.1 200 OK\\r\\nX-Slow: ", "x", 0.1),
+    "drips interim responses": ("", "HTTP/1.1 103 Early Hints\\r\\n\\r\\n", 0.1),
+    "redirects with an endless body": (
+        "HTTP/1.1 302 Found\\r\\nLocation: /\\r\\nContent-Length: 9999999999\\r\\n\\r\\n",
+        "x" * 65_536,
+        0,
+    ),
+}
+
+
+@pytest.fixture
+def with_faults(stage: Stage) -> Iterator[Stage]:
+    yield stage
+    requests.delete(_faults(stage), timeout=30, proxies={"http": ""})
+
+
+def _faults(stage: Stage) -> str:
+    return f"{stage.scene.environment['SANDBOX_URL']}/faults"
+
+
+def _script(stage: Stage, **fault: Any) -> None:
+    found = [{"host": "management.azure.com", **fault}]
+    requests.post(_faults(stage), json=found, timeout=30, proxies={"http": ""}).raise_for_status()
+
+
+def _push_hostile(stage: Stage, answer: str, after: int) -> None:
+    first, then, pause_s = ANSWERS[answer]
+    new = f"""        parts = urlsplit(self.path)
+        if parts.path == "/health/ready":
+            Handler.asked = getattr(Handler, "asked", 0) + 1
+            if Handler.asked > {after}:
+                import time
+                self.connection.sendall(b"{first}")
+                while True:
+                    self.connection.sendall(b"{then}")
+                    time.sleep({pause_s})
+"""
+    stage.push("addin/app/__main__.py", "        parts = urlsplit(self.path)\n", new)
+
+
+@pytest.mark.parametrize("after", [0, 4], ids=["at once", "once users are on it"])
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_l1_a_hostile_candidate_neither_delays_the_undo_nor_costs_memory(
+    stage: Stage, answer: str, after: int
+) -> None:
+    _push_hostile(stage, answer, after)
+    with stage.users().busy() as users:
+        code, log, peak_kb = _measured(stage, **INPUTS)
+
+    assert code == 4, log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert users.failures == []
+    assert peak_kb < MOST_MEMORY_KB
+
+
+def test_l1_large_responses_of_azure_cost_no_memory(with_faults: Stage) -> None:
+    stage = with_faults
+    stage.push_better()
+    _script(stage, method="GET", path="*/revisions", mutate="large")
+    code, log, peak_kb = _measured(stage, **INPUTS)
+
+    assert code, log
+    assert "it is too large" in log
+    assert stage.weights() in ({stage.first: 100}, {"latest": 100})
+    assert peak_kb < MOST_MEMORY_KB
+
+
+def test_an_ordinary_deployment_stays_below_the_memory_limit(stage: Stage) -> None:
+    stage.push_better()
+    code, log, peak_kb = _measured(stage, manifest="addin/manifest.xml")
+
+    assert code == 0, log
+    assert peak_kb < MOST_MEMORY_KB
+
+
+def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(with_faults: Stage) -> None:
+    stage = with_faults
+    stage.push_better()
+    _script(stage, method="PATCH", change="template", hold=True)
+    run = stage.run(**INPUTS, operation_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert "Azure did not answer in time" in run.log
+    assert "operation-timeout" in run.log
+    assert "ConnectionPool" not in run.log
+    assert stage.serves()["revision"] == stage.first
+
+
+def test_throttling_is_one_line_for_each_retry_and_nothing_else(with_faults: Stage) -> None:
+    stage = with_faults
+    stage.push_better()
+    _script(stage, method="GET", times="2-4", status=429, headers={"Retry-After": "1"})
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 0, run.log
+    lines = [line for line in run.log.splitlines() if "429" in line]
+    assert len(lines) == 3
+    assert all(
+        re.fullmatch(r" +Azure is throttling requests \(429\), trying again in [\d.]+ s", line)
+        for line in lines
+    )
+    assert "azure." not in run.log.replace("azure.com", "").replace("azure.net", "")
+
+
+def _measured(stage: Stage, **inputs: str) -> tuple[int, str, int]:
+    """Run a deployment; return its exit code, its log and its peak memory in KB."""
+    process = stage.started(**inputs)
+    assert process.stdout is not None
+    log: list[str] = []
+    reader = threading.Thread(target=lambda: log.extend(process.stdout or ()))
+    reader.start()
+    peak_kb = 0
+    while process.poll() is None:
+        peak_kb = max(peak_kb, _high_water_kb(process.pid))
+        time.sleep(0.02)
+    reader.join()
+    process.stdout.close()
+    return process.returncode, "".join(log), peak_kb
+
+
+def _high_water_kb(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(found[1]) if found else 0
