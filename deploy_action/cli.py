@@ -318,6 +318,7 @@ def _dispatch(
         signals=signals,
     )
     signals.limit(settings.time_limit_s)
+    record.learned(**services.context())
     match settings.command:
         case Command.DEPLOY if settings.create and not services.app.creation.exists():
             from deploy_action.commands.create import create

@@ -14,6 +14,7 @@ from deploy_action.core.record import Ended, Event, PhaseEnded, PhaseStarted, Re
 from deploy_action.report import console, outputs, summary
 from deploy_action.runtime.masking import Mask
 
+_MOST_FAULTS = 10
 _MOST_WARNINGS = 8  # GitHub shows ten annotations a step; the runner adds one of its own
 
 
@@ -76,7 +77,10 @@ class Reporter:
             self.runner.annotate("warning", "Deployment", event.text, event.place)
 
     def _annotate_end(self, event: Ended) -> None:
-        if event.exit_code:
+        if len(event.faults) > 1:
+            for fault in event.faults[:_MOST_FAULTS]:
+                self.runner.annotate("error", "Settings", fault.message, fault.location)
+        elif event.exit_code:
             text = " ".join(part for part in (event.reason, event.hint) if part)
             self.runner.annotate("error", f"Deployment {event.result}", text, event.place)
         elif event.result in {"deployed", "rolled-back"}:

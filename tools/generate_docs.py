@@ -120,7 +120,14 @@ def with_inputs(text: str) -> str:
         variables.append(f"        INPUT_{name}: ${{{{ inputs.{spec.name} }}}}\n")
     block = re.compile(r"(?<=^inputs:\n).*?(?=\n^outputs:)", re.MULTILINE | re.DOTALL)
     text = block.sub(lambda _: "\n".join([*declarations, ""]), text)
-    return VARIABLES.sub(lambda _: "".join(variables), text)
+    text = VARIABLES.sub(lambda _: "".join(variables), text)
+    outputs_block = []
+    for name, about in OUTPUTS.items():
+        quoted = about.replace("'", "''")
+        value = f"${{{{ steps.run.outputs.{name} }}}}"
+        outputs_block += [f"  {name}:", f"    description: '{quoted}'", f"    value: {value}"]
+    pattern = re.compile(r"(?<=^outputs:\n).*?(?=\n^runs:)", re.MULTILINE | re.DOTALL)
+    return pattern.sub(lambda _: "\n".join([*outputs_block, ""]), text)
 
 
 FILES = {

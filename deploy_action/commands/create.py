@@ -36,6 +36,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
         record.say(f"app {app.name} does not exist and will be created in {environment}")
         record.say(f"first revision {name}, version {version or 'unknown'}")
         record.learned(version=version, revision=name)
+        record.attempts(revision=name, version=version, commit=run.commit)
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -47,6 +48,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
         with record.phase(Phase.IMAGE):
             image = images.obtain(suffix, run, version)
             record.learned(image=image, digest=image.partition("@")[2])
+            record.attempts(image=image)
         with record.phase(Phase.CREATE):
             undo.push(
                 "the app",

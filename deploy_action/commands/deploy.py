@@ -63,6 +63,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         with record.phase(Phase.IMAGE):
             image = images.obtain(plan.suffix, plan.run, plan.version)
             record.learned(image=image, digest=image.partition("@")[2])
+            record.attempts(image=image)
         with record.phase(Phase.PIN):
             undo.push("the stable revision", partial(shift.verify_stable, gates))
             shift.pin()
@@ -83,6 +84,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         with record.phase(Phase.GATES):
             candidate = gates.run(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")
+            record.attempts(url=f"https://{candidate.fqdn}")
         with record.phase(Phase.SHIFT):
             restore = partial(shift.restore, wait_s=CONFIRM_S)
             undo.push("the traffic", restore, by_hand="command repair")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deploy_action.core.journal import Journal, Remedy
+from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
@@ -38,6 +39,10 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         record.learned(url=f"https://{observed.app.fqdn}")
         journal = _journal(settings, services, observed, own_only=own_only)
         if journal is None:
+            serving = observed.app.split.heaviest().revision or observed.app.latest_ready
+            record.observed(
+                observed.app.split, _side(by_name(observed.revisions, serving), serving)
+            )
             record.say("No interrupted run found")
             record.ended_well("unchanged")
             return
@@ -48,6 +53,9 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         )
         record.say(f"To do: {journal.remedy(observed.app.split, candidate).value}")
         record.learned(revision=journal.stable, previous_revision=journal.candidate)
+        stable = by_name(observed.revisions, journal.stable)
+        record.observed(observed.app.split, _side(stable, journal.stable))
+        record.attempted = _side(candidate, journal.candidate)
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -64,6 +72,10 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
             record.learned(revision=journal.candidate, previous_revision=journal.stable)
     with record.phase(Phase.REPORT):
         record.ended_well("repaired")
+
+
+def _side(revision: Revision | None, name: str) -> Side:
+    return revision.side if revision else Side(revision=name)
 
 
 def _journal(

@@ -10,6 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from deploy_action.core.journal import Journal, Kind, Pending, closing_tags
+from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
@@ -83,6 +84,8 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
         )
     current = observed.app.split.heaviest().revision or observed.app.latest_ready
     serving = by_name(observed.revisions, current)
+    record.observed(observed.app.split, serving.side if serving else Side(revision=current))
+    record.attempted = target.side
     record.say(f"Traffic now: {observed.app.split}")
     record.say(f"Rolling back to {target.name} ({target.in_words})")
     record.learned(

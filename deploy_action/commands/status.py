@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from deploy_action.core.outcome import Side
 from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import by_name
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.status import AppStatus, app_status
 from deploy_action.rollout.observe import observe
@@ -25,5 +27,7 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
         previous_version=previous.version if previous else "",
         traffic=now.split,
     )
+    serving = by_name(seen.revisions, stable.revision) if stable else None
+    record.observed(seen.app.split, serving.side if serving else Side())
     record.ended_well("ok")
     return now

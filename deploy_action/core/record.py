@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
+from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
 from deploy_action.core.phase import Phase
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import CancelledError, DeployError, SourceLocation
+from deploy_action.errors import CancelledError, DeployError, Fault, InputError, SourceLocation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +22,7 @@ class PhaseStarted:
 
     phase: Phase
     at: float
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +95,7 @@ class Ended:
     reason: str = ""
     hint: str = ""
     place: SourceLocation | None = None
+    faults: tuple[Fault, ...] = ()
 
 
 Event = PhaseStarted | PhaseEnded | Said | Warned | Gated | Shifted | CacheCleared | PutBack | Ended
@@ -107,7 +110,10 @@ class Record:
         clock: seconds, monotonic.
         redact: replaces secrets in every text that enters the record.
         listeners: called with each event at once.
-        facts: what became known, by output name (``version``, ``revision``, …).
+        facts: what became known, by name (``version``, ``revision``, …).
+        before: what served when the run began.
+        attempted: what it wants to serve.
+        split: the traffic as it was read back last.
     """
 
     command: str
@@ -116,6 +122,9 @@ class Record:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
+    before: Side = field(default_factory=Side)
+    attempted: Side = field(default_factory=Side)
+    split: Split | None = None
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,7 +138,7 @@ class Record:
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
         """Tell the beginning and the end of one phase, however it ends."""
-        self._tell(PhaseStarted(phase=phase, at=self.elapsed_s))
+        self._tell(PhaseStarted(phase=phase, at=self.elapsed_s, title=phase.title(self.command)))
         ok = False
         try:
             yield
@@ -149,8 +158,22 @@ class Record:
         """Tell a gate's final answer."""
         self._tell(Gated(gate=gate, verdict=verdict, seen=seen))
 
+    @property
+    def outcome(self) -> Outcome:
+        """What serves now, and what was attempted."""
+        return outcome_of(self.before, self.attempted, self.split)
+
+    def observed(self, split: Split, serving: Side) -> None:
+        """Keep what serves before the run changes anything."""
+        self.split, self.before = split, serving
+
+    def attempts(self, **fields: str) -> None:
+        """Keep what the run wants to serve, field by field of `Side`, as it becomes known."""
+        self.attempted = updated(self.attempted, **fields)
+
     def shifted(self, split: Split, why: str) -> None:
         """Tell a split that Azure confirmed."""
+        self.split = split
         self._tell(Shifted(at=self.elapsed_s, split=split, why=why))
 
     def cleared(self, moment: str, removed: tuple[tuple[str, int], ...], *, complete: bool) -> None:
@@ -182,6 +205,7 @@ class Record:
                     reason=error.message,
                     hint=error.hint,
                     place=error.place,
+                    faults=error.faults if isinstance(error, InputError) else (),
                 )
             case CancelledError():
                 ended = Ended(
@@ -223,6 +247,8 @@ def _redacted_value(value: Any, redact: Callable[[str], str]) -> Any:
             return redact(value)
         case tuple():
             return tuple(_redacted_value(item, redact) for item in value)
+        case Fault():
+            return replace(value, message=redact(value.message))
         case SourceLocation():
             return replace(value, file=redact(value.file))
     return value

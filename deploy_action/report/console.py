@@ -20,7 +20,7 @@ def line(event: Event) -> str:  # noqa: PLR0911  one form for each kind of event
     """Return the line for one event; empty for those that the console shows otherwise."""
     match event:
         case PhaseStarted():
-            return f"{event.phase.number:2}. {event.phase.sentence}"
+            return event.title
         case PhaseEnded():
             return ""
         case Said():
@@ -36,7 +36,7 @@ def line(event: Event) -> str:  # noqa: PLR0911  one form for each kind of event
             rest = "" if event.complete else ", not complete"
             return f"    cache cleared ({event.moment}): {counts}{rest}"
         case PutBack():
-            state = "put back" if event.ok else "NOT put back"
+            state = "restored" if event.ok else "NOT restored"
             return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
         case Ended():
             return _ending(event)

@@ -4,29 +4,57 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deploy_action.core.record import Record, Shifted
+from deploy_action.core.record import CacheCleared, Record
 
 OUTPUTS: Mapping[str, str] = {
-    "result": "How it ended: deployed, planned, rolled-back, repaired, unchanged, ok, or what "
+    "result": "How the run ended: deployed, planned, rolled-back, repaired, unchanged, ok, or what "
     "went wrong (aborted, abort-failed, cancelled, refused, superseded, invalid, failed).",
-    "version": "The add-in's version that serves now, or would.",
-    "previous-version": "The version that served before.",
-    "revision": "The revision that this run created or went back to.",
-    "previous-revision": "The revision that held the traffic before.",
-    "image": "The deployed image, by digest.",
-    "digest": "Its digest alone.",
-    "url": "The app's address.",
-    "revision-url": "The revision's own address.",
-    "traffic": "The traffic split as it was read back last.",
-    "commit": "The published version commit, or empty.",
+    "version": "Version of the add-in that serves now.",
+    "revision": "Revision that serves now.",
+    "image": "Image that serves now, by digest.",
+    "digest": "Digest of that image.",
+    "url": "URL of the app.",
+    "revision-url": "URL of the revision that serves now.",
+    "traffic": "Traffic split as it was read back last.",
+    "previous-version": "Version that served before this run changed it.",
+    "previous-revision": "Revision that served before this run changed it.",
+    "attempted-version": "Version that this run wanted to serve.",
+    "attempted-revision": "Revision that this run created, or wanted to roll back to.",
+    "reason": "Why the run did not do what it should; for a rollback, the given reason.",
+    "commit": "Published version commit.",
+    "pull-request": "URL of the pull request with the version commit.",
+    "cache-keys-cleared": "Number of cache keys that this run cleared.",
+    "duration": "Duration of the run in seconds.",
 }
 
 
 def values(record: Record) -> dict[str, str]:
-    """Return every output's value; empty where this run learned nothing of it."""
-    splits = [str(event.split) for event in record.events if isinstance(event, Shifted)]
-    found = {name: record.facts.get(name, "") for name in OUTPUTS}
-    if splits:
-        found["traffic"] = splits[-1]
-    found["result"] = record.ending.result if record.ending else "failed"
-    return found
+    """Return every output's value; empty where this run does not know it."""
+    outcome, ending = record.outcome, record.ending
+    cleared = [event for event in record.events if isinstance(event, CacheCleared)]
+    return {
+        "result": ending.result if ending else "failed",
+        "version": outcome.serving.version,
+        "revision": outcome.serving.revision,
+        "image": outcome.serving.image,
+        "digest": outcome.serving.image.partition("@")[2],
+        "url": record.facts.get("url", ""),
+        "revision-url": outcome.serving.url,
+        "traffic": str(outcome.split) if outcome.split else "",
+        "previous-version": _previous(record, "version"),
+        "previous-revision": _previous(record, "revision"),
+        "attempted-version": outcome.attempted.version,
+        "attempted-revision": outcome.attempted.revision,
+        "reason": (ending.reason if ending else "") or record.facts.get("reason", ""),
+        "commit": record.facts.get("commit", ""),
+        "pull-request": record.facts.get("pull-request", ""),
+        "cache-keys-cleared": str(sum(count for event in cleared for _, count in event.removed)),
+        "duration": f"{record.elapsed_s:.0f}",
+    }
+
+
+def _previous(record: Record, name: str) -> str:
+    """Return what served before; a status knows it from the revision's own variables."""
+    previous = record.outcome.previous
+    value = previous.version if name == "version" else previous.revision
+    return value or (record.facts.get(f"previous-{name}", "") if record.command == "status" else "")

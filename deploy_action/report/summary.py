@@ -1,51 +1,18 @@
-"""The record as a job summary: the verdict first, then the facts, then how it went.
+"""The record as a job summary.
 
-Everything that came from outside stands in code spans: GitHub renders the rest as Markdown.
+The first screen says what happened, what serves now, what was attempted and what to do next.
+Everything else is collapsed. External text goes through `report.markdown`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from deploy_action.core.record import (
-    CacheCleared,
-    Ended,
-    Gated,
-    PhaseEnded,
-    PhaseStarted,
-    PutBack,
-    Record,
-    Shifted,
-    Warned,
-)
-from deploy_action.core.traffic.split import Split
-
-_HEADLINES = {
-    "deployed": "Deployed",
-    "planned": "Plan only: nothing was changed",
-    "rolled-back": "Rolled back",
-    "repaired": "Repaired",
-    "unchanged": "Nothing to do",
-    "ok": "Status",
-    "aborted": "Aborted: everything was put back",
-    "abort-failed": "Aborted: not everything could be put back",
-    "cancelled": "Cancelled",
-    "refused": "Refused: nothing was changed",
-    "superseded": "Gave way to another run",
-    "invalid": "Not started: a setting is wrong",
-    "failed": "Failed",
-}
-_FACTS = {
-    "url": "app",
-    "version": "version",
-    "previous-version": "version before",
-    "revision": "revision",
-    "previous-revision": "revision before",
-    "image": "image",
-    "commit": "version commit",
-    "cache": "cache",
-    "reason": "reason",
-}
+from deploy_action.core.record import Ended, Record, Warned
+from deploy_action.report import sections
+from deploy_action.report.headline import headline
+from deploy_action.report.links import Links
+from deploy_action.report.markdown import code, details, fence, link, plain
 
 
 def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
@@ -55,167 +22,95 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
         record: what happened so far.
         problems: by channel of reporting, why it cannot be written.
     """
-    parts = [*_head(record), *_facts(record), *_put_back(record), *_traffic(record)]
-    parts += [
-        *_gates(record),
-        *_cache(record),
-        *_warnings(record, problems or {}),
-        *_timeline(record),
+    links = Links.of(record.facts)
+    lines = [f"## {headline(record)}", ""]
+    if record.ending:
+        lines += _cause(record.ending)
+    lines += _sides(record, links)
+    lines += _next_step(record, links)
+    lines += _warnings(record, problems or {})
+    lines += details("What was restored", sections.restored(record))
+    lines += details("Gates", sections.gates(record))
+    lines += details("Traffic", sections.traffic(record))
+    lines += details("Cache", sections.cache(record))
+    lines += details("Timeline", sections.timeline(record))
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _cause(ending: Ended) -> list[str]:
+    if not ending.exit_code:
+        return []
+    if len(ending.faults) > 1:
+        return [
+            *(f"- {plain(str(fault))}" for fault in ending.faults),
+            "",
+        ]
+    return [plain(ending.reason), ""]
+
+
+def _sides(record: Record, links: Links) -> list[str]:
+    """Return the table of what serves now and what was attempted."""
+    outcome = record.outcome
+    serving, attempted = outcome.serving, outcome.attempted
+    both = attempted.revision and attempted.revision != serving.revision
+    other = attempted if both else outcome.previous
+    title = "attempted" if both else "previous"
+    rows = [
+        ("version", serving.version, other.version, ""),
+        ("revision", serving.revision, other.revision, "revision"),
+        ("commit", serving.commit, other.commit, "commit"),
+        ("image", serving.image, other.image, ""),
     ]
-    return "\n".join(parts) + "\n"
+    shown = [row for row in rows if row[1] or row[2]]
+    lines = []
+    if shown:
+        two = bool(other.revision or other.version)
+        lines = [f"| | serves now | {title} |", "|---|---|---|"] if two else []
+        lines = lines or ["| | serves now |", "|---|---|"]
+        for label, now, then, kind in shown:
+            cells = [links.to(kind, now), links.to(kind, then)][: 2 if two else 1]
+            lines.append(f"| {label} | {' | '.join(cells)} |")
+        lines.append("")
+    facts = [
+        f"App {link(links.app_name, links.portal)}" if links.app_name else "",
+        f"at {link(record.facts['url'].removeprefix('https://'), record.facts['url'])}"
+        if record.facts.get("url")
+        else "",
+        f"reason: {code(record.facts['reason'])}" if record.facts.get("reason") else "",
+        f"version commit {links.to('commit', record.facts['commit'])}"
+        if record.facts.get("commit")
+        else "",
+        f"took {record.elapsed_s:.0f} s",
+    ]
+    text = ", ".join(part for part in facts if part)
+    return [*lines, text[:1].upper() + text[1:], ""]
 
 
-def _head(record: Record) -> Iterator[str]:
-    ending = record.ending
-    if ending is None:
-        yield f"## {record.command.capitalize()} is under way"
-        return
-    subject = record.facts.get("version", "") or record.facts.get("revision", "")
-    headline = _HEADLINES.get(ending.result, ending.result)
-    yield f"## {headline}" + (f" — {subject}" if subject and not ending.exit_code else "")
-    yield ""
-    if ending.exit_code:
-        yield from _alert(ending)
+def _next_step(record: Record, links: Links) -> list[str]:
+    """Return what the reader should do, with a command to paste where there is one."""
+    ending, facts = record.ending, record.facts
+    lines: list[str] = []
+    if facts.get("pull-request"):
+        lines += [f"**Next:** merge {link('the version commit', facts['pull-request'])}.", ""]
+    if ending and ending.exit_code and ending.hint:
+        lines += [f"**Next:** {plain(ending.hint)}", ""]
+    if ending and ending.result == "deployed" and record.outcome.previous.revision:
+        target = record.outcome.previous.revision
+        lines += ["To roll back:", "", *fence([_dispatch(facts, target)], "bash"), ""]
+    if ending and ending.exit_code and links.logs:
+        lines += [f"Log stream: {link('portal', links.logs)}", ""]
+    return lines
 
 
-def _alert(ending: Ended) -> Iterator[str]:
-    yield "> [!CAUTION]"
-    yield f"> {_plain(ending.reason)}"
-    if ending.hint:
-        yield ">"
-        yield f"> {_plain(ending.hint)}"
-    yield ""
+def _dispatch(facts: Mapping[str, str], target: str) -> str:
+    workflow = "rollback.yml"
+    environment = f" -f environment={facts['environment']}" if facts.get("environment") else ""
+    return f"gh workflow run {workflow}{environment} -f revision={target}"
 
 
-def _facts(record: Record) -> Iterator[str]:
-    rows = [(label, record.facts[name]) for name, label in _FACTS.items() if record.facts.get(name)]
-    ending = record.ending
-    if ending:
-        rows.append(("result", f"{ending.result}, exit code {ending.exit_code}"))
-    rows.append(("duration", f"{record.elapsed_s:.1f} s"))
-    yield "| | |"
-    yield "|---|---|"
-    for label, value in rows:
-        yield f"| {label} | {_code(value)} |"
-    yield ""
-
-
-def _put_back(record: Record) -> Iterator[str]:
-    found = [event for event in record.events if isinstance(event, PutBack)]
-    if not found:
-        return
-    yield "### What was put back"
-    yield ""
-    yield "| what | state | how it stands |"
-    yield "|---|---|---|"
-    for event in found:
-        state = "put back" if event.ok else "**not put back**"
-        yield f"| {_plain(event.what)} | {state} | {_code(event.detail)} |"
-    yield ""
-
-
-def _traffic(record: Record) -> Iterator[str]:
-    found = [event for event in record.events if isinstance(event, Shifted)]
-    if not found:
-        return
-    yield "### Traffic, as read back"
-    yield ""
-    yield "| at | why | split |"
-    yield "|---:|---|---|"
-    for event in found:
-        yield f"| {event.at:.1f} s | {_plain(event.why)} | {_bars(event.split)} |"
-    yield ""
-
-
-def _bars(split: Split) -> str:
-    """Return one bar of ten blocks per revision, so that a glance is enough."""
-    cells = []
-    for entry in split.entries:
-        filled = round(entry.weight / 10)
-        label = f" @{entry.label}" if entry.label else ""
-        bar = "█" * filled + "░" * (10 - filled)
-        cells.append(f"{bar} {entry.weight} % {_code((entry.revision or 'latest') + label)}")
-    return "<br>".join(cells)
-
-
-def _gates(record: Record) -> Iterator[str]:
-    found = [event for event in record.events if isinstance(event, Gated)]
-    if not found:
-        return
-    yield "### Gates"
-    yield ""
-    yield "| gate | verdict | seen |"
-    yield "|---|---|---|"
-    for event in found:
-        yield f"| {_plain(event.gate)} | {event.verdict} | {_code(event.seen)} |"
-    yield ""
-
-
-def _cache(record: Record) -> Iterator[str]:
-    found = [event for event in record.events if isinstance(event, CacheCleared)]
-    if not found:
-        return
-    yield "### Cache"
-    yield ""
-    yield "| when | pattern | keys removed |"
-    yield "|---|---|---:|"
-    for event in found:
-        for pattern, count in event.removed:
-            yield f"| {_plain(event.moment)} | {_code(pattern)} | {count} |"
-    yield ""
-
-
-def _warnings(record: Record, problems: Mapping[str, str]) -> Iterator[str]:
+def _warnings(record: Record, problems: Mapping[str, str]) -> list[str]:
     found = [event.text for event in record.events if isinstance(event, Warned)]
     found += [f"The {channel} cannot be written: {cause}." for channel, cause in problems.items()]
     if not found:
-        return
-    yield "### Warnings"
-    yield ""
-    for text in dict.fromkeys(found):
-        yield f"- {_plain(text)}"
-    yield ""
-
-
-def _timeline(record: Record) -> Iterator[str]:
-    ends = {event.phase: event for event in record.events if isinstance(event, PhaseEnded)}
-    starts = [event for event in record.events if isinstance(event, PhaseStarted)]
-    if not starts:
-        return
-    yield "<details><summary>Timeline</summary>"
-    yield ""
-    yield "| phase | from | took | |"
-    yield "|---|---:|---:|---|"
-    for start in starts:
-        end = ends.get(start.phase)
-        took = f"{end.at - start.at:.1f} s" if end else ""
-        state = ("done" if end.ok else "**stopped here**") if end else "under way"
-        sentence = f"{start.phase.number}. {start.phase.sentence}"
-        yield f"| {sentence} | {start.at:.1f} s | {took} | {state} |"
-    yield ""
-    yield "</details>"
-
-
-def _code(text: str) -> str:
-    """Return *text* as a code span that no content can leave, fit for a table cell."""
-    flat = " ".join(text.split())
-    if not flat:
-        return ""
-    longest = max((len(run) for run in _runs_of_backticks(flat)), default=0)
-    fence = "`" * (longest + 1)
-    pad = " " if "`" in flat else ""
-    return f"{fence}{pad}{flat}{pad}{fence}".replace("|", "\\|")
-
-
-def _runs_of_backticks(text: str) -> list[str]:
-    return [run for run in "".join(c if c == "`" else " " for c in text).split() if run]
-
-
-def _plain(text: str) -> str:
-    """Return *text* with everything that Markdown or HTML would act on made harmless."""
-    flat = " ".join(text.split())
-    for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        flat = flat.replace(sign, safe)
-    for sign in "\\`*_[]|#@":
-        flat = flat.replace(sign, f"&#{ord(sign)};")
-    return flat
+        return []
+    return ["> [!WARNING]", *(f"> - {plain(text)}" for text in dict.fromkeys(found)), ""]

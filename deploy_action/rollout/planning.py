@@ -110,6 +110,8 @@ class Planner:
         )
 
     def _learn(self, plan: Plan) -> None:
+        self.record.observed(plan.app.split, plan.stable.side)
+        self.record.attempts(revision=plan.candidate, version=plan.version, commit=plan.run.commit)
         self.record.learned(
             version=plan.version,
             previous_version=plan.previous_version,

@@ -71,6 +71,22 @@ class Services:
         if self.mask.add(value):
             self.runner.mask(value)
 
+    def context(self) -> dict[str, str]:
+        """Return the facts that every report names: environment, app, and where to find them."""
+        settings, env = self.settings, self.environment
+        server, repository = env.get("GITHUB_SERVER_URL", ""), env.get("GITHUB_REPOSITORY", "")
+        resource = (
+            f"/subscriptions/{settings.subscription_id}/resourceGroups/{settings.resource_group}"
+            f"/providers/Microsoft.App/containerApps/{settings.app}"
+        )
+        return {
+            "environment": settings.environment,
+            "app": settings.app,
+            "resource-id": resource if settings.subscription_id else "",
+            "repository-url": f"{server}/{repository}" if server and repository else "",
+            "run-url": self.run.link,
+        }
+
     @cached_property
     def run(self) -> Run:
         """This execution of the action."""

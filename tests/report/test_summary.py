@@ -1,81 +1,165 @@
-"""The job summary: the verdict first, and nothing from outside can break out of its cell."""
+"""The job summary: four answers first, and external text is shown exactly and has no effect."""
 
+from __future__ import annotations
+
+import html
 import itertools
+import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.traffic.split import Entry, Split
-from deploy_action.errors import AbortedError
-from deploy_action.report import summary
+from deploy_action.errors import AbortedError, RollbackIncompleteError
+from deploy_action.report import markdown, outputs, summary
+
+OLD = Side(revision="api--v1-3-0-2", version="1.3.0.2", commit="1" * 40)
+NEW = Side(revision="api--v1-3-0-3", version="1.3.0.3", commit="2" * 40)
+HOSTILE = st.text("`|<>&*_[]()#@!~^$\\-+:/.w\n\r ab1", max_size=60)
 
 
 def record_of(command: str = "deploy") -> Record:
-    return Record(command=command, clock=itertools.count(0.0).__next__)
+    record = Record(command=command, clock=itertools.count(0.0).__next__)
+    record.learned(environment="prod", app="api", url="https://api.example.com")
+    return record
 
 
-def test_a_good_end_begins_with_result_and_version() -> None:
+def all_to(revision: str) -> Split:
+    return Split.of([Entry(revision=revision, weight=100)])
+
+
+def deployed() -> Record:
     record = record_of()
-    with record.phase(Phase.SHIFT):
-        record.shifted(
-            Split.of([Entry(revision="api--a", weight=75), Entry(revision="api--b", weight=25)]),
-            "25 % to the candidate",
-        )
-    record.learned(version="1.3.0.3", url="https://api.example.com")
+    record.observed(all_to(OLD.revision), OLD)
+    record.attempted = NEW
+    with record.phase(Phase.PROMOTE):
+        record.shifted(all_to(NEW.revision), "promoted")
     record.ended_well("deployed")
-
-    text = summary.render(record)
-
-    assert text.startswith("## Deployed — 1.3.0.3\n")
-    assert "████████░░ 75 % `api--a`" in text
-    assert "| 9. Move traffic over in steps | " in text
+    return record
 
 
-def test_a_bad_end_tells_the_cause_before_anything_else_and_where_it_stopped() -> None:
+def aborted() -> Record:
     record = record_of()
+    record.observed(all_to(OLD.revision), OLD)
+    record.attempted = NEW
     try:
         with record.phase(Phase.GATES):
             record.gated("health", "fail", "/health/ready answered 503")
-            raise AbortedError("The health gate said fail.", hint="Look at its log.")
+            raise AbortedError("The health check failed.", hint="Look at its log.")
     except AbortedError as error:
-        record.put_back("the traffic", ok=True, detail="100 api--a")
+        record.put_back("the traffic", ok=True, detail="100 api--v1-3-0-2")
         record.ended_badly(error)
+    return record
 
-    text = summary.render(record)
 
-    assert text.startswith(
-        "## Aborted: everything was put back\n\n> [!CAUTION]\n> The health gate said fail.\n"
-    )
-    assert "| the traffic | put back | `100 api--a` |" in text
+def test_a_deployment_names_what_serves_and_how_to_go_back() -> None:
+    text = summary.render(deployed())
+
+    assert text.startswith("## ✅ prod: 1.3.0.3 serves 100 %\n")
+    assert "| version | `1.3.0.3` | `1.3.0.2` |" in text
+    assert "gh workflow run rollback.yml -f environment=prod -f revision=api--v1-3-0-2" in text
+
+
+def test_an_abort_names_cause_state_attempt_and_next_step_before_everything_else() -> None:
+    text = summary.render(aborted())
+    first_screen = text.partition("<details>")[0]
+
+    assert text.startswith("## ❌ prod: 1.3.0.3 was not deployed, 1.3.0.2 serves 100 %\n")
+    assert "The health check failed." in first_screen
+    assert "| | serves now | attempted |" in first_screen
+    assert "**Next:** Look at its log." in first_screen
+    assert "| the traffic | restored | `100 api--v1-3-0-2` |" in text
     assert "**stopped here**" in text
 
 
-def test_a_run_that_was_killed_left_a_summary_that_says_where_it_was() -> None:
+def test_the_outputs_describe_what_serves_and_what_was_attempted() -> None:
+    good, bad = outputs.values(deployed()), outputs.values(aborted())
+
+    assert (good["version"], good["previous-version"]) == ("1.3.0.3", "1.3.0.2")
+    assert (bad["version"], bad["attempted-version"]) == ("1.3.0.2", "1.3.0.3")
+    assert (bad["revision"], bad["attempted-revision"]) == (OLD.revision, NEW.revision)
+    assert bad["previous-revision"] == ""
+    assert bad["reason"] == "The health check failed."
+    assert list(good) == list(outputs.OUTPUTS)
+
+
+def test_a_rollback_speaks_of_a_rollback() -> None:
+    record = record_of("rollback")
+    record.observed(all_to(NEW.revision), NEW)
+    record.attempted = OLD
+    with record.phase(Phase.GATES):
+        pass
+    with record.phase(Phase.PROMOTE):
+        record.shifted(all_to(OLD.revision), "rolled back")
+    record.ended_well("rolled-back")
+
+    text = summary.render(record)
+
+    assert text.startswith("## ↩️ prod: rolled back, 1.3.0.2 serves 100 %\n")
+    assert "candidate" not in text
+    assert "bake" not in text
+
+
+def test_an_incomplete_rollback_is_not_called_a_failed_deployment() -> None:
+    record = record_of("rollback")
+    record.observed(all_to(OLD.revision), OLD)
+    record.attempted = OLD
+    record.ended_badly(RollbackIncompleteError("The cache was not cleared."))
+
+    assert summary.render(record).startswith(
+        "## 🚨 prod: the rollback is incomplete, 1.3.0.2 serves 100 %\n"
+    )
+
+
+def test_a_pending_version_commit_is_in_the_headline() -> None:
+    record = deployed()
+    record.learned(**{"pull-request": "https://github.com/contoso/api/pull/7"})
+
+    headline = summary.render(record).splitlines()[0]
+
+    assert headline.endswith(", its version commit waits in pull request 7")
+
+
+def test_a_killed_run_leaves_a_summary_that_says_where_it_was() -> None:
     record = record_of()
     with record.phase(Phase.PLAN):
         pass
 
-    assert summary.render(record).startswith("## Deploy is under way")
+    assert summary.render(record).startswith("## ⏳ prod: deploy is under way")
 
 
-@given(st.text("`|<>&*_[]()#@!\n\r ab", max_size=60))
-def test_no_text_from_outside_leaves_its_cell(hostile: str) -> None:
-    record = record_of()
-    record.gated("health", "fail", hostile)
-    record.warn(hostile)
-    record.put_back("the traffic", ok=False, detail=hostile)
-    clean = record_of()
-    clean.gated("health", "fail", "x")
-    clean.warn("x")
-    clean.put_back("the traffic", ok=False, detail="x")
+@given(HOSTILE)
+def test_no_external_text_leaves_its_cell(hostile: str) -> None:
+    def render(text: str) -> str:
+        record = record_of()
+        record.gated("health", "fail", text)
+        record.warn(text or "x")
+        record.put_back("the traffic", ok=False, detail=text)
+        return summary.render(record)
 
-    text = summary.render(record)
-
-    assert len(text.splitlines()) == len(summary.render(clean).splitlines())
-    for line in text.splitlines():
+    assert len(render(hostile).splitlines()) == len(render("x").splitlines())
+    for line in render(hostile).splitlines():
         if line.startswith("|"):
-            cells = line.replace("\\|", "")
-            assert cells.count("|") in {3, 4, 5}
-    assert "<script" not in text
+            assert line.replace("\\|", "").count("|") in {3, 4, 5}
+
+
+def shown(rendered: str) -> str:
+    """Return what a reader sees of a sentence without markup."""
+    return html.unescape(rendered.replace("<!-- -->", ""))
+
+
+@given(HOSTILE)
+@example("see https://evil.example or www.evil.example, @somebody, #12, a@b.example")
+@example("1. first")
+@example("- item")
+def test_a_sentence_shows_the_original_and_nothing_of_it_acts(hostile: str) -> None:
+    rendered = markdown.plain(hostile)
+
+    assert shown(rendered) == " ".join(hostile.split())
+    bare = re.sub(r"&#?\w+;|<!-- -->", "", rendered)
+    assert not set(bare) & set("\\`*_[]|#~^$!<>@&")
+    assert "://" not in rendered
+    assert not re.search(r"(?i)www\.", rendered)

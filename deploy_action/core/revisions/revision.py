@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from deploy_action.core.outcome import Side
+
 LONGEST_NAME = 54
 
 # The environment variables in which a candidate carries where it came from.
@@ -122,6 +124,17 @@ class Revision:
     def fewest_replicas(self) -> int:
         """How many replicas it starts with."""
         return int((self.template.get("scale") or {}).get("minReplicas") or 0)
+
+    @property
+    def side(self) -> Side:
+        """What the outcome of a run says of it."""
+        return Side(
+            revision=self.name,
+            version=self.provenance.version,
+            commit=self.provenance.commit,
+            image=self.image,
+            url=f"https://{self.fqdn}" if self.fqdn else "",
+        )
 
     @property
     def suffix(self) -> str:

@@ -1,0 +1,80 @@
+"""What a run came to: what serves now, and what was attempted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One revision with where it came from; empty texts where nothing is known.
+
+    Args:
+        revision: full name.
+        version: of the add-in's manifest.
+        commit: full id.
+        image: by digest.
+        url: of the revision itself.
+    """
+
+    revision: str = ""
+    version: str = ""
+    commit: str = ""
+    image: str = ""
+    url: str = ""
+
+    @property
+    def name(self) -> str:
+        """How people call it: the version, else the revision's suffix."""
+        return self.version or self.revision.partition("--")[2] or self.revision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The state after a run, as far as it was read back.
+
+    Args:
+        serving: what holds the traffic, or most of it.
+        attempted: what the run wanted to serve; empty where it wanted nothing.
+        previous: what served before; empty unless the run changed it.
+        split: as it was read back last; None if it was never read.
+    """
+
+    serving: Side
+    attempted: Side
+    previous: Side
+    split: Split | None
+
+    @property
+    def share(self) -> int:
+        """The share of the traffic that *serving* holds, 0-100."""
+        if self.split is None or not self.serving.revision:
+            return 0
+        weight = self.split.weight_of(self.serving.revision)
+        return weight or (self.split.heaviest().weight if self.split.follows_latest else 0)
+
+
+def outcome_of(before: Side, attempted: Side, split: Split | None) -> Outcome:
+    """Return the outcome.
+
+    Args:
+        before: what served when the run began.
+        attempted: what it wanted to serve.
+        split: as it was read back last.
+    """
+    heaviest = split.heaviest().revision if split else ""
+    if attempted.revision and split and split.weight_of(attempted.revision) == FULL_TRAFFIC:
+        previous = before if before.revision != attempted.revision else Side()
+        return Outcome(serving=attempted, attempted=attempted, previous=previous, split=split)
+    if heaviest and heaviest != before.revision:
+        serving = attempted if heaviest == attempted.revision else Side(revision=heaviest)
+    else:
+        serving = before
+    return Outcome(serving=serving, attempted=attempted, previous=Side(), split=split)
+
+
+def updated(side: Side, **fields: str) -> Side:
+    """Return *side* with the fields that are known now."""
+    return replace(side, **{name: value for name, value in fields.items() if value})

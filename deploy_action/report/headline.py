@@ -1,0 +1,78 @@
+"""The first line of the summary: what happened, and what serves now."""
+
+from __future__ import annotations
+
+from deploy_action.core.outcome import Outcome
+from deploy_action.core.record import Record
+from deploy_action.core.traffic.split import FULL_TRAFFIC
+from deploy_action.report.markdown import plain
+
+_SIGNS = {
+    "deployed": "✅",
+    "rolled-back": "↩️",
+    "repaired": "✅",
+    "planned": "📝",
+    "unchanged": "✅",
+    "ok": "📊",
+    "cancelled": "⚠️",
+    "superseded": "⚠️",
+    "abort-failed": "🚨",
+}
+
+
+def headline(record: Record) -> str:
+    """Return the headline without Markdown's heading sign."""
+    where = plain(record.facts.get("environment", "") or record.facts.get("app", ""))
+    ending = record.ending
+    prefix = f"{where}: " if where else ""
+    if ending is None:
+        return f"⏳ {prefix}{record.command} is under way"
+    sign = _SIGNS.get(ending.result, "❌")
+    return f"{sign} {prefix}{_sentence(record, ending.result)}{_pending(record)}"
+
+
+# By result; {serves} is like "1.3.0.2 serves 100 %", {tried} the version that was attempted.
+_SENTENCES = {
+    "deployed": "{serves}",
+    "ok": "{serves}",
+    "repaired": "repaired, {serves}",
+    "rolled-back": "rolled back, {serves}",
+    "planned": "plan for {tried}, nothing was changed, {serves}",
+    "unchanged": "nothing to do, {serves}",
+    "invalid": "not started, a setting is wrong",
+    "refused": "the {command} was refused, {serves}",
+    "superseded": "{tried} was not deployed, another run took over, {serves}",
+    "cancelled": "the {command} was cancelled, {serves}",
+    "abort-failed": "{tried} was not deployed and not everything was restored, {serves}",
+    "aborted": "{tried} was not deployed, {serves}",
+}
+_ROLLBACK = {
+    "abort-failed": "the rollback is incomplete, {serves}",
+    "aborted": "not rolled back to {tried}, {serves}",
+}
+
+
+def _sentence(record: Record, result: str) -> str:
+    command = "deployment" if record.command == "deploy" else record.command
+    own = _ROLLBACK if record.command == "rollback" else {}
+    sentence = own.get(result) or _SENTENCES.get(result, "the {command} failed, {serves}")
+    return sentence.format(
+        serves=_serves(record.outcome),
+        tried=plain(record.outcome.attempted.name) or "the new version",
+        command=command,
+    )
+
+
+def _serves(outcome: Outcome) -> str:
+    name = plain(outcome.serving.name)
+    if not name:
+        return "what serves now is unknown"
+    share = outcome.share or FULL_TRAFFIC
+    return f"{name} serves {share} %"
+
+
+def _pending(record: Record) -> str:
+    url = record.facts.get("pull-request", "")
+    if not url:
+        return ""
+    return f", its version commit waits in pull request {plain(url.rpartition('/')[2])}"

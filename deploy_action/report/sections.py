@@ -1,0 +1,93 @@
+"""The collapsed sections of the summary; each is empty where there is nothing to show."""
+
+from __future__ import annotations
+
+from deploy_action.core.record import (
+    CacheCleared,
+    Gated,
+    PhaseEnded,
+    PhaseStarted,
+    PutBack,
+    Record,
+    Shifted,
+)
+from deploy_action.core.traffic.split import Split
+from deploy_action.report.markdown import code, plain
+
+
+def restored(record: Record) -> list[str]:
+    """Return what an abort or a repair restored."""
+    found = [event for event in record.events if isinstance(event, PutBack)]
+    if not found:
+        return []
+    lines = ["| what | state | how it stands |", "|---|---|---|"]
+    for event in found:
+        state = "restored" if event.ok else "**not restored**"
+        lines.append(f"| {plain(event.what)} | {state} | {code(event.detail)} |")
+    return lines
+
+
+def gates(record: Record) -> list[str]:
+    """Return each gate's verdict and evidence."""
+    found = [event for event in record.events if isinstance(event, Gated)]
+    if not found:
+        return []
+    rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.seen)} |" for x in found]
+    return ["| gate | verdict | evidence |", "|---|---|---|", *rows]
+
+
+def traffic(record: Record) -> list[str]:
+    """Return every split that was read back, with a bar per revision."""
+    found = [event for event in record.events if isinstance(event, Shifted)]
+    if not found:
+        return []
+    rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in found]
+    return ["| at | why | split, as read back |", "|---:|---|---|", *rows]
+
+
+def cache(record: Record) -> list[str]:
+    """Return the keys that each clearing removed, without patterns that matched nothing."""
+    found = [event for event in record.events if isinstance(event, CacheCleared)]
+    rows = [
+        f"| {plain(event.moment)} | {code(pattern)} | {count} |"
+        for event in found
+        for pattern, count in event.removed
+        if count
+    ]
+    facts = [f"After the run: {code(record.facts['cache'])}"] if record.facts.get("cache") else []
+    if not rows:
+        return facts
+    return ["| when | pattern | keys removed |", "|---|---|---:|", *rows, "", *facts]
+
+
+def timeline(record: Record) -> list[str]:
+    """Return the phases as a Gantt chart and as a table; phases without work are omitted."""
+    ends = {event.phase: event for event in record.events if isinstance(event, PhaseEnded)}
+    starts = [event for event in record.events if isinstance(event, PhaseStarted)]
+    if not starts:
+        return []
+    chart = ["```mermaid", "gantt", "  dateFormat X", "  axisFormat %M:%S"]
+    table = ["", "| phase | from | took | |", "|---|---:|---:|---|"]
+    for start in starts:
+        end = ends.get(start.phase)
+        until = end.at if end else record.elapsed_s
+        title = start.phase.title(record.command)
+        bad = end is not None and not end.ok
+        # A colon or semicolon would end the task's name.
+        name = title.replace(":", " ").replace(";", " ").replace("#", " ")
+        mark = "crit, " if bad else "done, " if end else "active, "
+        chart.append(f"  {name} :{mark}{start.at:.0f}, {max(until, start.at + 1):.0f}")
+        state = ("done" if end.ok else "**stopped here**") if end else "under way"
+        table.append(f"| {title} | {start.at:.1f} s | {until - start.at:.1f} s | {state} |")
+    return [*chart, "```", *table]
+
+
+def _bars(split: Split) -> str:
+    """Return one bar of ten blocks per revision, so that a glance is enough."""
+    cells = []
+    for entry in split.entries:
+        filled = round(entry.weight / 10)
+        label = f" @{entry.label}" if entry.label else ""
+        bar = "█" * filled + "░" * (10 - filled)
+        cells.append(f"{bar} {entry.weight} % {code((entry.revision or 'latest') + label)}")
+    return "<br>".join(cells)
