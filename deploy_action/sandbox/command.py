@@ -94,6 +94,13 @@ def sandbox() -> None:
     help="Where images are kept: in a store of its own, or in Debian's docker-registry.",
 )
 @click.option(
+    "--replicas",
+    type=click.Choice(["processes", "containers"]),
+    default="processes",
+    show_default=True,
+    help="Run replicas as processes, or as containers of the Docker engine of DOCKER_HOST.",
+)
+@click.option(
     "--strict-images",
     is_flag=True,
     help="Refuse images of public registries; by default a stand-in that answers HTTP runs.",
@@ -119,6 +126,7 @@ def up(  # noqa: PLR0917  options of one command
     location_only: bool,
     silent_suffix: bool,
     registry: str,
+    replicas: str,
     strict_images: bool,
     faults_file: Path | None,
     let_through: bool,
@@ -149,6 +157,7 @@ def up(  # noqa: PLR0917  options of one command
             faults=faults,
             let_through=let_through,
             debian_registry=registry == "debian",
+            replicas=replicas,
             strict_images=strict_images,
         )
         try:

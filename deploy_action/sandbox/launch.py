@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -12,12 +13,15 @@ ROOT = Path(__file__).resolve().parents[2]
 START_S = 60.0
 
 
-def start(directory: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
+def start(
+    directory: Path, *options: str, **variables: str
+) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     """Start a sandbox as a process of its own and return it with the environment for its clients.
 
     Args:
         directory: where its environment file and log go.
         options: more options of ``sandbox up``.
+        variables: more variables of its environment.
 
     Raises:
         RuntimeError: it ended, or was not ready within a minute; the message contains its log.
@@ -35,6 +39,7 @@ def start(directory: Path, *options: str) -> tuple[subprocess.Popen[bytes], dict
             stdout=out,
             stderr=subprocess.STDOUT,
             cwd=ROOT,
+            env={**os.environ, **variables},
             start_new_session=True,
         )
     end = time.monotonic() + START_S

@@ -141,6 +141,10 @@ class Replica(Protocol):
         """Return where a port of it is reached."""
         ...
 
+    def may_reach(self, port: int) -> bool:
+        """Whether connecting to *port* can reach it and nothing else."""
+        ...
+
     def listening(self) -> Sequence[int]:
         """Return the ports that it listens on for others."""
         ...

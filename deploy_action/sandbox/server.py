@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from deploy_action.sandbox import entra as identity
 from deploy_action.sandbox import github_api
@@ -48,6 +48,9 @@ from deploy_action.sandbox.services import GitRemote, RedisServer
 from deploy_action.sandbox.tenant import Tenant
 from deploy_action.sandbox.world import Clock, Environment, World
 
+if TYPE_CHECKING:
+    from deploy_action.sandbox.runtime.containers import ContainerRuntime
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 LOCATION: Final = "East US"
 # The two environments of the sample: resource group, its environment's name, its registry.
@@ -76,6 +79,7 @@ class Options:
         let_through: whether hosts that are not Azure's are reached for real.
         metrics_lag_s: how far Azure Monitor is behind, in seconds of the sandbox's clock.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
+        replicas: run replicas as ``processes`` or as ``containers`` of a Docker engine.
         strict_images: refuse images of public registries instead of running a stand-in.
     """
 
@@ -86,6 +90,7 @@ class Options:
     silent_suffix: bool = False
     faults: Sequence[Mapping[str, Any]] = ()
     debian_registry: bool = False
+    replicas: str = "processes"
     strict_images: bool = False
     let_through: bool = False
     metrics_lag_s: float = 90.0
@@ -152,7 +157,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     stack.push_async_callback(tasks.close)
 
     clock, faults = Clock(options.factor), Faults(options.faults)
-    runtime = ProcessRuntime(directory=directory / "runtime", images=registry, now=clock.now)
+    runtime = _runtime(options, registry, clock)
     stack.push_async_callback(runtime.close)
     world = World(
         environments=_environments(subscription),
@@ -351,6 +356,17 @@ def _components(subscription: str) -> list[Component]:
 
 def _home(subscription: str, group: str) -> str:
     return f"/subscriptions/{subscription}/resourceGroups/{group}"
+
+
+def _runtime(
+    options: Options, registry: Registry, clock: Clock
+) -> ProcessRuntime | ContainerRuntime:
+    if options.replicas == "containers":
+        from deploy_action.sandbox.runtime.containers import ContainerRuntime  # noqa: PLC0415  Docker's client
+
+        return ContainerRuntime(images=registry, now=clock.now)
+    directory = options.directory / "runtime"
+    return ProcessRuntime(directory=directory, images=registry, now=clock.now)
 
 
 def _region(location: str) -> str:

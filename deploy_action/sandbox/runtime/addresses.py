@@ -101,8 +101,20 @@ def listening(ip: str, pids: Iterable[int]) -> list[int]:
     return sorted(set(ports))
 
 
-def _listening_sockets() -> Iterator[tuple[str, int, str]]:
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+def listening_in(pid: int) -> list[int]:
+    """Return the ports on which the network of a process listens for others.
+
+    Nothing where this machine does not show it, as for an engine of another machine.
+    """
+    try:
+        sockets = list(_listening_sockets(f"/proc/{pid}/net"))
+    except OSError:
+        return []
+    return sorted({port for address, port, _ in sockets if address in _EVERYWHERE})
+
+
+def _listening_sockets(tables: str = "/proc/net") -> Iterator[tuple[str, int, str]]:
+    for table in (f"{tables}/tcp", f"{tables}/tcp6"):
         if not Path(table).exists():
             continue  # IPv6 is switched off
         with Path(table).open(encoding="ascii") as lines:

@@ -60,6 +60,10 @@ class ProcessReplica:
         """Return where a port of it is reached."""
         return self._address.ip, outer(port)
 
+    def may_reach(self, port: int) -> bool:
+        """Whether it listens on *port*: at its address, others of this machine could, too."""
+        return port in self.listening()
+
     def listening(self) -> Sequence[int]:
         """Return the ports that it listens on for others."""
         if self.exit_code is not None:

@@ -66,7 +66,7 @@ class Probe:
         Returns:
             0 if the probe passed, else the HTTP status, or 1 without an answer.
         """
-        if self.port not in replica.listening():
+        if not replica.may_reach(self.port):
             return NO_ANSWER
         address = replica.at(self.port)
         answers: list[int] = []
