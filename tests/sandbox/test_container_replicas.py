@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import compileall
 import re
 import shutil
 import subprocess
@@ -25,6 +24,11 @@ from tests.support.scene import Scene
 
 pytestmark = pytest.mark.xdist_group("docker")
 BASE = f"{REGISTRY}.azurecr.io/base/python:3"
+UNNEEDED = (
+    *("__pycache__", "config-*", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages"),
+    *("test", "tests", "tkinter", "turtledemo"),
+)
+SLOW_S = 240  # an engine that copies each image needs its time
 NO_PROXY = {"HTTPS_PROXY": "", "REQUESTS_CA_BUNDLE": ""}
 
 
@@ -40,7 +44,9 @@ def engine() -> Iterator[str]:
 @pytest.fixture(scope="module")
 def azure(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     directory = tmp_path_factory.mktemp("azure")
-    process, environment = launch.start(directory, "--replicas", "containers", DOCKER_HOST=engine)
+    process, environment = launch.start(
+        directory, "--replicas", "containers", "--clock", "0.2", DOCKER_HOST=engine
+    )
     yield environment
     launch.stop(process)
 
@@ -70,9 +76,8 @@ def _python(context: Path) -> Path:
     program = Path(sys.executable).resolve()
     root = context / "root"
     library = root / "python" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    unneeded = shutil.ignore_patterns("site-packages", "test", "__pycache__", "idlelib", "config-*")
+    unneeded = shutil.ignore_patterns(*UNNEEDED)
     shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=unneeded)
-    compileall.compile_dir(library, quiet=2)
     (root / "bin").mkdir()
     shutil.copy(program, root / "bin" / "python")
     binaries = [program, *library.glob("lib-dynload/*.so")]
@@ -118,14 +123,18 @@ def test_a_deployment_reaches_its_users(stage: Stage) -> None:
 def test_a_wrong_port_is_named(stage: Stage) -> None:
     text = "The TargetPort 8000 does not match the listening port 9999."
     changed(stage, template(stage, "wrong", env=[{"name": "PORT", "value": "9999"}]))
-    wrong = until(lambda: revision(stage, "wrong"), lambda item: "runningStateDetails" in item)
+    wrong = until(
+        lambda: revision(stage, "wrong"), lambda item: "runningStateDetails" in item, SLOW_S
+    )
 
     assert (wrong["runningState"], wrong["runningStateDetails"]) == ("Activating", text)
 
 
 def test_a_program_that_crashes_fails_its_revision(stage: Stage) -> None:
     changed(stage, template(stage, "crash", command=["python", "-c", "raise SystemExit(3)"]))
-    failed = until(lambda: revision(stage, "crash"), lambda item: item["runningState"] == "Failed")
+    failed = until(
+        lambda: revision(stage, "crash"), lambda item: item["runningState"] == "Failed", SLOW_S
+    )
 
     assert failed["provisioningError"] == "Failed:apiContainerCrashing"
 
@@ -152,7 +161,9 @@ def test_side_cars_share_the_network_of_the_first_container(stage: Stage) -> Non
         "initContainers": [{"name": "init", "command": ["python", "-c", code], **image}],
     }
     changed(stage, body)
-    healthy = until(lambda: revision(stage, "pod"), lambda item: item["healthState"] == "Healthy")
-    reply = stage.scene.session.get(f"https://{healthy['fqdn']}/version", timeout=60)
+    healthy = until(
+        lambda: revision(stage, "pod"), lambda item: item["healthState"] == "Healthy", SLOW_S
+    )
+    reply = stage.scene.session.get(f"https://{healthy['fqdn']}/version", timeout=120)
 
     assert reply.status_code == 200
