@@ -30,7 +30,7 @@ quick: setup ## Run the tests that take less than a minute together
 
 coverage: setup ## Run the tests and check that they cover enough of the code
 	@rm -rf $(BUILD)/coverage
-	@COVERAGE_PROCESS_START=$(CURDIR)/pyproject.toml $(IN_ENV) coverage run -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
+	@$(IN_ENV) coverage run -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
 	@$(IN_ENV) coverage combine --quiet
 	@$(IN_ENV) coverage report
 

@@ -1,4 +1,4 @@
-"""One local Azure for each worker; every test has an app, a remote and a checkout of its own."""
+"""Fixtures of all tests: one sandbox for each worker; every test has an app of its own in it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,40 @@ import pytest
 
 from deploy_action.sandbox import launch
 from tests.stage import Stage
+from tests.support.golden import Golden
+
+# Whole deployments, killed runs, Docker and browsers. `make quick` leaves them out, except for tests
+# with the marker `quick`.
+SLOW_FOLDERS = {"faults", "sample", "sandbox", "scenarios"}
 
 _numbers = itertools.count(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of these tests."""
+    parser.addoption(
+        "--update-golden", action="store_true", help="rewrite the reviewed texts in tests/golden"
+    )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of slow folders."""
+    folder = Path(__file__).parent
+    for item in items:
+        slow = item.path.relative_to(folder).parts[0] in SLOW_FOLDERS
+        if slow and not item.get_closest_marker("quick"):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture
+def golden(pytestconfig: pytest.Config) -> Golden:
+    """Comparison with the reviewed texts in tests/golden."""
+    return Golden(update=bool(pytestconfig.getoption("--update-golden")))
+
+
 @pytest.fixture(scope="session")
 def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A local Azure with the environment that its clients need."""
+    """The variables that clients of this worker's sandbox need."""
     process, environment = launch.start(tmp_path_factory.mktemp("azure"), "--clock", "instant")
     yield environment
     launch.stop(process)

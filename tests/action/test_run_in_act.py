@@ -141,6 +141,7 @@ def act(stage: Stage, event: str, *words: str) -> Ended:
     return Ended(process.returncode, log.read_text("utf-8"), found, summary)
 
 
+@pytest.mark.slow
 def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> None:
     pushed = act(workflow, "push")
 

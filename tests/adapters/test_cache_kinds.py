@@ -15,6 +15,8 @@ from deploy_action.adapters.cache import Cache, CacheError
 from deploy_action.core.cache.connection import parse
 from tests.support.redis_kinds import Delay, certificate, cluster, free_ports, servers
 
+pytestmark = pytest.mark.slow  # starts servers and clusters
+
 
 @pytest.fixture
 def plain(tmp_path: Path) -> Iterator[int]:

@@ -144,6 +144,7 @@ def test_a_branch_that_is_gone_is_not_created(remote: Remote) -> None:
     assert git(remote.bare, "branch", "--list", "side") == ""
 
 
+@pytest.mark.slow
 def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
     """People push other files in between. None is lost, one line, each has its own number."""
     runs = {f"{n}.1": Run(remote.checkout(f"run-{n}"), run_id=f"{n}.1") for n in range(12)}

@@ -26,7 +26,7 @@ from deploy_action.sandbox.acr_tasks.dockerfile import BuildFailed
 from deploy_action.sandbox.acr_tasks.ignore import Ignore
 from tests.support.docker_engine import docker_engine
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.slow]
 FAILED = ["the engine refuses the ignore file"]
 NAMES = ["a", "b", "foo", "foo.txt", "x.py", "secret", ".env", "[a]", "ä", "!c", "#h", "a b", "*"]
 PIECES = [

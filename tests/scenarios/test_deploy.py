@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 import redis
 
 from tests.stage import Stage
@@ -103,6 +104,7 @@ def test_only_the_newest_revisions_stay_active(stage: Stage) -> None:
     assert stage.active() == names[-2:]
 
 
+@pytest.mark.quick
 def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -> None:
     pushed = stage.push_better()
     (stage.scene.workspace / "plain.yml").write_text(PLAIN, "utf-8")

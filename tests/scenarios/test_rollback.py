@@ -4,12 +4,15 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.stage import NEXT_VERSION, VERSION, Stage
 from tests.support.paths import ENTRY
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
+@pytest.mark.quick
 def test_back_to_the_previous_revision(stage: Stage) -> None:
     stage.push_better()
     deployed = stage.run(**MANIFEST)

@@ -7,6 +7,7 @@ from tests.stage import Stage, assert_lock_released
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
+@pytest.mark.quick
 def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) -> None:
     pushed = stage.push_sick()
     stage.scene.fill_cache()

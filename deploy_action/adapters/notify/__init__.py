@@ -1,0 +1,1 @@
+"""Notification channels: one module for each service."""
