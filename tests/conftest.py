@@ -6,16 +6,18 @@ import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from deploy_action.sandbox import launch
 from tests.stage import Stage
 from tests.support.golden import Golden
 
-# Whole deployments, killed runs, Docker and browsers. `make quick` leaves them out, except for tests
+# Whole deployments, killed runs, Docker and browsers. `make quick` leaves them out, except for those
 # with the marker `quick`.
 SLOW_FOLDERS = {"faults", "sample", "sandbox", "scenarios"}
 
+hypothesis.settings.register_profile("quick", max_examples=20)
 _numbers = itertools.count(1)
 
 
