@@ -13,7 +13,7 @@ from deploy_action.sandbox import launch
 from tests.stage import Stage
 from tests.support.golden import Golden
 
-# Whole deployments, killed runs, Docker and browsers. `make quick` leaves them out, except for those
+# Whole deployments, killed runs, Docker, browsers. `make quick` leaves them out, except for tests
 # with the marker `quick`.
 SLOW_FOLDERS = {"faults", "sample", "sandbox", "scenarios"}
 
