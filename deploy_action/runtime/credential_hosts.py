@@ -85,9 +85,14 @@ def own_bearer(token: str, url: str, *, issued_for: str) -> dict[str, str]:
     Raises:
         CredentialHostError: *url* is on another host.
     """
-    if _host(url) != _host(issued_for) or not _host(url):
+    if not is_same_host(url, issued_for):
         raise _refused("token", url)
     return {"Authorization": f"Bearer {token}"}
+
+
+def is_same_host(url: str, issued_for: str) -> bool:
+    """Whether a token for the server at *issued_for* may be sent to *url*."""
+    return bool(_host(url)) and _host(url) == _host(issued_for)
 
 
 def registry_login(user: str, password: str, url: str, *, registry: str) -> dict[str, str]:

@@ -153,6 +153,26 @@ def test_the_token_is_not_sent_in_clear_over_the_network(remote: Remote) -> None
 
 
 @pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://github.com/o/r", True),
+        ("https://github.com:443/o/r", True),
+        ("https://github.com.collector.example/o/r", False),
+        ("https://collector.example/o/r", False),
+        ("https://github.com:8443/o/r", False),
+    ],
+)
+def test_githubs_token_goes_to_githubs_server_whatever_the_remote_is(
+    remote: Remote, url: str, shown: bool
+) -> None:
+    work = remote.checkout()
+    variables = environment(work.parent / "home") | {"GITHUB_SERVER_URL": "https://github.com"}
+    here = Git(work, token=TOKEN, environment=variables)
+
+    assert bool(here._git.credentials(url)) is shown
+
+
+@pytest.mark.parametrize(
     ("accepted", "may_write", "token"),
     [(header("another"), True, TOKEN), (header(TOKEN), False, TOKEN), (header(TOKEN), True, "")],
     ids=["wrong token", "read only", "no token"],

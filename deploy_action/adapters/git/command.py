@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy_action.runtime import process
+from deploy_action.runtime import credential_hosts, process
 from deploy_action.runtime.process import Completed
 
 LOCAL_S = 60.0
@@ -71,6 +71,7 @@ class Command:
         self._workspace = workspace
         self._token = token
         self._secret = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        self._server = environment.get("GITHUB_SERVER_URL", "")
         self._environment = _clean(environment)
         self._settings = (*_SETTINGS, ("safe.directory", str(_root(workspace))))
 
@@ -123,7 +124,10 @@ class Command:
         (customerio/customerio-ios#1044). The most specific URL wins, so ours is the complete one,
         and an empty value first removes the earlier headers.
         """
-        if not self._token or not _may_see_a_token(url):
+        if not self._token or not _is_safe(url):
+            return ()
+        own = credential_hosts.is_same_host(url, self._server) or _is_local(url)
+        if self._server and not own:  # GitHub's token is for GitHub, whatever the remote is
             return ()
         key = f"http.{without_credentials(url)}.extraHeader"
         return (
@@ -150,9 +154,13 @@ def without_credentials(url: str) -> str:
     return parts._replace(netloc=kept).geturl()
 
 
-def _may_see_a_token(url: str) -> bool:
+def _is_safe(url: str) -> bool:
+    return urlsplit(url).scheme == "https" or _is_local(url)
+
+
+def _is_local(url: str) -> bool:
     parts = urlsplit(url)
-    return parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    return parts.scheme in {"http", "https"} and parts.hostname in _LOOPBACK
 
 
 def _clean(environment: Mapping[str, str]) -> dict[str, str]:
