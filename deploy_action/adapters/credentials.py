@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from deploy_action.errors import PreflightError
 from deploy_action.runtime import credential_hosts
 from deploy_action.runtime.bounded_session import BoundedSession
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.http import HttpClient, RequestError
-from deploy_action.runtime.polling import now_utc
+from deploy_action.runtime.polling import Deadline, backoff, now_utc, pause
 
 _TOKEN_S = 30.0
+_ASSERTION_S = 20.0
 _TOKEN_LIMIT = 1 << 20
 AUDIENCE = "api://AzureADTokenExchange"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
@@ -172,20 +174,27 @@ def _with_github(
 
     def assertion() -> str:
         # A fresh one for each token: GitHub's live five minutes, a rollout longer.
-        try:
-            response = http.get(
-                f"{url}&audience={AUDIENCE.replace(':', '%3A').replace('/', '%2F')}",
-                timeout_s=20,
-                headers=credential_hosts.own_bearer(request_token, url, issued_for=url),
-            )
-            value = str(response.json_object()["value"])
-        except (RequestError, ValueError, KeyError, TypeError) as error:
-            raise PreflightError(
-                f"GitHub's OIDC endpoint gave no token: {type(error).__name__}.",
-                hint="Check the job's permission 'id-token: write' and run the job again.",
-            ) from None
-        on_secret(value)
-        return value
+        deadline = Deadline(_ASSERTION_S)
+        for pause_s in backoff(0.3, 2.0):
+            try:
+                response = http.get(
+                    f"{url}&audience={quote(AUDIENCE, safe='')}",
+                    timeout_s=max(deadline.remaining, 0.1),
+                    headers=credential_hosts.own_bearer(request_token, url, issued_for=url),
+                )
+                value = str(response.json_object()["value"])
+            except (RequestError, KeyError) as error:
+                if deadline.remaining > pause_s:
+                    pause(pause_s)
+                    continue
+                cause = "the response has no value" if isinstance(error, KeyError) else error
+                raise PreflightError(
+                    f"GitHub's OIDC endpoint returned no token: {cause}.",
+                    hint="Check the job's permission 'id-token: write' and run the job again.",
+                ) from None
+            on_secret(value)
+            return value
+        raise AssertionError("backoff never ends")
 
     return SignIn(
         how=f"GitHub OIDC as application {client_id}",

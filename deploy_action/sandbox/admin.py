@@ -23,6 +23,7 @@ POST /identities, /roles        who there is and what they may do: `identities`;
 GET /messages                   what Slack, Teams and the signed webhook were sent, and why a
                                 message was refused or is not shown; DELETE forgets them
 GET /telemetry                  what Application Insights has taken in
+POST /tokens                    ``{"life_s": seconds}``: how long new Entra tokens are valid
 POST /vaults                    creates or changes a key vault: `keyvault.store`
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
 ==============================  ================================================================

@@ -132,6 +132,7 @@ class Entra:
     def __init__(self, *, github: GitHub) -> None:
         self.tenant = str(uuid.uuid4())
         self.directory = Directory()
+        self.token_life_s = TOKEN_LIFE_S
         self._github = github
         self._keys = _Keys()
         self._known: dict[str, tuple[str, float, Principal]] = {}
@@ -212,8 +213,8 @@ class Entra:
             )
         return {
             "token_type": "Bearer",
-            "expires_in": TOKEN_LIFE_S - 1,
-            "ext_expires_in": TOKEN_LIFE_S - 1,
+            "expires_in": self.token_life_s - 1,
+            "ext_expires_in": self.token_life_s - 1,
             "access_token": self._issue(
                 resource, Principal(principal.object_id, application.client_id)
             ),
@@ -266,7 +267,7 @@ class Entra:
                 "iss": f"https://sts.windows.net/{self.tenant}/",
                 "iat": now,
                 "nbf": now,
-                "exp": now + TOKEN_LIFE_S,
+                "exp": now + self.token_life_s,
                 "appid": principal.client_id,
                 "appidacr": "2",
                 "idp": f"https://sts.windows.net/{self.tenant}/",
@@ -279,7 +280,7 @@ class Entra:
                 "xms_cc": ["CP1"],
             }
         )
-        self._known[token] = (audience, now + TOKEN_LIFE_S, principal)
+        self._known[token] = (audience, now + self.token_life_s, principal)
         return token
 
     def _about(self) -> dict[str, Any]:

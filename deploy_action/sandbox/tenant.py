@@ -22,7 +22,7 @@ from deploy_action.sandbox.registry_rights import RegistryRights
 from deploy_action.sandbox.seams import Service
 
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
-POSTS: Final = frozenset({"/identities", "/permissions", "/roles", "/vaults"})
+POSTS: Final = frozenset({"/identities", "/permissions", "/roles", "/tokens", "/vaults"})
 
 
 class Tenant:
@@ -124,6 +124,9 @@ class Tenant:
         match path:
             case "/vaults":
                 return self._vaults.change(body)
+            case "/tokens":
+                self.entra.token_life_s = int(body["life_s"])
+                return {"life_s": self.entra.token_life_s}
             case "/permissions":
                 self.assignments.removals.change(body)
                 return {"removed": self.assignments.removals.describe()}

@@ -76,6 +76,7 @@ class Listener:
     requests: list[Request] = field(default_factory=list)
     secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)  # connections that ended early
 
     def keep(self, secret: str, *hosts: str) -> None:
         """Remember a secret and the hosts that it is for; a leading dot means all below."""
@@ -131,16 +132,8 @@ def listening(
     )
     upstream = urlsplit(sandbox["HTTPS_PROXY"])
     trusted = ssl.create_default_context(cafile=sandbox["REQUESTS_CA_BUNDLE"])
-    contexts: dict[str, ssl.SSLContext] = {}
 
-    lock = threading.Lock()
-
-    def context(host: str) -> ssl.SSLContext:
-        with lock:
-            if host not in contexts:
-                contexts[host] = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-                authority.issue_cert(host).configure_cert(contexts[host])
-            return contexts[host]
+    contexts = _Contexts(authority)
 
     def answer(request: Request) -> Response:
         if request.host in listener.foreign:
@@ -163,13 +156,13 @@ def listening(
             line.close()
 
     def serve(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError, ssl.SSLError, ValueError), connection:
+        with connection:
             head = b""
             while b"\r\n\r\n" not in head:
                 head += connection.recv(4096)
             host = head.split(b" ")[1].decode().partition(":")[0]
             connection.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            with context(host).wrap_socket(connection, server_side=True) as line:
+            with contexts.of(host).wrap_socket(connection, server_side=True) as line:
                 _handler(host, listener, answer)(line, ("", 0), None)  # type: ignore[arg-type]
 
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -180,14 +173,37 @@ def listening(
             "REQUESTS_CA_BUNDLE": str(bundle),
         }
 
+        def run(connection: socket.socket) -> None:
+            try:
+                serve(connection)
+            except (OSError, ValueError, http.client.HTTPException) as error:
+                listener.broken.append(repr(error))
+
         def accept() -> None:
             with contextlib.suppress(OSError):
                 while True:
                     connection, _ = server.accept()
-                    threading.Thread(target=serve, args=(connection,), daemon=True).start()
+                    threading.Thread(target=run, args=(connection,), daemon=True).start()
 
         threading.Thread(target=accept, daemon=True).start()
         yield listener
+
+
+class _Contexts:
+    """TLS contexts by host name, each made once."""
+
+    def __init__(self, authority: trustme.CA) -> None:
+        self._authority = authority
+        self._contexts: dict[str, ssl.SSLContext] = {}
+        self._lock = threading.Lock()
+
+    def of(self, host: str) -> ssl.SSLContext:
+        with self._lock:
+            if host not in self._contexts:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+                self._authority.issue_cert(host).configure_cert(context)
+                self._contexts[host] = context
+            return self._contexts[host]
 
 
 def _handler(
