@@ -298,6 +298,13 @@ def test_points_can_span_several_minutes(stage: Stage) -> None:
     assert len(quarters["data"]) == 3
 
 
+def test_the_api_version_is_one_of_azure_monitor(stage: Stage) -> None:
+    path = f"{stage.scene.path}/providers/Microsoft.Insights/metrics"
+    for version in ("2018-01-01", "2024-02-01"):  # az still sends the first one
+        answer = stage.scene.ask("GET", path, params={"api-version": version})
+        assert answer.status_code == 200, answer.text
+
+
 def test_the_definitions_name_metrics_and_dimensions(stage: Stage) -> None:
     path = f"{stage.scene.path}/providers/microsoft.insights/metricDefinitions"
     found = {

@@ -394,6 +394,7 @@ def _environment(stage: Stage) -> None:
         "list": f"{home}/well-intake-env/certificates",
         "one": f"{home}/well-intake-env/certificates/mine",
         "orphan": f"{home}/nowhere/certificates/mine",
+        "id as a name": f"{home}{home}/well-intake-env",  # az containerapp up asks for this
         "missing": f"{home}/nowhere",
         "unknown": f"{home}/well-intake-env/flowers",
         "namespace": f"{stage.scene.group_path}/providers/Contoso.Nothing/things",
@@ -408,6 +409,7 @@ def _environment(stage: Stage) -> None:
         "list": (200, None),
         "one": (404, "ResourceNotFound"),
         "orphan": (404, "ParentResourceNotFound"),
+        "id as a name": (404, "ParentResourceNotFound"),
         "missing": (404, "ResourceNotFound"),
         "unknown": (501, "NotImitatedByTheLocalAzure"),
         "namespace": (404, "InvalidResourceNamespace"),

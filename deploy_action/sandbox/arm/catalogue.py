@@ -84,10 +84,10 @@ def in_environment(
     """
     environment, kind, *rest = parts
     known = _ENVIRONMENT_KINDS.get(kind.lower())
-    if known is None or method not in {"GET", "DELETE"} or len(rest) > 1:
-        raise not_imitated(f"{method} on managedEnvironments/{'/'.join(parts)}")
     if environment.lower() not in {name.lower() for name in names}:
         raise parent_missing(environment)
+    if known is None or method not in {"GET", "DELETE"} or len(rest) > 1:
+        raise not_imitated(f"{method} on managedEnvironments/{'/'.join(parts)}")
     if rest or method == "DELETE":
         raise resource_missing(f"{_ENVIRONMENT}/{environment}/{known}", "/".join(rest), group)
     return []
