@@ -6,6 +6,7 @@ variables of the main step. A test fails when one is stale.
 
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,7 +131,7 @@ def with_inputs(text: str) -> str:
     return pattern.sub(lambda _: "\n".join([*outputs_block, ""]), text)
 
 
-FILES = {
+FILES: dict[str, Callable[[str], str]] = {
     "README.md": with_tables,
     "action.yml": with_inputs,
     "docs/settings.md": with_tables,
