@@ -9,7 +9,7 @@ from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.settings.schema import Settings
-from deploy_action.rollout.observe import observe, with_holder_state
+from deploy_action.rollout.observe import observe_first, with_holder_state
 from deploy_action.rollout.recovery import Recovery
 from deploy_action.services import Services
 
@@ -35,7 +35,7 @@ def finish(settings: Settings, services: Services, record: Record) -> None:
 
 def _repair(settings: Settings, services: Services, record: Record, *, own_only: bool) -> None:
     with record.phase(Phase.PLAN):
-        observed = with_holder_state(observe(services.app, services.run), services.has_ended)
+        observed = with_holder_state(observe_first(services.app, services.run), services.has_ended)
         record.learned(url=f"https://{observed.app.fqdn}")
         journal = _journal(settings, services, observed, own_only=own_only)
         if journal is None:

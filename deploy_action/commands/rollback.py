@@ -22,7 +22,7 @@ from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError, PreflightError, RollbackIncompleteError
 from deploy_action.rollout import retire
 from deploy_action.rollout.lock import DeploymentLock
-from deploy_action.rollout.observe import observe
+from deploy_action.rollout.observe import observe_first
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 
@@ -43,7 +43,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     bumping = settings.manifest_on_rollback is OnRollback.BUMP
     versioning = services.versioning if bumping else None
     with record.phase(Phase.PLAN):
-        observed = observe(app, services.run)
+        observed = observe_first(app, services.run)
         target = _plan(settings, services, observed, record)
     if settings.dry_run:
         record.ended_well("planned")

@@ -7,13 +7,13 @@ from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import by_name
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.status import AppStatus, app_status
-from deploy_action.rollout.observe import observe
+from deploy_action.rollout.observe import observe_first
 from deploy_action.services import Services
 
 
 def status(settings: Settings, services: Services, record: Record) -> AppStatus:  # noqa: ARG001  every command has this signature
     """Return how the app stands, and set the outputs that a later step may want."""
-    seen = observe(services.app, services.run)
+    seen = observe_first(services.app, services.run)
     services.cache.measure()
     now = app_status(seen.app, seen.revisions, cache=record.facts.get("cache", ""))
     stable = next((row for row in now.rows if row.role == "stable"), None)

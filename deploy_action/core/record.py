@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
@@ -165,11 +165,11 @@ class Record:
 
     def observed(self, split: Split, serving: Side) -> None:
         """Keep what serves before the run changes anything."""
-        self.split, self.before = split, serving
+        self.split, self.before = split, _redacted(serving, self.redact)
 
     def attempts(self, **fields: str) -> None:
         """Keep what the run wants to serve, field by field of `Side`, as it becomes known."""
-        self.attempted = updated(self.attempted, **fields)
+        self.attempted = _redacted(updated(self.attempted, **fields), self.redact)
 
     def shifted(self, split: Split, why: str) -> None:
         """Tell a split that Azure confirmed."""
@@ -236,19 +236,20 @@ class Record:
             listener(event)
 
 
-def _redacted(event: Event, redact: Callable[[str], str]) -> Event:
-    changes = {one.name: _redacted_value(getattr(event, one.name), redact) for one in fields(event)}
-    return replace(event, **changes)
-
-
-def _redacted_value(value: Any, redact: Callable[[str], str]) -> Any:
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    """Return *value* with every text in it redacted."""
     match value:
         case str():
             return redact(value)
         case tuple():
-            return tuple(_redacted_value(item, redact) for item in value)
-        case Fault():
-            return replace(value, message=redact(value.message))
-        case SourceLocation():
-            return replace(value, file=redact(value.file))
+            return tuple(_redacted(item, redact) for item in value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return replace(
+                value,
+                **{
+                    item.name: _redacted(getattr(value, item.name), redact)
+                    for item in fields(value)
+                    if item.init
+                },
+            )
     return value

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.adapters.container_app import AzureRefusedError, ContainerApp
 from deploy_action.core.journal import Journal
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.run import Run
-from deploy_action.errors import SupersededError
+from deploy_action.errors import PreflightError, SupersededError
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, now_utc, pause
 
@@ -39,7 +39,7 @@ def observe_free(
     """
     deadline, told = Deadline(wait_s), ""
     while True:
-        seen = with_holder_state(observe(app, run), has_ended)
+        seen = with_holder_state(observe_first(app, run), has_ended)
         try:
             check_journal(seen)
         except SupersededError as error:
@@ -62,6 +62,18 @@ def with_holder_state(observed: Observed, has_ended: Callable[[Journal], bool]) 
     if journal is None or journal.run == observed.run.id or not journal.lease_valid(observed.now):
         return observed
     return replace(observed, holder_ended=has_ended(journal))
+
+
+def observe_first(app: ContainerApp, run: Run) -> Observed:
+    """Read the app and its revisions before anything was changed.
+
+    Raises:
+        PreflightError: as for `observe`, or Azure does not answer, or not sensibly.
+    """
+    try:
+        return observe(app, run)
+    except AzureRefusedError as error:
+        raise PreflightError(error.message, hint=error.hint) from None
 
 
 def observe(app: ContainerApp, run: Run) -> Observed:

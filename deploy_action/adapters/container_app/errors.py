@@ -137,7 +137,8 @@ def cause(error: Exception) -> str:
         return error.cause
     if isinstance(error, HttpResponseError):
         status = error.status_code or 0
-        return _CAUSES.get(status, f"Azure answered {status} ({text(error)})")
+        said = text(error).removeprefix("Operation returned an invalid status ").strip("'")
+        return _CAUSES.get(status, f"Azure answered {status} ({said})")
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
         return "Azure did not answer in time"
     if isinstance(error, ServiceRequestError):
