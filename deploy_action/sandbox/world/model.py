@@ -140,8 +140,9 @@ class Revision:
 
     @property
     def replica_count(self) -> int:
-        """The number of replicas as Azure reports it: 1 while `Processing`."""
-        return 1 if self.running_state == "Processing" else len(self.copies)
+        """The number of replicas as Azure reports it: at least 1 while it starts."""
+        starts = self.running_state in {"Processing", "Activating"}
+        return max(1, len(self.copies)) if starts else len(self.copies)
 
     @property
     def suffix(self) -> str:
