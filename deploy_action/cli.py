@@ -19,7 +19,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from deploy_action.core.record import Record
-from deploy_action.core.settings.schema import Settings, setting_specs
+from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
 from deploy_action.errors import CancelledError, DeployError
 from deploy_action.runtime.masking import Mask, secret_parts
@@ -254,6 +254,9 @@ def _run(
 
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
         settings = load(os.environ, runner.workspace, {**overrides, "command": command})
+        for secret in secret_values(settings):
+            if mask.add(secret):
+                runner.mask(secret)
         shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
         if shown is not None and as_json:
             _log(sys.stdout, mask=mask).json(dataclasses.asdict(shown))
@@ -288,6 +291,8 @@ def _secrets(environment: Mapping[str, str]) -> Iterator[str]:
         if value := environment.get(name, ""):
             yield value
             yield from secret_parts(value)
+    for line in environment.get("INPUT_SECRETS", "").splitlines():
+        yield line.partition("=")[2]
 
 
 def _exit(code: int) -> NoReturn:

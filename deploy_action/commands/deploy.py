@@ -12,7 +12,6 @@ from functools import partial
 from deploy_action.core.journal import Pending
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.template import for_candidate
 from deploy_action.core.settings.choices import Moment
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout import retire
@@ -73,14 +72,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
                 partial(retire.candidate, app, plan.candidate, ours=shift.ours),
                 by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
             )
-            template = for_candidate(
-                plan.stable.template,
-                suffix=plan.suffix,
-                image=image,
-                container=settings.container,
-                provenance=plan.provenance,
-            )
-            shift.create(template)
+            shift.create(plan.template(image))
         with record.phase(Phase.GATES):
             candidate = gates.run(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")

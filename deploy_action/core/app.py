@@ -22,6 +22,9 @@ class App:
         state: the app's own `provisioningState`: Succeeded, InProgress, Failed, Canceled, Deleting.
         fqdn: the users' host name; empty without ingress.
         location: where it runs, as Azure writes it.
+        target_port: the port that the ingress sends requests to; 0 without ingress.
+        profile: its workload profile; empty where Azure does not say.
+        secrets: its secrets without values: name, and URL and identity of references.
         settings: fingerprint of what belongs to no revision (ingress but its traffic, registries,
             names of secrets); a rollback does not bring an earlier one back.
     """
@@ -34,6 +37,9 @@ class App:
     latest: str = ""
     latest_ready: str = ""
     location: str = ""
+    target_port: int = 0
+    profile: str = ""
+    secrets: tuple[Mapping[str, Any], ...] = ()
     settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -61,6 +67,16 @@ class App:
                 hint=f"{convert}az containerapp revision set-mode --mode multiple --name "
                 f"{self.name}",
             )
+
+    @property
+    def secret_names(self) -> frozenset[str]:
+        """The names of its secrets."""
+        return frozenset(str(secret.get("name")) for secret in self.secrets)
+
+    @property
+    def runs_on_consumption(self) -> bool:
+        """Whether its replicas have the fixed sizes of the Consumption profile."""
+        return self.profile.lower() == "consumption"
 
     @property
     def busy(self) -> bool:
@@ -95,6 +111,12 @@ class App:
                 properties.get("latestReadyRevisionName"), "latestReadyRevisionName"
             ),
             location=external.text(resource.get("location"), "location"),
+            target_port=external.integer(ingress.get("targetPort"), "targetPort"),
+            profile=external.text(properties.get("workloadProfileName"), "workloadProfileName"),
+            secrets=tuple(
+                external.mapping(item, "a secret")
+                for item in external.items(configuration.get("secrets"), "secrets")
+            ),
             settings=_fingerprint(configuration),
             tags={str(key): external.text(value, f"tag {key}") for key, value in tags.items()},
         )

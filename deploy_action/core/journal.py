@@ -17,12 +17,12 @@ from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 
 LONGEST_TAG = 256
-_PREFIX = "deploy-action."
+PREFIX = "deploy-action."
 _NUMBER = re.compile(r"[0-9]{1,12}")
-_RUN, _LINK, _PHASE, _KIND = (f"{_PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
-_STABLE, _CANDIDATE = f"{_PREFIX}stable", f"{_PREFIX}candidate"
-_SINCE, _UNTIL = f"{_PREFIX}since", f"{_PREFIX}until"
-_WEIGHTS, _SPLIT, _PENDING = f"{_PREFIX}weights", f"{_PREFIX}split", f"{_PREFIX}pending"
+_RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
+_STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"
+_SINCE, _UNTIL = f"{PREFIX}since", f"{PREFIX}until"
+_WEIGHTS, _SPLIT, _PENDING = f"{PREFIX}weights", f"{PREFIX}split", f"{PREFIX}pending"
 
 
 class Kind(Enum):
@@ -175,7 +175,7 @@ class Journal:
 
 def closing_tags(tags: Mapping[str, str]) -> dict[str, str | None]:
     """Return what removes every trace of a journal from *tags* and nothing else."""
-    return {name: None for name in tags if name.startswith(_PREFIX)}
+    return {name: None for name in tags if name.startswith(PREFIX)}
 
 
 def _pending(names: Iterable[str]) -> tuple[Pending, ...]:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal
 from deploy_action.core.phase import Phase
+from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
 from deploy_action.core.revisions.revision import (
     Provenance,
     Readiness,
     Revision,
     suffix_for,
 )
-from deploy_action.core.revisions.template import same_image_containers
+from deploy_action.core.revisions.template import for_candidate, same_image_containers
+from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.schedule import Schedule
@@ -57,6 +59,8 @@ class Plan:
         lease_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of a dead run, to be settled before anything else.
         convert: whether the app has to be switched to Multiple revision mode first.
+        container: the container that gets the image; empty for the first.
+        change: what the settings ask of the candidate's template.
     """
 
     run: Run
@@ -76,6 +80,20 @@ class Plan:
     lease_s: float
     left_behind: Journal | None
     convert: bool = False
+    container: str = ""
+    change: TemplateChange = field(default_factory=TemplateChange)
+
+    def template(self, image: str) -> dict[str, Any]:
+        """Return the candidate's template with *image*."""
+        return for_candidate(
+            self.stable.template,
+            suffix=self.suffix,
+            image=image,
+            container=self.container,
+            provenance=self.provenance,
+            change=self.change,
+            port=self.app.target_port,
+        )
 
     @property
     def previous_version(self) -> str:
@@ -160,7 +178,7 @@ def make_plan(
             hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
             "(and the job's timeout-minutes).",
         )
-    return Plan(
+    plan = Plan(
         run=seen.run,
         app=seen.app,
         stable=stable,
@@ -184,7 +202,30 @@ def make_plan(
         lease_s=_lease_s(settings),
         left_behind=left_behind,
         convert=not seen.app.is_multiple,
+        container=settings.container,
+        change=settings.template_change,
     )
+    _check_template(plan)
+    return plan
+
+
+def _check_template(plan: Plan) -> None:
+    """Refuse a template that Azure would refuse after the image was built.
+
+    What the serving template has already is left to Azure, which once accepted it.
+    """
+    if plan.change == TemplateChange():
+        return
+    faults = template_faults(
+        plan.template(""),
+        secrets=plan.app.secret_names,
+        consumption=plan.app.runs_on_consumption,
+    )
+    if faults:
+        raise PreflightError(
+            "The planned revision cannot be created: " + " ".join(faults),
+            hint="Correct template, containers, env or secrets in the settings.",
+        )
 
 
 def _lease_s(settings: Settings) -> float:
@@ -263,10 +304,15 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
             f"Scale rule {', '.join(stable.background_scalers)} processes background work: while "
             "both revisions are active, both process it."
         )
-    if same_image := same_image_containers(stable.template, settings.container):
+    same_image = [
+        name
+        for name in same_image_containers(stable.template, settings.container)
+        if not _names_image(settings.containers.get(name))
+    ]
+    if same_image:
         found.append(
             f"Container {', '.join(same_image)} runs the same image as the updated container and "
-            "keeps the old one."
+            "keeps the old one. Set containers.NAME.image: same to update it, too."
         )
     if stable.replicas > max(1, stable.fewest_replicas):
         found.append(
@@ -281,3 +327,7 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
     if seen.app.split.heaviest().weight < 100:
         found.append(f"Traffic is split already before this run: {seen.app.split}.")
     return found
+
+
+def _names_image(change: ContainerChange | Remove | None) -> bool:
+    return change is not None and (isinstance(change, Remove) or bool(change.image))

@@ -7,22 +7,18 @@ command-line option, input, inline ``settings``, environment of the settings fil
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from deploy_action.core.settings.parse import RawValue, parse, require
 from deploy_action.core.settings.schema import Settings, setting_specs
-from deploy_action.core.settings.tree import Scalar
 from deploy_action.errors import Fault, InputError
 from deploy_action.inputs.file import DEFAULT_FILE, inline, read
 from deploy_action.inputs.paths import normalise_paths, relative_path
+from deploy_action.inputs.secret_values import resolve_secrets
 
 PREFIX = "INPUT_"
 _BASICS = {"environment", "settings-file", "settings"}
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-_POINTER = re.compile(r"id=[^,\s]+,(env|src|source)=[^,\s]+")
-_VAULT = re.compile(r"keyvault:[A-Za-z0-9-]+/[A-Za-z0-9-]+")
 
 
 def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str, str]) -> Settings:
@@ -46,7 +42,7 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
     )
     inline_settings = inline(basics.settings) if basics.settings else {}
     written = {**from_file, **inline_settings}
-    settings = parse({**_without_secrets(written, environment), **inputs})
+    settings = parse({**resolve_secrets(written, environment), **inputs})
     require(settings)
     return normalise_paths(settings, workspace)
 
@@ -86,38 +82,3 @@ def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> 
             )
         return {}
     return read(path, file, environment, named=named)
-
-
-def _without_secrets(
-    written: Mapping[str, RawValue], environment: Mapping[str, str]
-) -> dict[str, RawValue]:
-    """Return *written* with each ``${NAME}`` of a secret setting replaced by the variable's value.
-
-    Raises:
-        InputError: a secret stands in the file, or a variable is empty.
-    """
-    secrets = {spec.name for spec in setting_specs() if spec.secret}
-    values, faults = dict(written), []
-    for name in secrets & written.keys():
-        raw = written[name]
-        if not raw.text.strip() or _VAULT.fullmatch(raw.text.strip()):
-            continue
-        if name == "build-secrets" and all(map(_POINTER.fullmatch, raw.text.split())):
-            continue  # it names variables and files, and holds no secret itself
-        reference = _REFERENCE.fullmatch(raw.text.strip())
-        if reference is None or not isinstance(raw.node, Scalar):
-            message = (
-                f"{name}: a secret must not be written in the settings. Use an input, ${{NAME}} "
-                "for a variable of the step's environment, or keyvault:VAULT/NAME."
-            )
-            faults.append(Fault(message=message, location=raw.location))
-        elif not environment.get(reference[1], "").strip():
-            message = f"{name}: the variable {reference[1]} is empty in the step's environment."
-            faults.append(Fault(message=message, location=raw.location))
-        else:
-            values[name] = RawValue(
-                text=environment[reference[1]], source="setting", location=raw.location
-            )
-    if faults:
-        raise InputError.of(faults)
-    return values

@@ -24,9 +24,10 @@ def schema_text() -> str:
 
 def schema() -> dict[str, Any]:
     """Return the schema."""
-    settings = {
+    definitions = {
         spec.name: _property(spec) for spec in setting_specs() if spec.name not in OUTSIDE_THE_FILE
     }
+    settings = {name: {"$ref": f"#/definitions/{name}"} for name in definitions}
     environment = {
         **settings,
         "extends": {
@@ -40,6 +41,7 @@ def schema() -> dict[str, Any]:
         "type": "object",
         "additionalProperties": False,
         "required": ["environments"],
+        "definitions": definitions,
         "properties": {
             "defaults": {
                 "description": "Settings of every environment.",
@@ -63,7 +65,7 @@ def schema() -> dict[str, Any]:
 
 def _property(spec: SettingSpec) -> dict[str, Any]:
     default = {"default": spec.default} if spec.default else {}
-    if spec.secret:
+    if spec.secret and not spec.schema:
         return {
             "description": spec.about,
             "type": "string",

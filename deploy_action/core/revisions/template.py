@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from deploy_action.core.revisions.changes import (
+    ContainerChange,
+    Remove,
+    ScaleChange,
+    TemplateChange,
+)
+from deploy_action.core.revisions.containers import changed_container
 from deploy_action.core.revisions.revision import Provenance
+from deploy_action.core.revisions.scaling import changed_scale
 from deploy_action.errors import InputError
+
+SAME_IMAGE = "same"  # the value of a container's image that stands for the deployed one
 
 
 def chosen_container(template: Mapping[str, Any], container: str) -> Mapping[str, Any]:
@@ -37,9 +47,16 @@ def same_image_containers(template: Mapping[str, Any], container: str) -> list[s
 
 
 def for_candidate(
-    serving: Mapping[str, Any], *, suffix: str, image: str, container: str, provenance: Provenance
+    serving: Mapping[str, Any],
+    *,
+    suffix: str,
+    image: str,
+    container: str,
+    provenance: Provenance,
+    change: TemplateChange | None = None,
+    port: int = 0,
 ) -> dict[str, Any]:
-    """Return *serving* with suffix, one container's image and the provenance variables changed.
+    """Return *serving* with suffix, image, provenance variables and *change*, and nothing else new.
 
     Args:
         serving: the template of the revision that serves, as Azure gave it; never "latest".
@@ -47,21 +64,119 @@ def for_candidate(
         image: by digest.
         container: which container gets the image; empty means the first.
         provenance: written into that container's environment, after the user's own variables.
+        change: what the settings ask of the template.
+        port: the ingress' target port, for new probes that name none.
 
     Raises:
-        InputError: there is no such container.
+        InputError: there is no such container, or *change* does not fit the template.
     """
+    change = change or TemplateChange()
     template = copy.deepcopy(dict(serving))
-    chosen = dict(chosen_container(template, container))
-    containers = template.get("containers") or []
-    place = next(n for n, c in enumerate(containers) if c.get("name") == chosen.get("name"))
-    containers[place] = chosen
-    ours = provenance.as_environment()
-    kept = [item for item in chosen.get("env") or [] if item.get("name") not in ours]
-    chosen["env"] = kept + [{"name": name, "value": value} for name, value in ours.items()]
-    chosen["image"] = image
+    main = str(chosen_container(template, container).get("name"))
+    for kind in ("containers", "initContainers"):
+        if template.get(kind):
+            template[kind] = [
+                _changed(item, change.main, image, port)
+                if kind == "containers" and item.get("name") == main
+                else _other(item, change, image, port)
+                for item in template[kind]
+                if not isinstance(change.containers.get(str(item.get("name"))), Remove)
+            ]
+    _require_other(main, change)
+    _add_containers(template, serving, change, image, port)
+    chosen = chosen_container(template, main)
+    _stamp(chosen, provenance)
+    if change.scale != ScaleChange():
+        template["scale"] = changed_scale(template.get("scale") or {}, change.scale)
+    if change.volumes:
+        template["volumes"] = _volumes(template.get("volumes") or (), change.volumes)
+    if change.termination_grace_s is not None:
+        template["terminationGracePeriodSeconds"] = change.termination_grace_s
     template["revisionSuffix"] = suffix
     return template
+
+
+def _changed(
+    container: Mapping[str, Any], change: ContainerChange, image: str, port: int
+) -> dict[str, Any]:
+    return {**changed_container(container, change, port=port), "image": image}
+
+
+def _other(
+    container: Mapping[str, Any], change: TemplateChange, image: str, port: int
+) -> dict[str, Any]:
+    """Return a container that is not the deployed one; its image stays unless one is named."""
+    asked = change.containers.get(str(container.get("name")))
+    if not isinstance(asked, ContainerChange):
+        return dict(container)
+    reference = image if asked.image == SAME_IMAGE else asked.image
+    return _changed(container, asked, reference or str(container.get("image") or ""), port)
+
+
+def _require_other(main: str, change: TemplateChange) -> None:
+    if main in change.containers:
+        raise InputError(
+            f"containers.{main}: this is the app's own container, which gets the deployed image.",
+            hint="Put its settings in template, or name another container with the setting "
+            "container.",
+        )
+
+
+def _add_containers(
+    template: dict[str, Any],
+    serving: Mapping[str, Any],
+    change: TemplateChange,
+    image: str,
+    port: int,
+) -> None:
+    kinds = {
+        str(item.get("name")): kind
+        for kind in ("containers", "initContainers")
+        for item in serving.get(kind) or ()
+    }
+    for name, asked in change.containers.items():
+        if isinstance(asked, Remove):
+            continue
+        kind = "initContainers" if asked.init else "containers"
+        if kinds.get(name, kind) != kind and asked.init is not None:
+            raise InputError(
+                f"containers.{name}.init: the app has a container of this name that is "
+                f"{'no' if asked.init else 'an'} init container.",
+                hint="Choose another name for the new container.",
+            )
+        if kinds.get(name) == "initContainers" and asked.probes:
+            raise InputError(f"containers.{name}.probes: an init container has no probes.")
+        if name in kinds:
+            continue
+        if not asked.image:
+            known = ", ".join(kinds)
+            raise InputError(
+                f"containers.{name}.image: the app has no container of this name ({known}), and a "
+                "new one needs an image."
+            )
+        template.setdefault(kind, [])
+        template[kind] = [*(template[kind] or ()), _other({"name": name}, change, image, port)]
+
+
+def _stamp(container: Mapping[str, Any], provenance: Provenance) -> None:
+    """Write the provenance variables, after the user's own."""
+    ours = provenance.as_environment()
+    kept = [item for item in container.get("env") or [] if item.get("name") not in ours]
+    assert isinstance(container, dict)  # noqa: S101  a copy that this module made
+    container["env"] = kept + [{"name": name, "value": value} for name, value in ours.items()]
+
+
+def _volumes(
+    current: Sequence[Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any] | Remove]
+) -> list[dict[str, Any]]:
+    volumes = []
+    left = dict(changes)
+    for volume in current:
+        change = left.pop(str(volume.get("name")), None)
+        if not isinstance(change, Remove):
+            volumes.append({**volume, **(change or {})})
+    volumes += [dict(change) for change in left.values() if not isinstance(change, Remove)]
+    return volumes
 
 
 def for_new_app(

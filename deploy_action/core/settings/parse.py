@@ -7,7 +7,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy_action.core.cache.patterns import Glob
 from deploy_action.core.settings.aliases import ours
 from deploy_action.core.settings.choices import BuilderKind, CacheVia, Command
 from deploy_action.core.settings.schema import Settings, setting_specs
@@ -71,8 +70,14 @@ def parse(raw_values: Mapping[str, RawValue]) -> Settings:
         except InputError as error:
             faults += error.faults
     if faults:
-        raise InputError.of(faults)
+        raise InputError.of(sorted(faults, key=_position))
     return Settings(**values)
+
+
+def _position(fault: Fault) -> tuple[str, int, int]:
+    """Return where a fault is, for sorting; those of inputs come first, in their order."""
+    place = fault.location
+    return (place.file, place.line or 0, place.column or 0) if place else ("", 0, 0)
 
 
 def _value(spec: SettingSpec, raw: RawValue | None) -> Any:
@@ -91,9 +96,13 @@ def _is_text(node: Node) -> bool:
 
 def _fault(spec: SettingSpec, raw: RawValue | None, expected: str) -> Fault:
     raw = raw or RawValue(text=spec.default, source="Default of")
-    shown = "the given value" if spec.secret else f"'{raw.text or spec.default}'"
+    shown = f"'{raw.text or spec.default}'"
+    if "\n" in raw.text.strip():
+        shown = "the given list"
     if raw.node is not None and not _is_text(raw.node):
         shown = "this block"
+    if spec.secret:
+        shown = "the given value"
     return Fault(
         message=f"{raw.named(spec.name)} {shown} must be {expected}.", location=raw.location
     )
@@ -132,13 +141,6 @@ def require(settings: Settings) -> None:
     faults += _image_faults(settings)
     if settings.create and not settings.managed_environment:
         faults.append("managed-environment: it is empty, but create needs it.")
-    if settings.cache_clear and not (settings.cache_allow_flush or settings.cache_prefix):
-        faults += [
-            f"cache-patterns: '{pattern}' matches every key. Name the keys to clear, or set "
-            "cache-allow-flush: true."
-            for pattern in settings.cache_patterns
-            if Glob.of(pattern).matches_everything
-        ]
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
         faults.append("cache-endpoint: it is empty, but cache-via: endpoint needs it.")
     if bool(settings.client_id) != bool(settings.tenant_id):

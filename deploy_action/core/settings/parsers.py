@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import TypeVar
 
@@ -19,6 +19,13 @@ Item = TypeVar("Item")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(s|m|h)?")
 _SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, None: 1.0}
+
+
+def nearest(given: str, values: Iterable[str]) -> str:
+    """Return `` (did you mean X?)`` for the nearest of *values*, or an empty text."""
+    known = {value.lower(): value for value in values}
+    found = difflib.get_close_matches(given.strip().lower(), known, n=1)
+    return f" (did you mean {known[found[0]]}?)" if found else ""
 
 
 def text(given: str) -> str:
@@ -125,9 +132,7 @@ def one_of(choices: type[Choice]) -> Callable[[str], Choice]:
             if choice.value == given.strip().lower():
                 return choice
         values = [choice.value for choice in choices]
-        nearest = difflib.get_close_matches(given.strip().lower(), values, n=1)
-        meant = f" (did you mean {nearest[0]}?)" if nearest else ""
-        raise ValueError("one of " + ", ".join(values) + meant)
+        raise ValueError("one of " + ", ".join(values) + nearest(given, values))
 
     return parse
 
@@ -187,13 +192,4 @@ def assignments(given: str) -> tuple[str, ...]:
         name, equals, _ = item.partition("=")
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name.strip()):
             raise ValueError("lines of NAME=value")
-    return lines(given)
-
-
-def key_patterns(given: str) -> tuple[str, ...]:
-    """Read Redis patterns, one per line; a comma that separates two of them is a mistake."""
-    for line in lines(given):
-        several = [part for part in line.split(",") if re.search(r"[*?\[]", part)]
-        if len(several) > 1:
-            raise ValueError("one pattern per line, or a YAML list")
     return lines(given)

@@ -7,10 +7,12 @@ action.yml, the documentation's tables and the JSON Schema are generated from th
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 
+from deploy_action.core.app_wide import SecretValue
+from deploy_action.core.revisions.changes import TemplateChange
 from deploy_action.core.settings.groups.addin import AddinSettings
 from deploy_action.core.settings.groups.cache import CacheSettings
 from deploy_action.core.settings.groups.creation import CreationSettings
@@ -19,6 +21,7 @@ from deploy_action.core.settings.groups.image import ImageSettings
 from deploy_action.core.settings.groups.location import LocationSettings
 from deploy_action.core.settings.groups.rollback import RollbackSettings
 from deploy_action.core.settings.groups.run import RunSettings
+from deploy_action.core.settings.groups.service import ServiceSettings
 from deploy_action.core.settings.groups.traffic import TrafficSettings
 from deploy_action.core.settings.spec import SettingSpec, spec_of
 
@@ -26,6 +29,7 @@ from deploy_action.core.settings.spec import SettingSpec, spec_of
 GROUPS: dict[str, type] = {
     "Command and location": LocationSettings,
     "Image": ImageSettings,
+    "The service": ServiceSettings,
     "Add-in manifest and version": AddinSettings,
     "Cache": CacheSettings,
     "Health checks and other gates": GateSettings,
@@ -40,6 +44,7 @@ GROUPS: dict[str, type] = {
 class Settings(
     LocationSettings,
     ImageSettings,
+    ServiceSettings,
     AddinSettings,
     CacheSettings,
     GateSettings,
@@ -49,6 +54,12 @@ class Settings(
     RunSettings,
 ):
     """All settings of one run, validated. Durations are seconds."""
+
+    @property
+    def template_change(self) -> TemplateChange:
+        """The whole change of the template: the block, with ``env`` and ``containers``."""
+        main = replace(self.template.main, env={**self.template.main.env, **self.env})
+        return replace(self.template, main=main, containers=self.containers)
 
     @property
     def served_manifest(self) -> str:
@@ -69,3 +80,17 @@ def _specs() -> tuple[SettingSpec, ...]:
 def setting_specs() -> Iterator[SettingSpec]:
     """Yield every setting, group by group."""
     return iter(_specs())
+
+
+def secret_values(settings: Settings) -> Iterator[str]:
+    """Yield every secret in *settings*, wherever it came from."""
+    for spec in setting_specs():
+        value = getattr(settings, spec.field)
+        if not spec.secret:
+            continue
+        for item in value.values() if isinstance(value, Mapping) else [value]:
+            match item:
+                case str() if item:
+                    yield item
+                case SecretValue() if item.value:
+                    yield item.value

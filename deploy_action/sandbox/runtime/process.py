@@ -54,7 +54,6 @@ class ProcessReplica:
         self._address = address
         self._home = home
         self.address = self.at(target_port)
-        self._reached: set[int] = set()
         self.stopped = False
 
     def at(self, port: int) -> tuple[str, int]:
@@ -63,9 +62,7 @@ class ProcessReplica:
 
     def may_reach(self, port: int) -> bool:
         """Whether it listens on *port*: at its address, others of this machine could, too."""
-        if port not in self._reached and port in self.listening():
-            self._reached.add(port)  # looking takes milliseconds on a busy machine
-        return port in self._reached and self.exit_code is None
+        return port in self.listening()
 
     def listening(self) -> Sequence[int]:
         """Return the ports that it listens on for others."""
@@ -76,10 +73,8 @@ class ProcessReplica:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; a signal counts as 128 plus its number, as in a container."""
-        for child in self._children.values():  # asked for each request: no generator
-            if (code := child.exit_code) is not None:
-                return code
-        return None
+        codes = (child.exit_code for child in self._children.values())
+        return next((code for code in codes if code is not None), None)
 
     @property
     def ended_container(self) -> str:

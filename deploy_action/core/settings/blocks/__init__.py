@@ -1,0 +1,1 @@
+"""Nested settings: one file per block, from a YAML value to what it asks for, and its schema."""
