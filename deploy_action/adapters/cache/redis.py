@@ -11,6 +11,7 @@ from typing import Any
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff
+from redis.connection import DefaultParser
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
@@ -24,6 +25,7 @@ from deploy_action.runtime.concurrency import all_of
 
 _CONNECT_S, _ANSWER_S, _RETRIES = 3.0, 5.0, 3
 _HURRIED_S = 1.0
+_LONGEST_RESPONSE = 8 << 20
 
 
 class Cache:
@@ -177,7 +179,7 @@ class Cache:
         """Return a client that fits the server: a plain one sees one shard of a cluster only."""
         if self._connected is None:
             target = self._target
-            plain = redis.Redis(**self._options(), db=target.database)
+            plain = _bounded(redis.Redis(**self._options(), db=target.database))
             self._cluster = _is_cluster(plain)
             if self._cluster:
                 plain.close()
@@ -192,7 +194,7 @@ class Cache:
         client = self._client()
         if not self._cluster:
             return [client]
-        return [client.get_redis_connection(node) for node in client.get_primaries()]
+        return [_bounded(client.get_redis_connection(node)) for node in client.get_primaries()]
 
     def _options(self) -> dict[str, Any]:
         target = self._target
@@ -255,3 +257,39 @@ def _is_cluster(client: Any) -> bool:
     except redis.ResponseError:
         return False  # one endpoint, whatever stands behind it
     return True
+
+
+class _BoundedParser(DefaultParser):  # type: ignore[misc, valid-type]  # one of two, untyped
+    """Refuses a response that is larger than any that is asked for."""
+
+    _reader: Any
+
+    def on_connect(self, connection: Any, **options: Any) -> None:
+        """Count what the C reader is fed with."""
+        super().on_connect(connection, **options)
+        self._reader = _BoundedReader(self._reader)
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read one response."""
+        self._reader.received = 0
+        return super().read_response(*args, **options)
+
+
+class _BoundedReader:
+    def __init__(self, reader: Any) -> None:
+        self._reader = reader
+        self.received = 0
+
+    def feed(self, data: Any, start: int, length: int) -> None:
+        self.received += length
+        if self.received > _LONGEST_RESPONSE:
+            raise redis.exceptions.InvalidResponse("the response is too large")
+        self._reader.feed(data, start, length)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._reader, name)
+
+
+def _bounded(client: Any) -> Any:
+    client.connection_pool.connection_kwargs["parser_class"] = _BoundedParser
+    return client
