@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.core.app import App, serving
-from deploy_action.core.journal import Journal
+from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
 from deploy_action.core.revisions.revision import (
@@ -255,6 +255,8 @@ def check_journal(seen: Observed) -> Journal | None:
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
+    if journal.kind is Kind.ROLLBACK:
+        return journal  # its traffic has moved; whoever comes next does the rest
     if journal.lease_valid(seen.now) and not seen.holder_ended:
         minutes = max(1, round((journal.until - seen.now) / 60))
         raise SupersededError(
