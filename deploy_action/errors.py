@@ -68,7 +68,7 @@ class DeployError(Exception):
 
 
 class InputError(DeployError):
-    """A setting, or a file that the user keeps, is not usable. Nothing was changed."""
+    """A setting or a file of the user is invalid. Nothing was changed."""
 
     exit_code = 2
     result = "invalid"
@@ -87,28 +87,28 @@ class InputError(DeployError):
 
 
 class PreflightError(DeployError):
-    """The plan cannot be carried out as the world is now. Nothing was changed."""
+    """The deployment cannot work in the present state. Nothing was changed."""
 
     exit_code = 3
     result = "refused"
 
 
 class AbortedError(DeployError):
-    """The deployment was given up and everything was put back."""
+    """The deployment failed and everything was restored."""
 
     exit_code = 4
     result = "aborted"
 
 
 class RollbackIncompleteError(AbortedError):
-    """The deployment was given up and something could not be put back."""
+    """The run failed and something could not be restored or finished."""
 
     exit_code = 5
     result = "abort-failed"
 
 
 class SupersededError(DeployError):
-    """Another run holds the app or took over; this run gave way."""
+    """Another run owns the app, or took over."""
 
     exit_code = 6
     result = "superseded"

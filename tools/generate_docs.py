@@ -23,7 +23,7 @@ from deploy_action.report.outputs import OUTPUTS  # noqa: E402
 def inputs() -> str:
     """Every input with its default."""
     rows = ["| input | default | meaning |", "|---|---|---|"]
-    return "\n".join(rows + [_row(spec) for spec in setting_specs() if spec.is_input])
+    return "\n".join(rows + [_row(spec, mark=False) for spec in setting_specs() if spec.is_input])
 
 
 def settings() -> str:
@@ -31,13 +31,13 @@ def settings() -> str:
     lines = []
     for heading in GROUPS:
         lines += ["", f"### {heading}", "", "| setting | default | meaning |", "|---|---|---|"]
-        lines += [_row(spec) for spec in setting_specs() if spec.group == heading]
+        lines += [_row(spec, mark=True) for spec in setting_specs() if spec.group == heading]
     return "\n".join(lines[1:])
 
 
-def _row(spec: SettingSpec) -> str:
+def _row(spec: SettingSpec, *, mark: bool) -> str:
     default = f"`{spec.default}`" if spec.default else ""
-    also = " *(input)*" if spec.is_input else ""
+    also = " *(input)*" if spec.is_input and mark else ""
     return f"| `{spec.name}`{also} | {default} | {spec.about} |"
 
 
@@ -71,9 +71,7 @@ def codes() -> str:
         if kind is errors.DeployError:
             about = "An unexpected error, or one outside the deployment itself."
         rows.append(f"| {kind.exit_code} | `{kind.result}` | {about} |")
-    about = (
-        "The job was cancelled; what could be put back in time was, the second step did the rest."
-    )
+    about = "The job was cancelled. Traffic was restored at once, the rest by the second step."
     rows.append(f"| 130, 143 | `{errors.CancelledError.result}` | {about} |")
     return "\n".join(rows)
 
@@ -132,8 +130,9 @@ def with_inputs(text: str) -> str:
 
 
 FILES: dict[str, Callable[[str], str]] = {
-    "README.md": with_tables,
     "action.yml": with_inputs,
+    "docs/how-it-works.md": with_tables,
+    "docs/results.md": with_tables,
     "docs/settings.md": with_tables,
     "docs/settings.schema.json": lambda _: schema_text(),
 }

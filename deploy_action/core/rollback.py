@@ -75,10 +75,8 @@ def _previous(seen: Observed) -> Revision:
         target = previous_of(stable, seen.revisions) if stable else None
     if target is None:
         raise PreflightError(
-            f"App '{seen.app.name}' does not know which revision came before "
-            f"'{stable.name if stable else 'nothing'}'.",
-            hint="Name the revision to go back to in the input revision. "
-            + _candidates(seen.app, seen.revisions),
+            f"No previous revision is recorded for '{stable.name if stable else seen.app.name}'.",
+            hint="Name the target in the input revision. " + _candidates(seen.app, seen.revisions),
         )
     return target
 

@@ -100,10 +100,10 @@ def test_exit_codes_are_unique() -> None:
     assert own == {1, 2, 3, 4, 5, 6}
 
 
-def test_the_readme_tells_the_story_in_the_phases_own_words() -> None:
-    readme = (ROOT / "README.md").read_text("utf-8")
+def test_the_documentation_lists_every_phase() -> None:
+    page = (ROOT / "docs" / "how-it-works.md").read_text("utf-8")
 
-    assert all(phase.sentence in readme for phase in Phase)
+    assert all(phase.sentence in page for phase in Phase)
 
 
 def _below(kind: type[errors.DeployError]) -> list[type[errors.DeployError]]:

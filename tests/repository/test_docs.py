@@ -32,6 +32,30 @@ def test_every_relative_link_leads_to_a_file(page: Path) -> None:
     assert [link for link in links if not (page.parent / link).exists()] == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_anchor_exists(page: Path) -> None:
+    for path, anchor in re.findall(r"\]\(([^)#\s:]*)#([^)\s]+)\)", page.read_text("utf-8")):
+        target = page.parent / path if path else page
+        headings = re.findall(r"^#+ (.+)$", target.read_text("utf-8"), re.MULTILINE)
+        slugs = [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
+
+        assert anchor in slugs, f"{path}#{anchor}"
+
+
+def test_every_message_that_troubleshooting_names_exists() -> None:
+    table = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+    source = "".join(
+        file.read_text("utf-8")
+        for file in (ROOT / "deploy_action").rglob("*.py")
+        if "sandbox" not in file.parts
+    )
+    joined = re.sub(r'"\s*\n\s*f?"', "", source)  # a message may span several literals
+
+    assert messages
+    assert [message for message in messages if message not in joined] == []
+
+
 def test_every_decision_is_listed() -> None:
     folder = ROOT / "docs/decisions"
     decisions = sorted(file.name for file in folder.glob("0*.md"))

@@ -55,7 +55,7 @@ def test_with_nothing_before_it_there_is_nothing_to_go_back_to(stage: Stage) -> 
     run = stage.run("rollback")
 
     assert run.exit_code == 3
-    assert "does not know which revision came before" in run.log
+    assert "No previous revision is recorded for" in run.log
     assert stage.weights()
 
 
