@@ -36,7 +36,7 @@ class App(asyncio.Protocol):
 async def main():
     loop = asyncio.get_running_loop()
     server = await loop.create_server(App, "0.0.0.0", 8000)
-    print("listening on 8000", flush=True)
+    print("listening on", *server.sockets[0].getsockname(), flush=True)
     await server.serve_forever()
 
 asyncio.run(main())
@@ -125,8 +125,8 @@ def letting_through(folder: Path) -> None:
         used = busy(process.pid) - before
         state = requests.get(f"{environment['SANDBOX_URL']}/state", timeout=30).json()
         [log] = [item["log"] for item in state["apps"][0]["revisions"]]
-        port = int(log[0].rpartition(" ")[2])
-        alone, _ = asyncio.run(load("127.0.0.1", port, None, ca))
+        address, port = log[0].split()[-2:]
+        alone, _ = asyncio.run(load(address, int(port), None, ca))
         print(f"{good / LOAD_S:,.0f} requests/s through the ingress, {bad} failed")
         print(f"  {used / good * 1e6:.0f} µs of its core each: {good / used:,.0f} a second at most")
         print(f"  the app alone, without TLS: {alone / LOAD_S:,.0f}/s; ratio {good / alone:.2f}")

@@ -66,6 +66,7 @@ class CacheMaintenance:
     _breaker: Breaker = field(default_factory=Breaker)
     _before: Metrics | None = None
     _silent: bool = False
+    _warned: set[str] = field(default_factory=set)
 
     def check(self, host: str) -> None:
         """Find out before anything changes whether the cache can be reached.
@@ -87,6 +88,7 @@ class CacheMaintenance:
             self._breaker = self._breaker.failed(monotonic())
             if self.required:
                 raise PreflightError(error.message, hint=error.hint) from None
+            self._warned.add(error.message)
             self.record.warn(f"The cache cannot be used now: {error}")
             return
         try:
@@ -144,6 +146,8 @@ class CacheMaintenance:
                 hint="Raise cache-timeout or cache-max-keys.",
             )
         for item in done.patterns:
+            if not item.removed and moment == "before":
+                self.record.say(f"  No key matches {item.pattern}")
             if item.samples:
                 self.record.say(f"  {item.pattern}: such as {', '.join(item.samples)}")
         return f"{sum(count for _, count in removed)} keys removed"
@@ -206,7 +210,7 @@ class CacheMaintenance:
         """Do *act* unless the breaker is open; a failure is told, or raised where required."""
         if self._breaker.state(monotonic()) is State.OPEN and not required:
             self._breaker = self._breaker.refusing()
-            self.record.warn(f"{failing}: it failed {self._breaker.failures} times, not tried.")
+            self.record.say(f"{failing}: it failed {self._breaker.failures} times, not tried")
             return None
         try:
             found = act()
@@ -216,7 +220,10 @@ class CacheMaintenance:
             self._breaker = self._breaker.failed(monotonic())
             if required:
                 raise
-            self.record.warn(f"{failing}: {error}")
+            # One failure is one warning, however often it comes back.
+            report = self.record.say if error.message in self._warned else self.record.warn
+            self._warned.add(error.message)
+            report(f"{failing}: {error}")
             return None
         self._breaker = self._breaker.succeeded()
         return found

@@ -123,6 +123,6 @@ def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError
     if failed:
         lost = "; ".join(f"{what} ({by_hand})" if by_hand else what for what, by_hand in failed)
         return RollbackIncompleteError(
-            reason, hint=f"Not put back: {lost}. {hint}".strip(), place=place
+            reason, hint=f"Not restored: {lost}. {hint}".strip(), place=place
         )
     return AbortedError(reason, hint=hint, place=place)

@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +80,8 @@ class Demo:
         self.narrator.chapter(f"Deployment: a developer pushes a commit that {what}")
         with users.busy(), _reported(users, self.narrator):
             commit = self.scene.push_change(*change, f"This {what}")
-            exit_code = self._deploy()
+            with self._fast_clock():
+                exit_code = self._deploy()
         self.narrator.chapter("Job summary")
         self.narrator.summary(self._file("summary.md"))
         self.narrator.chapter("Verification")
@@ -114,18 +116,36 @@ class Demo:
         image = self.scene.seed_image(VERSION)
         url = self.scene.create_app(image, VERSION)
         self.scene.fill_cache()
+        self.narrator.post("clock", {"advance": 3600})  # an app that has served for an hour
         self.narrator.fact("app", url)
         self.narrator.fact("repository", str(self.scene.remote))
         return Users(self.scene, url)
 
+    @contextmanager
+    def _fast_clock(self) -> Iterator[None]:
+        """Let the sandbox's clock run faster while two revisions have traffic."""
+        if not self.outage or self.outage.clock <= 1:
+            yield
+            return
+        pace = self.outage.clock
+        self.narrator.fact("clock", f"one second shows {pace:g} s while the candidate has traffic")
+
+        def advance() -> None:
+            if len([weight for weight in self.scene.weights().values() if weight]) > 1:
+                self.narrator.post("clock", {"advance": pace - 1})
+
+        with _every_second(advance):
+            yield
+
     def _deploy(self) -> int:
         """Run the action's main step with a runner's environment; return its exit code."""
         redis_url = self.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
-        env = self.scene.runner_environment(RUN_ID, command="deploy", cache_url=redis_url, **QUICK)
+        inputs = {**QUICK, **(self.outage.settings if self.outage else {}), "cache_url": redis_url}
+        env = self.scene.runner_environment(RUN_ID, command="deploy", **inputs)
         process = subprocess.Popen(
             [sys.executable, "-I", str(ROOT / "deploy_action/setup/entry.py"), "action"],
             cwd=self.scene.workspace,
-            env=env,
+            env={**env, "GITHUB_ACTIONS": "true"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -203,17 +223,28 @@ def _listed(counts: Mapping[str, int], unit: str = "") -> str:
 @contextmanager
 def _reported(users: Users, narrator: Narrator) -> Iterator[None]:
     """Report every second who answered the users since the last time."""
-    over = threading.Event()
+    before: Counter[str] = Counter()
 
     def report() -> None:
-        before = dict(users.answers)
-        while not over.wait(1.0):
-            now = dict(users.answers)
-            fresh = {name: count - before.get(name, 0) for name, count in now.items()}
-            narrator.users(fresh, len(users.failures))
-            before = now
+        nonlocal before
+        now = Counter(users.answers)
+        narrator.users(now - before, len(users.failures))
+        before = now
 
-    thread = threading.Thread(target=report, daemon=True)
+    with _every_second(report):
+        yield
+
+
+@contextmanager
+def _every_second(work: Callable[[], None]) -> Iterator[None]:
+    """Do *work* every second, in a thread, while the body runs."""
+    over = threading.Event()
+
+    def repeat() -> None:
+        while not over.wait(1.0):
+            work()
+
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
         yield

@@ -10,9 +10,10 @@ from typing import Any, Final
 import click
 import requests
 
-# The action numbers its phases; a runner gets them as groups.
-_PHASE: Final = re.compile(r"^\s*(?:::group::)?\s*\d{1,2}\.\s+(?P<title>\S.*)$")
-_PROBLEM: Final = re.compile(r"\b(warning|error|fail(ed)?|aborted|not put back)\b", re.IGNORECASE)
+# What a runner of GitHub understands: "Workflow commands for GitHub Actions".
+_COMMAND: Final = re.compile(r"^::(?P<name>[\w-]+)(?: [^:]*)?::(?P<text>.*)$")
+_ESCAPED: Final = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
+_PROBLEM: Final = re.compile(r"\b(fail(ed)?|aborted|not restored)\b", re.IGNORECASE)
 # How lines of the registry's build log look, wherever in a line of the action they stand.
 _BUILD: Final = re.compile(
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |Step \d+/\d+ ?:| ---> |Successfully built [0-9a-f]{6}"
@@ -56,16 +57,25 @@ class Narrator:
         if _BUILD.search(text) and not self.verbose:
             self._hidden += 1
             return
-        self._flush_hidden()
-        if phase := _PHASE.match(text):
-            click.secho(f"  {phase['title']}", bold=True)
-            self.note("phase", phase["title"])
-            return
-        text = text.strip()
-        if not text or text == "::endgroup::":
-            return
-        click.secho(f"    {text}", fg="yellow" if _PROBLEM.search(text) else None, dim=True)
-        self.note("run", text)
+        if command := _COMMAND.match(text):
+            self._command(command["name"], command["text"])
+        elif text := text.strip():
+            self._flush_hidden()
+            click.secho(f"    {text}", fg="yellow" if _PROBLEM.search(text) else None, dim=True)
+            self.note("run", text)
+
+    def _command(self, name: str, text: str) -> None:
+        """Show a workflow command as a runner does; masks and ends of groups are not shown."""
+        for code, character in _ESCAPED:
+            text = text.replace(code, character)
+        if name == "group":
+            self._flush_hidden()
+            click.secho(f"  {text}", bold=True)
+            self.note("phase", text)
+        elif name in {"notice", "warning", "error"}:
+            self._flush_hidden()
+            click.secho(f"    {name}: {text}", fg="red" if name == "error" else "yellow")
+            self.note("run", f"{name}: {text}")
 
     def _flush_hidden(self) -> None:
         if self._hidden:

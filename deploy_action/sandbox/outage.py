@@ -1,7 +1,9 @@
-"""The ready outages of the demonstration: a file each in the folder outages.
+"""The outages of the demonstration: one file each in the folder outages.
 
-Each has ``about`` (one line), ``end`` (``deployed`` or ``aborted``), ``faults`` as in `faults`, and
-``users: may fail`` where some of the users' requests are hit before the action can notice.
+Each has ``about`` (one line), ``end`` (``deployed`` or ``aborted``) and ``faults`` as in `faults`.
+``users: may fail`` marks outages that reach users before the action can notice. ``settings`` are
+further inputs of the action. ``clock`` is how many seconds the sandbox's clock advances in each
+second while the candidate has traffic.
 """
 
 from __future__ import annotations
@@ -18,12 +20,14 @@ _FOLDER: Final = Path(__file__).with_name("outages")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """One outage and how a deployment ends in it."""
+    """One outage, and how a deployment ends in it."""
 
     about: str
     aborts: bool
     harms_users: bool
     faults: Sequence[Mapping[str, Any]]
+    settings: Mapping[str, str]
+    clock: float
 
 
 def names() -> list[str]:
@@ -43,4 +47,6 @@ def outage(name: str) -> Outage:
         aborts=found["end"] == "aborted",
         harms_users=found.get("users") == "may fail",
         faults=found["faults"],
+        settings=found.get("settings") or {},
+        clock=float(found.get("clock") or 1),
     )

@@ -48,6 +48,8 @@ def test_the_main_job_is_checked_from_outside_and_kept_as_a_page(tmp_path: Path)
     assert re.search(sentence, played.stdout)
     assert "live page  http://127.0.0.1:" in played.stdout
     assert "Bump the add-in to 1.3.0.3" in page.read_text("utf-8")
+    assert page.read_text("utf-8").count('"kind": "phase"') >= 10
+    assert "::" not in played.stdout
     assert "Step 1/12" not in played.stdout
     assert re.search(r"build log: \d+ lines", played.stdout)
     assert "\n| " not in played.stdout

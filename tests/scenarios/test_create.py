@@ -36,7 +36,7 @@ def test_the_outputs_and_the_summary_tell_what_was_read_back(stage: Stage) -> No
     assert run.outputs["image"].endswith(f"@{run.outputs['digest']}")
     image = stage.scene.revisions()[run.outputs["revision"]]["template"]["containers"][0]["image"]
     assert image == run.outputs["image"]
-    assert run.summary.startswith(f"## Deployed — {NEXT_VERSION}")
+    assert f"{NEXT_VERSION} serves 100 %" in run.summary.splitlines()[0]
     assert "100 %" in run.summary
     assert "health" in run.summary
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.stage import Stage, assert_lock_released
+from tests.stage import NEXT_VERSION, VERSION, Stage, assert_lock_released
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
@@ -23,9 +23,9 @@ def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) ->
     assert stage.branch_head() == pushed
     assert stage.checkout_is_clean()
     assert_lock_released(stage)
-    assert run.summary.startswith("## Aborted: everything was put back")
+    assert f"{NEXT_VERSION} was not deployed, {VERSION} serves 100 %" in run.summary
     assert "its readiness probe does not pass" in run.summary
-    assert "What was put back" in run.summary
+    assert "What was restored" in run.summary
     assert "::error " in run.log
 
 

@@ -114,7 +114,7 @@ def _string(text: str) -> CacheTarget:
     host, colon, port = first.rpartition(":")
     if not colon:
         host, port = first, ""
-    if "=" in first or not host:
+    if not re.fullmatch(r"[\w.-]+", host):
         raise ValueError("it is neither a redis:// URL nor a connection string")
     said = options.pop("ssl", "").lower()
     azure = host.endswith((_CLASSIC, _MANAGED))

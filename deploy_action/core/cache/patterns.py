@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 _ANY, _ONE, _OPEN, _CLOSE, _NOT, _ESCAPE, _RANGE = b"*", b"?", b"[", b"]", b"^", b"\\", b"-"
+_ALMOST_ALL = 250  # of 256 bytes
 _SPECIAL = _ANY + _ONE + _OPEN + _ESCAPE
 
 
@@ -33,11 +34,13 @@ class Glob:
 
     @property
     def matches_everything(self) -> bool:
-        """Whether it would empty the database: nothing but ``*`` and ``?``, and a ``*`` in it.
+        """Whether it would empty the database.
 
-        ``?*`` spares only the empty key, which hardly exists; it counts as everything, too.
+        It does if it has a ``*`` and every other part accepts (almost) any byte, such as ``?``,
+        ``[^]`` or ``[^x]``. Such a pattern spares only very short keys or those with one byte.
         """
-        return bool(self.text) and set(self.text) <= {"*", "?"} and "*" in self.text
+        parts = _parts(self.text.encode())
+        return b".*" in parts and all(part == b".*" or _is_broad(part) for part in parts)
 
     @property
     def prefix(self) -> bytes:
@@ -76,7 +79,18 @@ def escaped(literal: bytes) -> bytes:
     return re.sub(rb"([*?\[\]\\^-])", rb"\\\1", literal)
 
 
+def _is_broad(part: bytes) -> bool:
+    """Whether a part that stands for one byte accepts almost every byte."""
+    accepts = re.compile(part, re.DOTALL).fullmatch
+    return sum(bool(accepts(bytes([byte]))) for byte in range(256)) >= _ALMOST_ALL
+
+
 def _translated(data: bytes) -> bytes:
+    return b"".join(_parts(data))
+
+
+def _parts(data: bytes) -> list[bytes]:
+    """Return the pattern as regular expressions: ``.*``, or one for a single byte each."""
     found: list[bytes] = []
     i = 0
     while i < len(data):
@@ -95,7 +109,7 @@ def _translated(data: bytes) -> bytes:
             i += 1
         else:
             found.append(re.escape(byte))
-    return b"".join(found)
+    return found
 
 
 def _class(data: bytes, i: int) -> tuple[bytes, int]:

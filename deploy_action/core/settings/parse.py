@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from deploy_action.core.cache.patterns import Glob
 from deploy_action.core.settings.aliases import ours
 from deploy_action.core.settings.choices import BuilderKind, CacheVia, Command
 from deploy_action.core.settings.schema import Settings, setting_specs
@@ -141,6 +142,13 @@ def require(settings: Settings) -> None:
     faults += _image_faults(settings)
     if settings.create and not settings.managed_environment:
         faults.append("managed-environment: it is empty, but create needs it.")
+    if settings.cache_clear and not (settings.cache_allow_flush or settings.cache_prefix):
+        faults += [
+            f"cache-patterns: '{pattern}' matches every key. Name the keys to clear, or set "
+            "cache-allow-flush: true."
+            for pattern in settings.cache_patterns
+            if Glob.of(pattern).matches_everything
+        ]
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
         faults.append("cache-endpoint: it is empty, but cache-via: endpoint needs it.")
     if bool(settings.client_id) != bool(settings.tenant_id):

@@ -193,3 +193,12 @@ def assignments(given: str) -> tuple[str, ...]:
         if not equals or not re.fullmatch(r"[A-Za-z_][\w.-]*", name.strip()):
             raise ValueError("lines of NAME=value")
     return lines(given)
+
+
+def key_patterns(given: str) -> tuple[str, ...]:
+    """Read Redis patterns, one per line; a comma that separates two of them is a mistake."""
+    for line in lines(given):
+        several = [part for part in line.split(",") if re.search(r"[*?\[]", part)]
+        if len(several) > 1:
+            raise ValueError("one pattern per line, or a YAML list")
+    return lines(given)

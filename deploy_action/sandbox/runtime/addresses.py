@@ -91,6 +91,8 @@ def listening(ip: str, pids: Iterable[int]) -> list[int]:
     ports: list[int] = []
     everywhere: dict[str, int] = {}
     for address, port, inode in _listening_sockets():
+        if ports and len(address) == len(own6):
+            break  # found for IPv4: the second table takes longer
         if address in {own, own6}:
             ports.append(inner(port))
         elif address in _EVERYWHERE:

@@ -54,6 +54,7 @@ class ProcessReplica:
         self._address = address
         self._home = home
         self.address = self.at(target_port)
+        self._reached: set[int] = set()
         self.stopped = False
 
     def at(self, port: int) -> tuple[str, int]:
@@ -62,7 +63,9 @@ class ProcessReplica:
 
     def may_reach(self, port: int) -> bool:
         """Whether it listens on *port*: at its address, others of this machine could, too."""
-        return port in self.listening()
+        if port not in self._reached and port in self.listening():
+            self._reached.add(port)  # looking takes milliseconds on a busy machine
+        return port in self._reached and self.exit_code is None
 
     def listening(self) -> Sequence[int]:
         """Return the ports that it listens on for others."""
@@ -73,8 +76,10 @@ class ProcessReplica:
     @property
     def exit_code(self) -> int | None:
         """None while it runs; a signal counts as 128 plus its number, as in a container."""
-        codes = (child.exit_code for child in self._children.values())
-        return next((code for code in codes if code is not None), None)
+        for child in self._children.values():  # asked for each request: no generator
+            if (code := child.exit_code) is not None:
+                return code
+        return None
 
     @property
     def ended_container(self) -> str:

@@ -69,6 +69,11 @@ class Clock:
         """Return the date in UTC: the machine's, and by how much it was advanced."""
         return datetime.now(UTC) + timedelta(seconds=self._advanced)
 
+    @property
+    def minute(self) -> int:
+        """The minute of the epoch that `now` is in; for each request, so without a date."""
+        return int(time.time() + self._advanced) // 60
+
     def draw(self, spread: Spread) -> float:
         """Draw a duration in Azure's seconds."""
         return spread.sample(self._chance)

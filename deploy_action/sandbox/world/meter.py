@@ -21,7 +21,12 @@ class Bucket:
 
     def add(self, value: float) -> None:
         """Add one sample."""
-        self.merge(Bucket(value, 1, value, value))
+        if not self.count or value < self.minimum:
+            self.minimum = value
+        if not self.count or value > self.maximum:
+            self.maximum = value
+        self.total += value
+        self.count += 1
 
     def merge(self, other: Bucket) -> None:
         """Add the samples of another bucket."""
@@ -47,7 +52,10 @@ class Series:
 
     def bucket(self, minute: int) -> Bucket:
         """Return the bucket of a minute; it is created when it is missing."""
-        return self.buckets.setdefault(minute, Bucket())
+        bucket = self.buckets.get(minute)
+        if bucket is None:
+            bucket = self.buckets[minute] = Bucket()
+        return bucket
 
 
 class Meter:
@@ -55,6 +63,7 @@ class Meter:
 
     def __init__(self) -> None:
         self._series: defaultdict[str, dict[Dimensions, Series]] = defaultdict(dict)
+        self._of_requests: dict[tuple[str, str, int], tuple[Series, Series]] = {}
 
     def add(self, metric: str, minute: int, value: float, **dimensions: str) -> None:
         """Add one sample to a minute."""
@@ -69,17 +78,14 @@ class Meter:
 
     def request(self, minute: int, revision: str, pod: str, status: int, took_ms: float) -> None:
         """Count one answer of the ingress; a connection that broke is counted as 0xx."""
-        code, category = str(status), f"{status // 100}xx"
-        self.add(
-            "Requests",
-            minute,
-            1,
-            revisionName=revision,
-            podName=pod,
-            statusCodeCategory=category,
-            statusCode=code,
-        )
-        self.add("ResponseTime", minute, took_ms, statusCodeCategory=category, statusCode=code)
+        both = self._of_requests.get((revision, pod, status))
+        if both is None:
+            code = {"statusCodeCategory": f"{status // 100}xx", "statusCode": str(status)}
+            source = {"revisionName": revision, "podName": pod}
+            both = self._find("Requests", {**source, **code}), self._find("ResponseTime", code)
+            self._of_requests[revision, pod, status] = both
+        both[0].bucket(minute).add(1)
+        both[1].bucket(minute).add(took_ms)
 
     def series(self, metric: str) -> Iterator[Series]:
         """Yield the series of a metric, in the order of their first sample."""

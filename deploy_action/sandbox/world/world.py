@@ -26,7 +26,6 @@ from deploy_action.sandbox.seams import (
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.life import Lives
-from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.notes import record
 from deploy_action.sandbox.world.references import References
@@ -425,8 +424,7 @@ class World:
         pod = source.replica if isinstance(source, Backend) else ""
         app.answered[host, source.revision if isinstance(source, Backend) else "", status] += 1
         if source.revision and status:
-            minute = minute_of(self.clock.now())
-            app.meter.request(minute, source.revision, pod, status, took_s * 1000)
+            app.meter.request(self.clock.minute, source.revision, pod, status, took_s * 1000)
 
     def _app_at(self, host: str) -> App | None:
         first, _, rest = host.partition(".")

@@ -23,7 +23,7 @@ class CacheSettings:
         is_input=True,
     )
     cache_patterns: tuple[str, ...] = setting(
-        parsers.lines, "", "Keys to clear, one Redis pattern per line, such as manifest:*."
+        parsers.key_patterns, "", "Keys to clear, one Redis pattern per line, such as manifest:*."
     )
     cache_clear: tuple[Moment, ...] = setting(
         parsers.subset_of(Moment),
