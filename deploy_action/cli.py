@@ -1,10 +1,10 @@
-"""The verbs on the command line, and the only exit.
+"""The command line, and the only exit.
 
-Every input of the action can be given as ``INPUT_<NAME>`` in the environment or as an option here;
-an option wins. Exit codes: README, "Exit codes".
+Every input of the action is read from ``INPUT_<NAME>`` in the environment; every setting is also an
+option, which takes precedence. Exit codes: docs/results.md.
 """
 
-# ruff: noqa: PLC0415  a verb imports what it uses
+# ruff: noqa: PLC0415  a command imports what it uses
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+from deploy_action import __version__
 from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
@@ -33,15 +34,32 @@ _SECRET_VARIABLES = (
     "ACTIONS_RUNTIME_TOKEN",
     "GITHUB_TOKEN",
 )
-_EPILOG = "Exit codes: 0 done, 1 unexpected, 2 bad input, 3 refused, 4 aborted and put back, 5 not \
-everything put back, 6 another run holds the app, 130 and 143 cancelled."
+_EPILOG = (
+    "Exit codes: 0 done, 1 unexpected error, 2 invalid input, 3 refused, 4 aborted and restored, \
+restored, 5 not everything restored, 6 another run owns the app, 130 and 143 cancelled."
+)
 
 
 class _Lazy(click.Group):
-    """Loads the sandbox only when it is asked for; it is no part of the action."""
+    """Loads the sandbox only for its command, and shows no traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*super().list_commands(ctx), "sandbox"]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except DeployError as error:
+            click.echo(str(error), err=True)
+            ctx.exit(error.exit_code)
+        except Exception as error:
+            if _debugging():
+                raise
+            message = f"An unexpected error stopped the command: {type(error).__name__}: {error}"
+            click.echo(f"{message}\nRun it again with DEPLOYMENT_DEBUG=1 for details.", err=True)
+            ctx.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name == "sandbox":
@@ -57,9 +75,9 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="deploy-action", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 def main() -> None:
-    """Blue-green deploys for Azure Container Apps, with a way back at any moment."""
+    """Blue-green deploys for Azure Container Apps."""
 
 
 def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -98,7 +116,7 @@ _CACHE = ("cache-patterns", "cache-required")
     ]
 )
 def deploy(**given: str) -> None:
-    """Deploy the checkout's commit beside the live revision, move traffic over, or put all back.
+    """Deploy the checkout's commit, or restore everything if that fails.
 
     Example: deploy-action deploy --app api --resource-group rg --registry contoso --dry-run true
     """
@@ -112,7 +130,7 @@ def deploy(**given: str) -> None:
     *("manifest", "manifest-on-rollback", "commit", "git-token"),
 )
 def rollback(**given: str) -> None:
-    """Move all traffic back to the previous revision, or to the one named.
+    """Shift all traffic back to the previous revision, or to a named one.
 
     Example: deploy-action rollback --app api --resource-group rg --reason "errors at login"
     """
@@ -122,7 +140,7 @@ def rollback(**given: str) -> None:
 @main.command()
 @_options(*_WHERE, *_CACHE, "take-over", "dry-run")
 def repair(**given: str) -> None:
-    """Finish or undo what a cancelled, killed or lost run left behind.
+    """Recover from a run that was cancelled, killed or lost.
 
     Example: deploy-action repair --app api --resource-group rg --dry-run true
     """
@@ -133,7 +151,7 @@ def repair(**given: str) -> None:
 @_options(*_WHERE)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def status(*, as_json: bool, **given: str) -> None:
-    """Show the app's revisions, their roles and weights.
+    """Show what serves, and the app's revisions.
 
     Example: deploy-action status --app api --resource-group rg --json
     """
@@ -216,13 +234,13 @@ def bump(*, as_json: bool, **options: Any) -> None:
 
 @main.command()
 def action() -> None:
-    """Run what the input 'command' says; this is what action.yml calls."""
+    """Run the command that the input command names; action.yml calls this."""
     _run(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
 
 
 @main.command()
 def finish() -> None:
-    """Finish what a cancelled step of the same run had no time for; action.yml's second step."""
+    """Finish what an interrupted step of this run left behind; action.yml calls this."""
     _run("repair", {}, own_only=True)
 
 
@@ -267,7 +285,8 @@ def _run(
             if _debugging():
                 log.text("".join(traceback.format_exception(error)))
             record.ended_badly(error)
-        code = error.exit_code if isinstance(error, DeployError | CancelledError) else 1
+            ending = record.ending
+        code = ending.exit_code if ending else 1
     signals.ignore()
     _exit(code)
 

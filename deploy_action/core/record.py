@@ -13,7 +13,15 @@ from typing import Any
 from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
 from deploy_action.core.phase import Phase
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import CancelledError, DeployError, Fault, InputError, SourceLocation
+from deploy_action.errors import (
+    CancelledError,
+    DeployError,
+    Fault,
+    InputError,
+    PreflightError,
+    RollbackIncompleteError,
+    SourceLocation,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,8 +202,16 @@ class Record:
         """Close the record of a run that did what it was asked."""
         self._tell(Ended(at=self.elapsed_s, result=result, exit_code=0))
 
+    @property
+    def has_changes(self) -> bool:
+        """Whether anything was changed in Azure or in the cache."""
+        return any(isinstance(event, Shifted | CacheCleared | PutBack) for event in self.events)
+
     def ended_badly(self, error: BaseException) -> None:
-        """Close the record with what stopped the run; an unknown error is told by its kind only."""
+        """Close the record with what stopped the run; an unknown error shows only its type."""
+        if isinstance(error, InputError | PreflightError) and self.has_changes:
+            # Their results say that nothing was changed (guarantee O1).
+            error = RollbackIncompleteError(error.message, hint=error.hint, place=error.place)
         match error:
             case DeployError():
                 ended = Ended(
