@@ -18,6 +18,7 @@ from deploy_action.core.revisions.revision import (
 from deploy_action.core.revisions.template import for_candidate, same_image_containers
 from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
+from deploy_action.core.settings.choices import Strategy
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import Split
@@ -164,8 +165,13 @@ def make_plan(
         taken=[revision.name for revision in seen.revisions],
     )
     stable_is_down = stable.is_down
-    steps = () if stable_is_down else settings.traffic_steps  # nobody is served: no half measures
-    schedule = Schedule.of(steps, settings.step_interval_s, settings.bake_s)
+    # While nobody is served, no steps are needed.
+    in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
+    schedule = Schedule.of(
+        settings.traffic_steps if in_steps else (),
+        settings.step_interval_s,
+        0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
+    )
     longest_s = (
         schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
         + PUBLISH_S

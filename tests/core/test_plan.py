@@ -48,6 +48,18 @@ def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
     assert not any("replicas" in warning for warning in same.warnings)
 
 
+@pytest.mark.parametrize(
+    ("strategy", "steps", "bake_s"),
+    [("canary", (10, 50), 60.0), ("blue-green", (), 60.0), ("direct", (), 0.0)],
+)
+def test_the_strategy_decides_steps_and_bake(
+    strategy: str, steps: tuple[int, ...], bake_s: float
+) -> None:
+    schedule = planned(strategy=strategy).schedule
+
+    assert (schedule.steps, schedule.bake_s) == (steps, bake_s)
+
+
 def test_its_lease_is_longer_than_any_time_between_two_writes() -> None:
     plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
 

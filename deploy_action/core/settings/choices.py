@@ -69,6 +69,14 @@ class AllowedList(Enum):
     WARN = "warn"
 
 
+class Strategy(Enum):
+    """How traffic moves to the candidate once it has passed its gates."""
+
+    CANARY = "canary"
+    BLUE_GREEN = "blue-green"
+    DIRECT = "direct"
+
+
 class StalePagePolicy(Enum):
     """What happens where old pages would be kept under the new version's address."""
 

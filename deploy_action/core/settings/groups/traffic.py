@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from deploy_action.core.settings import parsers
-from deploy_action.core.settings.choices import StalePagePolicy
+from deploy_action.core.settings.choices import StalePagePolicy, Strategy
 from deploy_action.core.settings.spec import setting
 
 
@@ -13,10 +13,17 @@ from deploy_action.core.settings.spec import setting
 class TrafficSettings:
     """Steps, bake and retention."""
 
+    strategy: Strategy = setting(
+        parsers.one_of(Strategy),
+        "canary",
+        "How traffic moves once the candidate has passed its gates: canary (in traffic-steps, then "
+        "bake), blue-green (all at once, then bake) or direct (all at once, without a bake).",
+        is_input=True,
+    )
     traffic_steps: tuple[int, ...] = setting(
         parsers.percentages,
         "10,50,100",
-        "The candidate's share of the traffic in percent, step by step.",
+        "For strategy: canary, the candidate's share of the traffic in percent, step by step.",
         is_input=True,
     )
     step_interval_s: float = setting(parsers.duration, "60s", "How long to monitor each step.")

@@ -1,0 +1,35 @@
+"""Each strategy moves the traffic as it says, and undoes it alike."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stage import NEXT_VERSION, Stage, assert_lock_released
+
+MANIFEST = {"manifest": "addin/manifest.xml"}
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "direct"])
+def test_all_traffic_moves_at_once(stage: Stage, strategy: str) -> None:
+    stage.push_better()
+    with stage.users().busy() as users:
+        run = stage.run(**MANIFEST, strategy=strategy)
+
+    assert run.exit_code == 0, run.log
+    assert users.failures == []
+    assert stage.serves()["version"] == NEXT_VERSION
+    assert "25 %" not in run.summary, "no step in between"
+    assert_lock_released(stage)
+
+
+@pytest.mark.parametrize("strategy", ["blue-green", "direct"])
+def test_a_candidate_that_fails_its_gates_receives_no_traffic(stage: Stage, strategy: str) -> None:
+    stage.push_sick()
+    with stage.users().busy() as users:
+        run = stage.run(**MANIFEST, strategy=strategy, gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    assert set(users.answers) == {stage.first}
+    assert users.failures == []
+    assert stage.weights() == {stage.first: 100}
+    assert_lock_released(stage)
