@@ -8,7 +8,7 @@ Container Apps Contributor does not contain and Monitoring Reader does.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -92,22 +92,26 @@ class AzureMonitor:
         found = self._series("RestartCount", "Maximum", window, _is_revision(revision))
         return max((sum(value > 0 for value in series.values) for series in found), default=0)
 
-    def usage(self, revision: str, window: Window) -> Usage:
-        """Return CPU and memory of a revision's replicas.
+    def usage(self, revisions: Collection[str], window: Window) -> dict[str, Usage]:
+        """Return CPU and memory of revisions, as far as there are values.
 
-        These metrics have no revision, so replicas are recognised by the beginning of their name.
+        These metrics have no revision, so replicas are recognised by their names, which end in two
+        parts of the platform's own: ``<revision>-<hash>-<five characters>``.
 
         Raises:
             MetricsError: they could not be read.
         """
-        highest: dict[str, float] = {}
+        highest: defaultdict[str, dict[str, float]] = defaultdict(dict)
         names = "CpuPercentage,MemoryPercentage"
         for series in self._series(names, "Average", window, "podName eq '*'"):
-            replica = series.dimensions.get("podname", "")
-            if replica.startswith(f"{revision}-") and series.values:
-                before = highest.get(series.metric, 0.0)
-                highest[series.metric] = max(before, *series.values)
-        return Usage(cpu=highest.get("cpupercentage"), memory=highest.get("memorypercentage"))
+            revision = series.dimensions.get("podname", "").rsplit("-", 2)[0]
+            if revision in revisions and series.values:
+                before = highest[revision].get(series.metric, 0.0)
+                highest[revision][series.metric] = max(before, *series.values)
+        return {
+            revision: Usage(cpu=of.get("cpupercentage"), memory=of.get("memorypercentage"))
+            for revision, of in highest.items()
+        }
 
     def _series(
         self, metrics: str, aggregation: str, window: Window, condition: str

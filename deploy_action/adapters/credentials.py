@@ -21,6 +21,7 @@ _TOKEN_S = 30.0
 _ASSERTION_S = 20.0
 _TOKEN_LIMIT = 1 << 20
 AUDIENCE = "api://AzureADTokenExchange"
+ARM_SCOPE = "https://management.azure.com/.default"
 REGISTRY_SCOPE = "https://containerregistry.azure.net/.default"
 REDIS_SCOPE = "https://redis.azure.com/.default"
 

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -38,7 +39,7 @@ class LogsUnavailableError(DeployError):
 
 @dataclass(slots=True, kw_only=True)
 class EventStream:
-    """Reads the streams of one app.
+    """Reads the streams of one app; safe to use from several threads.
 
     Args:
         arm: sends requests to Resource Manager.
@@ -50,6 +51,7 @@ class EventStream:
     app_id: str
     on_secret: Callable[[str], None]
     _opened: tuple[str, str] | None = field(default=None, init=False)
+    _opening: Lock = field(default_factory=Lock, init=False)
     _http: HttpClient = field(default_factory=HttpClient, init=False)
 
     def system_events(self, revision: str, since_s: float) -> tuple[SystemEvent, ...]:
@@ -90,8 +92,9 @@ class EventStream:
         return tuple(lines[-count:])
 
     def _records(self, part: str) -> Iterator[Mapping[str, Any]]:
-        base, token = self._opened or self._open()
-        self._opened = (base, token)
+        with self._opening:
+            self._opened = self._opened or self._open()
+        base, token = self._opened
         url = f"{base}{quote(part)}?follow=false&output=json&tailLines={MOST_LINES}"
         try:
             headers = credential_hosts.bearer(Credential.EVENT_STREAM, token, url)

@@ -6,11 +6,37 @@ is ready, so any status but the expected one is a fail. No response at all is `u
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.runtime.http import HttpClient, RequestError, Response
-from deploy_action.runtime.polling import Deadline
+from deploy_action.runtime.polling import Deadline, now_utc
+
+
+@dataclass(slots=True)
+class RequestLog:
+    """Our own requests, so that they can be told from users' in Azure's metrics.
+
+    Args:
+        clock: Azure's time in seconds since 1970.
+    """
+
+    clock: Callable[[], float] = now_utc
+    _sent: list[tuple[float, str, str]] = field(default_factory=list)
+
+    def add(self, host: str, status: int) -> None:
+        """Note a response of *host* that came just now."""
+        self._sent.append((self.clock(), host, f"{status // 100}xx"))
+
+    def by_class(self, host: str, start_s: float, end_s: float) -> Counter[str]:
+        """Return our requests to *host* by status class; times in seconds since 1970."""
+        return Counter(
+            status_class
+            for at_s, to, status_class in self._sent
+            if to == host and start_s <= at_s < end_s
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,10 +46,12 @@ class HttpProbe:
     Args:
         timeout_s: limit of one request, from the name look-up to the last byte.
         deadline: limit of all requests together, if any.
+        log: every response is noted in it.
     """
 
     timeout_s: float
     deadline: Deadline | None = None
+    log: RequestLog = field(default_factory=RequestLog)
 
     def until(self, deadline: Deadline) -> HttpProbe:
         """Return the same probe, which fails from *deadline* on."""
@@ -116,9 +144,11 @@ class HttpProbe:
             timeout_s = min(timeout_s, self.deadline.remaining)
         try:
             # A connection of its own each time, as a new user would make it.
-            return HttpClient().get(f"https://{host}{path}", timeout_s=timeout_s)
+            response = HttpClient().get(f"https://{host}{path}", timeout_s=timeout_s)
         except RequestError as error:
             return Measurement(verdict=Verdict.UNREACHABLE, evidence=f"{path}: {error}")
+        self.log.add(host, response.status)
+        return response
 
 
 def _describe(path: str, response: Response) -> str:

@@ -94,10 +94,9 @@ class ResourceManager:
             return ArmResponse(status=0, problem=f"Azure could not be reached: {error}")
         self._learn_time(response.headers.get("date", ""))
         try:
-            value = json.loads(response.body) if response.body else {}
-        except (ValueError, RecursionError):
-            value = {}
-        found = value if isinstance(value, dict) else {}
+            found = response.json_object()
+        except RequestError:
+            found = {}
         problem = "" if 200 <= response.status < 300 else _problem(response.status, found)
         return ArmResponse(status=response.status, body=found, problem=problem)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deploy_action.core.analysis.checks import verdict_of_exit_code
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.errors import DeployError
 from deploy_action.runtime import process
@@ -46,6 +47,25 @@ class Shell:
             return Measurement(verdict=Verdict.FAIL, evidence=error.message)
         evidence = f"the smoke test passed: {' / '.join(lines.last)}".rstrip(": ")
         return Measurement(verdict=Verdict.PASS, evidence=evidence)
+
+    def custom_check(
+        self, command: str, variables: Mapping[str, str], *, timeout_s: float
+    ) -> Measurement:
+        """Run a check of the user; its exit code is the verdict (see `core.analysis.checks`)."""
+        try:
+            done = process.run(
+                ["bash", "-e", "-o", "pipefail", "-c", command],
+                cwd=self.workspace,
+                environment={**self.environment, **variables},
+                timeout_s=timeout_s,
+                check=False,
+            )
+        except DeployError as error:
+            return Measurement(verdict=Verdict.UNREACHABLE, evidence=error.message)
+        lines = [line for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        last = " / ".join(line[:_LONGEST_LINE] for line in lines[-_LAST_LINES:])
+        evidence = f"exit code {done.exit_code}" + (f": {last}" if last else "")
+        return Measurement(verdict=verdict_of_exit_code(done.exit_code), evidence=evidence)
 
 
 class _Lines:

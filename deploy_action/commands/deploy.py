@@ -14,9 +14,11 @@ from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.settings.choices import Moment
 from deploy_action.core.settings.schema import Settings
+from deploy_action.errors import DeployError, SupersededError
 from deploy_action.rollout import retire
 from deploy_action.rollout.cache import deployment_metadata
 from deploy_action.rollout.finishing import Finishing
+from deploy_action.rollout.traffic import TrafficShift
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 
@@ -69,7 +71,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         with record.phase(Phase.CREATE):
             undo.push(
                 "the candidate",
-                partial(retire.candidate, app, plan.candidate, ours=shift.ours),
+                partial(_withdraw, services, shift, undo),
                 by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
             )
             shift.create(plan.template(image))
@@ -113,3 +115,11 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
     with finishing.phase(Phase.REPORT):
         record.say(f"Deployment lock {lock.release(finishing.pending)}")
     record.ended_well("deployed")
+
+
+def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
+    """Deactivate the candidate; its logs are read first, because they go with it."""
+    name = shift.plan.candidate
+    if isinstance(undo.cause, DeployError) and not isinstance(undo.cause, SupersededError):
+        services.diagnosis.explain(name, undo.cause)
+    return retire.candidate(services.app, name, ours=shift.ours)

@@ -64,6 +64,9 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     if versioning and not done_already:
         with record.phase(Phase.PUBLISH):
             versioning.restore_manifest(target, observed.revisions, services.run.branch, record)
+    if not done_already and services.analysis.judges(settings.bake_s):
+        with record.phase(Phase.PROMOTE):
+            _watch_target(settings, services, target, observed, lock)
     with record.phase(Phase.REPORT):
         lock.release()
         record.ended_well("unchanged" if done_already and not earlier else "rolled-back")
@@ -184,6 +187,45 @@ def _finish(
             if pending
             else "Roll back to another revision.",
         )
+
+
+def _watch_target(
+    settings: Settings,
+    services: Services,
+    target: Revision,
+    observed: Observed,
+    lock: DeploymentLock,
+) -> None:
+    """Judge the target like a candidate in its bake, compared with the revision before.
+
+    Raises:
+        RollbackIncompleteError: it fails, too; traffic stays on it.
+    """
+    current = observed.app.split.heaviest().revision or observed.app.latest_ready
+    left = by_name(observed.revisions, current)
+    now = services.app.revision(target.name) or target
+    analysis = services.analysis
+    judged = analysis.uses_metrics(settings.bake_s)
+    if judged and left:
+        analysis.read_baseline(left)
+    step = analysis.begin(
+        "after the rollback", now, left or now, seconds=settings.bake_s, use_metrics=judged
+    )
+    try:
+        services.watch.step(
+            step,
+            now,
+            left or now,
+            seconds=settings.bake_s,
+            stable_is_down=left is None or left.is_down,
+        )
+    except DeployError as error:
+        lock.release()
+        raise RollbackIncompleteError(
+            f"All traffic is on {target.name}, but it fails, too: {error.message}",
+            hint="Traffic was not shifted again, because that would restore what the rollback was "
+            "for. Roll back to another revision, or fix the cause if both share it.",
+        ) from None
 
 
 def _require_image(

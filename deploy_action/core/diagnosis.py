@@ -154,6 +154,8 @@ def _own_error(evidence: Evidence) -> Cause | None:
 
 
 def _probe(evidence: Evidence) -> Cause | None:
+    if re.search(r"\bHealthy\b", evidence.state):
+        return None  # probes fail during every start
     failures = [event.text for event in evidence.events if event.reason == "ProbeFailed"]
     answered = (re.search(r"Probe of (\w+) failed with status code: (\d+)", x) for x in failures)
     last = next((match for match in reversed(list(answered)) if match), None)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from deploy_action.core.analysis import WindowRule
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.phase import Phase
@@ -18,7 +19,7 @@ from deploy_action.core.revisions.revision import (
 from deploy_action.core.revisions.template import for_candidate, same_image_containers
 from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
-from deploy_action.core.settings.choices import Strategy
+from deploy_action.core.settings.choices import AnalysisMode, Strategy
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import Split
@@ -57,6 +58,7 @@ class Plan:
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
+        analysis_lines: which steps production traffic judges, how long they last and why.
         lease_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of a dead run, to be settled before anything else.
         convert: whether the app has to be switched to Multiple revision mode first.
@@ -83,6 +85,7 @@ class Plan:
     convert: bool = False
     container: str = ""
     change: TemplateChange = field(default_factory=TemplateChange)
+    analysis_lines: tuple[str, ...] = ()
 
     def template(self, image: str) -> dict[str, Any]:
         """Return the candidate's template with *image*."""
@@ -130,8 +133,9 @@ class Plan:
             f"candidate {self.candidate}",
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
-            f"steps {steps}, {self.schedule.interval_s:.0f} s each",
-            f"bake {self.schedule.bake_s:.0f} s",
+            f"steps {steps}, {self.schedule.whole_step_s:.0f} s each",
+            f"bake {self.schedule.whole_bake_s:.0f} s",
+            *self.analysis_lines,
             f"time at least {self.schedule.shortest_s():.0f} s, at most {self.longest_s:.0f} s",
         )
 
@@ -167,10 +171,14 @@ def make_plan(
     stable_is_down = stable.is_down
     # While nobody is served, no steps are needed.
     in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
-    schedule = Schedule.of(
-        settings.traffic_steps if in_steps else (),
-        settings.step_interval_s,
-        0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
+    schedule = _judged(
+        Schedule.of(
+            settings.traffic_steps if in_steps else (),
+            settings.step_interval_s,
+            0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
+        ),
+        settings,
+        stable_is_down=stable_is_down,
     )
     longest_s = (
         schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
@@ -205,11 +213,12 @@ def make_plan(
         keep=settings.keep_revisions,
         warnings=tuple(_warnings(settings, seen, bump, stable)),
         longest_s=longest_s,
-        lease_s=_lease_s(settings),
+        lease_s=_lease_s(settings, schedule),
         left_behind=left_behind,
         convert=not seen.app.is_multiple,
         container=settings.container,
         change=settings.template_change,
+        analysis_lines=_analysis_lines(schedule, settings),
     )
     _check_template(plan)
     return plan
@@ -234,16 +243,44 @@ def _check_template(plan: Plan) -> None:
         )
 
 
-def _lease_s(settings: Settings) -> float:
+def _judged(schedule: Schedule, settings: Settings, *, stable_is_down: bool) -> Schedule:
+    """Return *schedule* with the steps that production traffic judges."""
+    rule = WindowRule(lag_s=settings.analysis_lag_s)
+    if settings.analysis is AnalysisMode.OFF or stable_is_down:
+        return schedule
+
+    def least(seconds: float) -> float:
+        judged = settings.analysis is AnalysisMode.REQUIRED or rule.fits(seconds)
+        return rule.shortest_step_s if judged else 0.0
+
+    return replace(
+        schedule, judged_step_s=least(schedule.interval_s), judged_bake_s=least(schedule.bake_s)
+    )
+
+
+def _analysis_lines(schedule: Schedule, settings: Settings) -> tuple[str, ...]:
+    if settings.analysis is AnalysisMode.OFF:
+        return ("analysis: off",)
+    why = WindowRule(lag_s=settings.analysis_lag_s).explain()
+    judged = schedule.judged_weights
+    if not judged:
+        configured = f"step-interval is {schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s"
+        return (f"analysis: production traffic is not judged, {configured}; {why}",)
+    weights = ", ".join(f"{weight} %" for weight in judged)
+    return (f"analysis: production traffic judges the candidate at {weights}; {why}",)
+
+
+def _lease_s(settings: Settings, schedule: Schedule) -> float:
     """Return the longest time between two writes of a run that is alive, in seconds.
 
-    Both revisions may be unhealthy for the gate timeout while a step or the bake waits. The last
-    write before the lock is released is the promotion: bake, cache and retirement follow it.
+    Both revisions may fail for the gate timeout, and for as long as new metrics take, while a step
+    or the bake waits. The last write before the lock is released is the promotion: bake, cache and
+    retirement follow it.
     """
-    patience_s = settings.gate_timeout_s
-    waits_s = max(settings.gate_timeout_s, settings.step_interval_s + patience_s)
+    patience_s = settings.gate_timeout_s + max(schedule.judged_step_s, schedule.judged_bake_s)
+    waits_s = max(settings.gate_timeout_s, schedule.whole_step_s + patience_s)
     after_promotion_s = (
-        settings.bake_s
+        schedule.whole_bake_s
         + patience_s
         + 2 * settings.cache_timeout_s
         + PUBLISH_S

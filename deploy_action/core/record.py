@@ -94,6 +94,15 @@ class PutBack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosed:
+    """Why the candidate failed: likely cause and hint (may be empty), and its last log lines."""
+
+    cause: str
+    hint: str
+    log: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The end: result word, exit code, and for a bad ending the reason and the way on."""
 
@@ -106,7 +115,18 @@ class Ended:
     faults: tuple[Fault, ...] = ()
 
 
-Event = PhaseStarted | PhaseEnded | Said | Warned | Gated | Shifted | CacheCleared | PutBack | Ended
+Event = (
+    PhaseStarted
+    | PhaseEnded
+    | Said
+    | Warned
+    | Gated
+    | Shifted
+    | CacheCleared
+    | PutBack
+    | Diagnosed
+    | Ended
+)
 
 
 @dataclass(slots=True)
@@ -191,6 +211,15 @@ class Record:
     def put_back(self, what: str, *, ok: bool, detail: str = "") -> None:
         """Tell one undo."""
         self._tell(PutBack(what=what, ok=ok, detail=detail))
+
+    def diagnosed(self, *, cause: str, hint: str, log: tuple[str, ...]) -> None:
+        """Tell why the candidate failed."""
+        self._tell(Diagnosed(cause=cause, hint=hint, log=log))
+
+    @property
+    def diagnosis(self) -> Diagnosed | None:
+        """Why the candidate failed, once that was looked into."""
+        return next((event for event in self.events if isinstance(event, Diagnosed)), None)
 
     def learned(self, **facts: str) -> None:
         """Keep facts for outputs and summary; underscores become dashes."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deploy_action.core.app import App, serving
@@ -10,8 +11,26 @@ from deploy_action.core.revisions.revision import Revision, previous_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RecentTraffic:
+    """What a revision did in the last ten minutes, by Azure's metrics.
+
+    Args:
+        restarts: minutes in which a container restarted.
+        usage: highest CPU and memory, in words; empty where there is no value.
+    """
+
+    requests: int
+    errors: int
+    restarts: int
+    usage: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One revision: *role* is stable, previous, candidate, or empty."""
+    """One revision: *role* is stable, previous, candidate, or empty.
+
+    *recent* is None where it was not read.
+    """
 
     revision: str
     role: str
@@ -23,11 +42,17 @@ class Row:
     commit: str
     created: str
     image: str
+    recent: RecentTraffic | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus:
-    """The whole of it; *held_by* names the run whose rollout is under way or died, or is empty."""
+    """The whole of it.
+
+    Args:
+        held_by: the run whose rollout is under way or died, or empty.
+        recent_problem: why the last ten minutes were not read, or empty.
+    """
 
     app: str
     url: str
@@ -38,10 +63,26 @@ class AppStatus:
     held_in: str
     rows: tuple[Row, ...]
     cache: str = ""
+    recent_problem: str = ""
 
 
-def app_status(app: App, revisions: tuple[Revision, ...], *, cache: str = "") -> AppStatus:
-    """Return how *app* stands, newest revision first, and how its cache does, in words."""
+def app_status(
+    app: App,
+    revisions: tuple[Revision, ...],
+    *,
+    cache: str = "",
+    recent: Mapping[str, RecentTraffic] | None = None,
+    recent_problem: str = "",
+) -> AppStatus:
+    """Return how *app* stands, newest revision first.
+
+    Args:
+        app: the app.
+        revisions: its revisions, oldest first.
+        cache: how its cache does, in words.
+        recent: the last ten minutes, by revision.
+        recent_problem: why they were not read, or empty.
+    """
     journal = Journal.from_tags(app.tags)
     stable = serving(app, revisions)
     previous = previous_of(stable, revisions) if stable else None
@@ -70,8 +111,10 @@ def app_status(app: App, revisions: tuple[Revision, ...], *, cache: str = "") ->
                 commit=revision.provenance.commit[:7],
                 created=revision.created,
                 image=revision.image,
+                recent=(recent or {}).get(revision.name),
             )
             for revision in reversed(revisions)
         ),
         cache=cache,
+        recent_problem=recent_problem,
     )

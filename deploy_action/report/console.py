@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy_action.core.record import (
     CacheCleared,
+    Diagnosed,
     Ended,
     Event,
     Gated,
@@ -16,7 +17,7 @@ from deploy_action.core.record import (
 )
 
 
-def line(event: Event) -> str:  # noqa: PLR0911  one form for each kind of event
+def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of event
     """Return the line for one event; empty for those that the console shows otherwise."""
     match event:
         case PhaseStarted():
@@ -38,8 +39,18 @@ def line(event: Event) -> str:  # noqa: PLR0911  one form for each kind of event
         case PutBack():
             state = "restored" if event.ok else "NOT restored"
             return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
+        case Diagnosed():
+            return _diagnosis(event)
         case Ended():
             return _ending(event)
+
+
+def _diagnosis(event: Diagnosed) -> str:
+    lines = [f"    likely cause: {event.cause} {event.hint}"] if event.cause else []
+    if event.log:
+        lines.append("    last lines of the container's log:")
+        lines += [f"      | {text}" for text in event.log]
+    return "\n".join(lines)
 
 
 def _ending(event: Ended) -> str:

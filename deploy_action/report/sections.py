@@ -12,7 +12,7 @@ from deploy_action.core.record import (
     Shifted,
 )
 from deploy_action.core.traffic.split import Split
-from deploy_action.report.markdown import code, plain
+from deploy_action.report.markdown import code, fence, plain
 
 
 def restored(record: Record) -> list[str]:
@@ -25,6 +25,16 @@ def restored(record: Record) -> list[str]:
         state = "restored" if event.ok else "**not restored**"
         lines.append(f"| {plain(event.what)} | {state} | {code(event.detail)} |")
     return lines
+
+
+def diagnosis(record: Record) -> list[str]:
+    """Return the likely cause of a failure and the container's last log lines."""
+    found = record.diagnosis
+    if found is None:
+        return []
+    lines = [f"**Likely cause:** {plain(found.cause)} {plain(found.hint)}", ""]
+    log = ["Last lines of the container's log:", "", *fence(list(found.log), "text"), ""]
+    return (lines if found.cause else []) + (log if found.log else [])
 
 
 def gates(record: Record) -> list[str]:

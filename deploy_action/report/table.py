@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deploy_action.core.status import AppStatus, Row
+from deploy_action.core.status import AppStatus, RecentTraffic, Row
 
-_COLUMNS = ("role", "weight", "state", "version", "commit", "revision")
+_COLUMNS = ("role", "weight", "state", "version", "commit", "last 10 min", "revision")
 
 
 def table(now: AppStatus) -> str:
@@ -14,6 +14,8 @@ def table(now: AppStatus) -> str:
     lines = [f"{now.app} at {now.url}, {now.mode} mode, {now.state}"]
     if now.held_by:
         lines.append(f"held by run {now.held_by} in phase {now.held_in}")
+    if now.recent_problem:
+        lines.append(f"last 10 min: not read: {now.recent_problem}")
     if now.cache:
         lines.append(f"cache: {now.cache}")
     lines += [
@@ -26,4 +28,11 @@ def table(now: AppStatus) -> str:
 def _cells(row: Row) -> tuple[str, ...]:
     labels = "".join(f" @{label}" for label in row.labels)
     weight = f"{row.weight} %"
-    return (row.role, weight, row.state, row.version, row.commit, row.revision + labels)
+    recent = _recent(row.recent) if row.recent else ""
+    return (row.role, weight, row.state, row.version, row.commit, recent, row.revision + labels)
+
+
+def _recent(recent: RecentTraffic) -> str:
+    restarts = f", restarts in {recent.restarts} min" if recent.restarts else ""
+    usage = f", {recent.usage}" if recent.usage else ""
+    return f"{recent.requests} requests, {recent.errors} failed{restarts}{usage}"

@@ -13,6 +13,7 @@ from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.rollout.gates import Gates
 from deploy_action.rollout.image_source import ImageSource
@@ -39,6 +40,7 @@ class Planner:
     gates: Gates
     images: ImageSource
     versioning: Versioning | None
+    analysis: Analysis
     record: Record
     has_ended: Callable[[Journal], bool]
 
@@ -68,6 +70,7 @@ class Planner:
             self.record.say(line)
         for warning in plan.warnings:
             self.record.warn(warning)
+        self.analysis.prepare(plan.stable, plan.schedule)
         self._learn(plan)
         return plan
 

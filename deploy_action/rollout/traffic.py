@@ -7,29 +7,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.app import App
-from deploy_action.core.health import Verdict
 from deploy_action.core.journal import Journal
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
-from deploy_action.errors import DeployError, SupersededError
+from deploy_action.errors import SupersededError
+from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.gates import GateFailedError, Gates
 from deploy_action.rollout.lock import DeploymentLock
-from deploy_action.runtime.concurrency import BackgroundTask
+from deploy_action.rollout.watch import Watch
 from deploy_action.runtime.polling import Deadline, backoff, pause
 
-_BAD_ROUNDS = 2  # in a row: one failed look is not a judgement
 _LAG_S = 10.0
-_OWNERSHIP_EVERY_S = 10.0  # a rollback must not wait for the end of a long step
 _LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
-
-
-class StepFailedError(DeployError):
-    """The candidate did badly while users were on it."""
 
 
 @dataclass(slots=True)
@@ -38,23 +31,19 @@ class TrafficShift:
 
     Args:
         app: where weights are written.
-        probes: how both sides are watched.
         lock: whose tags travel with each write; notices when another run took over.
         plan: base split, steps and names.
         record: is told each confirmed split.
-        health_path: what both sides are asked.
-        look_every_s: pause between two rounds of looking, in seconds.
-        patience_s: how long both sides may do badly before the run is given up, in seconds.
+        watch: checks both sides during a step.
+        analysis: judges the candidate by production traffic, latency and the user's checks.
     """
 
     app: ContainerApp
-    probes: HttpProbe
     lock: DeploymentLock
     plan: Plan
     record: Record
-    health_path: str
-    look_every_s: float
-    patience_s: float
+    watch: Watch
+    analysis: Analysis
     _written: list[Split] = field(default_factory=list)
     _write_pending: bool = False
 
@@ -103,24 +92,28 @@ class TrafficShift:
         """Raise the candidate step by step, each watched for the interval.
 
         Raises:
-            StepFailedError: the candidate did badly.
+            StepFailedError, AnalysisFailedError: the candidate is bad.
             SupersededError: somebody else changed the split or took over.
         """
         for weight in self.plan.schedule.steps:
             split = self.plan.pinned.with_candidate(candidate.name, weight)
             self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
-            self._watch(candidate, self.plan.schedule.interval_s, f"at {weight} %")
+            schedule = self.plan.schedule
+            judged = schedule.judged_step_s > 0
+            self._watch(candidate, schedule.interval_s, f"at {weight} %", judged=judged)
 
     def promote(self, candidate: Revision) -> None:
         """Give the candidate everything and bake, the way back still armed.
 
         Raises:
-            StepFailedError: the candidate did badly.
+            StepFailedError, AnalysisFailedError: the candidate is bad.
             SupersededError: somebody else changed the split or took over, until the bake's end.
         """
         split = self.plan.pinned.route_all_to(candidate.name)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
-        self._watch(candidate, self.plan.schedule.bake_s, "while baking")
+        schedule = self.plan.schedule
+        judged = schedule.judged_bake_s > 0
+        self._watch(candidate, schedule.bake_s, "while baking", judged=judged)
         self.check()
 
     def restore(self, *, wait_s: float) -> str:
@@ -232,47 +225,14 @@ class TrafficShift:
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(one) for one in known)
 
-    def _watch(self, candidate: Revision, seconds: float, when: str) -> None:
-        """Look at both sides until the time is over; at least once even when it is zero.
-
-        The candidate is judged beside stable: where both do badly, the cause is shared and the
-        candidate is held where it is until it passes, or patience ends.
-        """
-        deadline, patience = Deadline(seconds), Deadline(seconds + self.patience_s)
-        ownership = Deadline(_OWNERSHIP_EVERY_S)
-        bad = rounds = 0
-        while True:
-            stable = BackgroundTask(
-                lambda: self.probes.healthy(self.plan.stable.fqdn, self.health_path)
-            )
-            answer = self.probes.healthy(candidate.fqdn, self.health_path)
-            other = stable.result()
-            rounds += 1
-            good = answer.verdict is Verdict.PASS
-            shared = not good and other.verdict is not Verdict.PASS and not self.plan.stable_is_down
-            bad = 0 if good else bad + (not shared)
-            if bad >= _BAD_ROUNDS:
-                raise StepFailedError(
-                    f"The candidate did badly {when}: {answer.evidence}, {bad} times in a row; the "
-                    f"stable revision meanwhile: {other.evidence}.",
-                )
-            if shared and patience.passed:
-                raise StepFailedError(
-                    f"Both revisions did badly {when} for {self.patience_s:.0f} s, the candidate: "
-                    f"{answer.evidence}, the stable one: {other.evidence}.",
-                    hint="The cause is probably shared, such as a database; going back does not "
-                    "mend it.",
-                )
-            if ownership.passed:
-                self.check()
-                ownership = Deadline(_OWNERSHIP_EVERY_S)
-            if deadline.passed and good:
-                self.record.say(
-                    f"{when}: {answer.evidence}, {rounds} looks, stable {other.evidence}"
-                )
-                return
-            if shared:
-                self.record.say(
-                    f"{when}: both revisions do badly, so nothing moves: {other.evidence}"
-                )
-            pause(min(self.look_every_s, max(deadline.remaining, 0.05)))
+    def _watch(self, candidate: Revision, seconds: float, when: str, *, judged: bool) -> None:
+        stable = self.plan.stable
+        step = self.analysis.begin(when, candidate, stable, seconds=seconds, use_metrics=judged)
+        self.watch.step(
+            step,
+            candidate,
+            stable,
+            seconds=seconds,
+            stable_is_down=self.plan.stable_is_down,
+            assert_owned=self.check,
+        )

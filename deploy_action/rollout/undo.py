@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from deploy_action.core.record import Record
+from deploy_action.core.record import Diagnosed, Record
 from deploy_action.errors import (
     AbortedError,
     CancelledError,
@@ -46,6 +46,7 @@ class Undo:
         self._signals = signals
         self._compensations: list[Compensation] = []
         self._committed = False
+        self.cause: BaseException | None = None  # what is being undone for
 
     def push(
         self,
@@ -84,11 +85,12 @@ class Undo:
             return
         if not self._compensations and not isinstance(error, GateFailedError):
             return
+        self.cause = error
         failed = self._put_back()
         late = isinstance(error, TimeLimitExceededError)
         if isinstance(error, CancelledError | SupersededError) and not late:
             return  # keeps its own exit code; the record tells what was put back
-        raise _aborted(error, failed) from error
+        raise _aborted(error, failed, self._record.diagnosis) from error
 
     def _put_back(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
@@ -110,7 +112,9 @@ class Undo:
         return failed
 
 
-def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError:
+def _aborted(
+    error: BaseException, failed: list[tuple[str, str]], diagnosis: Diagnosed | None
+) -> DeployError:
     match error:
         case DeployError():
             reason = error.message
@@ -120,6 +124,8 @@ def _aborted(error: BaseException, failed: list[tuple[str, str]]) -> DeployError
             reason = f"{type(error).__name__}: {error}"
     hint = error.hint if isinstance(error, DeployError) else ""
     place = error.place if isinstance(error, DeployError) else None
+    if diagnosis and diagnosis.cause:
+        hint = f"Likely cause: {diagnosis.cause} {diagnosis.hint}"
     if failed:
         lost = "; ".join(f"{what} ({by_hand})" if by_hand else what for what, by_hand in failed)
         return RollbackIncompleteError(

@@ -13,9 +13,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.credentials import REGISTRY_SCOPE, SignIn, sign_in
+from deploy_action.adapters.credentials import ARM_SCOPE, REGISTRY_SCOPE, SignIn, sign_in
 from deploy_action.adapters.github_runner import Runner
-from deploy_action.adapters.http_probe import HttpProbe
+from deploy_action.adapters.http_probe import HttpProbe, RequestLog
 from deploy_action.adapters.shell import Shell
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
@@ -32,13 +32,17 @@ if TYPE_CHECKING:
 
     from deploy_action.adapters.git import Git
     from deploy_action.adapters.images.registry import Registry
+    from deploy_action.adapters.resource_manager import ResourceManager
     from deploy_action.core.journal import Journal
     from deploy_action.core.plan import Plan
+    from deploy_action.rollout.analysis import Analysis
+    from deploy_action.rollout.diagnosis import Diagnosis
     from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.planning import Planner
     from deploy_action.rollout.stale_pages import StalePages
     from deploy_action.rollout.traffic import TrafficShift
     from deploy_action.rollout.versioning import Versioning
+    from deploy_action.rollout.watch import Watch
 
 _LONGEST_CHECK_INTERVAL_S = 5.0
 
@@ -119,9 +123,61 @@ class Services:
         )
 
     @cached_property
+    def app_id(self) -> str:
+        """The app's resource id."""
+        settings = self.settings
+        return (
+            f"/subscriptions/{self.signed_in.subscription}/resourceGroups/{settings.resource_group}"
+            f"/providers/Microsoft.App/containerApps/{settings.app}"
+        )
+
+    @cached_property
+    def resource_manager(self) -> ResourceManager:
+        """Azure Resource Manager, for calls that need no SDK."""
+        from deploy_action.adapters.resource_manager import ResourceManager
+
+        return ResourceManager(lambda: self.signed_in.token(ARM_SCOPE))
+
+    @cached_property
+    def analysis(self) -> Analysis:
+        """What judges a candidate by production traffic."""
+        from deploy_action.services.analysis import make_analysis
+
+        return make_analysis(self)
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What explains a candidate's failure."""
+        from deploy_action.services.analysis import make_diagnosis
+
+        return make_diagnosis(self)
+
+    @cached_property
+    def watch(self) -> Watch:
+        """What checks both revisions while users are on the candidate."""
+        from deploy_action.rollout.watch import Watch
+
+        settings = self.settings
+        return Watch(
+            probes=self.probes,
+            record=self.record,
+            health_path=settings.health_path,
+            look_every_s=min(_LONGEST_CHECK_INTERVAL_S, settings.health_interval_s),
+            patience_s=settings.gate_timeout_s,
+            subject=self.subject,
+        )
+
+    @property
+    def subject(self) -> str:
+        """What the revision that gets traffic is called in messages."""
+        rollback = self.settings.command is Command.ROLLBACK
+        return "rollback target" if rollback else "candidate"
+
+    @cached_property
     def probes(self) -> HttpProbe:
         """Requests to the app on its own URLs."""
-        return HttpProbe(timeout_s=self.settings.health_timeout_s)
+        log = RequestLog(clock=self.resource_manager.now_s)
+        return HttpProbe(timeout_s=self.settings.health_timeout_s, log=log)
 
     @cached_property
     def shell(self) -> Shell:
@@ -206,6 +262,7 @@ class Services:
             gates=self.gates,
             images=self.images,
             versioning=self.versioning,
+            analysis=self.analysis,
             record=self.record,
             has_ended=self.has_ended,
         )
@@ -219,13 +276,11 @@ class Services:
         stale = closing_tags(plan.app.tags)
         return TrafficShift(
             app=self.app,
-            probes=self.probes,
             lock=DeploymentLock(self.app, plan.journal, plan.lease_s, stale),
             plan=plan,
             record=self.record,
-            health_path=self.settings.health_path,
-            look_every_s=min(_LONGEST_CHECK_INTERVAL_S, self.settings.health_interval_s),
-            patience_s=self.settings.gate_timeout_s,
+            watch=self.watch,
+            analysis=self.analysis,
         )
 
     @cached_property

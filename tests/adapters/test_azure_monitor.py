@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -76,12 +77,17 @@ def test_a_window_leaves_out_what_happened_before_it(stage: Stage, monitor: Azur
     assert sum(monitor.requests_by_class(stage.first, window).values()) == 1
 
 
-def test_replicas_are_found_by_the_beginning_of_their_name(
+def test_cpu_and_memory_are_found_by_the_names_of_replicas(
     stage: Stage, monitor: AzureMonitor
 ) -> None:
-    window = last_minutes(monitor)
-    assert str(monitor.usage("another-revision", window)) == "not measured"
-    assert monitor.restart_minutes(stage.first, window) == 0
+    end = time.monotonic() + 60
+    while not (found := monitor.usage([stage.first, "other"], last_minutes(monitor))):
+        assert time.monotonic() < end
+        stage.clock(advance=60)
+        time.sleep(1)
+    assert set(found) == {stage.first}
+    assert "memory" in str(found[stage.first])
+    assert monitor.restart_minutes(stage.first, last_minutes(monitor)) == 0
 
 
 def test_azures_time_is_learned_from_its_answers(stage: Stage, monitor: AzureMonitor) -> None:

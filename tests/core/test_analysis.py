@@ -209,6 +209,13 @@ def test_status_classes_become_counts() -> None:
     assert Counts.from_classes(classes, {"4xx", "5xx"}) == Counts(requests=188, errors=8)
 
 
+def test_our_own_requests_are_not_users() -> None:
+    classes = {"2xx": 100.0, "5xx": 6.0}
+    own = {"2xx": 80, "5xx": 1, "4xx": 3}
+    assert Counts.of_users(classes, own) == Counts(requests=25, errors=5)
+    assert Counts.of_users({"2xx": 3.0}, {"2xx": 5}) == Counts(requests=0, errors=0)
+
+
 # -- windows ---------------------------------------------------------------------------------
 
 
@@ -272,6 +279,12 @@ def test_the_rank_test_is_symmetric_and_sums_to_one() -> None:
         sum(x > y for x in chosen for y in range(7) if y not in chosen) >= u for chosen in ranks
     )
     assert mann_whitney_tail(a, b) == pytest.approx(as_extreme / len(ranks))
+
+
+def test_the_rank_test_takes_as_many_samples_as_are_kept() -> None:
+    fast, slow = [float(x) for x in range(40)], [float(x) for x in range(40, 80)]
+    assert mann_whitney_tail(slow, fast) == pytest.approx(1 / comb(80, 40))
+    assert mann_whitney_tail(fast, slow) == 1.0
 
 
 @pytest.mark.parametrize(

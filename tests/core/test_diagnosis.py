@@ -183,6 +183,7 @@ def test_the_likely_cause(found: Evidence, cause: str, hint: str) -> None:
 def test_a_normal_stop_and_a_normal_start_are_no_cause() -> None:
     quiet = evidence(
         ("AssigningReplica", "Replica 'x' has been scheduled to run on a node."),
+        ("ProbeFailed", "Probe of StartUp failed with status code: 1"),
         STARTED,
         (
             "ContainerTerminated",

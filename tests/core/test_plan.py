@@ -64,9 +64,11 @@ def test_its_lease_is_longer_than_any_time_between_two_writes() -> None:
     plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
 
     both_revisions_unhealthy = 5 * 60
+    new_metrics = 6 * 60  # a bake of ten minutes is judged by them
     after_the_bake = 2 * 60 + 120 + 30  # two clearings, publication, draining
 
-    assert plan.lease_s == 10 * 60 + both_revisions_unhealthy + after_the_bake + 2 * 60
+    waiting = both_revisions_unhealthy + new_metrics
+    assert plan.lease_s == 10 * 60 + waiting + after_the_bake + 2 * 60
     assert plan.schedule.interval_s < plan.lease_s
 
 
@@ -88,3 +90,37 @@ def test_a_broken_stable_beside_a_good_one_is_first_rolled_back_by_hand() -> Non
 
     with pytest.raises(PreflightError, match="while api--b could serve"):
         planned({"running_state": "Failed"}, good)
+
+
+def test_short_steps_are_not_judged_by_metrics_and_the_plan_says_so() -> None:
+    plan = planned(step_interval="60s", bake="60s")
+
+    assert plan.schedule.judged_weights == ()
+    assert plan.schedule.whole_step_s == 60
+    [line] = [line for line in plan.lines() if line.startswith("analysis")]
+    assert "not judged, step-interval is 60 s, bake 60 s" in line
+    assert "need 6 min per step" in line
+
+
+def test_only_what_lasts_long_enough_is_judged_and_nothing_is_made_longer() -> None:
+    plan = planned(traffic_steps="10,50,100", step_interval="6m", bake="60s")
+
+    assert plan.schedule.judged_weights == (10, 50)
+    assert (plan.schedule.whole_step_s, plan.schedule.whole_bake_s) == (360, 60)
+
+
+def test_required_analysis_makes_steps_long_enough_and_the_plan_says_why() -> None:
+    plan = planned(traffic_steps="10,100", analysis="required", analysis_lag="1m")
+
+    assert plan.schedule.judged_weights == (10, 100)
+    assert (plan.schedule.whole_step_s, plan.schedule.whole_bake_s) == (240, 240)
+    assert any("steps 10 % → 100 %, 240 s each" in line for line in plan.lines())
+    assert any("that end 1 min in the past need 4 min per step" in line for line in plan.lines())
+    assert plan.longest_s > planned(traffic_steps="10,100").longest_s
+
+
+def test_without_analysis_nothing_is_judged() -> None:
+    plan = planned(step_interval="1h", analysis="off")
+
+    assert plan.schedule.judged_weights == ()
+    assert "analysis: off" in plan.lines()

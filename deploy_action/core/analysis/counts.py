@@ -35,6 +35,24 @@ class Counts:
             errors=sum(count for name, count in totals.items() if name in errors),
         )
 
+    @classmethod
+    def of_users(
+        cls,
+        classes: Mapping[str, float],
+        own: Mapping[str, int],
+        errors: Collection[str] = SERVER_ERRORS,
+    ) -> Counts:
+        """Add up requests by status class without our own health requests.
+
+        Args:
+            classes: all requests by class.
+            own: our own requests by class.
+            errors: which classes count as errors.
+        """
+        totals = {name.lower(): count for name, count in classes.items()}
+        users = {name: max(0.0, count - own.get(name, 0)) for name, count in totals.items()}
+        return cls.from_classes(users, errors)
+
     @property
     def rate(self) -> float:
         """The share of failed requests, 0 to 1; 0 without requests."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from functools import lru_cache
 from math import comb, exp, lgamma, sqrt
 
 from deploy_action.core.analysis.counts import Counts
@@ -59,7 +58,7 @@ def mann_whitney_tail(candidate: Sequence[float], stable: Sequence[float]) -> fl
     ties = sum(bisect_right(ordered, v) - bisect_left(ordered, v) for v in candidate)
     u = below + ties // 2
     n, m = len(candidate), len(stable)
-    return sum(_arrangements(n, m, x) for x in range(u, n * m + 1)) / comb(n + m, n)
+    return sum(_arrangements(n, m)[u:]) / comb(n + m, n)
 
 
 def upper_bound_without_errors(requests: int) -> float:
@@ -71,11 +70,15 @@ def _log_comb(n: int, k: int) -> float:
     return lgamma(n + 1) - lgamma(k + 1) - lgamma(n - k + 1)
 
 
-@lru_cache(maxsize=100_000)
-def _arrangements(n: int, m: int, u: int) -> int:
-    """Return how many orders of n and m values give the statistic *u*."""
-    if u < 0 or u > n * m:
-        return 0
-    if n == 0 or m == 0:
-        return 1
-    return _arrangements(n - 1, m, u - m) + _arrangements(n, m - 1, u)
+def _arrangements(n: int, m: int) -> list[int]:
+    """Return how many orders of n and m values give each statistic from 0 to n·m.
+
+    These are the coefficients of the Gaussian binomial: the product of (1 - x^(m+i)) / (1 - x^i).
+    """
+    counts = [1] + [0] * (n * m)
+    for i in range(1, n + 1):
+        for u in range(n * m, m + i - 1, -1):
+            counts[u] -= counts[u - m - i]
+        for u in range(i, n * m + 1):
+            counts[u] += counts[u - i]
+    return counts

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from math import floor
 
 MINUTE_S = 60.0
-_LOOK_MINUTES = 5  # a comparison needs fresh data: at most one for each five minutes
+COMPARE_MINUTES = 5  # a comparison needs fresh data: at most one for each five minutes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ class WindowRule:
         The significance level is divided by this number.
         """
         usable_s = step_s - MINUTE_S - self.lag_s
-        return max(1, floor(usable_s / (_LOOK_MINUTES * MINUTE_S)))
+        return max(1, floor(usable_s / (COMPARE_MINUTES * MINUTE_S)))
 
     def explain(self) -> str:
         """Return why a judged step lasts as long as it does."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -103,6 +104,15 @@ class Revision:
     def provenance(self) -> Provenance:
         """Where it came from, as its own environment variables say."""
         return Provenance.from_template(self.template)
+
+    @property
+    def created_s(self) -> float:
+        """When it was created, in seconds since 1970; 0 where Azure's text cannot be read."""
+        try:
+            moment = datetime.fromisoformat(self.created)
+        except ValueError:
+            return 0.0
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
     @property
     def image(self) -> str:

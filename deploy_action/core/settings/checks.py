@@ -13,20 +13,33 @@
       - name: log in and out
         shell: ./checks/login.sh
 
-As an input, each line is one such mapping in JSON.
+As text, each line is one such mapping in JSON.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from deploy_action.core.analysis.checks import Comparison, CustomCheck, Source, is_json_path
-from deploy_action.core.settings.parsers import duration
+from deploy_action.core.settings import tree
+from deploy_action.core.settings.parsers import duration, list_of
+from deploy_action.core.settings.tree import Node
+from deploy_action.errors import Fault, InputError
 
-VALUES = ("candidate", "candidate-host", "stable", "stable-host")
 _FIELDS = {"name", "rule", "json-path", "interval", "failure-limit"}
+_TEXT: Final = {"type": ["string", "number"]}
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name"],
+        "properties": dict.fromkeys(sorted(_FIELDS | {source.value for source in Source}), _TEXT),
+        "oneOf": [{"required": [source.value]} for source in Source],
+    },
+}
 
 
 def parse(line: str) -> CustomCheck:
@@ -36,12 +49,39 @@ def parse(line: str) -> CustomCheck:
         ValueError: it is none; the message completes "… must be …".
     """
     try:
-        found = json.loads(line)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise ValueError("a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see Raises
-    fields = {str(name): value for name, value in found.items()}
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        value = None
+    return _check(value)
+
+
+def block(node: Node) -> tuple[CustomCheck, ...]:
+    """Read the list of checks of a settings file.
+
+    Raises:
+        InputError: all faults, each with its place.
+        ValueError: it is a text that is no check.
+    """
+    if isinstance(node, tree.Scalar):
+        return list_of(parse)(node.text)
+    items = node.items if isinstance(node, tree.Sequence) else (node,)
+    found: list[CustomCheck] = []
+    faults: list[Fault] = []
+    for item in items:
+        try:
+            found.append(_check(tree.plain(item)))
+        except ValueError as error:
+            message = f"analysis-checks: each check must be {error}."
+            faults.append(Fault(message=message, location=item.location))
+    if faults:
+        raise InputError.of(faults)
+    return tuple(found)
+
+
+def _check(value: object) -> CustomCheck:
+    if not isinstance(value, dict):
+        raise ValueError("a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see parse
+    fields = {str(name): value for name, value in value.items()}
     name = _text(fields, "name")
     sources = [source for source in Source if source.value in fields]
     if not name or len(sources) != 1:

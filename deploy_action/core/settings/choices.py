@@ -100,3 +100,18 @@ class CommitBy(Enum):
     PUSH = "push"
     PULL_REQUEST = "pull-request"
     NONE = "none"
+
+
+class AnalysisMode(Enum):
+    """Whether production traffic judges the candidate."""
+
+    AUTO = "auto"
+    REQUIRED = "required"
+    OFF = "off"
+
+
+class OnInconclusive(Enum):
+    """What happens where the analysis of a step has too little data."""
+
+    CONTINUE = "continue"
+    ABORT = "abort"

@@ -61,6 +61,14 @@ def duration(given: str) -> float:
     return float(found[1]) * _SECONDS[found[2]]
 
 
+def percentage(given: str) -> float:
+    """Read ``5%`` or ``0.5`` as a share from 0 to 1."""
+    number = given.strip().removesuffix("%").strip()
+    if not re.fullmatch(r"\d{1,3}(\.\d{1,6})?", number) or float(number) > FULL_TRAFFIC:
+        raise ValueError("a percentage from 0 to 100, such as 5% or 0.5%")
+    return float(number) / FULL_TRAFFIC
+
+
 def percentages(given: str) -> tuple[int, ...]:
     """Read rising weights such as ``10, 50, 100``; a percent sign after each is fine."""
     expected = "rising percentages from 1 to 100 with commas between, such as 10,50,100"

@@ -14,6 +14,7 @@ from functools import cache
 from deploy_action.core.app_wide import SecretValue
 from deploy_action.core.revisions.changes import TemplateChange
 from deploy_action.core.settings.groups.addin import AddinSettings
+from deploy_action.core.settings.groups.analysis import AnalysisSettings
 from deploy_action.core.settings.groups.cache import CacheSettings
 from deploy_action.core.settings.groups.creation import CreationSettings
 from deploy_action.core.settings.groups.gates import GateSettings
@@ -34,6 +35,7 @@ GROUPS: dict[str, type] = {
     "Cache": CacheSettings,
     "Health checks and other gates": GateSettings,
     "Traffic and revisions": TrafficSettings,
+    "Analysis": AnalysisSettings,
     "Rollback and repair": RollbackSettings,
     "Creating the app": CreationSettings,
     "The run": RunSettings,
@@ -49,6 +51,7 @@ class Settings(
     CacheSettings,
     GateSettings,
     TrafficSettings,
+    AnalysisSettings,
     RollbackSettings,
     CreationSettings,
     RunSettings,

@@ -17,13 +17,17 @@ class Schedule:
 
     Args:
         steps: weights below 100, rising; promotion to 100 follows the last by itself.
-        interval_s: how long each step is watched, in seconds.
-        bake_s: how long the promoted candidate is watched with the way back armed, in seconds.
+        interval_s: how long each step is watched, in seconds, unless a judged one needs longer.
+        bake_s: how long the promoted candidate is monitored with rollback on, in seconds; likewise.
+        judged_step_s: the least seconds of a step that production traffic judges; 0 where none is.
+        judged_bake_s: the least seconds of the bake; likewise.
     """
 
     steps: tuple[int, ...]
     interval_s: float
     bake_s: float
+    judged_step_s: float = 0.0
+    judged_bake_s: float = 0.0
 
     @classmethod
     def of(cls, weights: tuple[int, ...], interval_s: float, bake_s: float) -> Schedule:
@@ -33,6 +37,22 @@ class Schedule:
             interval_s=interval_s,
             bake_s=bake_s,
         )
+
+    @property
+    def whole_step_s(self) -> float:
+        """How long each step lasts, in seconds."""
+        return max(self.interval_s, self.judged_step_s)
+
+    @property
+    def whole_bake_s(self) -> float:
+        """How long the bake lasts, in seconds."""
+        return max(self.bake_s, self.judged_bake_s)
+
+    @property
+    def judged_weights(self) -> tuple[int, ...]:
+        """The candidate's weights at which production traffic judges it."""
+        steps = self.steps if self.judged_step_s else ()
+        return (*steps, FULL_TRAFFIC) if self.judged_bake_s else steps
 
     def shortest_s(self) -> float:
         """Return the seconds of waiting and writing when nothing is slow."""
@@ -44,4 +64,4 @@ class Schedule:
         return self._waits_s() + writes + gates_s + image_s
 
     def _waits_s(self) -> float:
-        return len(self.steps) * self.interval_s + self.bake_s
+        return len(self.steps) * self.whole_step_s + self.whole_bake_s

@@ -1,0 +1,70 @@
+"""How production traffic, latency and the user's own checks judge a candidate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deploy_action.core.analysis.checks import CustomCheck
+from deploy_action.core.settings import checks, parsers
+from deploy_action.core.settings.choices import AnalysisMode, OnInconclusive
+from deploy_action.core.settings.spec import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnalysisSettings:
+    """When a candidate is judged, and when it is bad."""
+
+    analysis: AnalysisMode = setting(
+        parsers.one_of(AnalysisMode),
+        "auto",
+        "Whether production traffic judges the candidate, by Azure's metrics per revision: auto "
+        "(in steps that last long enough), required (steps are made long enough, and a missing "
+        "permission refuses the deployment) or off. See docs/analysis.md.",
+    )
+    on_inconclusive: OnInconclusive = setting(
+        parsers.one_of(OnInconclusive),
+        "continue",
+        "What to do when a step saw too little traffic or could not be measured: continue (with a "
+        "warning) or abort.",
+    )
+    analysis_lag_s: float = setting(
+        parsers.duration, "3m", "How far in the past Azure's metrics are complete."
+    )
+    analysis_interval_s: float = setting(
+        parsers.duration, "15s", "Interval between reads of the metrics."
+    )
+    analysis_min_requests: int = setting(
+        parsers.integer(1, 1_000_000),
+        "20",
+        "Requests that the candidate must receive in a step to be compared with stable.",
+    )
+    analysis_max_error_rate: float = setting(
+        parsers.percentage,
+        "5%",
+        "Highest error rate of the candidate, whatever stable's is. 100% switches this limit off.",
+    )
+    analysis_count_4xx: bool = setting(
+        parsers.boolean, "false", "Whether responses with a 4xx status count as errors, too."
+    )
+    analysis_latency_ratio: float = setting(
+        parsers.decimal,
+        "1.5",
+        "How many times stable's median latency is too slow, measured with the health requests. 0 "
+        "switches it off.",
+    )
+    analysis_latency_difference_s: float = setting(
+        parsers.duration,
+        "0.1s",
+        "How much slower than stable is too slow, in addition to analysis-latency-ratio.",
+    )
+    analysis_workspace: str = setting(
+        parsers.text, "", "Log Analytics workspace of KQL checks, by resource id."
+    )
+    analysis_checks: tuple[CustomCheck, ...] = setting(
+        parsers.list_of(checks.parse),
+        "",
+        "Your own checks of each step: KQL queries, HTTPS endpoints or commands. See "
+        "docs/analysis.md.",
+        block=checks.block,
+        schema=checks.SCHEMA,
+    )

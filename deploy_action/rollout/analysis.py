@@ -1,0 +1,162 @@
+"""Sets up how a run judges its candidate, and reads the baseline that it is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy_action.adapters.azure_monitor import AzureMonitor, MetricsError, MetricsForbiddenError
+from deploy_action.core.analysis import Counts
+from deploy_action.core.analysis.counts import NO_REQUESTS
+from deploy_action.core.analysis.expectation import detection_probability, expected_requests
+from deploy_action.core.analysis.windows import MINUTE_S
+from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.schedule import Schedule
+from deploy_action.core.traffic.split import FULL_TRAFFIC
+from deploy_action.errors import PreflightError
+from deploy_action.rollout.custom_checks import CheckSources, StepChecks
+from deploy_action.rollout.step_analysis import AnalysisConfig, StepAnalysis
+
+
+@dataclass(slots=True)
+class Analysis:
+    """The analysis of one run.
+
+    Args:
+        config: see there.
+        monitor: reads the metrics; called only where metrics judge a step.
+        sources: where the user's own checks get their values.
+        record: receives verdicts, warnings and what the plan should say.
+        subject: what the candidate is called in messages.
+    """
+
+    config: AnalysisConfig
+    monitor: Callable[[], AzureMonitor]
+    sources: CheckSources
+    record: Record
+    subject: str = "candidate"
+    before: Counts = NO_REQUESTS
+    _forbidden: bool = False
+
+    def prepare(self, stable: Revision, schedule: Schedule) -> None:
+        """Read stable's last hour: as a baseline, for the plan, and to see whether that is allowed.
+
+        Reads nothing where production traffic judges no step.
+
+        Args:
+            stable: the revision that serves.
+            schedule: which steps are judged, and how long they last.
+
+        Raises:
+            PreflightError: metrics are required and this identity may not read them.
+        """
+        if not schedule.judged_weights:
+            return
+        if not self.read_baseline(stable, refuse=self.config.required):
+            return
+        self.record.say(f"production traffic of the last hour: {self.before}")
+        for weight in schedule.judged_weights:
+            last = weight == FULL_TRAFFIC
+            seconds = schedule.whole_bake_s if last else schedule.whole_step_s
+            minutes = int((seconds - MINUTE_S - self.config.windows.lag_s) // MINUTE_S)
+            self.record.say(self._expectation(weight, minutes))
+
+    def read_baseline(self, stable: Revision, *, refuse: bool = False) -> bool:
+        """Read the last hour of *stable*; return whether that worked.
+
+        Args:
+            stable: what the candidate is compared with.
+            refuse: whether a missing permission is an error.
+
+        Raises:
+            PreflightError: this identity may not read metrics, and *refuse*.
+        """
+        monitor = self.monitor()
+        try:
+            classes = self._last_hour(monitor, stable.name)
+        except MetricsForbiddenError as error:
+            if refuse:
+                raise PreflightError(
+                    error.message, hint=f"{error.hint} Or set analysis: auto."
+                ) from None
+            self._forbidden = True
+            self.record.warn(
+                f"Production traffic does not judge the candidate: {error.message} {error.hint}"
+            )
+            return False
+        except MetricsError as error:
+            self.record.warn(f"{error.message} The steps will try again.")
+            return False
+        self.before = Counts.from_classes(classes, self.config.error_classes)
+        return True
+
+    def _last_hour(self, monitor: AzureMonitor, revision: str) -> dict[str, float]:
+        """Read the last hour of Azure's clock, which only a response shows."""
+        assumed_s = monitor.now_s()
+        classes = monitor.requests_by_class(revision, self.config.windows.before(assumed_s))
+        if abs(monitor.now_s() - assumed_s) < MINUTE_S:
+            return classes
+        return monitor.requests_by_class(revision, self.config.windows.before(monitor.now_s()))
+
+    def uses_metrics(self, seconds: float) -> bool:
+        """Whether production traffic judges a step of *seconds* seconds."""
+        if self.config.off:
+            return False
+        return self.config.required or self.config.windows.fits(seconds)
+
+    def judges(self, seconds: float) -> bool:
+        """Whether there is anything to judge a step of *seconds* seconds by."""
+        return self.uses_metrics(seconds) or bool(self.config.checks)
+
+    def _expectation(self, weight: int, minutes: int) -> str:
+        requests = expected_requests(self.before, weight=weight, minutes=minutes)
+        fewest = self.config.thresholds.min_requests
+        where = f"at {weight} % the candidate receives about {requests} requests in {minutes} min"
+        if requests < fewest:
+            return f"{where}: too few for a verdict, {fewest} are needed"
+        found = [
+            f"{detection_probability(requests, requests * 9, rate, self.config.thresholds):.0%} "
+            f"of candidates that fail {rate:.0%} of requests"
+            for rate in (0.05, 0.3)
+        ]
+        return f"{where}: enough to find {' and '.join(found)}"
+
+    def begin(
+        self,
+        when: str,
+        candidate: Revision,
+        stable: Revision,
+        *,
+        seconds: float,
+        use_metrics: bool,
+    ) -> StepAnalysis:
+        """Start to judge a step.
+
+        Args:
+            when: names the step in messages, such as "at 10 %".
+            candidate: the revision that is judged.
+            stable: the revision that it is compared with.
+            seconds: how long the step lasts.
+            use_metrics: whether production traffic judges it.
+        """
+        values = {
+            "candidate": candidate.name,
+            "candidate-host": candidate.fqdn,
+            "stable": stable.name,
+            "stable-host": stable.fqdn,
+        }
+        use_metrics = use_metrics and not self._forbidden
+        return StepAnalysis(
+            config=self.config,
+            record=self.record,
+            before=self.before,
+            own_requests=self.sources.probes.log,
+            subject=self.subject,
+            when=when,
+            candidate=candidate,
+            stable=stable,
+            looks=self.config.windows.looks(seconds),
+            monitor=self.monitor() if use_metrics else None,
+            checks=StepChecks.begin(self.config.checks, self.sources, values),
+        )

@@ -1,0 +1,148 @@
+"""Watches a revision while users are on it: health of both sides, then what the analysis says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deploy_action.adapters.http_probe import HttpProbe
+from deploy_action.core.health import Measurement, Verdict
+from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.errors import DeployError
+from deploy_action.rollout.step_analysis import StepAnalysis
+from deploy_action.runtime.concurrency import BackgroundTask
+from deploy_action.runtime.polling import Deadline, monotonic, pause
+
+_OWNERSHIP_EVERY_S = 10.0  # a rollback must not wait for the end of a long step
+_BAD_ROUNDS = 2  # in a row: one failed check is not a verdict
+
+
+class StepFailedError(DeployError):
+    """The revision failed while users were on it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """How revisions are watched.
+
+    Args:
+        probes: sends the health requests.
+        record: receives what was measured.
+        health_path: the path of the health requests.
+        look_every_s: interval between two rounds, in seconds.
+        patience_s: how long a shared cause may last before the step fails, in seconds.
+        subject: what the watched revision is called in messages.
+    """
+
+    probes: HttpProbe
+    record: Record
+    health_path: str
+    look_every_s: float
+    patience_s: float
+    subject: str = "candidate"
+
+    def step(
+        self,
+        analysis: StepAnalysis,
+        candidate: Revision,
+        stable: Revision,
+        *,
+        seconds: float,
+        stable_is_down: bool = False,
+        assert_owned: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Watch until the time is over and the analysis is concluded; one round at least.
+
+        The candidate is judged beside stable: where both fail, the cause is shared and the
+        candidate stays where it is until it passes, or patience ends.
+
+        Args:
+            analysis: judges production traffic, latency and the user's own checks.
+            candidate: the revision that is watched.
+            stable: the revision that it is compared with.
+            seconds: how long the step lasts.
+            stable_is_down: whether stable cannot serve anyway.
+            assert_owned: called every few seconds; raises where another run took over.
+
+        Raises:
+            StepFailedError: the candidate failed its health checks, or both failed too long.
+            AnalysisFailedError: the analysis speaks against the candidate.
+        """
+        deadline = Deadline(seconds)
+        patience = Deadline(seconds + self.patience_s + analysis.longest_s)
+        ownership = Deadline(_OWNERSHIP_EVERY_S)
+        bad = rounds = 0
+        waiting = ""
+        while True:
+            ours, theirs = self._round(analysis, candidate, stable, rounds)
+            rounds += 1
+            good = ours.verdict is Verdict.PASS
+            shared = not good and theirs.verdict is not Verdict.PASS and not stable_is_down
+            bad = 0 if good else bad + (not shared)
+            if bad >= _BAD_ROUNDS:
+                raise StepFailedError(
+                    f"The {self.subject} failed {analysis.when}: {ours.evidence}, {bad} times in a "
+                    f"row; the stable revision meanwhile: {theirs.evidence}.",
+                )
+            if shared and patience.passed:
+                raise self._shared(analysis.when, ours, theirs)
+            if shared:
+                self.record.say(
+                    f"{analysis.when}: both revisions fail, so traffic stays: {theirs.evidence}"
+                )
+            if ownership.passed:
+                assert_owned()
+                ownership = Deadline(_OWNERSHIP_EVERY_S)
+            analysis.look()
+            if deadline.passed and good:
+                before, waiting = waiting, analysis.conclude()
+                if not waiting:
+                    checks = f"{rounds} checks, stable {theirs.evidence}"
+                    self.record.say(f"{analysis.when}: {ours.evidence}, {checks}")
+                    return
+                if patience.passed:
+                    raise StepFailedError(
+                        f"The analysis {analysis.when} did not end within {patience.seconds:.0f} s:"
+                        f" {waiting}",
+                        hint="If the cause is shared, such as a database, rolling back does not "
+                        "fix it.",
+                    )
+                if waiting != before:
+                    self.record.say(f"{analysis.when}: waiting for {waiting}")
+            pause(min(self.look_every_s, max(deadline.remaining, 0.05)))
+
+    def _shared(self, when: str, ours: Measurement, theirs: Measurement) -> StepFailedError:
+        return StepFailedError(
+            f"Both revisions failed {when} for {self.patience_s:.0f} s, the {self.subject}: "
+            f"{ours.evidence}, the stable one: {theirs.evidence}.",
+            hint="The cause is probably shared, such as a database; rolling back does not fix it.",
+        )
+
+    def _round(
+        self, analysis: StepAnalysis, candidate: Revision, stable: Revision, number: int
+    ) -> tuple[Measurement, Measurement]:
+        """Check both sides at the same time, or alternately where their latency is compared."""
+
+        def check(revision: Revision) -> Measurement:
+            return self.probes.healthy(revision.fqdn, self.health_path)
+
+        if not analysis.measures_latency:
+            background = BackgroundTask(lambda: check(stable))
+            return check(candidate), background.result()
+        # A B B A: neither side always has the other's request just before its own.
+        sides = [candidate, stable] if number % 2 == 0 else [stable, candidate]
+        timed = {revision.name: _timed(check, revision) for revision in sides}
+        (ours, ours_s), (theirs, theirs_s) = timed[candidate.name], timed[stable.name]
+        if ours.verdict is Verdict.PASS and theirs.verdict is Verdict.PASS:
+            analysis.add_latency(ours_s, theirs_s)
+        return ours, theirs
+
+
+def _timed(
+    check: Callable[[Revision], Measurement], revision: Revision
+) -> tuple[Measurement, float]:
+    """Return a measurement and how long it took, in seconds."""
+    began = monotonic()
+    measured = check(revision)
+    return measured, monotonic() - began

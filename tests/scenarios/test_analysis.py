@@ -1,0 +1,306 @@
+"""Users' requests, latency and the user's own checks judge the candidate.
+
+The clock of the local Azure is pushed on while users send requests, so that minutes of metrics pass
+in seconds. The lag of its Azure Monitor stays.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import requests
+
+from tests.stage import Stage
+
+JUDGED = {
+    "analysis": "required",
+    "analysis_lag": "2m",
+    "analysis_interval": "0.2s",
+    "traffic_steps": "50,100",
+    "analysis_latency_ratio": "0",
+}
+PATH = "/support.html"  # no gate asks for it
+REQUESTS_PER_LOOP, SECONDS_PER_LOOP, PAUSE_S = 14, 30.0, 0.1
+
+
+@pytest.fixture
+def troubled(stage: Stage) -> Iterator[Stage]:
+    """A stage whose local Azure can be told what goes wrong."""
+    yield stage
+    for path in ("faults", "permissions"):
+        url = f"{stage.scene.environment['SANDBOX_URL']}/{path}"
+        requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
+
+
+def fail(stage: Stage, revision: str, percent: float = 30) -> None:
+    """Let user requests fail, while health checks pass."""
+    fault = {"revision": revision, "path": PATH, "status": 500, "percent": percent}
+    stage.admin("faults", [fault])
+
+
+@contextmanager
+def minutes_pass(
+    stage: Stage, *, users: bool = True, on_loop: Callable[[int], None] = lambda _: None
+) -> Iterator[None]:
+    """Send users' requests and push the clock on, as soon as a candidate has traffic."""
+    over = threading.Event()
+    session = requests.Session()
+    session.trust_env = False
+    session.proxies, session.verify = stage.scene.session.proxies, stage.scene.session.verify
+
+    def loop() -> None:
+        loops = 0
+        while not over.wait(PAUSE_S):
+            if len(stage.weights()) < 2 and stage.first in stage.weights():
+                continue
+            for _ in range(REQUESTS_PER_LOOP if users else 0):
+                session.get(f"{stage.url}{PATH}", timeout=30)
+            stage.clock(advance=SECONDS_PER_LOOP)
+            on_loop(loops)
+            loops += 1
+
+    thread = threading.Thread(target=loop, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(60)
+
+
+def metric_reads(stage: Stage) -> int:
+    return sum("microsoft.insights" in call["path"].lower() for call in stage.asked())
+
+
+def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_first_step(
+    troubled: Stage,
+) -> None:
+    stage = troubled
+    stage.push_better()
+    fail(stage, f"{stage.scene.app}--v*")
+    with minutes_pass(stage):
+        run = stage.run(**JUDGED)
+
+    assert run.exit_code == 4, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert "gate traffic at 50 %: fail" in run.log, run.log
+    assert "100 % to" not in run.log
+    assert "requests failed" in run.summary
+    assert "metrics of whole minutes that end 2 min in the past need 5 min per step" in run.log
+
+
+def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(troubled: Stage) -> None:
+    stage = troubled
+    fail(stage, f"{stage.scene.app}--*")
+    for _ in range(60):
+        stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
+    stage.clock(advance=300)
+    stage.push_better()
+    with minutes_pass(stage):
+        run = stage.run(**JUDGED, analysis_max_error_rate="100%")
+
+    assert run.exit_code == 0, run.log
+    assert "gate traffic at 50 %: pass" in run.log
+    assert "gate traffic while baking: pass" in run.log, run.log
+    assert run.outputs["revision"] in stage.weights()
+
+
+def test_an_outage_of_both_is_waited_for_and_not_blamed_on_the_candidate(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    fail(stage, f"{stage.scene.app}--*", percent=60)
+
+    def recover(loop: int) -> None:
+        if loop == 30:
+            url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
+            requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    with minutes_pass(stage, on_loop=recover):
+        run = stage.run(**JUDGED)
+
+    assert run.exit_code == 0, run.log
+    assert "the cause is probably shared" in run.log
+    assert "gate traffic at 50 %: pass" in run.log
+
+
+def test_a_candidate_without_traffic_is_inconclusive_and_says_so(stage: Stage) -> None:
+    stage.push_better()
+    with minutes_pass(stage, users=False):
+        run = stage.run(**JUDGED)
+
+    assert run.exit_code == 0, run.log
+    assert "gate traffic at 50 %: inconclusive" in run.log, run.log
+    assert "Too few requests to judge the candidate" in run.log
+    assert "::warning " in run.log
+    assert "too few for a verdict" in run.log  # the plan said so beforehand
+
+
+def test_too_little_traffic_can_abort(stage: Stage) -> None:
+    stage.push_better()
+    with minutes_pass(stage, users=False):
+        run = stage.run(**JUDGED, on_inconclusive="abort")
+
+    assert run.exit_code == 4, run.log
+    assert "on-inconclusive is set to abort" in run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_metrics_that_cannot_be_read_are_unreachable_and_no_success(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    fault = {"path": "*/microsoft.insights/metrics", "status": 429, "body": '{"code":"Busy"}'}
+    stage.admin("faults", [fault])
+    with minutes_pass(stage):
+        run = stage.run(**JUDGED, on_inconclusive="abort")
+
+    assert run.exit_code == 4, run.log
+    assert "gate traffic at 50 %: unreachable" in run.log, run.log
+
+
+def test_a_missing_role_is_named_and_own_checks_go_on(troubled: Stage) -> None:
+    stage = troubled
+    stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
+    stage.push_better()
+    run = stage.run(analysis="auto", step_interval="6m", dry_run="true")
+
+    assert run.exit_code == 0, run.log
+    assert "Monitoring Reader" in run.log
+    assert "::warning " in run.log
+
+
+def test_a_missing_role_refuses_where_analysis_is_required(troubled: Stage) -> None:
+    stage = troubled
+    stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
+    stage.push_better()
+    run = stage.run(**JUDGED)
+
+    assert run.exit_code == 3, run.log
+    assert "Monitoring Reader" in run.log
+    assert stage.active() == [stage.first]
+
+
+@pytest.mark.parametrize("analysis", ["auto", "off"])
+def test_short_steps_are_not_judged_and_nothing_is_asked_for_them(
+    stage: Stage, analysis: str
+) -> None:
+    stage.push_better()
+    before = metric_reads(stage)
+    run = stage.run(analysis=analysis)
+
+    assert run.exit_code == 0, run.log
+    assert metric_reads(stage) == before
+    if analysis == "auto":
+        assert "production traffic is not judged, step-interval is 0 s" in run.log
+
+
+def test_a_slow_candidate_is_rolled_back(troubled: Stage) -> None:
+    stage = troubled
+    stage.push_better()
+    slow = {
+        "revision": f"{stage.scene.app}--v*",
+        "path": "/health/ready",
+        "delay": 150.0,
+    }  # 0.3 s at this pace
+    stage.admin("faults", [slow])
+    run = stage.run(step_interval="9s")
+
+    assert run.exit_code == 4, run.log
+    assert "gate latency at 25 %: fail" in run.log, run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def checks(*items: dict[str, Any]) -> str:
+    return "\n".join(json.dumps(item) for item in items)
+
+
+def test_a_check_of_the_user_rolls_back(stage: Stage) -> None:
+    stage.push_better()
+    command = 'echo "$CANDIDATE at $CANDIDATE_HOST"; exit 3'
+    run = stage.run(analysis_checks=checks({"name": "orders", "shell": command}))
+
+    assert run.exit_code == 4, run.log
+    assert "check 'orders' at 25 %: fail" in run.log
+    assert f"exit code 3: {stage.scene.app}--v" in run.log
+    assert stage.weights() == {stage.first: 100}
+
+
+def test_checks_that_pass_or_cannot_tell_are_in_the_summary(stage: Stage) -> None:
+    stage.push_better()
+    items = checks(
+        {
+            "name": "version",
+            "https": "https://{candidate-host}/version",
+            "json-path": "revision",
+            "rule": "!= nobody",
+        },
+        {
+            "name": "nothing",
+            "https": "https://{candidate-host}/version",
+            "json-path": "no.such",
+            "rule": "< 1",
+        },
+        {"name": "gone", "shell": "exit 127"},
+    )
+    run = stage.run(analysis_checks=items, traffic_steps="100")
+
+    assert run.exit_code == 0, run.log
+    assert "check 'version' while baking: pass" in run.log
+    assert "check 'nothing' while baking: inconclusive" in run.log
+    assert "check 'gone' while baking: unreachable" in run.log
+    assert "on-inconclusive: continue" in run.log
+
+
+def test_a_target_of_a_rollback_that_fails_its_checks_is_an_error(stage: Stage) -> None:
+    stage.push_better()
+    stage.run()
+    item = checks({"name": "orders", "shell": "exit 1"})
+    run = stage.run("rollback", analysis_checks=item)
+
+    assert run.exit_code == 5, run.log
+    assert "The rollback target failed the analysis of check 'orders'" in run.log, run.log
+    assert stage.weights() == {stage.first: 100}  # going back would restore what it was for
+
+
+def test_status_shows_the_last_ten_minutes(stage: Stage) -> None:
+    stage.clock(advance=900)
+    for _ in range(5):
+        stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
+    stage.clock(advance=180)
+    run = stage.run("status", analysis_lag="90s")
+
+    assert run.exit_code == 0, run.log
+    assert "5 requests, 0 failed" in run.log, run.log
+    assert "last 10 min" in run.log
+
+
+def test_status_without_the_role_is_still_a_status(troubled: Stage) -> None:
+    stage = troubled
+    stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
+    run = stage.run("status")
+
+    assert run.exit_code == 0, run.log
+    assert "last 10 min: not read" in run.log
+    assert "Monitoring Reader" in run.log
+
+
+def test_a_failure_names_its_likely_cause_and_shows_the_log(stage: Stage) -> None:
+    stage.push(
+        "addin/app/__main__.py",
+        "import os",
+        "print('::error::x `````')\nraise KeyError('DATABASE_URL')\nimport os",
+    )
+    run = stage.run(gate_timeout="20s")
+
+    assert run.exit_code == 4, run.log
+    assert "likely cause: The program ended with exit code 1: KeyError" in run.log, run.log
+    assert "Set the missing environment variable" in run.summary
+    assert "Last lines of the container" in run.summary
+    assert "``````text" in run.summary  # longer than any fence in the log
+    assert not any(line.lstrip().startswith("::error::x") for line in run.log.splitlines())
+    assert stage.active() == [stage.first]
