@@ -87,6 +87,10 @@ class Reporter:
             facts = self.record.facts
             serves = facts.get("version") or facts.get("revision", "")
             text = f"{serves} serves at {facts.get('url', '')}"
+            if pending := facts.get("pending"):
+                page = facts.get("pull-request")
+                where = f" in {page}" if page else ""
+                text += f"; the version commit of {pending} is pending{where}"
             self.runner.annotate("notice", event.result.capitalize(), text, None)
 
     def _write_outputs(self) -> None:

@@ -1,7 +1,7 @@
 """Serve the API and the add-in: standard library only, one thread a connection.
 
 Environment: PORT (8000; 0 takes a free one, the first line printed names it), ACCESS_LOG=1,
-CONTAINER_APP_REVISION and DEPLOY_COMMIT (for /version).
+CONTAINER_APP_REVISION and DEPLOY_ACTION_COMMIT (for /version).
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def api(path: str) -> tuple[int, dict[str, str]]:
             {
                 "version": VERSION,
                 "revision": os.environ.get("CONTAINER_APP_REVISION", ""),
-                "commit": os.environ.get("DEPLOY_COMMIT", ""),
+                "commit": os.environ.get("DEPLOY_ACTION_COMMIT", ""),
             },
         ),
     }

@@ -6,9 +6,12 @@ from functools import partial
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.revision import Provenance, suffix_for
+from deploy_action.core.revisions.provenance import Provenance
+from deploy_action.core.revisions.revision import suffix_for
 from deploy_action.core.revisions.template import for_new_app
 from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.content import Content, decide_content
+from deploy_action.rollout.served import Served
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 
@@ -29,14 +32,15 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     images, versioning = services.images, services.versioning
     with record.phase(Phase.PLAN):
         environment, location = app.creation.environment(settings.managed_environment)
-        bump, version = versioning.decide((), record=record) if versioning else (None, "")
-        suffix = suffix_for(app.name, version=version, commit=run.commit, run=run.id, taken=())
+        content = _decide(services, record)
+        bump, version, commit = content.bump, content.version, content.commit
+        suffix = suffix_for(app.name, version=version, commit=commit, run=run.id, taken=())
         name = f"{app.name}--{suffix}"
         images.check()
         record.say(f"app {app.name} does not exist and will be created in {environment}")
         record.say(f"first revision {name}, version {version or 'unknown'}")
         record.learned(version=version, revision=name)
-        record.attempts(revision=name, version=version, commit=run.commit)
+        record.attempts(revision=name, version=version, commit=commit)
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -64,7 +68,9 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                     target_port=settings.target_port,
                     suffix=suffix,
                     image=image,
-                    provenance=Provenance(version=version, commit=run.commit, run=run.id),
+                    provenance=Provenance(
+                        version=version, commit=commit, run=run.id, revision=name
+                    ),
                 )
             )
             created = app.wait_until_idle()
@@ -87,6 +93,20 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             versioning.publish(bump, name, record)
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
+
+
+def _decide(services: Services, record: Record) -> Content:
+    if disagreement := services.checked_out[1]:
+        record.warn(disagreement)
+    return decide_content(
+        services.images,
+        lambda: services.versioning,
+        run=services.run,
+        revisions=(),
+        served=Served(),
+        remembered=("", ""),
+        record=record,
+    )
 
 
 def _deleted(services: Services) -> str:

@@ -79,6 +79,10 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             candidate = gates.run(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")
             record.attempts(url=f"https://{candidate.fqdn}")
+            if not plan.version:  # of an image that does not state it
+                version = gates.require_not_lower(candidate.fqdn, plan.stable)
+                record.learned(version=version)
+                record.attempts(version=version)
         with record.phase(Phase.SHIFT):
             restore = partial(shift.restore, wait_s=CONFIRM_S)
             undo.push("the traffic", restore, by_hand="command repair")

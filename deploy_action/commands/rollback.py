@@ -63,7 +63,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     _finish(services, observed, target, lock, record)
     if versioning and not done_already:
         with record.phase(Phase.PUBLISH):
-            versioning.restore_manifest(target, observed.revisions, services.run.branch, record)
+            versioning.restore_manifest(target, observed.revisions, record)
     if not done_already and services.analysis.judges(settings.bake_s):
         with record.phase(Phase.PROMOTE):
             _watch_target(settings, services, target, observed, lock)
@@ -94,8 +94,8 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
     record.learned(
         revision=target.name,
         previous_revision=current,
-        previous_version=serving.provenance.version if serving else "",
-        version=target.provenance.version,
+        previous_version=serving.content.version if serving else "",
+        version=target.content.version,
         image=target.image,
         digest=target.image.partition("@")[2],
         url=f"https://{observed.app.fqdn}",

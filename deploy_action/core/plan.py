@@ -10,8 +10,8 @@ from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
+from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.revision import (
-    Provenance,
     Readiness,
     Revision,
     suffix_for,
@@ -102,7 +102,7 @@ class Plan:
     @property
     def previous_version(self) -> str:
         """The version that serves now, as far as anything says."""
-        return self.stable.provenance.version or (str(self.bump.old) if self.bump else "")
+        return self.stable.content.version or (str(self.bump.old) if self.bump else "")
 
     @property
     def stable_is_down(self) -> bool:
@@ -146,6 +146,7 @@ def make_plan(
     *,
     bump: Bump | None,
     version: str,
+    commit: str,
     left_behind: Journal | None,
 ) -> Plan:
     """Decide.
@@ -155,6 +156,7 @@ def make_plan(
         seen: what was observed.
         bump: how the manifest changes; None where it does not.
         version: the version that the candidate will carry, or empty.
+        commit: the commit of the candidate's image, or empty.
         left_behind: the journal of a dead run, or None.
 
     Raises:
@@ -164,7 +166,7 @@ def make_plan(
     suffix = suffix_for(
         seen.app.name,
         version=version,
-        commit=seen.run.commit,
+        commit=commit,
         run=seen.run.id,
         taken=[revision.name for revision in seen.revisions],
     )
@@ -202,10 +204,11 @@ def make_plan(
         suffix=suffix,
         provenance=Provenance(
             version=version,
-            commit=seen.run.commit,
+            commit=commit,
             run=seen.run.id,
             predecessor=stable.name,
             settings=seen.app.settings,
+            revision=f"{seen.app.name}--{suffix}",
         ),
         bump=bump,
         version=version,

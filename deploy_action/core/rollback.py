@@ -48,13 +48,14 @@ def _named(wanted: str, seen: Observed) -> Revision:
     found = [
         one
         for one in seen.revisions
-        if (version and one.provenance.version == version[1])
-        or (commit and one.provenance.commit.startswith(commit[0]))
+        if (version and one.content.version == version[1])
+        or (commit and one.content.commit.startswith(commit[0]))
     ]
-    # Of several, the newest that can serve: a version may have failed once and then gone out.
-    good = [one for one in found if one.readiness is not Readiness.FAILED]
-    if found:
-        return (good or found)[-1]
+    # Of several, the newest that can serve, and a deployment rather than a copy made by hand.
+    good = [one for one in found if one.readiness is not Readiness.FAILED] or found
+    deployed = [one for one in good if one.provenance.revision] or good
+    if deployed:
+        return deployed[-1]
     names = ", ".join(_told(one) for one in reversed(seen.revisions[-_SHOWN:]))
     raise InputError(
         f"Input revision: app '{seen.app.name}' has no revision '{full}', and none of version or "
@@ -87,7 +88,7 @@ def _candidates(app: App, revisions: Collection[Revision]) -> str:
 
 
 def _told(revision: Revision) -> str:
-    version = revision.provenance.version
+    version = revision.content.version
     return f"{revision.name} (v{version})" if version else revision.name
 
 

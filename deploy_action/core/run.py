@@ -1,8 +1,8 @@
-"""Who is running: one execution of the action."""
+"""One execution of the action."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,3 +26,22 @@ class Run:
         """Whether *other* is the id of this process, or of another attempt at its GitHub run."""
         number = self.id.partition(".")[0]
         return self.id == other or (number.isdecimal() and number == other.partition(".")[0])
+
+    def at_checkout(self, commit: str, branch: str | None) -> tuple[Run, str]:
+        """Return the run with the checkout's commit and branch, and a warning if they differ.
+
+        Args:
+            commit: the commit that is checked out.
+            branch: the branch that is checked out; None if the head is detached. A detached
+                checkout of the run's own commit counts as the run's branch.
+        """
+        same = commit == self.commit
+        actual = branch or (self.branch if same else "")
+        run = replace(self, commit=commit, branch=actual)
+        if not self.commit or (same and actual == self.branch):
+            return run, ""
+        names = [f"branch {name}" if name else "no branch" for name in (actual, self.branch)]
+        return run, (
+            f"The checkout is at {commit[:10]} ({names[0]}), but the workflow run is for "
+            f"{self.commit[:10]} ({names[1]}). Provenance and version commit follow the checkout."
+        )

@@ -72,7 +72,8 @@ def _serves(outcome: Outcome) -> str:
 
 
 def _pending(record: Record) -> str:
-    url = record.facts.get("pull-request", "")
+    url, pending = record.facts.get("pull-request", ""), record.facts.get("pending", "")
     if not url:
-        return ""
+        version = plain(pending)
+        return f", the version commit of {version} is not on the branch yet" if pending else ""
     return f", its version commit waits in pull request {plain(url.rpartition('/')[2])}"

@@ -13,10 +13,13 @@ from deploy_action.core.health import Measurement, Streak, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
+from deploy_action.rollout.served import require_not_lower, served_by
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until
 
 if TYPE_CHECKING:  # loads XML parsers
     from deploy_action.core.manifest.edit import Manifest
+
+_SERVED_VERSION_S = 10.0  # the plan does not wait longer for one page of the app
 
 
 _SERVING_CHECKS = 3
@@ -75,6 +78,26 @@ class Gates:
         if asked.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
         return revision
+
+    def served_version(self, host: str) -> str:
+        """Return the version in the manifest that *host* serves, or nothing."""
+        if not self.asked.manifest_path:
+            return ""
+        _, served = self._served(self.probes.until(Deadline(_SERVED_VERSION_S)), host)
+        return str(served.version) if served else ""
+
+    def require_not_lower(self, host: str, stable: Revision) -> str:
+        """Return the version that *host* serves, for an image that does not state its version.
+
+        Raises:
+            GateFailedError: it is lower than the version of *stable*.
+        """
+        version = self.served_version(host)
+        try:
+            require_not_lower(version, served_by(stable, self.served_version), "")
+        except PreflightError as error:
+            raise GateFailedError(error.message) from None
+        return version
 
     def verify(self, host: str) -> str:
         """Ask *host* only for health, as after traffic was put back.

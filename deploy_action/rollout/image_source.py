@@ -16,6 +16,18 @@ from deploy_action.core.run import Run
 from deploy_action.errors import DeployError, InputError
 
 _LONGEST_TAG = 128
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+# An image may inherit the standard version label from its base image, so there is one of our own.
+VERSION_LABEL = "deploy-action.version"
+_COMMIT_LABEL = "org.opencontainers.image.revision"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageOrigin:
+    """Where an existing image is from, as its labels say; empty if they do not."""
+
+    version: str
+    commit: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +81,26 @@ class ImageSource:
         if isinstance(self.source, Build):
             self._check_build(self.source)
         else:
-            self._given = self._inspect(self.source)
+            self._given = self._given or self._inspect(self.source)
             require_platform(self._given, str(self.source))
             if self.extra_tags:
                 self.registry.check_push(self.source.repository)
+
+    def origin(self) -> ImageOrigin | None:
+        """Return the origin of an existing image; None if this run builds the image.
+
+        Raises:
+            InputError, PreflightError: as `check`.
+        """
+        if isinstance(self.source, Build):
+            return None
+        self._given = self._given or self._inspect(self.source)
+        labels = self._given.labels
+        commit = labels.get(_COMMIT_LABEL, "")
+        return ImageOrigin(
+            version=labels.get(VERSION_LABEL, ""),
+            commit=commit if _COMMIT.fullmatch(commit) else "",
+        )
 
     def obtain(self, tag: str, run: Run, version: str) -> str:
         """Return the image to deploy, by digest.
@@ -95,7 +123,8 @@ class ImageSource:
             reference=reference,
             arguments=dict(build.arguments),
             labels={
-                "org.opencontainers.image.revision": run.commit,
+                VERSION_LABEL: version,
+                _COMMIT_LABEL: run.commit,
                 "org.opencontainers.image.version": version,
                 "org.opencontainers.image.source": run.link.partition("/actions/")[0],
             },

@@ -15,10 +15,12 @@ from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.rollout.content import decide_content
 from deploy_action.rollout.gates import Gates
 from deploy_action.rollout.image_source import ImageSource
 from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.recovery import Recovery
+from deploy_action.rollout.served import served_by
 from deploy_action.runtime.concurrency import BackgroundTask
 
 if TYPE_CHECKING:
@@ -30,7 +32,9 @@ class Planner:
     """Makes the plan of one deployment.
 
     Args:
+        versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
+        disagreement: how the checkout differs from what the workflow run is for; mostly empty.
     """
 
     settings: Settings
@@ -39,10 +43,11 @@ class Planner:
     cache: CacheMaintenance
     gates: Gates
     images: ImageSource
-    versioning: Versioning | None
+    versioning: Callable[[], Versioning | None]
     analysis: Analysis
     record: Record
     has_ended: Callable[[Journal], bool]
+    disagreement: str
 
     def plan(self) -> Plan:
         """Return the plan, printed, once no living run owns the app.
@@ -62,6 +67,8 @@ class Planner:
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
         images = BackgroundTask(self.images.check)
         self.cache.check(observed.app.fqdn)
+        if self.disagreement:
+            self.record.warn(self.disagreement)
         plan = self._decided(observed)
         images.result()
         if warning := health.result():
@@ -99,22 +106,30 @@ class Planner:
 
     def _decided(self, observed: Observed) -> Plan:
         left_behind = check_journal(observed)
-        bump, version = None, ""
-        if self.versioning:
-            now = serving(observed.app, observed.revisions)
-            bump, version = self.versioning.decide(
-                observed.revisions,
-                record=self.record,
-                served=now.provenance.commit if now else "",
-                remembered=self.cache.last_deployed_version(observed.app.name),
-            )
+        stable = serving(observed.app, observed.revisions)
+        content = decide_content(
+            self.images,
+            self.versioning,
+            run=self.run,
+            revisions=observed.revisions,
+            served=served_by(stable, self.gates.served_version),
+            remembered=self.cache.last_deployed_version(observed.app.name),
+            record=self.record,
+        )
         return make_plan(
-            self.settings, observed, bump=bump, version=version, left_behind=left_behind
+            self.settings,
+            observed,
+            bump=content.bump,
+            version=content.version,
+            commit=content.commit,
+            left_behind=left_behind,
         )
 
     def _learn(self, plan: Plan) -> None:
         self.record.observed(plan.app.split, plan.stable.side)
-        self.record.attempts(revision=plan.candidate, version=plan.version, commit=plan.run.commit)
+        self.record.attempts(
+            revision=plan.candidate, version=plan.version, commit=plan.provenance.commit
+        )
         self.record.learned(
             version=plan.version,
             previous_version=plan.previous_version,

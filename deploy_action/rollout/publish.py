@@ -251,7 +251,7 @@ class FallbackPublisher:
 
     def pending(self, branch: str) -> list[PullRequest]:
         """See `Publisher.pending`."""
-        return self._publisher(branch).pending(branch)
+        return [*self.first.pending(branch), *self.second.pending(branch)]
 
     def publish(self, branch: str, update: Update, message: str) -> PublishResult:
         """See `Publisher.publish`."""

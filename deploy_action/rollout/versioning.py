@@ -1,21 +1,24 @@
-"""The add-in's version: decided, written into the checkout, published only once promoted.
+"""The add-in's version: decided in the plan, written into the checkout, published after promotion.
 
-The commit is made beside the user's work and no branch moves until the push, so giving it up needs
-nothing but the manifest's bytes back. The branch only ever names a version that was promoted (G1).
+The commit is made beside the user's work, and no branch moves before the push. So an abort only has
+to restore the manifest's bytes, and the branch only ever names a version that was promoted (G1).
+No deployment serves a lower version than the current one (V1), even if the branch does not know
+that one yet.
 """
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from deploy_action.adapters.git import Checkout, Git
+from deploy_action.adapters.git import Git
+from deploy_action.adapters.github_api import PullRequest
 from deploy_action.adapters.manifest_file import ManifestFile
 from deploy_action.core.manifest import allowed, edit
 from deploy_action.core.manifest.edit import Bump
 from deploy_action.core.manifest.rules import Rules
-from deploy_action.core.manifest.version import Part, Version, highest, next_above
+from deploy_action.core.manifest.version import Part, Version, next_above
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
@@ -23,25 +26,26 @@ from deploy_action.core.settings.choices import BumpPart, BumpWhen
 from deploy_action.errors import DeployError, InputError, PreflightError, SourceLocation
 from deploy_action.rollout.addin_changes import AddIn
 from deploy_action.rollout.publish import Publisher
+from deploy_action.rollout.served import Served, require_not_lower, version_floor
 
 
 @dataclass(slots=True, kw_only=True)
 class Versioning:
-    """One manifest of one run.
+    """The manifest of one run.
 
     Args:
         git: the checkout.
         file: the manifest in it.
         path: the manifest's path, relative to the checkout.
-        when: whether it is raised at all.
-        part: which part is raised.
-        addin: the add-in's files, for finding out whether they changed.
+        when: when the version is bumped.
+        part: which part is bumped.
+        addin: the add-in's files, to find out whether they changed.
         publisher: publishes the version commit; None if the user publishes it.
         title: the commit's first line, with ``{version}``, ``{revision}`` and ``{run}``.
-        rules: how addresses are treated.
-        lists: returns the checkout's lists of allowed event scripts: name and bytes.
-        strict_list: whether a list that names a changing address is an error.
-        run: whose branch and link the commit names.
+        rules: how URLs are treated.
+        lists: returns the checkout's allowed lists: name and bytes.
+        strict_list: whether an allowed list that names a changing URL is an error.
+        run: its commit and branch are the checkout's.
     """
 
     git: Git
@@ -56,76 +60,134 @@ class Versioning:
     lists: Callable[[], Sequence[tuple[str, bytes]]]
     strict_list: bool
     run: Run
-    _checkout: Checkout | None = field(default=None, init=False)
 
     def decide(
         self,
         revisions: Sequence[Revision],
         *,
         record: Record,
-        served: str = "",
-        remembered: tuple[str, str] = ("", ""),
+        served: Served,
+        remembered: tuple[str, str],
     ) -> tuple[Bump | None, str]:
-        """Return how the manifest changes, or None, and the version that the candidate carries.
+        """Return the manifest's change, or None, and the version of the candidate.
 
-        The new version is above the checkout's, above every one that any revision ever carried,
-        inactive ones too, and above the one that the cache remembers (promise V1). Those of earlier
-        attempts at this run do not count: what is tried again takes the same number.
+        A bumped version is above the checkout's, above that of every revision, inactive ones too,
+        and above the one that the cache remembers. Earlier attempts of this run do not count, so a
+        retry reuses the same number. Without a bump the version is at least the served one.
 
         Args:
-            revisions: all that there are.
-            record: is told why.
-            served: the commit that the serving revision was built from; empty where unknown.
-            remembered: the version that the cache was told last, and the run that told it.
+            revisions: all revisions of the app.
+            record: receives the reasons.
+            served: what serves now.
+            remembered: the version in the cache, and the run that wrote it.
 
         Raises:
-            InputError: the manifest is missing or unfit.
-            PreflightError: the version commit could not be published.
+            InputError: the manifest is missing or unusable.
+            PreflightError: the version commit could not be published, or the version would be
+                lower than the served one.
         """
         content = self.file.read()
-        found = edit.read(content, file=self.path)
-        current = found.version
+        manifest = edit.read(content, file=self.path)
+        self._report_pending(manifest.version, served, record)
         if self.when is BumpWhen.NEVER:
-            return None, str(current)
+            require_not_lower(
+                str(manifest.version),
+                served,
+                "Merge the pending version commit into the branch, or set bump to auto. To go back "
+                "to an earlier version, use the command 'rollback'.",
+            )
+            return None, str(manifest.version)
         part = None if self.part in {BumpPart.LAST, BumpPart.AUTO} else Part[self.part.name]
         if BumpWhen.AUTO is self.when or BumpPart.AUTO is self.part:
-            change = self.addin.since(served)
             for pattern in self.addin.unmatched_patterns():
                 record.warn(
                     f"Input bump-when-changed: '{pattern}' matches no file of the checkout."
                 )
+            change = self.addin.since(served.commit)
             record.say(f"Add-in changes: {change.why}")
             if self.when is BumpWhen.AUTO and not change.any:
-                return None, str(current)
+                return self._catch_up(content, manifest, served, record)
             part = change.part if self.part is BumpPart.AUTO else part
         if self.publisher:
             self._check_publisher(self.publisher, record)
-        floor = _floor(revisions, remembered, self.run)
-        target = next_above(current, floor, part or found.form.last_part)
+        floor = version_floor(revisions, remembered, self.run)
+        target = next_above(manifest.version, floor, part or manifest.form.last_part)
+        if served.parsed and target < served.parsed:
+            target = served.parsed
+        return self._planned(content, target, record)
+
+    def _catch_up(
+        self, content: bytes, manifest: edit.Manifest, served: Served, record: Record
+    ) -> tuple[Bump | None, str]:
+        """Bump an unchanged add-in to the served version if the checkout's is lower."""
+        current, target = manifest.version, served.parsed
+        if target is None or current >= target:
+            return None, str(current)
+        if self.publisher:
+            try:
+                self._check_publisher(self.publisher, record)
+            except PreflightError as error:
+                record.warn(f"The version commit stays pending: {error}")
+                self.publisher = None
+        if any(target.parts[manifest.form.last_part.value + 1 :]):
+            target = next_above(current, target, manifest.form.last_part)
+        return self._planned(content, target, record)
+
+    def _planned(self, content: bytes, target: Version, record: Record) -> tuple[Bump, str]:
         bump = edit.plan(content, file=self.path, target=target, rules=self.rules)
+        for text in bump.unused_origins:
+            record.warn(f"url-origins: no URL of the manifest is on '{text}'.")
         self._check_allowed_list(bump, record)
         return bump, str(bump.new)
 
     def _check_allowed_list(self, bump: Bump, record: Record) -> None:
-        """Older builds of Outlook compare an event script's address with the site's list."""
+        """Compare the script URLs that change with the site's list, as older Outlook does."""
         for name, content in self.lists() if bump.runtime else ():
             if allowed.updated(content, bump.runtime, file=name) != content:
-                text = f"{name} names an event script's address that changes with the version"
+                text = f"{name} names a script URL that changes with the version"
                 if self.strict_list:
                     raise InputError(
-                        f"{text}; older builds of Outlook would refuse to sign in.",
-                        hint="Take the version out of that address, or set allowed-list to warn.",
+                        f"{text}, so single sign-on would fail in older builds of Outlook.",
+                        hint="Remove the version from that URL, or set allowed-list to warn.",
                         place=SourceLocation(file=name),
                     )
-                record.warn(f"{text}; older builds of Outlook will refuse to sign in.")
+                record.warn(f"{text}, so single sign-on will fail in older builds of Outlook.")
+
+    def _report_pending(self, current: Version, served: Served, record: Record) -> None:
+        """Report a version commit that is not on the branch yet, and where it waits."""
+        pull, version = self._open_pull_request()
+        if version is not None and version > current:
+            record.learned(pull_request=pull.page if pull else "", pending=str(version))
+            record.warn(
+                f"The version commit of {version} waits in pull request {pull.page if pull else ''}"
+                f"; the checkout has {current}."
+            )
+        elif served.parsed is not None and served.parsed > current:
+            record.learned(pending=served.version)
+            record.warn(
+                f"Version {served.version} serves, but its version commit is not in the checkout, "
+                f"which has {current}."
+            )
+
+    def _open_pull_request(self) -> tuple[PullRequest | None, Version | None]:
+        """Return the open pull request with the highest version of this manifest."""
+        found: tuple[PullRequest | None, Version | None] = (None, None)
+        with contextlib.suppress(DeployError):
+            for pull in self.publisher.pending(self._branch()) if self.publisher else ():
+                content = self.publisher.read(pull.commit) if self.publisher else None
+                version = edit.read(content, file=self.path).version if content else None
+                if version and (found[1] is None or version > found[1]):
+                    found = (pull, version)
+        return found
 
     def write(self, bump: Bump) -> None:
-        """Put the new bytes into the checkout, so that the image carries them."""
+        """Write the new bytes into the checkout, so that the image contains them."""
         self.file.write(bump.after, bump.before)
 
     def restore(self, bump: Bump) -> str:
-        """Put the old bytes back if ours stand there; returns how it stands now, in words."""
-        return "as before" if self.file.restore(bump.before, bump.after) else "not ours, left alone"
+        """Restore the old bytes if the file still holds ours; return its state in words."""
+        restored = self.file.restore(bump.before, bump.after)
+        return "restored" if restored else "changed by someone else, kept"
 
     def publish_served(self, revision: Revision, record: Record) -> bool:
         """Publish the version that *revision* serves, if the checkout's manifest is below it.
@@ -134,24 +196,29 @@ class Versioning:
             Whether the branch has it, as far as this run can tell.
         """
         content = self.file.read()
-        target = Version.parse(revision.provenance.version)
+        target = Version.parse(revision.content.version)
         if edit.read(content, file=self.path).version >= target:
             return True
-        self._checkout = self._checkout or self.git.observe(self.path)
         bump = edit.plan(content, file=self.path, target=target, rules=self.rules)
         return self.publish(bump, revision.name, record)
 
     def publish(self, bump: Bump, candidate: str, record: Record) -> bool:
-        """Publish one commit in which only the manifest differs; a refusal is a warning.
+        """Publish one commit that changes only the manifest; a failure is a warning.
 
-        The deployment is promoted at this point, and the next one takes a higher number whether the
-        branch names this one or not.
+        The deployment is promoted at this point. The next one takes a higher version whether the
+        branch has this one or not.
 
         Returns:
             Whether the branch or a pull request has it, or the user publishes it.
         """
+        record.learned(pending=str(bump.new), pull_request="")
         if self.publisher is None:
             record.say("the version commit is left to you (commit: none)")
+            return True
+        pull, version = self._open_pull_request()
+        if pull and version and version >= bump.new:
+            record.learned(pull_request=pull.page)
+            record.say(f"the version commit waits in pull request {pull.page}")
             return True
 
         def update(theirs: bytes) -> bytes | None:
@@ -161,56 +228,60 @@ class Versioning:
 
         message = self._message(bump, candidate)
         try:
-            done = self.publisher.publish(self._branch(), update, message)
+            result = self.publisher.publish(self._branch(), update, message)
         except DeployError as error:
             record.warn(f"Version {bump.new} serves, but its commit is not on the branch: {error}")
             return False
-        if done.commit:
-            record.learned(commit=done.commit)
-        record.say(done.where)
+        if result.commit:
+            record.learned(commit=result.commit)
+        pending = str(bump.new) if result.pull_request else ""
+        record.learned(pull_request=result.pull_request, pending=pending)
+        record.say(f"the version commit: {result.where}")
         return True
 
     def restore_manifest(
-        self, target: Revision, revisions: Sequence[Revision], branch: str, record: Record
+        self, target: Revision, revisions: Sequence[Revision], record: Record
     ) -> None:
-        """Put the manifest that *target* was built from on the branch, under a higher version.
+        """Publish the manifest that *target* was built from, under a higher version.
 
-        A lower one would be refused by stores and clients; a refusal is told, not fatal.
+        Stores and clients refuse a lower one. A failure is a warning.
 
         Args:
-            target: what serves again.
-            revisions: all that there are.
-            branch: where it goes; empty takes the run's own.
-            record: is told how it went.
+            target: the revision that serves again.
+            revisions: all revisions of the app.
+            record: receives the result.
         """
         if self.publisher is None:
             return
         try:
-            commit = target.provenance.commit
+            commit = target.content.commit
             old = self.publisher.read(commit) if commit else None
         except DeployError as error:
-            record.warn(f"The manifest on the branch is as it was: {error}")
+            record.warn(f"The manifest on the branch was not changed: {error}")
             return
         if old is None:
-            record.warn(f"The manifest stays: {target.name} does not say what it was built of.")
+            record.warn(
+                f"The manifest on the branch was not changed: the commit of {target.name} is "
+                "unknown."
+            )
             return
         content, new = old, list[Version]()
 
         def update(theirs: bytes) -> bytes | None:
-            now = edit.read(theirs, file=self.path)
-            floor = _floor(revisions, ("", ""), Run(id="rollback"))
-            new[:] = [next_above(now.version, floor, now.form.last_part)]
+            manifest = edit.read(theirs, file=self.path)
+            floor = version_floor(revisions, ("", ""), Run(id="rollback"))
+            new[:] = [next_above(manifest.version, floor, manifest.form.last_part)]
             return edit.plan(content, file=self.path, target=new[0], rules=self.rules).after
 
         try:
-            title = f"Bring the add-in back to what {target.name} serves [skip ci]"
+            title = f"Restore the add-in of {target.name} [skip ci]"
             message = f"{title}\n\nRevision: {target.name}\nRun-Id: {self.run.id}\n"
-            done = self.publisher.publish(branch or self._branch(), update, message)
+            result = self.publisher.publish(self._branch(), update, message)
         except DeployError as error:
-            record.warn(f"The manifest on the branch is as it was: {error}")
+            record.warn(f"The manifest on the branch was not changed: {error}")
             return
-        record.learned(commit=done.commit)
-        record.say(f"the manifest of {target.name} is {new[0]} now: {done.where}")
+        record.learned(commit=result.commit, pull_request=result.pull_request)
+        record.say(f"the manifest of {target.name} has version {new[0]} now: {result.where}")
 
     def _message(self, bump: Bump, candidate: str) -> str:
         values = {"{version}": str(bump.new), "{revision}": candidate, "{run}": self.run.link}
@@ -223,14 +294,14 @@ class Versioning:
         )
 
     def _check_publisher(self, publisher: Publisher, record: Record) -> None:
-        """Find out before anything is built whether publishing can work."""
-        self._checkout = self.git.observe(self.path)
-        if self.path in self._checkout.dirty:
+        """Check before the build whether publishing will work."""
+        checkout = self.git.observe(self.path)
+        if self.path in checkout.dirty:
             raise PreflightError(
                 f"Manifest '{self.path}' has changes in the checkout that are not committed.",
-                hint="Commit them, or discard them, before this step.",
+                hint="Commit or discard them before this step.",
             )
-        if self._checkout.blobs.get(self.path) is None:
+        if checkout.blobs.get(self.path) is None:
             raise PreflightError(
                 f"Manifest '{self.path}' is not in the checked-out commit.",
                 hint="Commit it, or set commit to none.",
@@ -238,21 +309,9 @@ class Versioning:
         record.say(f"the version commit: {publisher.check(self._branch())}")
 
     def _branch(self) -> str:
-        branch = self.run.branch or (self._checkout.branch if self._checkout else None)
-        if not branch:
+        if not self.run.branch:
             raise PreflightError(
-                "This run is not on a branch, so there is none to publish the version to.",
-                hint="Run it on a branch, or set commit to none.",
+                "The checkout is not on a branch, so there is none to publish the version to.",
+                hint="Check out a branch (input ref of actions/checkout), or set commit to none.",
             )
-        return branch
-
-
-def _floor(revisions: Sequence[Revision], remembered: tuple[str, str], run: Run) -> Version | None:
-    """Return the highest version that other runs gave out; what is no version does not count."""
-    carried = [(one.provenance.version, one.provenance.run) for one in revisions]
-    found = []
-    for text, given_by in (*carried, remembered):
-        if text and not (given_by and run.is_retry_of(given_by)):
-            with contextlib.suppress(InputError):
-                found.append(Version.parse(text))
-    return highest(found)
+        return self.run.branch

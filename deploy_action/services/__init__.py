@@ -93,8 +93,21 @@ class Services:
 
     @cached_property
     def run(self) -> Run:
-        """This execution of the action."""
-        return self.runner.run
+        """This execution of the action; a deployment's commit and branch are the checkout's."""
+        deploying = self.settings.command is Command.DEPLOY
+        return self.checked_out[0] if deploying else self.runner.run
+
+    @cached_property
+    def checked_out(self) -> tuple[Run, str]:
+        """This run at the checkout's commit and branch, and a warning if the two disagree."""
+        from deploy_action.errors import DeployError
+
+        run = self.runner.run
+        try:
+            head = self.git.head()
+        except DeployError:  # without a checkout, the environment is all there is
+            return run, ""
+        return run.at_checkout(head.commit, head.branch)
 
     @cached_property
     def signed_in(self) -> SignIn:
@@ -261,10 +274,11 @@ class Services:
             cache=self.cache,
             gates=self.gates,
             images=self.images,
-            versioning=self.versioning,
+            versioning=lambda: self.versioning,
             analysis=self.analysis,
             record=self.record,
             has_ended=self.has_ended,
+            disagreement=self.checked_out[1],
         )
 
     def traffic_shift(self, plan: Plan) -> TrafficShift:

@@ -59,7 +59,7 @@ def make_versioning(services: Services) -> Versioning:
             for file in files_called(NAME, root)
         ],
         strict_list=settings.allowed_list is AllowedList.ERROR,
-        run=services.run,
+        run=services.checked_out[0],
     )
 
 

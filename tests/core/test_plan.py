@@ -35,7 +35,7 @@ def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings:
     given = {name.replace("_", "-"): RawValue(text=text) for name, text in settings.items()}
     run = Run(id="4711.1", commit="0123456789", link="", branch="main")
     seen = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
-    return make_plan(parse(given), seen, bump=None, version="1.3.0.3", left_behind=None)
+    return make_plan(parse(given), seen, bump=None, version="1.3.0.3", commit="", left_behind=None)
 
 
 def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:

@@ -1,20 +1,23 @@
 """Revision names, readiness and provenance."""
 
 import re
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy_action.core.app import App, revision_from_azure, serving
+from deploy_action.core.revisions.provenance import Provenance, provenance_of
 from deploy_action.core.revisions.revision import (
     LONGEST_NAME,
-    Provenance,
     Readiness,
     Revision,
     previous_of,
     suffix_for,
 )
+from deploy_action.core.revisions.template import for_candidate
 from deploy_action.core.traffic.split import Split
 
 LEGAL_SUFFIX = re.compile(r"[a-z0-9](?!.*--)([-a-z0-9]*[a-z0-9])?")  # what Azure accepts
@@ -88,9 +91,67 @@ def test_the_states_that_azure_was_seen_to_report(  # noqa: PLR0917  a row of th
 
 def carrying(name: str, **provenance: str) -> Revision:
     """Build a revision that says where it came from."""
-    variables = Provenance(**provenance).as_environment()
+    container = deployed("m", "image@1", revision=name, **provenance)
+    return Revision(name=name, active=True, template={"containers": [container]})
+
+
+def deployed(name: str, image: str, **provenance: str) -> dict[str, Any]:
+    """Build a container as a deployment of *image* leaves it."""
+    variables = Provenance(**provenance).as_environment(image)
     env = [{"name": key, "value": value} for key, value in variables.items()]
-    return Revision(name=name, active=True, template={"containers": [{"name": "m", "env": env}]})
+    return {"name": name, "image": image, "env": env}
+
+
+def test_a_copy_by_hand_is_not_a_deployment_but_has_the_content_of_its_original() -> None:
+    original = carrying("api--1", version="1.3.0.4", commit="c", predecessor="api--0")
+    copy = replace(original, name="api--by-hand")
+
+    assert original.provenance == original.content
+    assert copy.provenance == Provenance()
+    assert (copy.content.version, copy.content.commit) == ("1.3.0.4", "c")
+    assert previous_of(copy, [carrying("api--0"), original, copy]) is None
+
+
+def test_a_copy_with_another_image_says_nothing_about_its_content() -> None:
+    container = deployed("m", "image@1", revision="api--1", version="1.3.0.4")
+    other = {**container, "image": "image@2"}
+    copy = Revision(name="api--by-hand", active=True, template={"containers": [other]})
+
+    assert copy.content == Provenance()
+
+
+def test_provenance_is_read_from_the_deployed_container() -> None:
+    older = deployed("a", "a@1", revision="api--1", version="1.0", predecessor="api--0")
+    newer = deployed("b", "b@2", revision="api--2", version="2.0", predecessor="api--1")
+    template = {"containers": [older, newer]}
+    revision = Revision(name="api--2", active=True, template=template)
+
+    assert revision.provenance.predecessor == "api--1"
+    assert revision.content.version == "2.0"
+    assert revision.image == "b@2"
+
+
+def test_a_user_s_own_variable_is_not_provenance() -> None:
+    env = [{"name": "DEPLOY_VERSION", "value": "7.4"}, {"name": "X", "secretRef": "s"}]
+    revision = Revision(name="api--1", active=True, template={"containers": [{"env": env}]})
+
+    assert revision.content == Provenance()
+
+
+def test_a_candidate_has_the_provenance_of_one_container_only() -> None:
+    serving = {"containers": [deployed("a", "a@1", revision="api--1"), {"name": "b", "env": None}]}
+    template = for_candidate(
+        serving,
+        suffix="2",
+        image="b@2",
+        container="b",
+        provenance=Provenance(revision="api--2", version="2.0"),
+    )
+
+    assert template["containers"][0]["env"] == []
+    assert template["containers"][0]["image"] == "a@1"
+    assert provenance_of(template, "api--2").version == "2.0"
+    assert provenance_of(template, "api--1") == Provenance()
 
 
 def test_previous_is_what_stable_itself_names_not_the_second_in_the_list() -> None:

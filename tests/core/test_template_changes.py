@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy_action.core.revisions.revision import Provenance
+from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.template import for_candidate
 from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import InputError

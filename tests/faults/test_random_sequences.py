@@ -141,7 +141,7 @@ class Life(RuleBasedStateMachine):
             Version.parse(variable["value"])
             for revision in self.stage.scene.revisions().values()
             for variable in revision["template"]["containers"][0]["env"]
-            if variable["name"] == "DEPLOY_VERSION"
+            if variable["name"] == "DEPLOY_ACTION_VERSION"
         ]
         assert numbers == sorted(set(numbers))
 

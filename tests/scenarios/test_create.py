@@ -66,12 +66,15 @@ def test_the_candidate_is_the_serving_template_with_image_suffix_and_provenance_
     }
     assert after["scale"] == before["scale"]
     variables = {item["name"]: item["value"] for item in now["env"]}
-    assert variables.pop("DEPLOY_SETTINGS"), "what a rollback compares with"
+    assert variables.pop("DEPLOY_ACTION_SETTINGS"), "what a rollback compares with"
+    assert variables.pop("DEPLOY_ACTION_RUN").startswith("1.1")
     assert variables == {
-        "DEPLOY_VERSION": NEXT_VERSION,
-        "DEPLOY_COMMIT": commit,
-        "DEPLOY_RUN": "1.1",
-        "DEPLOY_PREDECESSOR": stage.first,
+        "DEPLOY_VERSION": VERSION,  # the user's own
+        "DEPLOY_ACTION_VERSION": NEXT_VERSION,
+        "DEPLOY_ACTION_COMMIT": commit,
+        "DEPLOY_ACTION_PREDECESSOR": stage.first,
+        "DEPLOY_ACTION_REVISION": run.outputs["revision"],
+        "DEPLOY_ACTION_IMAGE": run.outputs["image"],
     }
 
 

@@ -91,7 +91,7 @@ def test_a_pattern_that_matches_no_file_is_reported(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="adin/**\n.github/**/*.yml\n!addin/none/**")
 
     assert run.exit_code == 0, run.log
-    assert run.said("Input bump-when-changed: 'adin/**' matches no file of the checkout")
+    assert run.said("bump-when-changed: 'adin/**' matches no file of the checkout")
     assert run.said("'!addin/none/**' matches no file")
     assert not run.said("'.github/**/*.yml' matches no file")
     assert run.outputs["version"] == "1.3.0.4"

@@ -76,7 +76,7 @@ class AcrBuild:
         if not self._path:
             self.check()
         with tempfile.SpooledTemporaryFile(_IN_MEMORY) as archive:
-            dockerfile = request.context.pack(archive)
+            dockerfile = request.context.pack(archive, request.labels)
             source = self._upload(archive, deadline)
         run_id = self._schedule(request, source, dockerfile, deadline)
         on_line(f"Registry {self._host} runs build {run_id}")

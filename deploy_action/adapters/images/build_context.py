@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -16,6 +17,7 @@ from deploy_action.errors import DeployError, InputError
 
 # Git's folder holds the history and, after actions/checkout, a token.
 _GIT = b"\n.git\n**/.git\n"
+_PLAIN = re.compile(r"[\w.:/@+-]+", re.ASCII)
 _REMOTE_DOCKERFILE = ".deploy-action.Dockerfile"
 
 
@@ -46,20 +48,27 @@ class BuildContext:
         """Yield relative and absolute path of everything that the engine would send."""
         yield from _walk(self.folder, "", (), rules, [])
 
-    def pack(self, into: IO[bytes]) -> str:
+    def pack(self, into: IO[bytes], labels: Mapping[str, str] | None = None) -> str:
         """Write the context as a gzip archive; return the Dockerfile's path in it.
+
+        Args:
+            into: receives the archive.
+            labels: added to the image by the Dockerfile of the archive, for a builder that takes
+                no labels. Values with other than plain characters are left out.
 
         Raises:
             InputError: the ignore file is invalid, or a file cannot be read.
         """
         ignore = self.ignore_file()
         rules = IgnoreRules(ignore)
-        inside = self.dockerfile.is_relative_to(self.folder)
+        added = _label_instruction(labels or {})
+        # With labels it has another name, so that it does not change what COPY copies.
+        inside = not added and self.dockerfile.is_relative_to(self.folder)
         dockerfile = (
             self.dockerfile.relative_to(self.folder).as_posix() if inside else _REMOTE_DOCKERFILE
         )
         # The builder needs both files, whether or not they are ignored, and then leaves them out.
-        extra = {dockerfile: self.dockerfile.read_bytes()}
+        extra = {dockerfile: self.dockerfile.read_bytes() + added}
         if not inside:
             ignore += f"{_REMOTE_DOCKERFILE}\n".encode()
         extra[FILE_NAME] = ignore
@@ -72,6 +81,12 @@ class BuildContext:
                 entry.size, entry.mode = len(content), 0o644
                 archive.addfile(entry, io.BytesIO(content))
         return dockerfile
+
+
+def _label_instruction(labels: Mapping[str, str]) -> bytes:
+    """Return the end of a Dockerfile that adds labels; nothing without any."""
+    pairs = [f'{name}="{value}"' for name, value in labels.items() if _PLAIN.fullmatch(value)]
+    return f"\nLABEL {' '.join(pairs)}\n".encode() if pairs else b""
 
 
 def _walk(

@@ -14,54 +14,14 @@ from enum import Enum
 from typing import Any
 
 from deploy_action.core.outcome import Side
+from deploy_action.core.revisions.provenance import (
+    Provenance,
+    content_of,
+    deployed_container,
+    provenance_of,
+)
 
 LONGEST_NAME = 54
-
-# The environment variables in which a candidate carries where it came from.
-VERSION_VARIABLE = "DEPLOY_VERSION"
-COMMIT_VARIABLE = "DEPLOY_COMMIT"
-RUN_VARIABLE = "DEPLOY_RUN"
-PREDECESSOR_VARIABLE = "DEPLOY_PREDECESSOR"
-SETTINGS_VARIABLE = "DEPLOY_SETTINGS"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Provenance:
-    """Where a revision came from; empty texts where it does not say.
-
-    *settings* is the fingerprint of the app-wide settings that it was deployed under.
-    """
-
-    version: str = ""
-    commit: str = ""
-    run: str = ""
-    predecessor: str = ""
-    settings: str = ""
-
-    def as_environment(self) -> dict[str, str]:
-        """Return the variables that a candidate's container carries."""
-        return {
-            VERSION_VARIABLE: self.version,
-            COMMIT_VARIABLE: self.commit,
-            RUN_VARIABLE: self.run,
-            PREDECESSOR_VARIABLE: self.predecessor,
-            SETTINGS_VARIABLE: self.settings,
-        }
-
-    @classmethod
-    def from_template(cls, template: Mapping[str, Any]) -> Provenance:
-        """Read the variables back from a revision's template, whichever container has them."""
-        found: dict[str, str] = {}
-        for container in template.get("containers") or ():
-            for variable in container.get("env") or ():
-                found.setdefault(variable.get("name", ""), variable.get("value") or "")
-        return cls(
-            version=found.get(VERSION_VARIABLE, ""),
-            commit=found.get(COMMIT_VARIABLE, ""),
-            run=found.get(RUN_VARIABLE, ""),
-            predecessor=found.get(PREDECESSOR_VARIABLE, ""),
-            settings=found.get(SETTINGS_VARIABLE, ""),
-        )
 
 
 class Readiness(Enum):
@@ -102,8 +62,13 @@ class Revision:
 
     @property
     def provenance(self) -> Provenance:
-        """Where it came from, as its own environment variables say."""
-        return Provenance.from_template(self.template)
+        """Where this tool deployed it from; empty for other revisions and for copies of ours."""
+        return provenance_of(self.template, self.name)
+
+    @property
+    def content(self) -> Provenance:
+        """Where its content is from, for a copy with the same image its original's."""
+        return content_of(self.template, self.name)
 
     @property
     def created_s(self) -> float:
@@ -116,10 +81,10 @@ class Revision:
 
     @property
     def image(self) -> str:
-        """The image of the first container; empty when there is none."""
-        for container in self.template.get("containers") or ():
-            return str(container.get("image") or "")
-        return ""
+        """The image of the deployed container, else of the first; empty without containers."""
+        containers = self.template.get("containers") or [{}]
+        container = deployed_container(self.template, self.name) or containers[0]
+        return str(container.get("image") or "")
 
     @property
     def background_scalers(self) -> tuple[str, ...]:
@@ -140,8 +105,8 @@ class Revision:
         """What the outcome of a run says of it."""
         return Side(
             revision=self.name,
-            version=self.provenance.version,
-            commit=self.provenance.commit,
+            version=self.content.version,
+            commit=self.content.commit,
             image=self.image,
             url=f"https://{self.fqdn}" if self.fqdn else "",
         )
@@ -233,9 +198,9 @@ def by_name(revisions: Iterable[Revision], name: str) -> Revision | None:
 
 
 def previous_of(stable: Revision, revisions: Collection[Revision]) -> Revision | None:
-    """Return the stable before *stable*: what its provenance names, while that still exists.
+    """Return the stable revision before *stable*, as its provenance names it, if it still exists.
 
-    Never "second in the list": a failed candidate may stand between the two. Without provenance
-    (the first deployment by this tool) there is no previous.
+    Never "second in the list": a failed candidate may be between the two. Without provenance, as
+    before the first deployment by this tool, there is no previous.
     """
     return by_name(revisions, stable.provenance.predecessor)

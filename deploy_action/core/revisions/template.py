@@ -13,7 +13,7 @@ from deploy_action.core.revisions.changes import (
     TemplateChange,
 )
 from deploy_action.core.revisions.containers import changed_container
-from deploy_action.core.revisions.revision import Provenance
+from deploy_action.core.revisions.provenance import VARIABLES, Provenance
 from deploy_action.core.revisions.scaling import changed_scale
 from deploy_action.errors import InputError
 
@@ -63,7 +63,8 @@ def for_candidate(
         suffix: the new revision's suffix; a copied one would silently deploy nothing.
         image: by digest.
         container: which container gets the image; empty means the first.
-        provenance: written into that container's environment, after the user's own variables.
+        provenance: written into that container's environment, after the user's own variables. The
+            other containers lose theirs from earlier deployments.
         change: what the settings ask of the template.
         port: the ingress' target port, for new probes that name none.
 
@@ -85,7 +86,7 @@ def for_candidate(
     _require_other(main, change)
     _add_containers(template, serving, change, image, port)
     chosen = chosen_container(template, main)
-    _stamp(chosen, provenance)
+    _stamp(template, chosen, provenance, image)
     if change.scale != ScaleChange():
         template["scale"] = changed_scale(template.get("scale") or {}, change.scale)
     if change.volumes:
@@ -158,12 +159,21 @@ def _add_containers(
         template[kind] = [*(template[kind] or ()), _other({"name": name}, change, image, port)]
 
 
-def _stamp(container: Mapping[str, Any], provenance: Provenance) -> None:
-    """Write the provenance variables, after the user's own."""
-    ours = provenance.as_environment()
-    kept = [item for item in container.get("env") or [] if item.get("name") not in ours]
-    assert isinstance(container, dict)  # noqa: S101  a copy that this module made
-    container["env"] = kept + [{"name": name, "value": value} for name, value in ours.items()]
+def _stamp(
+    template: dict[str, Any], deployed: Mapping[str, Any], provenance: Provenance, image: str
+) -> None:
+    """Write the provenance variables into one container, and remove all earlier ones."""
+    ours = [
+        {"name": name, "value": value} for name, value in provenance.as_environment(image).items()
+    ]
+    for container in template["containers"]:
+        env = container.get("env") or []
+        kept = [variable for variable in env if variable.get("name") not in VARIABLES]
+        own = container is deployed
+        if own:
+            container["env"] = kept + ours
+        elif len(kept) < len(env):
+            container["env"] = kept
 
 
 def _volumes(
@@ -208,7 +218,7 @@ def for_new_app(
     }
     if identity:
         configuration["registries"] = [{"server": registry, "identity": identity}]
-    variables = provenance.as_environment()
+    variables = provenance.as_environment(image)
     container = {
         "name": "app",
         "image": image,

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import Any
 
 from deploy_action.core.revisions.changes import REMOVE, EnvValue, Remove
-from deploy_action.core.revisions.revision import Provenance
+from deploy_action.core.revisions.provenance import PREFIX
 from deploy_action.core.settings import parsers
 from deploy_action.core.settings.blocks import values
 from deploy_action.core.settings.blocks.reading import Faults, is_null, scalar_of
@@ -24,7 +24,6 @@ from deploy_action.core.settings.tree import Mapping, Node, Scalar, Sequence
 
 Env = dict[str, EnvValue | Remove]
 _SECRET_REFERENCE = "secretref:"  # noqa: S105  az's prefix
-_OURS = tuple(Provenance().as_environment())
 
 SCHEMA: dict[str, Any] = {
     "type": ["object", "null"],
@@ -69,7 +68,7 @@ def _mapped(faults: Faults, node: Mapping, path: str) -> EnvValue:
 
 
 def _problem(name: str) -> str:
-    if name.upper() in _OURS:
+    if name.upper().startswith(PREFIX):
         return "this variable is reserved for the deployment's own data. Use another name."
     try:
         values.variable_name(name)
