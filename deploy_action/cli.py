@@ -52,13 +52,13 @@ class _Lazy(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except DeployError as error:
-            click.echo(str(error), err=True)
+            _log(sys.stderr).text(str(error))
             ctx.exit(error.exit_code)
         except Exception as error:
             if _debugging():
                 raise
             message = f"An unexpected error stopped the command: {type(error).__name__}: {error}"
-            click.echo(f"{message}\nRun it again with DEPLOYMENT_DEBUG=1 for details.", err=True)
+            _log(sys.stderr).text(f"{message}\nRun it again with DEPLOYMENT_DEBUG=1 for details.")
             ctx.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:

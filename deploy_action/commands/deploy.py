@@ -98,6 +98,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
     finishing = Finishing(record)
     metadata = deployment_metadata(settings.environment, plan.run, record.facts)
     with finishing.phase(Phase.REFRESH, Pending.CACHE):
+        lock.enter(Phase.REFRESH)
         if not cache.required and clears_after:
             cache.clear("after", candidate.fqdn)
         cache.write_metadata(metadata)

@@ -277,19 +277,11 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
     """Return the longest time between two writes of a run that is alive, in seconds.
 
     Both revisions may fail for the gate timeout, and for as long as new metrics take, while a step
-    or the bake waits. The last write before the lock is released is the promotion: bake, cache and
-    retirement follow it.
+    or the bake waits. After the bake any run may finish the work, whatever the lease.
     """
     patience_s = settings.gate_timeout_s + max(schedule.judged_step_s, schedule.judged_bake_s)
-    waits_s = max(settings.gate_timeout_s, schedule.whole_step_s + patience_s)
-    after_promotion_s = (
-        schedule.whole_bake_s
-        + patience_s
-        + 2 * settings.cache_timeout_s
-        + PUBLISH_S
-        + settings.drain_time_s
-    )
-    return max(waits_s, after_promotion_s) + 2 * settings.operation_timeout_s
+    longest_s = max(schedule.whole_step_s, schedule.whole_bake_s) + patience_s
+    return longest_s + 2 * settings.operation_timeout_s
 
 
 def check_journal(seen: Observed) -> Journal | None:
@@ -301,8 +293,8 @@ def check_journal(seen: Observed) -> Journal | None:
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
-    if journal.kind is Kind.ROLLBACK:
-        return journal  # its traffic has moved; whoever comes next does the rest
+    if journal.kind is Kind.ROLLBACK or journal.phase.number > Phase.PROMOTE.number:
+        return journal  # its traffic has moved for good; whoever comes next does the rest
     if journal.lease_valid(seen.now) and not seen.holder_ended:
         minutes = max(1, round((journal.until - seen.now) / 60))
         raise SupersededError(

@@ -13,11 +13,11 @@ from pathlib import Path
 from deploy_action.core.settings.parse import RawValue, parse, require
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.errors import Fault, InputError
-from deploy_action.inputs.file import DEFAULT_FILE, inline, read
 from deploy_action.inputs.paths import normalise_paths, relative_path
 from deploy_action.inputs.secret_values import resolve_secrets
 
 PREFIX = "INPUT_"
+DEFAULT_FILE = ".github/deploy-action.yml"
 _BASICS = {"environment", "settings-file", "settings"}
 
 
@@ -40,11 +40,17 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
     from_file = _from_file(
         workspace, basics.settings_file, basics.environment, named="settings-file" in inputs
     )
-    inline_settings = inline(basics.settings) if basics.settings else {}
+    inline_settings = _inline(basics.settings) if basics.settings else {}
     written = {**from_file, **inline_settings}
     settings = parse({**resolve_secrets(written, environment), **inputs})
     require(settings)
     return normalise_paths(settings, workspace)
+
+
+def _inline(text: str) -> dict[str, RawValue]:
+    from deploy_action.inputs.file import inline  # noqa: PLC0415  loads the YAML parser
+
+    return inline(text)
 
 
 def _inputs(environment: Mapping[str, str]) -> dict[str, RawValue]:
@@ -81,4 +87,6 @@ def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> 
                 hint="Check the path, and that actions/checkout ran before.",
             )
         return {}
+    from deploy_action.inputs.file import read  # noqa: PLC0415  most rollbacks have no file
+
     return read(path, file, environment, named=named)

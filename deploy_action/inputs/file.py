@@ -11,7 +11,6 @@ from deploy_action.core.settings.tree import Mapping, Node, Scalar, Sequence, me
 from deploy_action.errors import Fault, InputError, SourceLocation
 from deploy_action.inputs.yaml_tree import read_yaml
 
-DEFAULT_FILE = ".github/deploy-action.yml"
 _TOP_LEVEL = ("defaults", "environments")
 _EXTENDS = "extends"
 

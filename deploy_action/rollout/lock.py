@@ -12,7 +12,7 @@ from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import App
 from deploy_action.core.journal import Journal, Pending, closing_tags
 from deploy_action.core.phase import Phase
-from deploy_action.errors import SupersededError
+from deploy_action.errors import DeployError, SupersededError
 from deploy_action.runtime.polling import now_utc
 
 
@@ -53,6 +53,16 @@ class DeploymentLock:
             weights=(*self.journal.weights[-1:], weight),
         )
         return self.stale | self.journal.as_tags()
+
+    def enter(self, phase: Phase) -> None:
+        """Announce a phase after the commit point, from which on any run may do the rest."""
+        if not self._announced:
+            return
+        try:
+            if self.owns(self.app.read()):
+                self.app.write_tags(self.tags(phase, *self.journal.weights[-1:]))
+        except DeployError:
+            return  # the lease then lasts a little longer
 
     def check(self, app: App) -> None:
         """Make sure that this run owns the app, or nobody before this run's first write.

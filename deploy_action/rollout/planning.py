@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
+from deploy_action.core.outcome import updated
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
@@ -126,7 +127,9 @@ class Planner:
         )
 
     def _learn(self, plan: Plan) -> None:
-        self.record.observed(plan.app.split, plan.stable.side)
+        self.record.observed(
+            plan.app.split, updated(plan.stable.side, version=plan.previous_version)
+        )
         self.record.attempts(
             revision=plan.candidate, version=plan.version, commit=plan.provenance.commit
         )

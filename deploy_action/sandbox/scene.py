@@ -282,6 +282,7 @@ class Scene:
             "GITHUB_STEP_SUMMARY": str(files / "summary.md"),
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_RUN_ATTEMPT": "1",
+            "DEPLOY_ACTION_TOKEN": f"t{run_id}",
             "GITHUB_SHA": self.commit(),
             "GITHUB_REF_NAME": "main",
             "GITHUB_REF_TYPE": "branch",

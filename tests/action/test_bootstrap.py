@@ -447,7 +447,7 @@ def test_the_actions_first_step_ignores_the_jobs_modules(
         cwd=modules,
         check=True,
     )
-    python = output.read_text("utf-8").removeprefix("path=").strip()
+    python = output.read_text("utf-8").splitlines()[0].removeprefix("path=")
     assert can_import(Path(python), "greeting")
     assert not (modules / "imported").exists()
 

@@ -90,6 +90,7 @@ POINTS: list[Point] = [
     Point(name="reading the app"),
     Point(name="listing the revisions", path="*/revisions"),
     Point(name="signing in to the registry", host=REGISTRY, method="POST", path="*/exchange"),
+    Point(name="finding the registry", path="*/registries/*registry"),
     Point(name="asking where to upload", method="POST", path="*/listbuildsourceuploadurl"),
     *_both(Point(name="uploading", host=STORE, method="PUT", path="*")),
     *_both(Point(name="scheduling the build", method="POST", path="*/schedulerun")),
@@ -108,7 +109,10 @@ POINTS: list[Point] = [
     Point(name="watching the step", path="/health/ready", revision="APP--v*", nth=3, shifted=True),
     *_both(Point(name="the second step", method="PATCH", nth=4, shifted=True)),
     *_both(Point(name="the promotion", method="PATCH", nth=5, shifted=True)),
-    *_both(Point(name="closing the journal", method="PATCH", nth=6, shifted=True, promoted=True)),
+    *_both(
+        Point(name="passing the commit point", method="PATCH", nth=6, shifted=True, promoted=True)
+    ),
+    *_both(Point(name="releasing the lock", method="PATCH", nth=7, shifted=True, promoted=True)),
     *_both(Point(name="clearing the cache", host="redis", path="SCAN")),
     Point(
         name="clearing the cache again",

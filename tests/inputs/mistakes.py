@@ -70,7 +70,7 @@ SECTIONS = {
     "liveness with successes": "template:\n  probes:\n    liveness: {path: /, successes: 2}\n",
     "variable with a list": "template:\n  env:\n    HOSTS: [a, b]\n",
     "variable with a space": "template:\n  env:\n    MY NAME: a\n",
-    "reserved variable": "template:\n  env:\n    DEPLOY_VERSION: 1.0\n",
+    "reserved variable": "template:\n  env:\n    DEPLOY_ACTION_VERSION: 1.0\n",
     "probe in Azure's words": (
         "template:\n  probes:\n    startup: {tcp: 80, initialDelaySeconds: 5}\n"
     ),

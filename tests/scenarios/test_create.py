@@ -85,7 +85,8 @@ def test_a_dry_run_changes_nothing_and_shows_the_plan(stage: Stage) -> None:
 
     assert run.exit_code == 0
     assert run.outputs["result"] == "planned"
-    assert run.outputs["version"] == NEXT_VERSION
+    assert run.outputs["version"] == VERSION
+    assert run.outputs["attempted-version"] == NEXT_VERSION
     assert run.said("steps 25 % → 50 % → 100 %")
     assert stage.scene.resource() == before
     assert stage.branch_head() == pushed

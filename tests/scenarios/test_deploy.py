@@ -40,9 +40,11 @@ def test_a_run_that_is_tried_again_takes_the_same_number(stage: Stage) -> None:
     other = stage.run(**MANIFEST, gate_timeout="3s")
 
     assert first.exit_code == second.exit_code == other.exit_code == 4
-    assert first.outputs["version"] == second.outputs["version"] == "1.3.0.3"
-    assert first.outputs["revision"] != second.outputs["revision"]
-    assert other.outputs["version"] == "1.3.0.4", "what another run gave out is not given again"
+    assert first.outputs["attempted-version"] == second.outputs["attempted-version"] == "1.3.0.3"
+    assert first.outputs["attempted-revision"] != second.outputs["attempted-revision"]
+    assert other.outputs["attempted-version"] == "1.3.0.4", (
+        "what another run gave out is not given again"
+    )
 
 
 def test_the_version_is_above_what_the_cache_remembers(stage: Stage) -> None:

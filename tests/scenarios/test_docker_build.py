@@ -327,7 +327,7 @@ def test_no_engine_is_said_before_anything_changes(stage: Stage, tmp_path: Path)
     before = stage.scene.resource()
     stage.variables["DOCKER_HOST"] = f"unix://{tmp_path}/none.sock"
 
-    run = stage.run(builder="docker", cache_patterns="*")
+    run = stage.run(builder="docker", cache_patterns="manifest:*")
 
     assert run.exit_code == 3
     assert run.said("No Docker engine answers on this runner, but builder is 'docker'")

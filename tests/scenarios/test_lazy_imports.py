@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 
-from tests.stage import HURRY, Stage
+from tests.stage import Stage
 from tests.support.paths import ENTRY
 
 UNUSED = {"docker", "redis", "yaml", "defusedxml", "azure.cli.core", "aiohttp"}
@@ -14,7 +14,7 @@ UNUSED = {"docker", "redis", "yaml", "defusedxml", "azure.cli.core", "aiohttp"}
 
 def _loaded(stage: Stage, *words: str, **inputs: str) -> tuple[int, set[str]]:
     """Run the action's entry and return its exit code and every module that it imported."""
-    env = stage.scene.runner_environment(99, **{**HURRY, **inputs})
+    env = stage.scene.runner_environment(99, **inputs)
     env["AZURE_REDIS_CONNECTION_STRING"] = ""  # a team without a cache
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-I", str(ENTRY), *words],

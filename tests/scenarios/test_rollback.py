@@ -150,7 +150,8 @@ def test_a_target_that_does_not_come_up_again_is_put_back_to_sleep(stage: Stage)
     sick = stage.run(**MANIFEST, gate_timeout="2s")
     assert sick.exit_code == 4
     with stage.users().busy() as users:
-        run = stage.run("rollback", revision=sick.outputs["revision"], gate_timeout="3s")
+        target = sick.outputs["attempted-revision"]
+        run = stage.run("rollback", revision=target, gate_timeout="3s")
 
     assert run.exit_code == 4, run.log
     assert stage.weights() == {stage.first: 100}
