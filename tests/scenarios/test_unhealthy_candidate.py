@@ -54,7 +54,7 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
             "addin/app/__main__.py",
             '"version": VERSION',
             '"version": "1.3.0.2"',
-            "/version says version '1.3.0.2', expected '1.3.0.3'",
+            "/version reports version '1.3.0.2', expected '1.3.0.3'",
         ),
         (
             "addin/app/__main__.py",
