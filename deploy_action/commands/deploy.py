@@ -52,7 +52,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
     lock = shift.lock
     clears_after = Moment.AFTER in settings.cache_clear
     with Undo(record, services.signals) as undo:
-        undo.push("the deployment lock", lock.release, by_hand="command repair", only_if_clean=True)
+        undo.push("the deployment lock", lock.release, if_others_failed=lock.end_lease)
         with record.phase(Phase.BUMP):
             if versioning and plan.bump:
                 undo.push("the manifest", partial(versioning.restore, plan.bump))

@@ -27,7 +27,7 @@ class Compensation:
     what: str
     revert: Callable[[], str]
     by_hand: str
-    only_if_clean: bool
+    if_others_failed: Callable[[], str] | None
 
 
 class Undo:
@@ -54,7 +54,7 @@ class Undo:
         revert: Callable[[], str],
         *,
         by_hand: str = "",
-        only_if_clean: bool = False,
+        if_others_failed: Callable[[], str] | None = None,
     ) -> None:
         """Register a way back.
 
@@ -62,10 +62,10 @@ class Undo:
             what: what is put back, such as "the traffic".
             revert: puts it back and says how it stands now, in words.
             by_hand: the command or act that does it by hand, for when it fails.
-            only_if_clean: run only if none before it failed, because the next run needs what it
-                removes.
+            if_others_failed: runs instead if one before it failed, because the next run needs
+                what *revert* removes.
         """
-        self._compensations.append(Compensation(what, revert, by_hand, only_if_clean))
+        self._compensations.append(Compensation(what, revert, by_hand, if_others_failed))
 
     def commit(self) -> None:
         """From here on only forward: nothing registered so far is put back any more."""
@@ -96,11 +96,9 @@ class Undo:
         failed: list[tuple[str, str]] = []
         with self._signals.shielded():
             for one in reversed(self._compensations):
-                if one.only_if_clean and failed:
-                    self._record.put_back(one.what, ok=True, detail="left for the next run")
-                    continue
+                revert = one.if_others_failed if failed and one.if_others_failed else one.revert
                 try:
-                    now = one.revert()
+                    now = revert()
                 except BaseException as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
                     failed.append((one.what, one.by_hand))

@@ -102,7 +102,7 @@ def _run_and_recover(stage: Stage, kind: str, mutation: str, times: str) -> None
     with stage.users().busy() as users:
         run = stage.run(**INPUTS)
         _clear(stage)
-        repair = stage.run("repair")
+        repair = stage.run("repair", take_over="true")
 
     assert run.exit_code in {0, 3, 4, 5} or run.outputs["result"] == "failed", run.log
     assert "Traceback" not in run.log

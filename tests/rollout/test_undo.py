@@ -112,7 +112,11 @@ def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record
     notes: list[str] = []
 
     with pytest.raises(RollbackIncompleteError), Undo(record, SignalGuard()) as undo:
-        undo.push("the journal", noting(notes, "the journal"), only_if_clean=True)
+        undo.push(
+            "the journal",
+            noting(notes, "the journal"),
+            if_others_failed=lambda: "left for the next run",
+        )
         undo.push("the traffic", failing)
         raise DeployError("The candidate did badly.")
 
