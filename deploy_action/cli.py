@@ -343,6 +343,8 @@ def _dispatch(
     )
     signals.limit(settings.time_limit_s)
     record.learned(**services.context())
+    services = services.with_vault_secrets()
+    settings = services.settings
     match settings.command:
         case Command.DEPLOY if settings.create and not services.app.creation.exists():
             from deploy_action.commands.create import create

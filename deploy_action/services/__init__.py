@@ -8,9 +8,9 @@ A rollback loads neither Docker nor git, and a run without a cache no Redis clie
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.credentials import ARM_SCOPE, REGISTRY_SCOPE, SignIn, sign_in
@@ -20,7 +20,7 @@ from deploy_action.adapters.shell import Shell
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import Command
-from deploy_action.core.settings.schema import Settings
+from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.rollout.gates import GateConfig, Gates
 from deploy_action.runtime.http import HttpClient
@@ -74,6 +74,31 @@ class Services:
         """Mask a secret here and in the runner's log, before anything uses it."""
         if self.mask.add(value):
             self.runner.mask(value)
+
+    def with_vault_secrets(self) -> Services:
+        """Return the same services with each ``keyvault:VAULT/NAME`` setting read from its vault.
+
+        Raises:
+            PreflightError: a secret cannot be read.
+        """
+        references = {
+            spec.field: value
+            for spec in setting_specs()
+            if spec.secret
+            and isinstance(value := getattr(self.settings, spec.field), str)
+            and value.startswith("keyvault:")
+        }
+        if not references:
+            return self
+        from deploy_action.adapters.key_vault import KeyVault, SecretReference
+
+        vault = KeyVault(
+            token=self.signed_in.token, identity=self.settings.client_id, on_secret=self.secret
+        )
+        values: dict[str, Any] = {
+            field: vault.read(SecretReference.parse(text)) for field, text in references.items()
+        }
+        return replace(self, settings=replace(self.settings, **values))
 
     def context(self) -> dict[str, str]:
         """Return the facts that every report names: environment, app, and where to find them."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.stage import Stage
 
-OURS = ("DEPLOY_VERSION", "DEPLOY_COMMIT", "DEPLOY_RUN", "DEPLOY_PREDECESSOR", "DEPLOY_SETTINGS")
+OURS = "DEPLOY_ACTION_"
 
 
 def template(stage: Stage, revision: str) -> dict[str, Any]:
@@ -14,7 +14,9 @@ def template(stage: Stage, revision: str) -> dict[str, Any]:
     found.pop("revisionSuffix", None)
     for container in found["containers"]:
         container.pop("image")
-        container["env"] = [item for item in container.get("env") or [] if item["name"] not in OURS]
+        container["env"] = [
+            item for item in container.get("env") or [] if not item["name"].startswith(OURS)
+        ]
     return dict(found)
 
 

@@ -67,7 +67,7 @@ class ServiceSettings:
         secrets_block.lines,
         "",
         "Secrets of the app: lines of name=value or name=keyvaultref:URL,identityref:system, or a "
-        "block in the settings file. Others stay. They apply to all revisions.",
+        "block in the settings file. Not applied yet: the run refuses them.",
         secret=True,
         is_input=True,
         block=secrets_block.block,
@@ -76,7 +76,7 @@ class ServiceSettings:
     tags: TagChanges = setting(
         _block_only(dict),
         "",
-        "Tags of the app's resource, such as a cost centre. Others stay.",
+        "Tags of the app's resource, such as a cost centre. Not applied yet: the run refuses them.",
         block=tags_block.block,
         schema=tags_block.SCHEMA,
     )

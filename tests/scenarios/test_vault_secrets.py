@@ -1,0 +1,38 @@
+"""A secret setting may name a secret of a key vault, which is read with the run's own identity."""
+
+from __future__ import annotations
+
+from tests.stage import Stage
+from tests.support.identities import admin
+
+MANIFEST = {"manifest": "addin/manifest.xml", "cache_patterns": "manifest:*"}
+
+
+def test_s1_a_cache_url_is_read_from_its_vault_and_never_shown(stage: Stage) -> None:
+    environment = stage.scene.environment
+    url = environment["AZURE_REDIS_CONNECTION_STRING"]
+    vault = f"kv-{stage.scene.app}"
+    admin(environment, "POST", "/vaults", {"name": vault, "secrets": {"redis": url}})
+    stage.variables["AZURE_REDIS_CONNECTION_STRING"] = ""
+    stage.scene.fill_cache()
+    stage.push_better()
+
+    run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
+
+    assert run.exit_code == 0, run.log
+    assert int(run.outputs["cache-keys-cleared"]) > 0
+    shown = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
+    assert url not in "".join(shown) + run.summary
+
+
+def test_a_missing_secret_is_refused_before_anything_changes(stage: Stage) -> None:
+    vault = f"kv-{stage.scene.app}"
+    admin(stage.scene.environment, "POST", "/vaults", {"name": vault, "secrets": {"a": "b"}})
+    before = stage.scene.resource()
+    stage.push_better()
+
+    run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
+
+    assert run.exit_code == 3, run.log
+    assert run.said("secret 'redis' of key vault")
+    assert stage.scene.resource() == before
