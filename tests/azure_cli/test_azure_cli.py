@@ -201,7 +201,8 @@ def test_metrics_are_listed_by_revision_and_status_class(az: Az) -> None:
     for series in value["timeseries"]:
         revision, status = (item["value"] for item in series["metadatavalues"])
         answered[revision, status] = sum(point["total"] for point in series["data"])
-    assert answered[az.stage.first, "2xx"] >= 5
+    # Earlier commands may have split the traffic between revisions.
+    assert sum(total for (_, status), total in answered.items() if status == "2xx") >= 5
     assert "Requests" in [item["name"]["value"] for item in definitions]
 
 
