@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_S = 60.0
+_PATH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
 @contextmanager
@@ -29,29 +31,31 @@ def docker_engine(
     Args:
         directory: its socket's path must stay short.
         environment: of the sandbox.
-        network: whether there is a bridge, which RUN needs.
+        network: whether containers have a network, which RUN needs; the bridge is the engine's own.
     """
     folders = {name: directory / name for name in ("data", "run")}
     door = directory / "d.sock"
     log = directory / "dockerd.log"
     config = directory / "daemon.json"  # never /etc/docker/daemon.json
     config.write_text("{}", "utf-8")
-    program = shutil.which("dockerd", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    program = shutil.which("dockerd", path=_PATH)
     assert program, "dockerd is not installed; 'make test' installs it"
-    with log.open("wb") as out:
+    with contextlib.ExitStack() as stack:
+        bridge = stack.enter_context(_bridge()) if network else "none"
+        out = stack.enter_context(log.open("wb"))
         process = subprocess.Popen(
             [
                 program,
                 *("--host", f"unix://{door}", "--config-file", str(config)),
                 *("--data-root", str(folders["data"]), "--exec-root", str(folders["run"])),
                 *("--pidfile", str(directory / "pid"), "--storage-driver", "vfs"),
-                *("--iptables=false", "--ip6tables=false"),
-                *(("--ip-masq=false",) if network else ("--bridge", "none")),
+                *("--iptables=false", "--ip6tables=false", "--ip-masq=false"),
+                *("--bridge", bridge),
             ],
             stdout=out,
             stderr=subprocess.STDOUT,
             env={
-                "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",
+                "PATH": _PATH,
                 "HTTPS_PROXY": environment["HTTPS_PROXY"],
                 "SSL_CERT_FILE": environment["REQUESTS_CA_BUNDLE"],
                 # It looks each registry up, proxy or not; without DNS that is a long wait.
@@ -59,12 +63,32 @@ def docker_engine(
                 "RES_OPTIONS": "timeout:1 attempts:1",
             },
         )
+        try:
+            _until_it_answers(process, door, log)
+            yield f"unix://{door}"
+        finally:
+            process.terminate()
+            process.wait(60)
+
+
+@contextmanager
+def _bridge() -> Iterator[str]:
+    """Make a bridge for one engine: the usual one is removed by any engine that wants none."""
+    name = f"dt{secrets.token_hex(5)}"
+    address = f"10.{128 + secrets.randbelow(128)}.{secrets.randbelow(256)}.1/24"
+    _ip("link", "add", "name", name, "type", "bridge")
     try:
-        _until_it_answers(process, door, log)
-        yield f"unix://{door}"
+        _ip("address", "add", address, "dev", name)
+        _ip("link", "set", name, "up")
+        yield name
     finally:
-        process.terminate()
-        process.wait(60)
+        _ip("link", "delete", name)
+
+
+def _ip(*words: str) -> None:
+    program = shutil.which("ip", path=_PATH)
+    assert program, "ip is not installed; 'make test' installs it"
+    subprocess.run([program, *words], check=True, capture_output=True)
 
 
 def _until_it_answers(process: subprocess.Popen[bytes], door: Path, log: Path) -> None:

@@ -15,6 +15,7 @@ PROGRAMS = {
     "dockerd": "docker.io",
     "docker-registry": "docker-registry",
     "iptables": "iptables",
+    "ip": "iproute2",
     "git": "git",
     "curl": "curl",
     "chromium": "chromium",

@@ -168,7 +168,7 @@ def _in_groups(
         except AccessDeniedError:
             denied = True
             continue
-        if _login_server(item) in {host, ""}:
+        if _login_server(item) == host:
             return str(item.get("id") or f"{group}{_TYPE}/{name}"), denied
     return "", denied
 
@@ -227,7 +227,7 @@ def _result(response: Response, what: str) -> dict[str, Any]:
             f"Azure rejected this identity's token for registry {what}.",
             hint="Sign in again.",
         )
-    if response.status >= 400:
+    if not 200 <= response.status < 300:
         raise DeployError(
             f"Azure answered {response.status} for registry {what}: {response.text[:300]}"
         )
