@@ -123,8 +123,12 @@ class StepAnalysis:
         self._samples[0].append(candidate_s)
         self._samples[1].append(stable_s)
 
-    def look(self) -> None:
+    def look(self, *, step_is_over: bool = False) -> None:
         """Read what is due.
+
+        Args:
+            step_is_over: whether `conclude` follows, which reads the metrics itself; a read here
+                would postpone that one again and again.
 
         Raises:
             AnalysisFailedError: the step cannot be saved any more.
@@ -132,7 +136,7 @@ class StepAnalysis:
         for name, measured in self.checks.measure().items():
             if measured.verdict is Verdict.FAIL:
                 raise self._failed(f"check '{name}'", measured.evidence)
-        if self.monitor and self._due.passed:
+        if self.monitor and self._due.passed and not step_is_over:
             judgement = self._read(self.monitor, final=False)
             if judgement and judgement.verdict is Verdict.FAIL:
                 raise self._failed("traffic", judgement.sentence)

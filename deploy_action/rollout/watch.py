@@ -94,8 +94,9 @@ class Watch:
             if ownership.passed:
                 assert_owned()
                 ownership = Deadline(_OWNERSHIP_EVERY_S)
-            analysis.look()
-            if deadline.passed and good:
+            is_over = deadline.passed and good
+            analysis.look(step_is_over=is_over)
+            if is_over:
                 before, waiting = waiting, analysis.conclude()
                 if not waiting:
                     checks = f"{rounds} checks, stable {theirs.evidence}"

@@ -25,7 +25,8 @@ JUDGED = {
     "analysis_latency_ratio": "0",
 }
 PATH = "/support.html"  # no gate asks for it
-REQUESTS_PER_LOOP, SECONDS_PER_LOOP, PAUSE_S = 14, 30.0, 0.1
+# Enough requests that a verdict about three failures in ten is no matter of luck.
+REQUESTS_PER_LOOP, SECONDS_PER_LOOP, PAUSE_S = 40, 30.0, 0.1
 
 
 @pytest.fixture
@@ -97,7 +98,7 @@ def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_firs
 
 def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(troubled: Stage) -> None:
     stage = troubled
-    fail(stage, f"{stage.scene.app}--*")
+    fail(stage, f"{stage.scene.app}--*", percent=100)  # no difference between the two by chance
     for _ in range(60):
         stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
     stage.clock(advance=300)
