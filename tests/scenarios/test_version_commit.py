@@ -166,7 +166,7 @@ def test_another_parameter_can_carry_it(stage: Stage) -> None:
     assert "/taskpane.html?v=1.3.0.2" in now
 
 
-def test_an_event_script_s_address_that_the_site_lists_is_not_changed_unasked(stage: Stage) -> None:
+def test_a_script_url_in_the_allowed_list_is_not_changed_unasked(stage: Stage) -> None:
     stage.push(
         "addin/manifest.xml",
         "  <Permissions>",
@@ -184,11 +184,11 @@ def test_an_event_script_s_address_that_the_site_lists_is_not_changed_unasked(st
 
     name = "public/.well-known/microsoft-officeaddins-allowed.json"
     assert refused.exit_code == 2, refused.log
-    assert refused.said(f"{name} names an event script's address that changes")
+    assert refused.said(f"{name} names a script URL that changes with the version")
     assert f"::error title=Deployment invalid,file={name}" in refused.log
     assert unchanged
     assert warned.exit_code == 0, warned.log
-    assert warned.said("older builds of Outlook will refuse to sign in")
+    assert warned.said("single sign-on will fail in older builds of Outlook")
 
 
 # -- how it reaches the branch -------------------------------------------------------------------
