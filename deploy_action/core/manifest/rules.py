@@ -30,7 +30,6 @@ class OptionNames:
     part: str
     carry: str
     match_any: str
-    add_images: str
     add_runtime: str
     allow_lower: str
     no_bump: str
@@ -42,7 +41,6 @@ ACTION_OPTIONS = OptionNames(
     part="the input bump-part",
     carry="'deploy-action bump --carry'",
     match_any="'deploy-action bump --url-match any'",
-    add_images="'deploy-action bump --url-mode add --add-images'",
     add_runtime="'deploy-action bump --url-mode add --add-runtime'",
     allow_lower="'deploy-action bump --set VERSION --allow-lower'",
     no_bump="set the input bump to never",
@@ -53,7 +51,6 @@ COMMAND_OPTIONS = OptionNames(
     part="--part",
     carry="--carry",
     match_any="--url-match any",
-    add_images="--add-images",
     add_runtime="--add-runtime",
     allow_lower="--allow-lower",
     no_bump="give the path of the generated manifest",
