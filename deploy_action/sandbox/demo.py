@@ -78,7 +78,7 @@ class Demo:
             self.narrator.post("faults", self.outage.faults)
         what = "makes the app sick" if self.broken else "changes a greeting"
         self.narrator.chapter(f"Deployment: a developer pushes a commit that {what}")
-        with users.busy(), _reported(users, self.narrator):
+        with users.busy(pause_s=0.005), _reported(users, self.narrator):
             commit = self.scene.push_change(*change, f"This {what}")
             with self._fast_clock():
                 exit_code = self._deploy()

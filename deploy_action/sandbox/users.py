@@ -26,7 +26,7 @@ class Users:
     _over: threading.Event = field(default_factory=threading.Event)
 
     @contextmanager
-    def busy(self, pause_s: float = 0.005) -> Iterator[Users]:
+    def busy(self, pause_s: float = 0.02) -> Iterator[Users]:
         """Keep asking while the body runs."""
         thread = threading.Thread(target=self._ask, args=(pause_s,), daemon=True)
         thread.start()
