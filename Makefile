@@ -5,7 +5,7 @@ BOOTSTRAP = $(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD)
 IN_ENV := tools/in-env.sh
 export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 
-.PHONY: help sandbox setup hooks test quick coverage test-az lint docs bench lock clean
+.PHONY: help sandbox setup hooks test quick coverage test-az lint audit docs bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,6 +40,11 @@ test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azu
 
 lint: setup ## Run all linters on all files; .pre-commit-config.yaml lists them
 	@$(IN_ENV) prek run --all-files
+
+audit: ## Check the locked packages for known vulnerabilities (needs an index that lists them)
+	@python="$$($(BOOTSTRAP) tools/audit/requirements.txt)" && \
+	"$$python" -m pip_audit --strict --disable-pip --require-hashes \
+		-r requirements.txt -r deploy_action/sandbox/requirements.txt
 
 docs: setup ## Update the generated parts of README.md and action.yml
 	@$(IN_ENV) python tools/generate_docs.py
