@@ -85,6 +85,7 @@ class Demo:
         self.narrator.chapter("Job summary")
         self.narrator.summary(self._file("summary.md"))
         self.narrator.chapter("Verification")
+        self.narrator.end_faults()  # the outage must not hit the verification
         self._check_users(users)
         if self.aborts:
             self._check_rollback(users, exit_code, commit)

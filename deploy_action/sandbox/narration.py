@@ -132,6 +132,10 @@ class Narrator:
         """Change something of the sandbox."""
         self._session.post(f"{self.url}/{path}", json=body, timeout=30).raise_for_status()
 
+    def end_faults(self) -> None:
+        """End everything that goes wrong on purpose."""
+        self._session.delete(f"{self.url}/faults", timeout=30).raise_for_status()
+
     def get(self, path: str) -> Any:
         """Return something of the sandbox."""
         return self._session.get(f"{self.url}/{path}", timeout=30).json()

@@ -12,12 +12,14 @@ from deploy_action.runtime.signals import SIGNALS
 ROOT = Path(__file__).resolve().parents[2]
 
 SCRIPT = """
+import signal
 import sys
 from deploy_action.errors import CancelledError
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.signals import SignalGuard
 from deploy_action.runtime.polling import pause
 
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # ignored where the tests run under nohup
 signals = SignalGuard()
 signals.install()
 try:
