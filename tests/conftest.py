@@ -56,4 +56,4 @@ def stage(azure: dict[str, str], tmp_path: Path) -> Iterator[Stage]:
     """An app that serves 1.3.0.2 from the newest commit of its repository."""
     stage = Stage.set_up(azure, tmp_path, f"api-{next(_numbers)}")
     yield stage
-    stage.scene.ask("DELETE", stage.scene.path)
+    stage.tear_down()

@@ -72,6 +72,13 @@ class Stage:
         stage.first = f"{app}--first"
         return stage
 
+    def tear_down(self) -> None:
+        """Delete the app, and take back what the test scripted: the sandbox serves other tests."""
+        for path in ("faults", "permissions"):
+            url = f"{self.scene.environment['SANDBOX_URL']}/{path}"
+            requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
+        self.scene.ask("DELETE", self.scene.path)
+
     # -- acts ----------------------------------------------------------------------------------
 
     def push(self, path: str, old: str, new: str) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import requests
 
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.log_analytics import LogAnalytics, QueryError
@@ -28,14 +26,11 @@ def workspace_of(stage: Stage) -> str:
 
 
 @pytest.fixture
-def workspace(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[LogAnalytics]:
+def workspace(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> LogAnalytics:
     for name in ("HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "NO_PROXY"):
         monkeypatch.setenv(name, stage.scene.environment[name])
     arm = ResourceManager(stage.scene.token)
-    yield LogAnalytics(arm=arm, workspace_id=workspace_of(stage))
-    for path in ("faults", "permissions"):
-        url = f"{stage.scene.environment['SANDBOX_URL']}/{path}"
-        requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
+    return LogAnalytics(arm=arm, workspace_id=workspace_of(stage))
 
 
 def count(stage: Stage, reason: str) -> str:

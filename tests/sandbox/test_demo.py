@@ -50,7 +50,7 @@ def test_the_main_job_is_checked_from_outside_and_kept_as_a_page(tmp_path: Path)
     assert "Bump the add-in to 1.3.0.3" in page.read_text("utf-8")
     assert page.read_text("utf-8").count('"kind": "phase"') >= 10
     assert "::" not in played.stdout
-    assert "Step 1/12" not in played.stdout
+    assert not re.search(r"Step 1/\d+", played.stdout)
     assert re.search(r"build log: \d+ lines", played.stdout)
     assert "\n| " not in played.stdout
     assert "\x1b[" not in played.stdout
@@ -65,7 +65,7 @@ def test_a_terminal_gets_colour_and_a_verbose_demo_all_lines() -> None:
     assert process.wait() == 0
 
     assert "\x1b[32m✓\x1b[0m" in shown
-    assert "Step 1/12" in shown
+    assert re.search(r"Step 1/\d+", shown)
     assert "\n| " in shown
 
 

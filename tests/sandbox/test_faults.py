@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
 
 from tests.stage import Stage
-
-
-@pytest.fixture
-def stage_with_faults(stage: Stage) -> Iterator[Stage]:
-    yield stage
-    requests.delete(_url(stage), timeout=10, proxies={"http": ""})
 
 
 def _url(stage: Stage) -> str:
@@ -26,8 +19,7 @@ def _script(stage: Stage, *faults: dict[str, Any]) -> requests.Response:
     return requests.post(_url(stage), json=list(faults), timeout=10, proxies={"http": ""})
 
 
-def test_a_refused_write_changes_nothing(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_a_refused_write_changes_nothing(stage: Stage) -> None:
     body = {"error": {"code": "InternalServerError", "message": "try later"}}
     _script(
         stage,
@@ -51,8 +43,7 @@ def test_a_refused_write_changes_nothing(stage_with_faults: Stage) -> None:
     assert stage.tags() == {"b": "2"}
 
 
-def test_an_answer_can_be_lost_after_the_change_was_accepted(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_an_answer_can_be_lost_after_the_change_was_accepted(stage: Stage) -> None:
     _script(
         stage,
         {
@@ -70,8 +61,7 @@ def test_an_answer_can_be_lost_after_the_change_was_accepted(stage_with_faults: 
     assert stage.tags() == {"a": "1"}
 
 
-def test_an_accepted_operation_can_end_badly(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_an_accepted_operation_can_end_badly(stage: Stage) -> None:
     ending = {"status": "Canceled", "code": "Operation", "message": "Operation expired."}
     _script(stage, {"method": "PATCH", "path": f"*/{stage.scene.app}", "operation": ending})
     reply = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
@@ -84,8 +74,7 @@ def test_an_accepted_operation_can_end_badly(stage_with_faults: Stage) -> None:
     assert stage.scene.resource()["properties"]["provisioningState"] == "Canceled"
 
 
-def test_a_fault_can_be_about_one_kind_of_change(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_a_fault_can_be_about_one_kind_of_change(stage: Stage) -> None:
     path = f"*/{stage.scene.app}"
     _script(stage, {"path": path, "change": "traffic", "status": 503})
     split = [{"revisionName": stage.first, "weight": 100}]
@@ -97,8 +86,7 @@ def test_a_fault_can_be_about_one_kind_of_change(stage_with_faults: Stage) -> No
     assert stage.tags() == {"a": "b"}
 
 
-def test_the_app_can_fail_for_some_of_its_users(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_the_app_can_fail_for_some_of_its_users(stage: Stage) -> None:
     _script(stage, {"revision": stage.first, "path": "/version", "percent": 25, "status": 500})
 
     answers = Counter(
@@ -109,8 +97,7 @@ def test_the_app_can_fail_for_some_of_its_users(stage_with_faults: Stage) -> Non
     assert 20 <= answers[500] <= 80  # 50 are expected, five standard deviations are 30
 
 
-def test_a_replica_that_is_killed_comes_back(stage_with_faults: Stage) -> None:
-    stage = stage_with_faults
+def test_a_replica_that_is_killed_comes_back(stage: Stage) -> None:
     _script(stage, {"revision": stage.first, "path": "/crash", "times": 1, "crash": True})
     stage.scene.session.get(f"{stage.url}/crash", timeout=10)
 

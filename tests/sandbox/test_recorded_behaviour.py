@@ -38,9 +38,8 @@ def recorded(statement: str) -> Callable[[Check], Check]:
 def stage(azure: dict[str, str], tmp_path: Path) -> Iterator[Stage]:
     stage = Stage.set_up(azure, tmp_path, f"recorded-{next(_numbers)}")
     yield stage
-    requests.delete(f"{azure['SANDBOX_URL']}/faults", timeout=30, proxies={"http": ""})
     stage.clock(advance=60)
-    stage.scene.ask("DELETE", stage.scene.path)
+    stage.tear_down()
 
 
 def _app(stage: Stage) -> dict[str, Any]:
@@ -122,8 +121,7 @@ def _reads_ahead(stage: Stage) -> None:
 def _reads_ahead_of_a_failure(stage: Stage) -> None:
     ending = {"status": "Failed", "code": "InternalError", "message": "no capacity"}
     fault = {"method": "PATCH", "path": f"*/{stage.scene.app}", "operation": ending}
-    url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
-    requests.post(url, json=[fault], timeout=30, proxies={"http": ""}).raise_for_status()
+    stage.admin("faults", [fault])
     stage.clock(factor=1)
     reply = stage.scene.ask("PATCH", stage.scene.path, template(stage, "failing", args=["x"]))
     during = _app(stage)

@@ -29,15 +29,6 @@ PATH = "/support.html"  # no gate asks for it
 REQUESTS_PER_LOOP, SECONDS_PER_LOOP, PAUSE_S = 40, 30.0, 0.1
 
 
-@pytest.fixture
-def troubled(stage: Stage) -> Iterator[Stage]:
-    """A stage whose local Azure can be told what goes wrong."""
-    yield stage
-    for path in ("faults", "permissions"):
-        url = f"{stage.scene.environment['SANDBOX_URL']}/{path}"
-        requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
-
-
 def fail(stage: Stage, revision: str, percent: float = 30) -> None:
     """Let user requests fail, while health checks pass."""
     fault = {"revision": revision, "path": PATH, "status": 500, "percent": percent}
@@ -79,9 +70,8 @@ def metric_reads(stage: Stage) -> int:
 
 
 def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_first_step(
-    troubled: Stage,
+    stage: Stage,
 ) -> None:
-    stage = troubled
     stage.push_better()
     fail(stage, f"{stage.scene.app}--v*")
     with minutes_pass(stage):
@@ -96,8 +86,7 @@ def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_firs
     assert "metrics of whole minutes that end 2 min in the past need 5 min per step" in run.log
 
 
-def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(troubled: Stage) -> None:
-    stage = troubled
+def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(stage: Stage) -> None:
     fail(stage, f"{stage.scene.app}--*", percent=100)  # no difference between the two by chance
     for _ in range(60):
         stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
@@ -112,8 +101,7 @@ def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(troubled: Stage
     assert run.outputs["revision"] in stage.weights()
 
 
-def test_an_outage_of_both_is_waited_for_and_not_blamed_on_the_candidate(troubled: Stage) -> None:
-    stage = troubled
+def test_an_outage_of_both_is_waited_for_and_not_blamed_on_the_candidate(stage: Stage) -> None:
     stage.push_better()
     fail(stage, f"{stage.scene.app}--*", percent=60)
 
@@ -152,8 +140,7 @@ def test_too_little_traffic_can_abort(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
-def test_metrics_that_cannot_be_read_are_unreachable_and_no_success(troubled: Stage) -> None:
-    stage = troubled
+def test_metrics_that_cannot_be_read_are_unreachable_and_no_success(stage: Stage) -> None:
     stage.push_better()
     fault = {"path": "*/microsoft.insights/metrics", "status": 429, "body": '{"code":"Busy"}'}
     stage.admin("faults", [fault])
@@ -164,8 +151,7 @@ def test_metrics_that_cannot_be_read_are_unreachable_and_no_success(troubled: St
     assert "gate traffic at 50 %: unreachable" in run.log, run.log
 
 
-def test_a_missing_role_is_named_and_own_checks_go_on(troubled: Stage) -> None:
-    stage = troubled
+def test_a_missing_role_is_named_and_own_checks_go_on(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
     stage.push_better()
     run = stage.run(analysis="auto", step_interval="6m", dry_run="true")
@@ -175,8 +161,7 @@ def test_a_missing_role_is_named_and_own_checks_go_on(troubled: Stage) -> None:
     assert "::warning " in run.log
 
 
-def test_a_missing_role_refuses_where_analysis_is_required(troubled: Stage) -> None:
-    stage = troubled
+def test_a_missing_role_refuses_where_analysis_is_required(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
     stage.push_better()
     run = stage.run(**JUDGED)
@@ -200,8 +185,7 @@ def test_short_steps_are_not_judged_and_nothing_is_asked_for_them(
         assert "production traffic is not judged, step-interval is 0 s" in run.log
 
 
-def test_a_slow_candidate_is_rolled_back(troubled: Stage) -> None:
-    stage = troubled
+def test_a_slow_candidate_is_rolled_back(stage: Stage) -> None:
     stage.push_better()
     slow = {
         "revision": f"{stage.scene.app}--v*",
@@ -280,8 +264,7 @@ def test_status_shows_the_last_ten_minutes(stage: Stage) -> None:
     assert "last 10 min" in run.log
 
 
-def test_status_without_the_role_is_still_a_status(troubled: Stage) -> None:
-    stage = troubled
+def test_status_without_the_role_is_still_a_status(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
     run = stage.run("status")
 
