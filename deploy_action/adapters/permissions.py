@@ -79,6 +79,11 @@ DEPLOY = (
         )
     ),
 )
+# What a deployment changes; each is refused beforehand where it is lacking.
+CHANGE_APP = tuple(
+    Action(f"{_APPS}/{name}")
+    for name in ("write", "revisions/activate/action", "revisions/deactivate/action")
+)
 LOGS = (Action(f"{_APPS}/getAuthToken/action"),)
 METRICS = (Action("Microsoft.Insights/metrics/read"),)
 PUSH = (Action(f"{_REGISTRIES}/pull/read"), Action(f"{_REGISTRIES}/push/write"))

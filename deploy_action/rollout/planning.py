@@ -14,6 +14,7 @@ from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
+from deploy_action.rollout.access import AppAccess
 from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.rollout.content import decide_content
@@ -33,6 +34,7 @@ class Planner:
     """Makes the plan of one deployment.
 
     Args:
+        access: what this identity may change.
         versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
         disagreement: how the checkout differs from what the workflow run is for; mostly empty.
@@ -44,6 +46,7 @@ class Planner:
     cache: CacheMaintenance
     gates: Gates
     images: ImageSource
+    access: AppAccess
     versioning: Callable[[], Versioning | None]
     analysis: Analysis
     record: Record
@@ -67,10 +70,12 @@ class Planner:
         stable = serving(observed.app, observed.revisions)
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
         images = BackgroundTask(self.images.check)
+        access = BackgroundTask(self.access.check)
         self.cache.check(observed.app.fqdn)
         if self.disagreement:
             self.record.warn(self.disagreement)
         plan = self._decided(observed)
+        access.result()
         images.result()
         if warning := health.result():
             self.record.warn(warning)

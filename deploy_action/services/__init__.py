@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from deploy_action.adapters.git import Git
     from deploy_action.adapters.images.registry import Registry
+    from deploy_action.adapters.permissions import Permissions
     from deploy_action.adapters.resource_manager import ResourceManager
     from deploy_action.core.journal import Journal
     from deploy_action.core.plan import Plan
@@ -177,6 +178,13 @@ class Services:
         return ResourceManager(lambda: self.signed_in.token(ARM_SCOPE))
 
     @cached_property
+    def permissions(self) -> Permissions:
+        """Reads what this identity may do."""
+        from deploy_action.adapters.permissions import Permissions
+
+        return Permissions(arm=self.resource_manager, identity=self.settings.client_id)
+
+    @cached_property
     def analysis(self) -> Analysis:
         """What judges a candidate by production traffic."""
         from deploy_action.services.analysis import make_analysis
@@ -290,6 +298,7 @@ class Services:
     @cached_property
     def planner(self) -> Planner:
         """Makes the plan of a deployment."""
+        from deploy_action.rollout.access import AppAccess
         from deploy_action.rollout.planning import Planner
 
         return Planner(
@@ -299,6 +308,7 @@ class Services:
             cache=self.cache,
             gates=self.gates,
             images=self.images,
+            access=AppAccess(permissions=self.permissions, app=self.app_id),
             versioning=lambda: self.versioning,
             analysis=self.analysis,
             record=self.record,
