@@ -1,4 +1,4 @@
-"""The app as one read of Azure shows it, and which of its revisions is stable."""
+"""The app as read from Azure, and which of its revisions is stable."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ class App:
 
     @classmethod
     def from_azure(cls, resource: Mapping[str, Any]) -> App:
-        """Read the resource as ARM gives it; unknown fields are left to Azure.
+        """Read the resource as ARM gives it; unknown fields are ignored.
 
         Raises:
-            ValueError: it is not a container app that could be understood.
+            ValueError: the resource is not a valid container app.
         """
         properties = external.mapping(resource.get("properties"), "properties")
         configuration = external.mapping(properties.get("configuration"), "configuration")
@@ -138,7 +138,7 @@ def revision_from_azure(resource: Mapping[str, Any]) -> Revision:
     """Read one revision as ARM gives it; states outside the SDK's enumerations pass through.
 
     Raises:
-        ValueError: it is not a revision that could be understood.
+        ValueError: the resource is not a valid revision.
     """
     resource = external.mapping(resource, "a revision")
     properties = external.mapping(resource.get("properties"), "properties")
@@ -162,7 +162,7 @@ def revision_from_azure(resource: Mapping[str, Any]) -> Revision:
 
 
 def _template(value: Any) -> Mapping[str, Any]:
-    """Return a revision's template, checked as far as it is read."""
+    """Return a revision's template; only the fields that are used are checked."""
     template = external.mapping(value, "template")
     for container in external.items(template.get("containers"), "containers"):
         name = external.name(external.mapping(container, "a container").get("name"), "name")
@@ -185,7 +185,7 @@ class Container:
         started: whether its startup probe has passed.
         ready: whether its readiness probe passes.
         restarts: how often it ended and was started again.
-        details: the platform's own words, often empty.
+        details: the platform's own message, often empty.
     """
 
     name: str

@@ -12,7 +12,7 @@ from typing import Any
 from deploy_action.core.external import items, mapping
 from deploy_action.core.revisions.changes import Remove
 
-SYSTEM = "system"  # Azure's word for the app's own identity
+SYSTEM = "system"  # Azure's name for the app's own identity
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class SecretValue:
 
     @classmethod
     def from_azure(cls, secret: Mapping[str, Any]) -> SecretValue:
-        """Read one secret of the answer of listSecrets."""
+        """Read one secret from a listSecrets response."""
         return cls(
             value=str(secret.get("value") or "") if not secret.get("keyVaultUrl") else "",
             url=str(secret.get("keyVaultUrl") or ""),

@@ -1,4 +1,4 @@
-"""From what the platform and the container logged to one likely cause and one hint.
+"""Finds one likely cause and one hint in what the platform and the container logged.
 
 The platform's own severity is ignored: it logs a refused image pull and a wrong port as normal.
 """
@@ -27,7 +27,7 @@ class SystemEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """Everything that is known of a candidate that failed.
+    """Everything that is known about a candidate that failed.
 
     Args:
         error: why the deployment stopped, with Azure's own text where an operation failed.

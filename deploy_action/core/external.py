@@ -1,6 +1,6 @@
 """Values of another program's JSON, checked where they are read.
 
-What cannot be understood is a `ValueError` that names the field, never a wrong value further on.
+An invalid value raises a `ValueError` that names the field instead of causing errors later.
 """
 
 from __future__ import annotations

@@ -35,12 +35,12 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Streak:
-    """Counts passes and failures in a row: one lucky or unlucky look decides nothing.
+    """Counts passes and failures in a row, so that a single check decides nothing.
 
     Args:
         needed: passes in a row that make the streak complete.
         passes: passes in a row so far.
-        failures: looks in a row that did not pass.
+        failures: checks in a row that did not pass.
     """
 
     needed: int
@@ -48,12 +48,12 @@ class Streak:
     failures: int = 0
 
     def after(self, verdict: Verdict) -> Streak:
-        """Return the streak after one more look."""
+        """Return the streak after one more check."""
         if verdict is Verdict.PASS:
             return Streak(needed=self.needed, passes=self.passes + 1)
         return Streak(needed=self.needed, failures=self.failures + 1)
 
     @property
     def complete(self) -> bool:
-        """Whether enough passes stand in a row."""
+        """Whether there were enough passes in a row."""
         return self.passes >= self.needed

@@ -1,4 +1,4 @@
-"""What a run writes on the app about itself, as tags, so that another run can finish or undo it.
+"""The journal: tags on the app that record a run, so that another run can finish or undo it.
 
 Tags are the only place that every run can reach and that changes in the same request as the
 traffic. Azure allows 256 characters a value and 50 tags a resource (Azure Resource Manager: Use
@@ -33,7 +33,7 @@ class Kind(Enum):
 
 
 class Pending(Enum):
-    """Work that remains after the traffic has moved; the value says it in words."""
+    """Work that remains after the traffic has moved; the value describes it in messages."""
 
     CACHE = "clear the cache"
     COMMIT = "publish the version commit"
@@ -41,7 +41,7 @@ class Pending(Enum):
 
 
 class Remedy(Enum):
-    """What to do with an interrupted run's leftovers; the value says it in words."""
+    """What to do with an interrupted run's leftovers; the value describes it in messages."""
 
     FINISH = "keep the traffic on the new revision and finish the remaining work"
     CLOSE = "deactivate the candidate, which received no traffic"
@@ -63,7 +63,7 @@ class Journal:
         before: the exact split to go back to.
         weights: the candidate's shares that its run wrote last, newest last, each 0-100; with
             *before* they make the splits that this run intended.
-        pending: work that a finished run could not do; empty while a run is at work.
+        pending: work that a finished run could not do; empty while the run is active.
         since: seconds since 1970 at which it took the lock.
         until: seconds since 1970 at which its lease ends.
     """
@@ -86,7 +86,7 @@ class Journal:
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
 
     def remedy(self, split: Split, candidate: Revision | None) -> Remedy:
-        """Return what to do when its run has ended.
+        """Return how to recover after its run has ended.
 
         A candidate that holds all traffic and can serve is kept: users are on it, and it has passed
         every gate. Otherwise the earlier split is restored, unless somebody else changed it.
@@ -114,14 +114,14 @@ class Journal:
         return (Pending.CACHE,) if self.kind is Kind.ROLLBACK else tuple(Pending)
 
     def describe_holder(self, now: float) -> str:
-        """Return who owns the app since when, with a link."""
+        """Return which run has locked the app, since when, with a link."""
         link = f" ({self.link})" if self.link else ""
         since = f" since {max(0, int(now - self.since))} s" if self.since else ""
         what = "deploys" if self.kind is Kind.DEPLOY else "rolls back"
         return f"Run {self.run}{link} {what} this app{since}, in phase {self.phase.key}"
 
     def lease_valid(self, now: float) -> bool:
-        """Whether its run may still be at work at *now* (seconds since 1970)."""
+        """Whether its run may still be active at *now* (seconds since 1970)."""
         return now < self.until
 
     def taken_over(self, run: str, *, until: float) -> Journal:

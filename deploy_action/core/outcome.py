@@ -1,4 +1,4 @@
-"""What a run came to: what serves now, and what was attempted."""
+"""The result of a run: what serves now, and what was attempted."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Side:
-    """One revision with where it came from; empty texts where nothing is known.
+    """One revision and its origin; empty texts where nothing is known.
 
     Args:
         revision: full name.
@@ -27,19 +27,19 @@ class Side:
 
     @property
     def name(self) -> str:
-        """How people call it: the version, else the revision's suffix."""
+        """The name in messages: the version, else the revision's suffix."""
         return self.version or self.revision.partition("--")[2] or self.revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The state after a run, as far as it was read back.
+    """The state after a run, as last read from Azure.
 
     Args:
         serving: what holds the traffic, or most of it.
-        attempted: what the run wanted to serve; empty where it wanted nothing.
+        attempted: what the run tried to deploy; empty if it deploys nothing.
         previous: what served before; empty unless the run changed it.
-        split: as it was read back last; None if it was never read.
+        split: the last split read from Azure; None if it was never read.
     """
 
     serving: Side
@@ -61,8 +61,8 @@ def outcome_of(before: Side, attempted: Side, split: Split | None) -> Outcome:
 
     Args:
         before: what served when the run began.
-        attempted: what it wanted to serve.
-        split: as it was read back last.
+        attempted: what it tried to deploy.
+        split: the last split read from Azure.
     """
     heaviest = split.heaviest().revision if split else ""
     if attempted.revision and split and split.weight_of(attempted.revision) == FULL_TRAFFIC:

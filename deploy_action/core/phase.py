@@ -50,7 +50,7 @@ class Phase(Enum):
 
     @classmethod
     def from_key(cls, key: str) -> Phase | None:
-        """Return the phase that a journal names, or None for an unknown word."""
+        """Return the phase that a journal names, or None for an unknown name."""
         return next((phase for phase in cls if phase.key == key), None)
 
 

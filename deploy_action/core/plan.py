@@ -1,4 +1,4 @@
-"""From what was observed and what was asked to a plan, or a refusal with nothing changed."""
+"""Makes the plan of a deployment from the app's state and the settings; changes nothing."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import InputError, PreflightError, SupersededError
 
-if TYPE_CHECKING:  # it brings XML parsers, and a rollback reads no manifest
+if TYPE_CHECKING:  # it imports XML parsers, and a rollback reads no manifest
     from deploy_action.core.manifest.edit import Bump
 
 PUBLISH_S = 120.0
@@ -33,11 +33,11 @@ PUBLISH_S = 120.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """The world as one look showed it.
+    """The state of the app at one moment.
 
     Args:
         now: seconds since 1970.
-        holder_ended: whether GitHub says that the run that holds the lock has ended.
+        holder_ended: whether GitHub reports that the run that holds the lock has ended.
     """
 
     app: App
@@ -53,17 +53,17 @@ class Plan:
 
     Args:
         stable: the revision that holds the traffic now.
-        pinned: today's split with every "latest" named; what an abort goes back to.
+        pinned: today's split with every "latest" named; what an abort restores.
         pin: whether it has to be written first.
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
         analysis_lines: which steps production traffic judges, how long they last and why.
         lease_s: the longest time between two of its writes to the app, in seconds.
-        left_behind: the journal of a dead run, to be settled before anything else.
+        left_behind: the journal of an interrupted run, to recover from first.
         convert: whether the app has to be switched to Multiple revision mode first.
         container: the container that gets the image; empty for the first.
-        change: what the settings ask of the candidate's template.
+        change: the settings' changes to the candidate's template.
     """
 
     run: Run
@@ -101,7 +101,7 @@ class Plan:
 
     @property
     def previous_version(self) -> str:
-        """The version that serves now, as far as anything says."""
+        """The version that serves now; empty if unknown."""
         return self.stable.content.version or (str(self.bump.old) if self.bump else "")
 
     @property
@@ -111,7 +111,7 @@ class Plan:
 
     @property
     def journal(self) -> Journal:
-        """The journal that this plan's run starts with; the lock fills in phase and times."""
+        """The initial journal of this plan's run; the lock fills in phase and times."""
         return Journal(
             run=self.run.id,
             link=self.run.link,
@@ -123,7 +123,7 @@ class Plan:
         )
 
     def lines(self) -> tuple[str, ...]:
-        """Return the plan in words, a line each."""
+        """Return the plan as text, one line per item."""
         steps = " → ".join(f"{weight} %" for weight in (*self.schedule.steps, 100))
         version = f"{self.previous_version or 'unknown'} → {self.version or 'unchanged'}"
         return (
@@ -149,18 +149,18 @@ def make_plan(
     commit: str,
     left_behind: Journal | None,
 ) -> Plan:
-    """Decide.
+    """Make the plan of a deployment.
 
     Args:
-        settings: what was asked.
+        settings: the settings of this run.
         seen: what was observed.
         bump: how the manifest changes; None where it does not.
         version: the version that the candidate will carry, or empty.
         commit: the commit of the candidate's image, or empty.
-        left_behind: the journal of a dead run, or None.
+        left_behind: the journal of an interrupted run, or None.
 
     Raises:
-        PreflightError: the app is not in a state to deploy to; the message says how to mend it.
+        PreflightError: the app is not in a state to deploy to; the message says how to fix it.
     """
     stable = _stable(seen, convert=settings.convert_mode)
     suffix = suffix_for(
@@ -171,7 +171,7 @@ def make_plan(
         taken=[revision.name for revision in seen.revisions],
     )
     stable_is_down = stable.is_down
-    # While nobody is served, no steps are needed.
+    # No traffic steps are needed while the stable revision is down.
     in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
     schedule = _judged(
         Schedule.of(
@@ -230,7 +230,7 @@ def make_plan(
 def _check_template(plan: Plan) -> None:
     """Refuse a template that Azure would refuse after the image was built.
 
-    What the serving template has already is left to Azure, which once accepted it.
+    Faults that the serving template already has are ignored: Azure accepted them before.
     """
     if plan.change == TemplateChange():
         return
@@ -274,7 +274,7 @@ def _analysis_lines(schedule: Schedule, settings: Settings) -> tuple[str, ...]:
 
 
 def _lease_s(settings: Settings, schedule: Schedule) -> float:
-    """Return the longest time between two writes of a run that is alive, in seconds.
+    """Return the longest time between two writes of an active run, in seconds.
 
     Both revisions may fail for the gate timeout, and for as long as new metrics take, while a step
     or the bake waits. After the bake any run may finish the work, whatever the lease.
@@ -285,16 +285,16 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
 
 
 def check_journal(seen: Observed) -> Journal | None:
-    """Return the journal of a dead run that must be dealt with first, or None.
+    """Return the journal of an interrupted run to recover from first, or None.
 
     Raises:
-        SupersededError: a run that may still be alive holds the app.
+        SupersededError: a run that may still be active holds the lock.
     """
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
     if journal.kind is Kind.ROLLBACK or journal.phase.number > Phase.PROMOTE.number:
-        return journal  # its traffic has moved for good; whoever comes next does the rest
+        return journal  # its traffic shift is final; the next run does the rest
     if journal.lease_valid(seen.now) and not seen.holder_ended:
         minutes = max(1, round((journal.until - seen.now) / 60))
         raise SupersededError(

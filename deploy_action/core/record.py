@@ -1,6 +1,6 @@
-"""What happened, as data. Everything that is printed, annotated or summed up is rendered from it.
+"""The events of a run, as data; log, annotations and summary are rendered from them.
 
-The record is handed its clock and tells its listeners each event as it comes; it keeps them all.
+The record gets its clock from the caller, stores every event and passes it to its listeners.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ class PhaseEnded:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A line for whoever watches."""
+    """A log line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Warned:
-    """Something that did not stop the run but that somebody should see."""
+    """A warning: something that the user should know but that does not stop the run."""
 
     text: str
     place: SourceLocation | None = None
@@ -59,7 +59,7 @@ class Warned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gated:
-    """A gate's final answer: which gate, its verdict in a word, and the evidence."""
+    """The final result of a gate: its name, its verdict and the evidence."""
 
     gate: str
     verdict: str
@@ -77,7 +77,7 @@ class Shifted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheCleared:
-    """One clearing: when in the story, keys removed by pattern, and whether it was complete."""
+    """One cache clearing: its moment, keys removed by pattern, and whether it completed."""
 
     moment: str
     removed: tuple[tuple[str, int], ...]
@@ -86,7 +86,7 @@ class CacheCleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PutBack:
-    """One undo: what was put back, whether that worked, and what to do by hand if not."""
+    """One undo: what was restored, whether that worked, and the manual fix if not."""
 
     what: str
     ok: bool
@@ -104,7 +104,7 @@ class Diagnosed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
-    """The end: result word, exit code, and for a bad ending the reason and the way on."""
+    """The end of the run: result, exit code, and after a failure the reason and the next step."""
 
     at: float
     result: str
@@ -134,14 +134,14 @@ class Record:
     """The run's record.
 
     Args:
-        command: the verb, such as ``deploy``.
+        command: the name of the command, such as ``deploy``.
         clock: seconds, monotonic.
         redact: replaces secrets in every text that enters the record.
-        listeners: called with each event at once.
+        listeners: called with each event immediately.
         facts: what became known, by name (``version``, ``revision``, …).
         before: what served when the run began.
-        attempted: what it wants to serve.
-        split: the traffic as it was read back last.
+        attempted: what the run tries to deploy.
+        split: the last traffic split read from Azure.
     """
 
     command: str
@@ -165,26 +165,26 @@ class Record:
 
     @contextmanager
     def phase(self, phase: Phase) -> Iterator[None]:
-        """Tell the beginning and the end of one phase, however it ends."""
-        self._tell(PhaseStarted(phase=phase, at=self.elapsed_s, title=phase.title(self.command)))
+        """Record the start and the end of one phase, even if it fails."""
+        self._notify(PhaseStarted(phase=phase, at=self.elapsed_s, title=phase.title(self.command)))
         ok = False
         try:
             yield
             ok = True
         finally:
-            self._tell(PhaseEnded(phase=phase, at=self.elapsed_s, ok=ok))
+            self._notify(PhaseEnded(phase=phase, at=self.elapsed_s, ok=ok))
 
     def say(self, text: str) -> None:
-        """Tell a line."""
-        self._tell(Said(text))
+        """Record a log line."""
+        self._notify(Said(text))
 
     def warn(self, text: str, place: SourceLocation | None = None) -> None:
-        """Tell something that deserves an annotation."""
-        self._tell(Warned(text=text, place=place))
+        """Record a warning, which becomes an annotation."""
+        self._notify(Warned(text=text, place=place))
 
     def gated(self, gate: str, verdict: str, seen: str) -> None:
-        """Tell a gate's final answer."""
-        self._tell(Gated(gate=gate, verdict=verdict, seen=seen))
+        """Record the final result of a gate."""
+        self._notify(Gated(gate=gate, verdict=verdict, seen=seen))
 
     @property
     def outcome(self) -> Outcome:
@@ -192,44 +192,44 @@ class Record:
         return outcome_of(self.before, self.attempted, self.split)
 
     def observed(self, split: Split, serving: Side) -> None:
-        """Keep what serves before the run changes anything."""
+        """Store what serves before the run changes anything."""
         self.split, self.before = split, _redacted(serving, self.redact)
 
     def attempts(self, **fields: str) -> None:
-        """Keep what the run wants to serve, field by field of `Side`, as it becomes known."""
+        """Store what the run tries to deploy: the fields of `Side`, as they become known."""
         self.attempted = _redacted(updated(self.attempted, **fields), self.redact)
 
     def shifted(self, split: Split, why: str) -> None:
-        """Tell a split that Azure confirmed."""
+        """Record a split that Azure confirmed."""
         self.split = split
-        self._tell(Shifted(at=self.elapsed_s, split=split, why=why))
+        self._notify(Shifted(at=self.elapsed_s, split=split, why=why))
 
     def cleared(self, moment: str, removed: tuple[tuple[str, int], ...], *, complete: bool) -> None:
-        """Tell one clearing of the cache."""
-        self._tell(CacheCleared(moment=moment, removed=removed, complete=complete))
+        """Record one clearing of the cache."""
+        self._notify(CacheCleared(moment=moment, removed=removed, complete=complete))
 
     def put_back(self, what: str, *, ok: bool, detail: str = "") -> None:
-        """Tell one undo."""
-        self._tell(PutBack(what=what, ok=ok, detail=detail))
+        """Record one undo."""
+        self._notify(PutBack(what=what, ok=ok, detail=detail))
 
     def diagnosed(self, *, cause: str, hint: str, log: tuple[str, ...]) -> None:
-        """Tell why the candidate failed."""
-        self._tell(Diagnosed(cause=cause, hint=hint, log=log))
+        """Record why the candidate failed."""
+        self._notify(Diagnosed(cause=cause, hint=hint, log=log))
 
     @property
     def diagnosis(self) -> Diagnosed | None:
-        """Why the candidate failed, once that was looked into."""
+        """The diagnosis of the failed candidate; None before there is one."""
         return next((event for event in self.events if isinstance(event, Diagnosed)), None)
 
     def learned(self, **facts: str) -> None:
-        """Keep facts for outputs and summary; underscores become dashes."""
+        """Store facts for outputs and summary; underscores become dashes."""
         self.facts.update(
             {name.replace("_", "-"): self.redact(value) for name, value in facts.items()}
         )
 
     def ended_well(self, result: str) -> None:
-        """Close the record of a run that did what it was asked."""
-        self._tell(Ended(at=self.elapsed_s, result=result, exit_code=0))
+        """Close the record of a successful run."""
+        self._notify(Ended(at=self.elapsed_s, result=result, exit_code=0))
 
     @property
     def has_changes(self) -> bool:
@@ -237,9 +237,9 @@ class Record:
         return any(isinstance(event, Shifted | CacheCleared | PutBack) for event in self.events)
 
     def ended_badly(self, error: BaseException) -> None:
-        """Close the record with what stopped the run; an unknown error shows only its type."""
+        """Close the record of a failed run; of an unexpected error, only the type is shown."""
         if isinstance(error, InputError | PreflightError) and self.has_changes:
-            # Their results say that nothing was changed (guarantee O1).
+            # The results of these errors say that nothing was changed.
             error = RollbackIncompleteError(error.message, hint=error.hint, place=error.place)
         match error:
             case DeployError():
@@ -267,14 +267,14 @@ class Record:
                     reason=f"An unexpected error stopped the run: {type(error).__name__}.",
                     hint="Run it again with DEPLOYMENT_DEBUG=1 to see where it comes from.",
                 )
-        self._tell(ended)
+        self._notify(ended)
 
     @property
     def ending(self) -> Ended | None:
-        """How the run ended, once it has."""
+        """How the run ended; None while it runs."""
         return next((event for event in reversed(self.events) if isinstance(event, Ended)), None)
 
-    def _tell(self, event: Event) -> None:
+    def _notify(self, event: Event) -> None:
         event = _redacted(event, self.redact)
         self.events.append(event)
         for listener in self.listeners:

@@ -21,12 +21,12 @@ def rollback_target(wanted: str, seen: Observed) -> Revision:
 
     Args:
         wanted: a revision's name or suffix, a version such as v1.3.0.2, a commit of at least seven
-            characters, or empty for the one that served before.
+            characters, or empty for the previous revision.
         seen: the app and its revisions.
 
     Raises:
         InputError: there is no such revision.
-        PreflightError: no previous is known, or it failed to start before.
+        PreflightError: no previous revision is known, or it once failed to start.
     """
     target = _named(wanted, seen) if wanted else _previous(seen)
     if target.readiness is Readiness.FAILED or (
@@ -56,7 +56,7 @@ def _named(wanted: str, seen: Observed) -> Revision:
     deployed = [one for one in good if one.provenance.revision] or good
     if deployed:
         return deployed[-1]
-    names = ", ".join(_told(one) for one in reversed(seen.revisions[-_SHOWN:]))
+    names = ", ".join(_describe(one) for one in reversed(seen.revisions[-_SHOWN:]))
     raise InputError(
         f"Input revision: app '{seen.app.name}' has no revision '{full}', and none of version or "
         f"commit '{wanted}'.",
@@ -68,9 +68,10 @@ def _previous(seen: Observed) -> Revision:
     stable = serving(seen.app, seen.revisions)
     journal = Journal.from_tags(seen.app.tags)
     if journal and journal.kind is Kind.ROLLBACK:
-        target = by_name(seen.revisions, journal.candidate)  # complete it, not one more step
+        # Complete that rollback; do not go one revision further back.
+        target = by_name(seen.revisions, journal.candidate)
     elif journal:
-        # A rollout is under way or died: the way back is the stable that it began with.
+        # A rollout is running or was interrupted: go back to its stable revision.
         target = by_name(seen.revisions, journal.stable)
     else:
         target = previous_of(stable, seen.revisions) if stable else None
@@ -83,19 +84,19 @@ def _previous(seen: Observed) -> Revision:
 
 
 def _candidates(app: App, revisions: Collection[Revision]) -> str:
-    others = [_told(one) for one in revisions if not app.split.weight_of(one.name)]
+    others = [_describe(one) for one in revisions if not app.split.weight_of(one.name)]
     return f"There are: {', '.join(others[-_SHOWN:])}." if others else ""
 
 
-def _told(revision: Revision) -> str:
+def _describe(revision: Revision) -> str:
     version = revision.content.version
     return f"{revision.name} (v{version})" if version else revision.name
 
 
 def healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
-    """Say which other revisions could be gone back to, the next one first; empty if none."""
+    """List other healthy revisions to roll back to, the nearest first; empty if none."""
     good = [
-        _told(one)
+        _describe(one)
         for one in sorted(revisions, key=lambda one: one.created, reverse=True)
         if one.name != target.name
         and one.provisioning_state.lower() == "provisioned"

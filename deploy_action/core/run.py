@@ -13,7 +13,7 @@ class Run:
         id: GitHub run id, attempt and a token unique to the process, such as ``4711.1.k3f9``; a
             local run has ``local`` instead of the run id and no attempt.
         link: URL of the run; empty for a local run.
-        commit: the commit that is deployed, full id; empty when unknown.
+        commit: the commit that is deployed, full id; empty if unknown.
         branch: the branch that triggered it; empty when there is none (a tag, a detached head).
     """
 

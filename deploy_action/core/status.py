@@ -1,4 +1,4 @@
-"""How the app stands, as `status` shows it: one value, for a table and for JSON."""
+"""The status of the app, as data for the table and the JSON of `status`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy_action.core.revisions.revision import Revision, previous_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecentTraffic:
-    """What a revision did in the last ten minutes, by Azure's metrics.
+    """A revision's metrics of the last ten minutes.
 
     Args:
         restarts: minutes in which a container restarted.
@@ -29,7 +29,7 @@ class RecentTraffic:
 class Row:
     """One revision: *role* is stable, previous, candidate, or empty.
 
-    *recent* is None where it was not read.
+    *recent* is None if it was not read.
     """
 
     revision: str
@@ -47,10 +47,10 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppStatus:
-    """The whole of it.
+    """The status of the app.
 
     Args:
-        held_by: the run whose rollout is under way or died, or empty.
+        held_by: the run that holds the lock, running or interrupted; empty without one.
         recent_problem: why the last ten minutes were not read, or empty.
     """
 
@@ -74,12 +74,12 @@ def app_status(
     recent: Mapping[str, RecentTraffic] | None = None,
     recent_problem: str = "",
 ) -> AppStatus:
-    """Return how *app* stands, newest revision first.
+    """Return the status of *app*, newest revision first.
 
     Args:
         app: the app.
         revisions: its revisions, oldest first.
-        cache: how its cache does, in words.
+        cache: its cache's metrics, as text.
         recent: the last ten minutes, by revision.
         recent_problem: why they were not read, or empty.
     """

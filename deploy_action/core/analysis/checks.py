@@ -15,9 +15,9 @@ from typing import Any
 
 from deploy_action.core.health import Verdict
 
-# sysexits.h, EX_TEMPFAIL: the command cannot tell now.
+# sysexits.h, EX_TEMPFAIL: the command has no result now.
 INCONCLUSIVE_EXIT_CODE = 75
-# What a shell answers when it cannot run a command at all.
+# Exit codes of a shell that cannot run the command at all.
 _NOT_RUN_EXIT_CODES = (126, 127)
 _COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "<=": operator.le,
@@ -51,7 +51,7 @@ class Comparison:
         """Read a rule.
 
         Raises:
-            ValueError: it is none; the message completes "… must be …".
+            ValueError: the rule is invalid; the message completes "… must be …".
         """
         found = _RULE.fullmatch(text.strip())
         if not found:

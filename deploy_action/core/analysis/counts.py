@@ -42,7 +42,7 @@ class Counts:
         own: Mapping[str, int],
         errors: Collection[str] = SERVER_ERRORS,
     ) -> Counts:
-        """Add up requests by status class without our own health requests.
+        """Add up requests by status class, excluding our own health requests.
 
         Args:
             classes: all requests by class.

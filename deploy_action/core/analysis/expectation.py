@@ -1,4 +1,4 @@
-"""What a plan can promise: how many requests a step will see, and what they can reveal."""
+"""Predicts how many requests a step will get, and how likely they reveal a bad candidate."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ def expected_requests(before: Counts, *, weight: int, minutes: int) -> int:
 def detection_probability(
     requests: int, stable_requests: int, error_rate: float, thresholds: Thresholds
 ) -> float:
-    """Return how surely a candidate of a true *error_rate* is failed, stable having no errors.
+    """Return the probability that a candidate with *error_rate* fails, if stable has no errors.
 
     Args:
         requests: the candidate's requests in the window.
         stable_requests: stable's.
         error_rate: the candidate's true error rate, 0 to 1.
-        thresholds: see there.
+        thresholds: see `Thresholds`.
     """
     stable = Counts(requests=stable_requests, errors=0)
     # More errors are never a better verdict, so the fewest that fail decide.

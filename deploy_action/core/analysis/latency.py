@@ -1,6 +1,6 @@
 """Whether the candidate answers our own requests more slowly than stable.
 
-Bad only where the median ratio, the absolute difference and the rank test agree: a ratio alone
+Bad only if the median ratio, the absolute difference and the rank test agree: a ratio alone
 blames fast pages, a difference alone blames slow ones, and a test alone blames any real but tiny
 difference.
 """
@@ -51,7 +51,7 @@ def judge_latency(
     Args:
         candidate_s: seconds of each of the candidate's responses.
         stable_s: seconds of each of stable's.
-        limits: see there.
+        limits: see `LatencyLimits`.
     """
     candidate_s, stable_s = candidate_s[-MOST_SAMPLES:], stable_s[-MOST_SAMPLES:]
     fewest = min(len(candidate_s), len(stable_s))

@@ -1,4 +1,4 @@
-"""The three tests behind the verdicts, and what zero errors prove.
+"""The three statistical tests behind the verdicts, and the upper bound without errors.
 
 Sources: Wilson, "Probable inference, the law of succession, and statistical inference" (1927);
 Fisher, "The Design of Experiments" (1935); Mann and Whitney, "On a test of whether one of two

@@ -7,7 +7,7 @@
 3. Comparison, at the end of a step: the candidate received enough requests and fails more often
    than stable, beyond what chance explains.
 
-Rules 1 and 2 apply at every look and may end a step early.
+Rules 1 and 2 apply at every check and may end a step early.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def check_now(
     Args:
         candidate: the candidate's requests in the window.
         stable: stable's requests in the same window.
-        thresholds: see there.
+        thresholds: see `Thresholds`.
         before: stable's requests in the hour before the deployment; see `judge`.
         restarts: minutes of the window in which a container of the candidate restarted.
     """
@@ -139,7 +139,7 @@ def judge(
     Args:
         candidate: the candidate's requests in the window.
         stable: stable's requests in the same window.
-        thresholds: see there.
+        thresholds: see `Thresholds`.
         before: stable's requests in the hour before the deployment; used where stable received
             too few in the window.
         restarts: minutes of the window in which a container of the candidate restarted.
@@ -172,7 +172,7 @@ def judge(
 
 
 def unreachable(reason: str) -> Judgement:
-    """Return the judgement of a look that could not measure anything."""
+    """Return the judgement of a check that could not measure anything."""
     return Judgement(
         verdict=Verdict.UNREACHABLE,
         rule=Rule.MEASUREMENT,
@@ -184,7 +184,7 @@ def unreachable(reason: str) -> Judgement:
 
 def _baseline(stable: Counts, before: Counts, thresholds: Thresholds) -> tuple[Counts, str]:
     weak = stable.requests < thresholds.min_requests <= before.requests
-    # A stable that fails right now is no reason to compare with better times.
+    # If stable fails right now, do not compare with a time when it was healthy.
     if weak and not _above_limit(stable, thresholds):
         return before, "stable in the hour before the deployment"
     return stable, "stable"

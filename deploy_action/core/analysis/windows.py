@@ -1,4 +1,4 @@
-"""Which minutes of Azure's metrics a look may use, and how long a judged step must last.
+"""Which minutes of Azure's metrics a check may use, and how long a judged step must last.
 
 Azure Monitor keeps one value per whole minute. The newest minutes may still be partial, so a window
 ends some minutes in the past ("Troubleshooting Azure Monitor metric charts").
@@ -28,7 +28,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRule:
-    """How windows follow from the time of a look.
+    """How the window of a check is computed from its time.
 
     Args:
         lag_s: how far in the past a window ends, in seconds.
@@ -41,14 +41,14 @@ class WindowRule:
     longest_s: float = 3600.0
 
     def window(self, *, began_s: float, now_s: float) -> Window | None:
-        """Return the window of a look, or None while too few minutes are closed.
+        """Return the window of a check, or None while too few minutes are complete.
 
         Args:
             began_s: when the step began, in seconds since 1970.
-            now_s: the time of the look, in seconds since 1970.
+            now_s: the time of the check, in seconds since 1970.
         """
         end_s = floor((now_s - self.lag_s) / MINUTE_S) * MINUTE_S
-        # The minute in which the step began also holds requests of the step before.
+        # The minute in which the step began also contains requests of the previous step.
         first_s = (floor(began_s / MINUTE_S) + 1) * MINUTE_S
         start_s = max(first_s, end_s - self.longest_s)
         window = Window(start_s=start_s, end_s=end_s)

@@ -1,1 +1,1 @@
-"""The cache: which keys a pattern matches, how to connect, what its figures mean."""
+"""The cache: which keys a pattern matches, how to connect, and its metrics."""

@@ -26,7 +26,7 @@ class Breaker:
 
     Args:
         failures: in a row until now.
-        opened_at: when it opened; None while it never did, or has closed again.
+        opened_at: when it opened; None while it is closed.
         refused: calls that were not tried because it was open.
     """
 
@@ -45,7 +45,7 @@ class Breaker:
         return replace(self, failures=0, opened_at=None)
 
     def failed(self, now: float) -> Breaker:
-        """Return it after a call that did not."""
+        """Return it after a call that failed."""
         count = self.failures + 1
         opened = now if count >= FAILURES or self.opened_at is not None else None
         return replace(self, failures=count, opened_at=opened)

@@ -1,4 +1,4 @@
-"""Where a Redis is, out of what people have: a URL, or the connection string of Azure's portal.
+"""Parses where a Redis is, from a URL or from the connection string of Azure's portal.
 
 Source: "redis" and "rediss" URI schemes; StackExchange.Redis, "Configuration" (the form that the
 portal shows). Ports: 6380 is TLS on Azure Cache for Redis, 10000 on Azure Managed Redis.
@@ -61,7 +61,7 @@ def parse(text: str) -> CacheTarget:
         text: ``redis://``, ``rediss://`` or ``host:port,password=…,ssl=True,…``.
 
     Raises:
-        InputError: it is neither; the message shows no part of it.
+        InputError: *text* has neither form; the message shows no part of it.
     """
     text = text.strip()
     try:
@@ -78,7 +78,7 @@ def _url(text: str) -> CacheTarget:
         raise ValueError("the scheme is not redis or rediss")
     try:
         parts = urlsplit(text)
-    except ValueError:  # its text would show the part with the password
+    except ValueError:  # its message would show the part with the password
         raise ValueError("it is not a valid URL; percent-encode the password") from None
     tls = parts.scheme == "rediss"
     host = parts.hostname or ""

@@ -1,6 +1,6 @@
 """Redis' patterns, matched as the server matches them.
 
-Source: stringmatchlen in Redis 7's util.c. Python's fnmatch is another language: the two differ on
+Source: stringmatchlen in Redis 7's util.c. Python's fnmatch has another syntax: the two differ on
 escapes, negated, unclosed and empty classes, and reversed ranges.
 """
 
@@ -29,7 +29,7 @@ class Glob:
 
     @classmethod
     def of(cls, text: str) -> Glob:
-        """Return the pattern; every text is one."""
+        """Return the pattern; every text is a valid pattern."""
         return cls(text, re.compile(_translated(text.encode()), re.DOTALL))
 
     @property
@@ -37,7 +37,7 @@ class Glob:
         """Whether it would empty the database.
 
         It does if it has a ``*`` and every other part accepts (almost) any byte, such as ``?``,
-        ``[^]`` or ``[^x]``. Such a pattern spares only very short keys or those with one byte.
+        ``[^]`` or ``[^x]``. Such a pattern misses only very short keys or those with one byte.
         """
         parts = _parts(self.text.encode())
         return b".*" in parts and all(part == b".*" or _is_broad(part) for part in parts)
@@ -51,7 +51,7 @@ class Glob:
 
 
 def which_of(globs: list[Glob]) -> Callable[[bytes], int | None]:
-    """Return what tells which of *globs*, by its place, is the first that matches a key."""
+    """Return a function that gives the index of the first of *globs* that matches a key."""
     parts = [b"(" + glob.expression.pattern + b")" for glob in globs]
     match = re.compile(b"|".join(parts), re.DOTALL).fullmatch
 
@@ -113,7 +113,7 @@ def _parts(data: bytes) -> list[bytes]:
 
 
 def _class(data: bytes, i: int) -> tuple[bytes, int]:
-    """Read a class from behind its bracket; an unclosed one ends with the pattern."""
+    """Read a class after its opening bracket; an unclosed one ends with the pattern."""
     negated = data[i : i + 1] == _NOT
     i += negated
     ranges: list[tuple[int, int]] = []
@@ -134,7 +134,7 @@ def _class(data: bytes, i: int) -> tuple[bytes, int]:
 
 
 def _range(one: int, other: int) -> list[tuple[int, int]]:
-    """Return a range as the server sees it: it compares signed bytes, and swaps reversed ends."""
+    """Return a range as the server reads it: signed bytes, reversed ends swapped."""
     low, high = sorted(byte - 256 if byte > 127 else byte for byte in (one, other))
     if low < 0 <= high:
         return [(low + 256, 255), (0, high)]

@@ -1,4 +1,4 @@
-"""What a cache told: how a clearing went, and how the server does."""
+"""What Redis reports: the result of a clearing, and the server's metrics."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class PatternCleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cleared:
-    """How a clearing went; not *complete* when its time or its number of keys was used up first."""
+    """The result of a clearing; not *complete* if it reached its limit of time or keys."""
 
     patterns: tuple[PatternCleared, ...]
     complete: bool
@@ -29,7 +29,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
-    """What the server says of itself, summed over primaries.
+    """The server's own metrics, summed over primaries.
 
     Args:
         used_memory: bytes.

@@ -56,7 +56,7 @@ class _Scanner:
         self._found = Scan(Form.XML)
         self._stack: list[_Element] = []
         self._count = 0
-        self._version: tuple[int, int, int] | None = None  # element, first byte of the text, line
+        self._version: tuple[int, int, int] | None = None  # element, offset of the text, line
         self._text: list[str] = []
         self._at, self._column_at = 0, 1  # a byte offset and its column
         self._parser = expat.ParserCreate("utf-8", _SEPARATOR)
@@ -264,7 +264,7 @@ class _Scanner:
 
 
 def _role(local: str, parent: _Element, attributes: Mapping[str, str]) -> str:
-    """Name the way in which an element uses a resource; see `Scan.kind`."""
+    """Return how an element uses a resource; see `Scan.kind`."""
     if local == "Override":
         kind = attributes.get("type", "javascript")
         return local if kind == "javascript" else f"{local} {kind}"

@@ -83,7 +83,7 @@ def _fragment(text: str) -> int:
 class Value:
     """One value of the parameter: its place in the URL as written, and its text.
 
-    *prefix* is what a new value needs in front: an equals sign, if the URL has only the name.
+    *prefix* goes before a new value: an equals sign if the URL has only the parameter's name.
     """
 
     start: int

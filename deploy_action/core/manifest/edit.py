@@ -1,6 +1,6 @@
 """Reads a manifest and plans the edits of a bump.
 
-Bytes are edited, never written anew by a serialiser: every XML and JSON writer that was tried
+Bytes are edited, never re-serialised: every XML and JSON writer that was tried
 changed something else, too.
 """
 
@@ -68,7 +68,7 @@ class Bump:
         edits: the replaced values, the version first.
         warnings: what was not changed although it might be expected, and what is unusual.
         runtime: URLs of JavaScript runtimes that change, old and new.
-        unused_origins: origins among the rules that no URL of the manifest has.
+        unused_origins: origins in the rules that no URL of the manifest has.
     """
 
     old: Version
@@ -253,7 +253,7 @@ def _of_three(wanted: Version, found: Scan, file: str) -> Version:
 
 
 def _spelled_as_before(old: Version, new: Version) -> Version:
-    """Return *new* with the old spelling of the parts that stay."""
+    """Return *new*, with unchanged parts spelled as in *old*."""
     spelling = old.text.split(".") + ["0"] * PARTS
     parts = [
         text if int(text) == number else str(number)

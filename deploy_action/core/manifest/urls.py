@@ -53,7 +53,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class _Candidate:
-    """One URL with everything that decides about it."""
+    """One URL with everything that its update depends on."""
 
     address: Address
     url: WrittenUrl
@@ -143,7 +143,7 @@ class UrlPlan:
         return text if values else self._extended(candidate)
 
     def _extended(self, candidate: _Candidate) -> str:
-        """Return a URL without the parameter as it is to be written: with it, if it gets one."""
+        """Return the new form of a URL without the parameter, which may be added."""
         rules, address = self._rules, candidate.address
         page = candidate.url.page(rules.parameter)
         twin = candidate.kind is UrlKind.PAGE and page in self._positions
@@ -278,7 +278,7 @@ def own_pages(found: Scan) -> tuple[str, ...]:
 
 
 def _within(url: str, text: str) -> bool:
-    """Whether a URL has the origin *text*, or begins with it where *text* is not an origin."""
+    """Whether a URL has the origin *text*, or begins with *text* if that is not an origin."""
     wanted = origin(text)
     return origin(url) == wanted if wanted else bool(text) and url.startswith(text)
 

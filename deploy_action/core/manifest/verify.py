@@ -24,13 +24,13 @@ def verify(
     Args:
         before: the manifest's text.
         after: its new text.
-        planned: the values that were to change.
+        planned: the values that should change.
         version: the place of the version.
         new: the version that *after* must have.
         form: which kind of manifest it is.
 
     Raises:
-        InputError: it differs elsewhere; a defect of this tool.
+        InputError: it differs elsewhere, which is a bug in this tool.
     """
     if form is Form.JSON:
         one, other = unified_json.tree(before), unified_json.tree(after)

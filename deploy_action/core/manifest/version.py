@@ -65,7 +65,7 @@ class Version:
         """Return the version of these four numbers.
 
         Raises:
-            InputError: one of them is higher than a manifest can say.
+            InputError: one of them is higher than a manifest allows.
         """
         numbers = tuple(parts)
         for number in numbers:

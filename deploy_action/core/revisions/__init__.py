@@ -1,1 +1,1 @@
-"""Revisions: what Azure says of one, which are kept, what a new one is made of."""
+"""Revisions: their state in Azure, which to keep, and the template of a new one."""

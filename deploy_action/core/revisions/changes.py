@@ -1,4 +1,4 @@
-"""What the settings ask of a revision's template. Only what is named here changes.
+"""The changes that the settings make to a revision's template; the rest stays the same.
 
 `None` means that the settings do not name it; `REMOVE` that they remove it.
 """
@@ -49,7 +49,7 @@ class ProbeChange:
 
     Args:
         path: requested with HTTP; empty for a probe of a TCP port.
-        port: None keeps the probe's port, or takes the ingress' for a new probe.
+        port: None keeps the probe's port; a new probe gets the ingress' port.
         tcp: whether the probe only opens a connection.
         fields: other fields by Azure's names, such as ``periodSeconds``.
     """
@@ -64,7 +64,7 @@ class ProbeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """Where a container sees a volume."""
+    """Where a volume is mounted in a container."""
 
     path: str
     sub_path: str = ""
@@ -112,7 +112,7 @@ class ScaleChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateChange:
-    """Everything that the settings ask of a template.
+    """All changes that the settings make to a template.
 
     Args:
         main: the container that gets the deployed image.

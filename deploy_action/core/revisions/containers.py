@@ -1,4 +1,4 @@
-"""One container of a template, with only what the settings name changed."""
+"""Applies the settings to one container of a template; other fields stay the same."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from deploy_action.core.revisions.changes import (
 def changed_container(
     container: Mapping[str, Any], change: ContainerChange, *, port: int
 ) -> dict[str, Any]:
-    """Return *container* with *change*; its image is the caller's.
+    """Return *container* with *change* applied; the caller sets the image.
 
     Args:
         container: as Azure gave it.
-        change: what the settings name.
+        change: the fields that the settings name.
         port: the ingress' target port, for new probes without a port.
     """
     changed = dict(container)
@@ -43,7 +43,7 @@ def changed_container(
     return changed
 
 
-def amount(text: Any) -> Decimal | None:
+def parse_quantity(text: Any) -> Decimal | None:
     """Return a number of cores or of Gi as Azure writes it, or None if it is something else."""
     try:
         return Decimal(str(text).removesuffix("Gi"))
@@ -53,9 +53,11 @@ def amount(text: Any) -> Decimal | None:
 
 def _resources(current: Mapping[str, Any], change: ContainerChange) -> dict[str, Any]:
     resources = dict(current)
-    if change.cpu is not None and amount(current.get("cpu")) != change.cpu:
+    if change.cpu is not None and parse_quantity(current.get("cpu")) != change.cpu:
         resources["cpu"] = float(change.cpu)
-    if change.memory is not None and amount(current.get("memory")) != amount(change.memory):
+    if change.memory is not None and parse_quantity(current.get("memory")) != parse_quantity(
+        change.memory
+    ):
         resources["memory"] = change.memory
     return resources
 

@@ -80,7 +80,7 @@ def provenance_of(template: Mapping[str, Any], revision: str) -> Provenance:
 
 
 def content_of(template: Mapping[str, Any], revision: str) -> Provenance:
-    """Return where the content of *revision* is from: its own provenance, or its original's.
+    """Return the provenance of *revision*'s content: its own, or that of the revision it copies.
 
     A copy has the content of its original as long as it runs the same image.
     """

@@ -1,6 +1,6 @@
-"""Which revisions may be put to sleep.
+"""Which revisions may be deactivated.
 
-Promise R1: never one with weight or a label, never `stable` or `previous`, never the last active.
+Never one with weight or a label, never `stable` or `previous`, never the last active one.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def to_retire(
 
     Args:
         revisions: all of the app's, in any order.
-        split: the split as it is now, read back.
+        split: the current split, as read from Azure.
         stable: name of the revision that serves.
         previous: name of the first choice for a rollback, or empty.
         keep: how many of the newest active ones stay, at least 1.

@@ -1,4 +1,4 @@
-"""Revisions: what is known of one, how it is named, and who came before whom.
+"""Revisions: their state, their names, and which revision preceded which.
 
 Names follow Container Apps' rule `<app>--<suffix>`, at most 54 characters in all; the suffix is
 lower-case letters, digits and single dashes, first and last not a dash.
@@ -25,11 +25,11 @@ LONGEST_NAME = 54
 
 
 class Readiness(Enum):
-    """The platform's word on a revision, boiled down to what a gate needs."""
+    """The platform's state of a revision, reduced to what a gate needs."""
 
     READY = "ready"
     PENDING = "pending"
-    IDLE = "idle"  # scaled to zero: wakes on a request
+    IDLE = "idle"  # scaled to zero: starts on a request
     FAILED = "failed"
     INACTIVE = "inactive"
 
@@ -44,7 +44,7 @@ class Revision:
 
     Args:
         created: ISO 8601 text as Azure gives it; sorts by time within one app.
-        weight: declared traffic weight, 0-100; what is served may differ (azure-on-the-wire, 0.3).
+        weight: declared traffic weight, 0-100; what is served may differ.
         template: the whole template as Azure gave it, unknown fields included.
     """
 
@@ -62,12 +62,12 @@ class Revision:
 
     @property
     def provenance(self) -> Provenance:
-        """Where this tool deployed it from; empty for other revisions and for copies of ours."""
+        """Where this tool deployed it from; empty for all other revisions."""
         return provenance_of(self.template, self.name)
 
     @property
     def content(self) -> Provenance:
-        """Where its content is from, for a copy with the same image its original's."""
+        """Where its content is from; for a copy with the same image, the original's provenance."""
         return content_of(self.template, self.name)
 
     @property
@@ -88,7 +88,7 @@ class Revision:
 
     @property
     def background_scalers(self) -> tuple[str, ...]:
-        """Names of its scale rules for work that is no request, such as a queue's.
+        """Names of its scale rules for background work, such as a queue's.
 
         Requests, connections, CPU, memory and the time of day are not such work.
         """
@@ -97,12 +97,12 @@ class Revision:
 
     @property
     def fewest_replicas(self) -> int:
-        """How many replicas it starts with."""
+        """Its minimum number of replicas."""
         return int((self.template.get("scale") or {}).get("minReplicas") or 0)
 
     @property
     def side(self) -> Side:
-        """What the outcome of a run says of it."""
+        """This revision as part of an `Outcome`."""
         return Side(
             revision=self.name,
             version=self.content.version,
@@ -118,7 +118,7 @@ class Revision:
 
     @property
     def readiness(self) -> Readiness:
-        """Ready only when health and running state both say so (azure-on-the-wire, 3.4)."""
+        """Ready only if health state and running state are both good."""
         running = self.running_state.lower()
         if not self.active:
             return Readiness.INACTIVE
@@ -134,7 +134,7 @@ class Revision:
 
     @property
     def can_serve(self) -> bool:
-        """Whether it answers requests now, or wakes on one."""
+        """Whether it answers requests, at once or after starting from zero replicas."""
         return self.readiness in {Readiness.READY, Readiness.IDLE}
 
     @property
@@ -157,7 +157,7 @@ def _is_background(rule: Mapping[str, Any]) -> bool:
 
 
 def suffix_for(app: str, *, version: str, commit: str, run: str, taken: Collection[str]) -> str:
-    """Return a fresh, legal suffix that tells version, commit and run.
+    """Return a new, valid suffix that contains version, commit and run.
 
     Args:
         app: the app's name; the whole revision name must fit into 54 characters.
@@ -185,7 +185,7 @@ def _legal(text: str) -> str:
 
 
 def _fitted(text: str, room: int) -> str:
-    """Cut from the front of the middle part rather than lose the run at the end."""
+    """Shorten the middle part from its start, so that the run at the end stays complete."""
     if len(text) <= room:
         return text
     head, tail = text[: room // 2].rstrip("-"), text[-(room - room // 2 - 1) :].lstrip("-")
@@ -198,7 +198,7 @@ def by_name(revisions: Iterable[Revision], name: str) -> Revision | None:
 
 
 def previous_of(stable: Revision, revisions: Collection[Revision]) -> Revision | None:
-    """Return the stable revision before *stable*, as its provenance names it, if it still exists.
+    """Return the revision that *stable*'s provenance names as its predecessor, if it still exists.
 
     Never "second in the list": a failed candidate may be between the two. Without provenance, as
     before the first deployment by this tool, there is no previous.

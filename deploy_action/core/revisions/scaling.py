@@ -1,4 +1,4 @@
-"""The scale of a template, with only what the settings name changed."""
+"""Applies the settings to the scale of a template; other fields stay the same."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _with_target(rule: Mapping[str, Any], kind: str, target: int) -> dict[str, A
 
 
 def _includes(current: Any, named: Any) -> bool:
-    """Whether *current* has all that *named* has; Azure adds fields of its own."""
+    """Whether *current* contains everything in *named*; Azure adds fields of its own."""
     if isinstance(named, Mapping):
         return isinstance(current, Mapping) and all(
             _includes(current.get(key), value) for key, value in named.items()

@@ -56,7 +56,7 @@ def for_candidate(
     change: TemplateChange | None = None,
     port: int = 0,
 ) -> dict[str, Any]:
-    """Return *serving* with suffix, image, provenance variables and *change*, and nothing else new.
+    """Return *serving* with suffix, image, provenance variables and *change*; no other changes.
 
     Args:
         serving: the template of the revision that serves, as Azure gave it; never "latest".

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
-from deploy_action.core.revisions.containers import amount
+from deploy_action.core.revisions.containers import parse_quantity
 
 _STEP, _MOST_CORES, _RATIO = Decimal("0.25"), Decimal(4), 2
 
@@ -79,10 +79,10 @@ def _scale_faults(scale: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _size_faults(containers: Collection[Mapping[str, Any]]) -> Iterator[str]:
-    """Check the sum over all containers; nothing to say where one has no size of its own."""
+    """Check the sum over all containers; skipped if one of them sets no size."""
     sizes = [container.get("resources") or {} for container in containers]
-    cores = [amount(size.get("cpu")) for size in sizes]
-    memories = [amount(size.get("memory")) for size in sizes]
+    cores = [parse_quantity(size.get("cpu")) for size in sizes]
+    memories = [parse_quantity(size.get("memory")) for size in sizes]
     if None in cores or None in memories:
         return
     cpu, memory = sum(filter(None, cores), Decimal()), sum(filter(None, memories), Decimal())

@@ -46,7 +46,7 @@ def parse(line: str) -> CustomCheck:
     """Read one check from a JSON object.
 
     Raises:
-        ValueError: it is none; the message completes "… must be …".
+        ValueError: the line is not a check; the message completes "… must be …".
     """
     try:
         value = json.loads(line)
@@ -60,7 +60,7 @@ def block(node: Node) -> tuple[CustomCheck, ...]:
 
     Raises:
         InputError: all faults, each with its place.
-        ValueError: it is a text that is no check.
+        ValueError: a line of text is not a check.
     """
     if isinstance(node, tree.Scalar):
         return list_of(parse)(node.text)

@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Command(Enum):
-    """The verbs of the action."""
+    """The commands of the action."""
 
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
@@ -15,7 +15,7 @@ class Command(Enum):
 
 
 class BumpWhen(Enum):
-    """When the manifest's version is raised."""
+    """When the manifest's version is bumped."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -23,7 +23,7 @@ class BumpWhen(Enum):
 
 
 class BumpPart(Enum):
-    """Which part of the version is raised."""
+    """Which part of the version is bumped."""
 
     LAST = "last"
     AUTO = "auto"
@@ -56,14 +56,14 @@ class CacheVia(Enum):
 
 
 class CacheAuth(Enum):
-    """What Redis is shown."""
+    """How to authenticate to Redis."""
 
     KEY = "key"
     ENTRA = "entra"
 
 
 class AllowedList(Enum):
-    """What happens when the site's list of allowed scripts names an address that changes."""
+    """What happens if the site's allowed list contains a URL that changes."""
 
     ERROR = "error"
     WARN = "warn"
@@ -78,7 +78,7 @@ class Strategy(Enum):
 
 
 class StalePagePolicy(Enum):
-    """What happens where old pages would be kept under the new version's address."""
+    """What happens if browsers would cache old pages under the new version's URL."""
 
     WARN = "warn"
     CUT_OVER = "cut-over"
@@ -86,7 +86,7 @@ class StalePagePolicy(Enum):
 
 
 class OnRollback(Enum):
-    """What happens to the manifest on the branch after a rollback by hand."""
+    """What happens to the manifest on the branch after a manual rollback."""
 
     KEEP = "keep"
     BUMP = "bump"
@@ -111,7 +111,7 @@ class AnalysisMode(Enum):
 
 
 class OnInconclusive(Enum):
-    """What happens where the analysis of a step has too little data."""
+    """What happens if the analysis of a step has too little data."""
 
     CONTINUE = "continue"
     ABORT = "abort"

@@ -1,4 +1,4 @@
-"""From raw values to `Settings`: every fault is reported at once, each with its place."""
+"""Parses raw values into `Settings` and reports all faults at once, each with its location."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class RawValue:
 
     Args:
         text: the value of an input or an option, or of a scalar or list in a file.
-        source: how messages call its origin, such as ``Input``.
-        location: where in a file the value stands.
-        key: where its name stands.
+        source: its origin in messages, such as ``Input``.
+        location: where the value is in a file.
+        key: where its name is.
         node: the YAML value; None outside files.
     """
 
@@ -35,7 +35,7 @@ class RawValue:
     node: Node | None = None
 
     def named(self, name: str) -> str:
-        """Return how a message begins that is about the setting *name*."""
+        """Return the beginning of a message about the setting *name*."""
         return f"{name}:" if self.location else f"{self.source} {name}:"
 
 
@@ -52,7 +52,7 @@ def raw_value(key: Scalar, node: Node) -> RawValue:
 
 
 def parse(raw_values: Mapping[str, RawValue]) -> Settings:
-    """Return the settings; names not given, or given as an empty text, take their default.
+    """Return the settings; missing and empty ones get their default.
 
     Raises:
         InputError: every fault at once, each naming the setting, its value (never a secret's) and
@@ -128,7 +128,7 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 
 
 def require(settings: Settings) -> None:
-    """Check what the chosen command needs beyond single values.
+    """Check required settings and conflicts between settings for the chosen command.
 
     Raises:
         InputError: all missing or contradicting settings at once.

@@ -29,12 +29,12 @@ def nearest(given: str, values: Iterable[str]) -> str:
 
 
 def text(given: str) -> str:
-    """Return the text without the blanks around it."""
+    """Return the text without leading and trailing white space."""
     return given.strip()
 
 
 def boolean(given: str) -> bool:
-    """Read ``true`` or ``false`` in the three spellings of GitHub's own toolkit; no other word."""
+    """Read ``true`` or ``false`` in the three spellings of GitHub's own toolkit; nothing else."""
     if given.strip() in {"true", "True", "TRUE"}:
         return True
     if given.strip() in {"false", "False", "FALSE"}:
@@ -84,17 +84,17 @@ def percentages(given: str) -> tuple[int, ...]:
 
 
 def comma_list(given: str) -> tuple[str, ...]:
-    """Read a list: one item a line, or with commas between; empty items are dropped."""
+    """Read a list separated by line breaks or commas; empty items are dropped."""
     return tuple(item.strip() for item in re.split(r"[,\n]", given) if item.strip())
 
 
 def lines(given: str) -> tuple[str, ...]:
-    """Read a list of one item a line, for items that may hold commas."""
+    """Read a list of one item per line; items may contain commas."""
     return tuple(item.strip() for item in given.splitlines() if item.strip())
 
 
 def manifest(given: str) -> str:
-    """Read the path of a manifest; ``none`` is the empty one, for a run without it."""
+    """Read the path of a manifest; ``none`` becomes an empty path: a run without manifest."""
     stripped = given.strip()
     return "" if stripped.lower() == "none" else stripped
 

@@ -1,6 +1,6 @@
-"""All settings of one run, put together from their groups.
+"""All settings of one run, assembled from their groups.
 
-Each file in `groups` declares the settings of one subject: name, parser, default and sentence. The
+Each file in `groups` declares the settings of one topic: name, parser, default, description. The
 field ``traffic_steps`` is the key ``traffic-steps``; durations are fields that end in ``_s``.
 action.yml, the documentation's tables and the JSON Schema are generated from these declarations.
 """

@@ -21,7 +21,7 @@ class SettingSpec:
         group: heading under which the documentation lists it.
         default: the text that stands for it when nothing is given; empty for none.
         about: one sentence for the documentation.
-        secret: whether its value must never be shown, nor stand in the settings file.
+        secret: whether its value must never be shown or written in the settings file.
         is_input: whether action.yml has an input of this name.
         parse: turns a text into the value; raises `ValueError` with what was expected.
         block: turns a YAML block into the value; None for a setting that is one text.

@@ -1,4 +1,4 @@
-"""A YAML document as values that know their place, for error messages with file and line."""
+"""A YAML document as values with their location, for error messages with file and line."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""What is put into the cache after a promotion, and which pages are asked for, from the setting.
+"""Parses ``cache-warm``: keys to write and pages to request after a promotion.
 
 One line each::
 
     config:version = {version} @ 48h     a key with a text, for 48 hours
     manifest:{version} = GET /manifest.xml    a key with what the promoted revision answers
-    GET /taskpane.html                   only asked for, so that whatever it fills is render
+    GET /taskpane.html                   only requested, so that the app fills its own cache
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class WarmupEntry:
     """One line.
 
     Args:
-        key: the key's template; empty where nothing is stored.
-        text: the value's template; empty where a page is asked for.
-        path: the page that is asked for; empty where a text is stored.
+        key: the key's template; empty if nothing is stored.
+        text: the value's template; empty if a page is requested.
+        path: the page to request; empty if a text is stored.
         ttl_s: how long the key stays, in seconds; None takes the default.
     """
 
@@ -41,7 +41,7 @@ def parse(line: str) -> WarmupEntry:
     """Read one line.
 
     Raises:
-        ValueError: it is none; the message completes "… must be …".
+        ValueError: the line is invalid; the message completes "… must be …".
     """
     expected = "like 'KEY = TEXT @ 24h', 'KEY = GET /path' or 'GET /path'"
     timed = _TTL.fullmatch(line.strip())

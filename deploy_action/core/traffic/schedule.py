@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 
-# One traffic write in Azure: recorded median 9 s, p99 34 s (azure-on-the-wire, 3.2).
+# One traffic write in Azure: recorded median 9 s, p99 34 s.
 WRITE_SHORTEST_S = 7.0
 WRITE_LONGEST_S = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """When the candidate gets how much.
+    """The candidate's traffic weights and how long each step lasts.
 
     Args:
-        steps: weights below 100, rising; promotion to 100 follows the last by itself.
+        steps: weights below 100, rising; the promotion to 100 follows the last one automatically.
         interval_s: how long each step is watched, in seconds, unless a judged one needs longer.
         bake_s: how long the promoted candidate is monitored with rollback on, in seconds; likewise.
         judged_step_s: the least seconds of a step that production traffic judges; 0 where none is.
@@ -31,7 +31,7 @@ class Schedule:
 
     @classmethod
     def of(cls, weights: tuple[int, ...], interval_s: float, bake_s: float) -> Schedule:
-        """Take the weights as the user gave them; a final 100 is the promotion, not a step."""
+        """Make a schedule from the user's weights; a final 100 is the promotion, not a step."""
         return cls(
             steps=tuple(weight for weight in weights if weight < FULL_TRAFFIC),
             interval_s=interval_s,
@@ -59,7 +59,7 @@ class Schedule:
         return self._waits_s() + (len(self.steps) + 1) * WRITE_SHORTEST_S
 
     def longest_s(self, gates_s: float, image_s: float) -> float:
-        """Return the seconds after which every wait has ended one way or the other."""
+        """Return the most seconds that a deployment can take, all time limits included."""
         writes = (len(self.steps) + 3) * WRITE_LONGEST_S
         return self._waits_s() + writes + gates_s + image_s
 

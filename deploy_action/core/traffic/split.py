@@ -1,4 +1,4 @@
-"""The traffic split: whole arrays of integer weights that sum to 100, labels kept.
+"""The traffic split: integer weights that sum to 100, with labels, always written as a whole.
 
 Source of the rules: `properties.configuration.ingress.traffic` of Microsoft.App/containerApps; the
 array replaces the earlier one as a whole, an entry names a revision or follows the latest.
@@ -25,11 +25,11 @@ class Entry:
 
     @property
     def follows_latest(self) -> bool:
-        """Whether Azure, not a name, decides which revision is meant."""
+        """Whether the entry means the latest revision instead of naming one."""
         return not self.revision
 
     def as_azure(self) -> dict[str, Any]:
-        """Return the entry as ARM wants it."""
+        """Return the entry in ARM's format."""
         entry: dict[str, Any] = {"weight": self.weight}
         if self.follows_latest:
             entry["latestRevision"] = True
@@ -42,7 +42,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The whole array. Make one with `of` or `from_azure`; a sum other than 100 is refused."""
+    """The traffic split. Make one with `of` or `from_azure`, which require a sum of 100."""
 
     entries: tuple[Entry, ...]
 
@@ -72,11 +72,11 @@ class Split:
         return cls.of(_entry(external.mapping(item, "a traffic entry")) for item in traffic)
 
     def as_azure(self) -> list[dict[str, Any]]:
-        """Return the array as ARM wants it."""
+        """Return the split in ARM's format."""
         return [entry.as_azure() for entry in self.entries]
 
     def weight_of(self, revision: str) -> int:
-        """Return the percentage that *revision* is given by name (0-100)."""
+        """Return the weight of the entries that name *revision* (0-100)."""
         return sum(entry.weight for entry in self.entries if entry.revision == revision)
 
     def labels_of(self, revision: str) -> tuple[str, ...]:
@@ -93,7 +93,7 @@ class Split:
         return bool(self.weight_of(revision) or self.labels_of(revision) or self.follows_latest)
 
     def heaviest(self) -> Entry:
-        """Return the entry with the most traffic; the first of equals."""
+        """Return the entry with the most traffic; of several, the first."""
         return max(self.entries, key=lambda entry: entry.weight)
 
     def pinned(self, serving: str) -> Split:
@@ -104,7 +104,7 @@ class Split:
         )
 
     def with_candidate(self, candidate: str, weight: int) -> Split:
-        """Return this split with *candidate* at *weight* and the others sharing what is left.
+        """Return this split with *candidate* at *weight* and the others sharing the rest.
 
         The others keep their proportions (largest remainder, so that the sum stays 100), their
         order and their labels. At 100 they stay listed at 0 only where they carry a label.
@@ -124,7 +124,7 @@ class Split:
         return Split.of([*kept, *labelled, Entry(revision=candidate, weight=weight)])
 
     def route_all_to(self, revision: str) -> Split:
-        """Return everything to *revision*, labels of others kept at weight 0."""
+        """Return a split with all traffic on *revision*; others with a label stay at weight 0."""
         return self.with_candidate(revision, FULL_TRAFFIC)
 
     def same_as(self, other: Split) -> bool:

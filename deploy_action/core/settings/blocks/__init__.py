@@ -1,1 +1,1 @@
-"""Nested settings: one file per block, from a YAML value to what it asks for, and its schema."""
+"""Nested settings: one file per block, with its parser from YAML and its schema."""

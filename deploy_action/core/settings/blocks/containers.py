@@ -1,4 +1,4 @@
-"""What one container has, and the block ``containers`` of sidecars and init containers::
+"""The settings of one container, and the block ``containers`` for sidecars and init containers::
 
 containers:
 proxy:

@@ -98,7 +98,7 @@ def lines(given: str) -> Env:
     """Read lines of ``NAME=value`` or ``NAME=secretref:SECRET``.
 
     Raises:
-        ValueError: a line is neither.
+        ValueError: a line has neither form.
     """
     env: Env = {}
     for line in parsers.lines(given):

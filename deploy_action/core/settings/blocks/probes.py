@@ -1,4 +1,4 @@
-"""``probes``: what the platform requests to see whether a container works::
+"""``probes``: the platform's health checks of a container::
 
 probes:
 readiness: /health/ready       # a path on the ingress' port

@@ -13,7 +13,7 @@ from deploy_action.errors import Fault, InputError, SourceLocation
 
 Value = TypeVar("Value")
 _CAPITAL = re.compile(r"([A-Z]+)")
-# Azure's names whose spelling is not near to ours.
+# Azure's names that differ too much from ours for the "did you mean" search.
 _AZURE_NAMES = {
     "min-replicas": "min",
     "max-replicas": "max",
@@ -43,7 +43,7 @@ class Faults:
         self.found.append(Fault(message=f"{path}: {message}", location=location))
 
     def raise_any(self) -> None:
-        """End the reading of a block.
+        """Raise one error for all mistakes of a block, if there are any.
 
         Raises:
             InputError: there were mistakes.
@@ -73,7 +73,7 @@ class Faults:
             self.add(path, "it must be a block of KEY: VALUE lines.", node.location)
 
     def fields(self, node: Node, path: str, known: dict[str, Field]) -> dict[str, Any]:
-        """Return a block of fixed keys, each read by its function; faults leave a key out."""
+        """Return a block of fixed keys, each read by its function, without the faulty keys."""
         values: dict[str, Any] = {}
         for key, value in self.pairs(node, path):
             read = known.get(key.text)
@@ -117,5 +117,5 @@ def is_null(node: Node) -> bool:
 
 
 def as_plain(node: Node) -> Any:
-    """Return a value without places, all scalars as texts."""
+    """Return a value without locations, all scalars as text."""
     return plain(node)

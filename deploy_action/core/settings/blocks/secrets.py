@@ -92,7 +92,7 @@ _FIELDS: dict[str, Field] = {
 def block(node: Node) -> Secrets:
     """Read the setting ``secrets``.
 
-    Values of the step's environment have taken the place of ``${NAME}`` already, as
+    References ``${NAME}`` are already replaced by values of the step's environment, as
     ``{value: …}``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Texts inside of nested settings; each raises `ValueError` that completes "… must be …"."""
+"""Parsers of texts in nested settings; their `ValueError` completes "… must be …"."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The image: built here, built by the registry, or given."""
+"""The image: built locally, built by the registry, or already existing."""
 
 from __future__ import annotations
 

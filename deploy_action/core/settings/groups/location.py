@@ -1,4 +1,4 @@
-"""What to do, to which app, signed in as whom."""
+"""The command, the app and the identity to sign in with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the service is: its template, secrets and tags."""
+"""The app itself: its template, secrets and tags."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Value = TypeVar("Value")
 
 
 def _block_only(empty: Callable[[], Value]) -> Callable[[str], Value]:
-    """Return a parser for a setting that is a block, never one text."""
+    """Return the text parser of a setting that must be a block: it refuses every text."""
 
     def parse(given: str) -> Value:
         if given.strip():
