@@ -159,6 +159,22 @@ def status(*, as_json: bool, **given: str) -> None:
 
 
 @main.command()
+@_options(
+    *[
+        item.name
+        for item in setting_specs()
+        if item.name not in {"command", "revision", "reason", "take-over"}
+    ]
+)
+def validate(**given: str) -> None:
+    """Check settings, manifest, Dockerfile and checkout; with --full true also Azure.
+
+    Example: deploy-action validate --environment prod --full true
+    """
+    _run("validate", given)
+
+
+@main.command()
 @click.argument("manifests", nargs=-1, required=True, metavar="MANIFEST...")
 @click.option(
     "--part",
@@ -343,6 +359,11 @@ def _dispatch(
     )
     signals.limit(settings.time_limit_s)
     record.learned(**services.context())
+    if settings.command is Command.VALIDATE:  # offline, it reads no vault
+        from deploy_action.commands.validate import validate as run_validate
+
+        run_validate(settings, services, record)
+        return None
     services = services.with_vault_secrets()
     settings = services.settings
     match settings.command:

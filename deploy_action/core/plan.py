@@ -170,30 +170,7 @@ def make_plan(
         run=seen.run.id,
         taken=[revision.name for revision in seen.revisions],
     )
-    stable_is_down = stable.is_down
-    # No traffic steps are needed while the stable revision is down.
-    in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
-    schedule = _judged(
-        Schedule.of(
-            settings.traffic_steps if in_steps else (),
-            settings.step_interval_s,
-            0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
-        ),
-        settings,
-        stable_is_down=stable_is_down,
-    )
-    longest_s = (
-        schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
-        + PUBLISH_S
-        + settings.drain_time_s
-    )
-    if longest_s > settings.time_limit_s:
-        raise InputError(
-            f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
-            f"{settings.time_limit_s:.0f} s that it says.",
-            hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
-            "(and the job's timeout-minutes).",
-        )
+    schedule, longest_s = schedule_for(settings, stable_is_down=stable.is_down)
     plan = Plan(
         run=seen.run,
         app=seen.app,
@@ -225,6 +202,41 @@ def make_plan(
     )
     _check_template(plan)
     return plan
+
+
+def schedule_for(settings: Settings, *, stable_is_down: bool = False) -> tuple[Schedule, float]:
+    """Return the steps of the traffic and the longest duration of the run, in seconds.
+
+    Args:
+        settings: what the user configured.
+        stable_is_down: whether nobody is served now, so that no steps are needed.
+
+    Raises:
+        InputError: the run may take longer than its time limit.
+    """
+    in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
+    schedule = _judged(
+        Schedule.of(
+            settings.traffic_steps if in_steps else (),
+            settings.step_interval_s,
+            0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
+        ),
+        settings,
+        stable_is_down=stable_is_down,
+    )
+    longest_s = (
+        schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
+        + PUBLISH_S
+        + settings.drain_time_s
+    )
+    if longest_s > settings.time_limit_s:
+        raise InputError(
+            f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
+            f"{settings.time_limit_s:.0f} s that it says.",
+            hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
+            "(and the job's timeout-minutes).",
+        )
+    return schedule, longest_s
 
 
 def _check_template(plan: Plan) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
 from deploy_action.core.phase import Phase
 from deploy_action.core.traffic.split import Split
+from deploy_action.core.validation import Check
 from deploy_action.errors import (
     CancelledError,
     DeployError,
@@ -102,6 +103,13 @@ class Diagnosed:
     log: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """The results of all checks of `validate`."""
+
+    checks: tuple[Check, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The end of the run: result, exit code, and after a failure the reason and the next step."""
@@ -125,6 +133,7 @@ Event = (
     | CacheCleared
     | PutBack
     | Diagnosed
+    | Validated
     | Ended
 )
 
@@ -215,6 +224,10 @@ class Record:
     def diagnosed(self, *, cause: str, hint: str, log: tuple[str, ...]) -> None:
         """Record why the candidate failed."""
         self._notify(Diagnosed(cause=cause, hint=hint, log=log))
+
+    def validated(self, checks: tuple[Check, ...]) -> None:
+        """Report the results of all checks of `validate`."""
+        self._tell(Validated(checks))
 
     @property
     def diagnosis(self) -> Diagnosed | None:

@@ -13,8 +13,10 @@ from deploy_action.core.record import (
     PutBack,
     Said,
     Shifted,
+    Validated,
     Warned,
 )
+from deploy_action.core.validation import check_table
 
 
 def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of event
@@ -41,6 +43,8 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of
             return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
         case Diagnosed():
             return _diagnosis(event)
+        case Validated():
+            return "\n".join(check_table(event.checks))
         case Ended():
             return _ending(event)
 

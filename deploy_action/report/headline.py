@@ -13,6 +13,7 @@ _SIGNS = {
     "repaired": "✅",
     "planned": "📝",
     "unchanged": "✅",
+    "valid": "✅",
     "ok": "📊",
     "cancelled": "⚠️",
     "superseded": "⚠️",
@@ -38,6 +39,7 @@ _SENTENCES = {
     "repaired": "repaired, {serves}",
     "rolled-back": "rolled back, {serves}",
     "planned": "plan for {tried}, nothing was changed, {serves}",
+    "valid": "validation passed",
     "unchanged": "nothing to do, {serves}",
     "invalid": "not started, a setting is wrong",
     "refused": "the {command} was refused, {serves}",
@@ -45,6 +47,10 @@ _SENTENCES = {
     "cancelled": "the {command} was cancelled, {serves}",
     "abort-failed": "{tried} was not deployed and not everything was restored, {serves}",
     "aborted": "{tried} was not deployed, {serves}",
+}
+_VALIDATE = {
+    "invalid": "validation failed, a setting or a file is invalid",
+    "refused": "validation failed, a deployment would be refused",
 }
 _ROLLBACK = {
     "abort-failed": "the rollback is incomplete, {serves}",
@@ -54,7 +60,7 @@ _ROLLBACK = {
 
 def _sentence(record: Record, result: str) -> str:
     command = "deployment" if record.command == "deploy" else record.command
-    own = _ROLLBACK if record.command == "rollback" else {}
+    own = {"rollback": _ROLLBACK, "validate": _VALIDATE}.get(record.command, {})
     sentence = own.get(result) or _SENTENCES.get(result, "the {command} failed, {serves}")
     return sentence.format(
         serves=_serves(record.outcome),

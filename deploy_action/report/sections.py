@@ -10,8 +10,10 @@ from deploy_action.core.record import (
     PutBack,
     Record,
     Shifted,
+    Validated,
 )
 from deploy_action.core.traffic.split import Split
+from deploy_action.core.validation import Check
 from deploy_action.report.markdown import code, fence, plain
 
 
@@ -35,6 +37,24 @@ def diagnosis(record: Record) -> list[str]:
     lines = [f"**Likely cause:** {plain(found.cause)} {plain(found.hint)}", ""]
     log = ["Last lines of the container's log:", "", *fence(list(found.log), "text"), ""]
     return (lines if found.cause else []) + (log if found.log else [])
+
+
+def checks(record: Record) -> list[str]:
+    """Return the table of the checks of `validate`."""
+    rows = [
+        f"| {check.state.value} | {plain(check.name)} | {_checked(check)} | {plain(check.remedy)} |"
+        for event in record.events
+        if isinstance(event, Validated)
+        for check in event.checks
+    ]
+    if not rows:
+        return []
+    return ["| result | check | what was found | remedy |", "|---|---|---|---|", *rows, ""]
+
+
+def _checked(check: Check) -> str:
+    place = f"{code(str(check.location))}: " if check.location else ""
+    return place + plain(check.detail)
 
 
 def gates(record: Record) -> list[str]:

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 _LONGEST_CHECK_INTERVAL_S = 5.0
 
+_READ_CHECKOUT = {Command.DEPLOY, Command.VALIDATE}
+
 # Never passed on to programs that the action starts.
 _OWN_VARIABLES = ("INPUT_", "ACTIONS_ID_TOKEN_REQUEST", "AZURE_REDIS_CONNECTION_STRING")
 
@@ -120,7 +122,7 @@ class Services:
     @cached_property
     def run(self) -> Run:
         """This execution of the action; a deployment's commit and branch are the checkout's."""
-        deploying = self.settings.command is Command.DEPLOY
+        deploying = self.settings.command in _READ_CHECKOUT
         return self.checked_out[0] if deploying else self.runner.run
 
     @cached_property
@@ -239,7 +241,7 @@ class Services:
         """What a revision must pass before users reach it."""
         settings = self.settings
         # A rollback has no checkout to take a smoke test from, and an older manifest is fine.
-        deploying = settings.command is Command.DEPLOY
+        deploying = settings.command in _READ_CHECKOUT
         return Gates(
             app=self.app,
             probes=self.probes,

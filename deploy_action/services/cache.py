@@ -52,7 +52,7 @@ def _redis(services: Services) -> Cache | None:
     if target.ignored:
         services.record.say(f"cache-url: {', '.join(target.ignored)} mean nothing here")
     ca = (
-        str(_file(services.runner.workspace, settings.cache_ca_file))
+        str(cache_file(services.runner.workspace, settings.cache_ca_file))
         if settings.cache_ca_file
         else ""
     )
@@ -98,7 +98,7 @@ def _patterns(settings: Settings) -> tuple[str, ...]:
     return tuple(prefix + pattern for pattern in settings.cache_patterns)
 
 
-def _file(workspace: Path, relative: str) -> Path:
+def cache_file(workspace: Path, relative: str) -> Path:
     """Return a file of the checkout."""
     file = (workspace / relative).resolve()
     if not file.is_file():

@@ -34,7 +34,7 @@ def make_images(services: Services) -> ImageSource:
     else:
         registry = services.registry(host_of(settings.registry))
         source = Build(
-            context=lambda: _context(
+            context=lambda: build_context(
                 services.runner.workspace, settings.context, settings.dockerfile
             ),
             builder=_builder(services, registry),
@@ -43,7 +43,7 @@ def make_images(services: Services) -> ImageSource:
             unique=f"{settings.app}-{secrets.token_hex(4)}",
             arguments=dict(_pair(item) for item in settings.build_args),
             target=settings.target,
-            secrets=_secrets(services),
+            secrets=build_secrets(services),
             cache_from=settings.cache_from,
         )
     return ImageSource(
@@ -87,7 +87,7 @@ def _builder(services: Services, registry: Registry) -> Builder:
     )
 
 
-def _secrets(services: Services) -> tuple[BuildSecret, ...]:
+def build_secrets(services: Services) -> tuple[BuildSecret, ...]:
     made = []
     for setting in services.settings.build_secrets:
         file = None
@@ -114,7 +114,7 @@ def _secrets(services: Services) -> tuple[BuildSecret, ...]:
     return tuple(made)
 
 
-def _context(workspace: Path, context: str, dockerfile: str) -> BuildContext:
+def build_context(workspace: Path, context: str, dockerfile: str) -> BuildContext:
     """Return the build context; folder and Dockerfile must be inside the checkout."""
     folder = _inside(workspace, "context", context)
     if not folder.is_dir():

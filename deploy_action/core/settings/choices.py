@@ -12,6 +12,7 @@ class Command(Enum):
     ROLLBACK = "rollback"
     STATUS = "status"
     REPAIR = "repair"
+    VALIDATE = "validate"
 
 
 class BumpWhen(Enum):

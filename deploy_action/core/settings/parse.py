@@ -181,7 +181,8 @@ def _image_faults(settings: Settings) -> list[str]:
             for name, value in unsupported.items()
             if value
         ]
-    if settings.command is Command.DEPLOY and not settings.image and not settings.registry:
+    ships = settings.command in {Command.DEPLOY, Command.VALIDATE}
+    if ships and not settings.image and not settings.registry:
         faults.append(
             "Input registry: it is empty; name the registry to push to, or give an image."
         )

@@ -16,7 +16,7 @@ class LocationSettings:
     command: Command = setting(
         parsers.one_of(Command),
         "deploy",
-        "What to do: deploy, rollback, repair or status.",
+        "What to do: deploy, rollback, repair, status or validate.",
         is_input=True,
     )
     environment: str = setting(

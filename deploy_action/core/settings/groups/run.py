@@ -18,6 +18,12 @@ class RunSettings:
         "Whether to print the plan and change nothing.",
         is_input=True,
     )
+    full: bool = setting(
+        parsers.boolean,
+        "false",
+        "For validate, whether to check Azure, the registry, the cache and the branch as well.",
+        is_input=True,
+    )
     lock_wait_s: float = setting(
         parsers.duration, "0s", "How long to wait for another run that deploys the same app."
     )
