@@ -56,7 +56,8 @@ def codes() -> str:
     """Every exit code, from the family of errors."""
     rows = ["| exit code | `result` | meaning |", "|---:|---|---|"]
     rows.append(
-        "| 0 | `deployed`, `rolled-back`, `repaired`, `planned`, `unchanged`, `valid`, `ok` | Done. |"
+        "| 0 | `deployed`, `rolled-back`, `repaired`, `planned`, `unchanged`, `valid`, `ok` "
+        "| Done. |"
     )
     family = [
         errors.DeployError,

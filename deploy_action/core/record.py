@@ -227,7 +227,7 @@ class Record:
 
     def validated(self, checks: tuple[Check, ...]) -> None:
         """Report the results of all checks of `validate`."""
-        self._tell(Validated(checks))
+        self._notify(Validated(checks))
 
     @property
     def diagnosis(self) -> Diagnosed | None:

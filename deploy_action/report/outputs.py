@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from deploy_action.core.record import CacheCleared, Record
 
 OUTPUTS: Mapping[str, str] = {
-    "result": "How the run ended: deployed, planned, rolled-back, repaired, unchanged, valid, ok, or "
-    "what went wrong (aborted, abort-failed, cancelled, refused, superseded, invalid, failed).",
+    "result": "How the run ended: deployed, planned, rolled-back, repaired, unchanged, valid, "
+    "ok, or what went wrong (aborted, abort-failed, cancelled, refused, superseded, "
+    "invalid, failed).",
     "version": "Version of the add-in that serves now.",
     "revision": "Revision that serves now.",
     "image": "Image that serves now, by digest.",

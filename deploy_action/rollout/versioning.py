@@ -137,10 +137,10 @@ class Versioning:
         bump = edit.plan(content, file=self.path, target=target, rules=self.rules)
         for text in bump.unused_origins:
             record.warn(f"url-origins: no URL of the manifest is on '{text}'.")
-        self._check_allowed_list(bump, record)
+        self.check_allowed_list(bump, record)
         return bump, str(bump.new)
 
-    def _check_allowed_list(self, bump: Bump, record: Record) -> None:
+    def check_allowed_list(self, bump: Bump, record: Record) -> None:
         """Compare the script URLs that change with the site's list, as older Outlook does."""
         for name, content in self.lists() if bump.runtime else ():
             if allowed.updated(content, bump.runtime, file=name) != content:
@@ -293,8 +293,38 @@ class Versioning:
             f"{title}\n\nVersion: {bump.new}\nRevision: {candidate}{link}\nRun-Id: {self.run.id}\n"
         )
 
+    def preview(self) -> Bump:
+        """Return the change of the manifest to its next version, whatever the app serves.
+
+        Raises:
+            InputError: the manifest is missing or unusable, or the allowed list contradicts it.
+        """
+        content = self.file.read()
+        manifest = edit.read(content, file=self.path)
+        part = None if self.part in {BumpPart.LAST, BumpPart.AUTO} else Part[self.part.name]
+        target = next_above(manifest.version, None, part or manifest.form.last_part)
+        return edit.plan(content, file=self.path, target=target, rules=self.rules)
+
+    def check_publishing(self, record: Record) -> None:
+        """Check whether the version commit can be published, if this run publishes it.
+
+        Raises:
+            PreflightError: it cannot.
+        """
+        if self.publisher:
+            self._check_publisher(self.publisher, record)
+
     def _check_publisher(self, publisher: Publisher, record: Record) -> None:
         """Check before the build whether publishing will work."""
+        self.check_committed()
+        record.say(f"the version commit: {publisher.check(self._branch())}")
+
+    def check_committed(self) -> None:
+        """Check that the manifest in the checkout is the commit's.
+
+        Raises:
+            PreflightError: it is not, or there is no checkout.
+        """
         checkout = self.git.observe(self.path)
         if self.path in checkout.dirty:
             raise PreflightError(
@@ -306,7 +336,6 @@ class Versioning:
                 f"Manifest '{self.path}' is not in the checked-out commit.",
                 hint="Commit it, or set commit to none.",
             )
-        record.say(f"the version commit: {publisher.check(self._branch())}")
 
     def _branch(self) -> str:
         if not self.run.branch:

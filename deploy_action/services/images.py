@@ -88,6 +88,7 @@ def _builder(services: Services, registry: Registry) -> Builder:
 
 
 def build_secrets(services: Services) -> tuple[BuildSecret, ...]:
+    """Return the secrets of the build with their values; raises `InputError`."""
     made = []
     for setting in services.settings.build_secrets:
         file = None
