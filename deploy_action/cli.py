@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from deploy_action import __version__
+from deploy_action.cli_init import init
 from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
@@ -78,6 +79,9 @@ class _Lazy(click.Group):
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Blue-green deploys for Azure Container Apps."""
+
+
+main.add_command(init)
 
 
 def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

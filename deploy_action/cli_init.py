@@ -1,0 +1,92 @@
+"""The command `deploy-action init`: options, questions and what it prints."""
+
+# ruff: noqa: PLC0415  a command imports what it uses
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from deploy_action import __version__
+
+
+class _Question(click.Option):
+    """An option that asks for its value on a terminal, and is required elsewhere."""
+
+    def prompt_for_value(self, ctx: click.Context) -> Any:
+        if sys.stdin.isatty():
+            return super().prompt_for_value(ctx)
+        raise click.MissingParameter(ctx=ctx, param=self)
+
+
+def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    return click.option(option, cls=_Question, prompt=about, help=f"{about}.")
+
+
+@click.command()
+@_question("--app", "Name of the container app, which exists")
+@_question("--resource-group", "Resource group of the app")
+@_question("--registry", "Name of the container registry")
+@_question("--repository", "GitHub repository, as OWNER/NAME")
+@click.option(
+    "--environment",
+    default="prod",
+    show_default=True,
+    help="The environment of GitHub and of the settings file.",
+)
+@click.option(
+    "--repository-ids",
+    default="",
+    metavar="OWNER_ID/REPOSITORY_ID",
+    help="For repositories that were created, renamed or transferred since 15 July 2026: GitHub "
+    "adds these ids to the tokens of their jobs.",
+)
+@click.option("--branch", default="main", show_default=True, help="A push to it deploys.")
+@click.option(
+    "--builder",
+    type=click.Choice(["acr", "docker"]),
+    default="acr",
+    show_default=True,
+    help="Where to build the image: in the registry or on the runner.",
+)
+@click.option("--context", default=".", show_default=True, help="The folder with the Dockerfile.")
+@click.option("--manifest", default="", help="The add-in's manifest, if there is one.")
+@click.option("--health-path", default="", help="Path that answers 200 when the app is healthy.")
+@click.option(
+    "--action",
+    default=f"the-well/deploy-action@v{__version__}",
+    show_default=True,
+    help="What the workflows use.",
+)
+@click.option(
+    "--directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    help="The checkout to write to. [default: the current folder]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--run", "run_az", is_flag=True, help="Run the az commands, do not print them.")
+def init(*, directory: Path, overwrite: bool, run_az: bool, **options: str) -> None:
+    """Write workflows and settings for an app, and print or run the az commands for it.
+
+    Example: deploy-action init --app api --resource-group rg --registry contoso --repository o/r
+    """
+    from deploy_action.adapters.azure_cli import AzureCli
+    from deploy_action.commands.init import set_up_azure, write_files
+    from deploy_action.core.onboarding.answers import Answers
+    from deploy_action.core.onboarding.azure_setup import script, variables_script
+
+    answers = Answers(**options)
+    for line in write_files(answers, directory, overwrite=overwrite):
+        click.echo(line, err=True)
+    if not run_az:
+        click.echo(script(answers), nl=False)
+        return
+    az = AzureCli(folder=directory, environment=os.environ)
+    values = set_up_azure(answers, az, lambda line: click.echo(line, err=True))
+    click.echo(variables_script(answers, values), nl=False)

@@ -1,0 +1,115 @@
+"""Workflow files under `act`, with the action as it is in this checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.stage import Stage
+from tests.support.paths import ROOT
+
+PROGRAM = Path(sys.executable).parent / "act"
+# Where a repository has its copy of the action; its workflows use "./.action".
+ACTION = "./.action"
+
+
+def commit_workflows(stage: Stage, files: Mapping[str, str]) -> None:
+    """Replace the workflows of the stage's repository, and put the action beside them.
+
+    Args:
+        stage: whose repository it is.
+        files: the texts of files by their path in the repository.
+    """
+    desk = stage.scene.directory / "desk"
+    stage.scene.git("clone", "--quiet", str(stage.scene.remote), str(desk), cwd=desk.parent)
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "action.yml", "requirements.txt", "deploy_action"],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        target = desk / ACTION / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    for file in (desk / ".github" / "workflows").glob("*.yml"):
+        file.unlink()
+    for name, text in files.items():
+        target = desk / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, "utf-8")
+    stage.scene.git("add", "--all", "--force", ".", cwd=desk)
+    stage.scene.git("commit", "--quiet", "-m", "Deploy with the action", cwd=desk)
+    stage.scene.git("push", "--quiet", "origin", "HEAD:main", cwd=desk)
+    shutil.rmtree(desk)
+    stage.scene.check_out()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowRun:
+    """A workflow run: exit code, log, the file that a step wrote to, the action's job summary."""
+
+    code: int
+    log: str
+    written: str
+    summary: str
+
+
+def act(
+    stage: Stage,
+    event: str,
+    *words: str,
+    variables: Mapping[str, str] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> WorkflowRun:
+    """Run the repository's workflows for *event*.
+
+    Args:
+        stage: whose checkout it is.
+        event: such as ``push``.
+        words: further arguments of `act`.
+        variables: what the workflows read as ``vars.NAME``.
+        environment: further variables of all steps; ``WRITTEN`` names a file that they may write.
+    """
+    stage.runs += 1
+    home = stage.scene.directory / f"act-{stage.runs}"
+    home.mkdir()
+    written, log = home / "written", home / "log"
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
+    steps = {**stage.scene.environment, "WRITTEN": str(written), **(environment or {})}
+    summary = ""
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                *(str(PROGRAM), event, "--no-cache-server"),
+                *("-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted"),
+                *words,
+                *_pairs("--env", steps),
+                *_pairs("--var", variables or {}),
+            ],
+            cwd=stage.scene.workspace,
+            env={**kept, **pip, "XDG_CACHE_HOME": str(home / "cache")},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+        # act empties the summary's file after each step and shows it nowhere.
+        while process.poll() is None:
+            for file in home.glob("cache/act/*/act/workflow/*SUMMARY*"):
+                summary = file.read_text("utf-8") or summary
+            time.sleep(0.01)
+    text = written.read_text("utf-8") if written.exists() else ""
+    return WorkflowRun(
+        code=process.returncode, log=log.read_text("utf-8"), written=text, summary=summary
+    )
+
+
+def _pairs(option: str, values: Mapping[str, str]) -> Sequence[str]:
+    return [word for name, value in values.items() for word in (option, f"{name}={value}")]
