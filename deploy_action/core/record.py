@@ -5,7 +5,7 @@ The record gets its clock from the caller, stores every event and passes it to i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
@@ -104,6 +104,14 @@ class Diagnosed:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What a deployment will change: its lines as text, and the same as plain data."""
+
+    lines: tuple[str, ...]
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Validated:
     """The results of all checks of `validate`."""
 
@@ -133,6 +141,7 @@ Event = (
     | CacheCleared
     | PutBack
     | Diagnosed
+    | Planned
     | Validated
     | Ended
 )
@@ -225,6 +234,15 @@ class Record:
         """Record why the candidate failed."""
         self._notify(Diagnosed(cause=cause, hint=hint, log=log))
 
+    def planned(self, lines: tuple[str, ...], data: Mapping[str, Any]) -> None:
+        """Report what a deployment will change."""
+        self._notify(Planned(lines, data))
+
+    @property
+    def plan(self) -> Planned | None:
+        """What the deployment will change, once it is planned."""
+        return next((event for event in self.events if isinstance(event, Planned)), None)
+
     def validated(self, checks: tuple[Check, ...]) -> None:
         """Report the results of all checks of `validate`."""
         self._notify(Validated(checks))
@@ -301,6 +319,10 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
             return redact(value)
         case tuple():
             return tuple(_redacted(item, redact) for item in value)
+        case list():
+            return [_redacted(item, redact) for item in value]
+        case dict():
+            return {key: _redacted(item, redact) for key, item in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
             return replace(
                 value,

@@ -10,6 +10,7 @@ from deploy_action.core.record import (
     Gated,
     PhaseEnded,
     PhaseStarted,
+    Planned,
     PutBack,
     Said,
     Shifted,
@@ -43,6 +44,8 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of
             return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
         case Diagnosed():
             return _diagnosis(event)
+        case Planned():
+            return "\n".join(f"    {text}" for text in event.lines)
         case Validated():
             return "\n".join(check_table(event.checks))
         case Ended():

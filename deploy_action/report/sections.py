@@ -39,6 +39,11 @@ def diagnosis(record: Record) -> list[str]:
     return (lines if found.cause else []) + (log if found.log else [])
 
 
+def plan(record: Record) -> list[str]:
+    """Return what the deployment changes, as a difference."""
+    return fence(list(record.plan.lines), "diff") if record.plan and record.plan.lines else []
+
+
 def checks(record: Record) -> list[str]:
     """Return the table of the checks of `validate`."""
     rows = [

@@ -31,6 +31,7 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
     lines += _sides(record, links)
     lines += _next_step(record, links)
     lines += _warnings(record, problems or {})
+    lines += details("Plan", sections.plan(record))
     lines += details("What was restored", sections.restored(record))
     lines += details("Gates", sections.gates(record))
     lines += details("Traffic", sections.traffic(record))

@@ -11,6 +11,7 @@ from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
 from deploy_action.core.outcome import updated
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
+from deploy_action.core.plan_diff import diff_lines, plan_diff
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
@@ -81,6 +82,8 @@ class Planner:
             self.record.warn(warning)
         for line in plan.lines():
             self.record.say(line)
+        diff = plan_diff(plan, observed.revisions, image=self.settings.image)
+        self.record.planned(tuple(diff_lines(diff)), diff)
         for warning in plan.warnings:
             self.record.warn(warning)
         self.analysis.prepare(plan.stable, plan.schedule)

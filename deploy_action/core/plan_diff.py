@@ -1,0 +1,144 @@
+"""A deployment's plan as a difference: what stands now and what will stand, as plain data."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from deploy_action.core.plan import Plan
+from deploy_action.core.revisions.provenance import VARIABLES
+from deploy_action.core.revisions.retention import to_retire
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.split import FULL_TRAFFIC
+
+NEW_IMAGE = "(the image of this run)"
+_HIDDEN = "(not shown)"
+# A variable may hold a secret although it should refer to one.
+_SENSITIVE = re.compile(r"KEY|SECRET|PASSW|PWD|TOKEN|CONN|CREDENTIAL|SAS|SIGNATURE", re.IGNORECASE)
+
+
+def plan_diff(plan: Plan, revisions: Iterable[Revision], *, image: str = "") -> dict[str, Any]:
+    """Return *plan* as plain data, for text, Markdown and JSON.
+
+    Args:
+        plan: what will be done.
+        revisions: all revisions of the app now.
+        image: the image to deploy; empty if this run builds it.
+
+    Returns:
+        ``template``, ``app-wide`` and ``manifest`` are lists of ``path``, ``before`` and ``after``;
+        a value that does not exist is None. Values of variables with a sensitive name are hidden.
+    """
+    return {
+        "app": plan.app.name,
+        "version": {"before": plan.previous_version, "after": plan.version},
+        "revision": {"before": plan.stable.name, "after": plan.candidate},
+        "template": template_diff(plan.stable.template, plan.template(image or NEW_IMAGE)),
+        "app-wide": _app_wide(plan),
+        "manifest": [
+            {"path": f"line {edit.line}", "before": edit.old, "after": edit.new}
+            for edit in (plan.bump.edits if plan.bump else ())
+        ],
+        "steps": [
+            {"weights": {plan.candidate: weight, plan.stable.name: FULL_TRAFFIC - weight}}
+            for weight in (*plan.schedule.steps, FULL_TRAFFIC)
+        ],
+        "deactivated": [
+            revision.name
+            for revision in to_retire(
+                tuple(revisions),
+                plan.pinned.route_all_to(plan.candidate),
+                stable=plan.candidate,
+                previous=plan.stable.name,
+                keep=max(1, plan.keep - 1),  # the candidate is one of those that are kept
+            )
+        ],
+        "minutes": {
+            "least": round(plan.schedule.shortest_s() / 60, 1),
+            "most": round(plan.longest_s / 60, 1),
+        },
+    }
+
+
+def template_diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the differences of two templates, without those of every deployment.
+
+    Items of lists are matched by name, and probes by type.
+    """
+    now, then = _flat(before), _flat(after)
+    return [
+        {"path": path, "before": _shown(path, now), "after": _shown(path, then)}
+        for path in dict.fromkeys((*now, *then))
+        if now.get(path) != then.get(path)
+    ]
+
+
+def diff_lines(diff: Mapping[str, Any]) -> list[str]:
+    """Return the changes of `plan_diff` as lines that begin with ``-``, ``+`` or ``~``."""
+    lines = []
+    for title in ("template", "app-wide", "manifest"):
+        if changes := diff[title]:
+            lines.append(f"{title}:")
+            lines += [f"  {_line(change)}" for change in changes]
+    if diff["deactivated"]:
+        lines += ["deactivated afterwards:", *(f"  - {name}" for name in diff["deactivated"])]
+    return lines
+
+
+def _line(change: Mapping[str, Any]) -> str:
+    before, after = (json.dumps(change[key], ensure_ascii=False) for key in ("before", "after"))
+    if change["before"] is None:
+        return f"+ {change['path']}: {after}"
+    if change["after"] is None:
+        return f"- {change['path']}: {before}"
+    return f"~ {change['path']}: {before} → {after}"
+
+
+def _app_wide(plan: Plan) -> list[dict[str, Any]]:
+    changes = []
+    if plan.convert:
+        mode = {"path": "activeRevisionsMode", "before": plan.app.mode, "after": "Multiple"}
+        changes.append(mode)
+    if plan.pin:
+        pinned = {"path": "traffic", "before": str(plan.app.split), "after": str(plan.pinned)}
+        changes.append(pinned)
+    return changes
+
+
+def _flat(template: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        path: value
+        for path, value in _leaves("", template)
+        if path != "revisionSuffix" and path.rpartition("env.")[2] not in VARIABLES
+    }
+
+
+def _leaves(path: str, value: Any) -> Iterator[tuple[str, Any]]:
+    if path.rpartition(".")[0].endswith("env") and isinstance(value, Mapping):
+        yield path, _variable(value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if item is not None and item != []:
+                yield from _leaves(f"{path}.{key}" if path else str(key), item)
+    elif isinstance(value, list) and all(isinstance(item, Mapping) for item in value):
+        for number, item in enumerate(value, 1):
+            name = item.get("name") or item.get("type") or item.get("volumeName") or number
+            rest = {key: part for key, part in item.items() if key != "name"}
+            yield from _leaves(f"{path}.{name}", rest)
+    else:
+        yield path, value
+
+
+def _shown(path: str, values: Mapping[str, Any]) -> Any:
+    value = values.get(path)
+    folder, _, name = path.rpartition(".")
+    literal = value and not str(value).startswith("secret ")
+    return _HIDDEN if literal and folder.endswith("env") and _SENSITIVE.search(name) else value
+
+
+def _variable(variable: Mapping[str, Any]) -> Any:
+    if variable.get("secretRef"):
+        return f"secret {variable['secretRef']}"
+    return variable.get("value") or ""
