@@ -1,0 +1,183 @@
+"""Every workflow of docs/workflows passes the linters and runs under `act` in the sandbox."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy_action import __version__
+from deploy_action.sandbox import launch
+from deploy_action.sandbox.scene import GROUP, REGISTRY
+from tests.stage import NEXT_VERSION, VERSION, Stage
+from tests.support.act import ACTION, WorkflowRun, act, commit_workflows
+from tests.support.paths import ROOT
+from tests.support.scene import Scene
+
+FOLDER = ROOT / "docs" / "workflows"
+FILES = sorted(FOLDER.glob("*.yml"))
+TOOLS = Path(sys.executable).parent
+REFERENCE = f"the-well/deploy-action@v{__version__}"
+# The defaults take minutes.
+FAST = {
+    "resource-group": GROUP,
+    "registry": REGISTRY,
+    "builder": "acr",
+    "context": "addin",
+    "health-passes": 2,
+    "health-interval": "0.1s",
+    "traffic-steps": "50,100",
+    "step-interval": "0.2s",
+    "bake": "0.2s",
+    "drain-time": "0s",
+    "analysis": "off",
+}
+
+
+def test_there_is_a_workflow_for_each_common_need() -> None:
+    listed = (FOLDER / "README.md").read_text("utf-8")
+
+    assert len(FILES) == 6
+    assert [file.name for file in FILES if f"]({file.name})" not in listed] == []
+
+
+def test_the_linters_find_nothing(tmp_path: Path) -> None:
+    # The action's own tags are immutable; everything else must be pinned by commit.
+    policies = {"the-well/deploy-action": "ref-pin", "*": "hash-pin"}
+    rules = tmp_path / "zizmor.yml"
+    rules.write_text(
+        yaml.safe_dump({"rules": {"unpinned-uses": {"config": {"policies": policies}}}}), "utf-8"
+    )
+    zizmor = ["zizmor", "--offline", "--no-progress", "--config", str(rules)]
+    for program, *words in (["actionlint"], zizmor):
+        done = subprocess.run(
+            [TOOLS / program, *words, *FILES], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_workflow_passes_only_inputs_that_exist(file: Path) -> None:
+    inputs = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
+    text = file.read_text("utf-8")
+    steps = [
+        step
+        for job in yaml.safe_load(text)["jobs"].values()
+        for step in job["steps"]
+        if step["uses"] == REFERENCE
+    ]
+
+    assert steps
+    assert [name for step in steps for name in step["with"] if name not in inputs] == []
+
+
+@pytest.fixture(scope="module")
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A sandbox that forwards other requests: the action installs its packages."""
+    process, environment = launch.start(tmp_path_factory.mktemp("azure"), "--let-through")
+    yield environment
+    launch.stop(process)
+
+
+def prepare(stage: Stage, name: str, **apps: dict[str, str]) -> None:
+    """Put the workflow and the settings of *apps*, by environment, into the repository."""
+    workflow = (FOLDER / f"{name}.yml").read_text("utf-8").replace(REFERENCE, ACTION)
+    settings = {"environments": {key: {**FAST, **block} for key, block in apps.items()}}
+    files = {
+        f".github/workflows/{name}.yml": workflow,
+        ".github/deploy-action.yml": yaml.safe_dump(settings),
+    }
+    commit_workflows(stage, files)
+
+
+def run(stage: Stage, event: str, *words: str) -> WorkflowRun:
+    """Run the workflow with the variables of a GitHub environment."""
+    names = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
+    variables = {name: stage.scene.environment[name] for name in names}
+    done = act(stage, event, *words, variables=variables)
+    assert done.code == 0, done.log
+    return done
+
+
+def second_app(stage: Stage) -> Scene:
+    """Create another app that serves the same image."""
+    scene = Scene(stage.scene.environment, stage.scene.directory, f"{stage.scene.app}-b")
+    scene.create_app(f"{REGISTRY}.azurecr.io/{stage.scene.app}:{VERSION}", VERSION)
+    return scene
+
+
+def images(scene: Scene) -> set[str]:
+    """Return the images of the revisions that receive traffic."""
+    serving = {name for name, weight in scene.weights().items() if weight}
+    listed = scene.arm("GET", f"/containerApps/{scene.app}/revisions")["value"]
+    return {
+        item["properties"]["template"]["containers"][0]["image"]
+        for item in listed
+        if item["name"] in serving
+    }
+
+
+@pytest.mark.slow
+def test_a_push_deploys_and_a_dispatch_rolls_back(stage: Stage) -> None:
+    app = {"app": stage.scene.app, "manifest": "addin/manifest.xml"}
+    prepare(stage, "push-to-main", prod=app)
+    run(stage, "push")
+    assert stage.serves()["version"] == NEXT_VERSION
+
+    prepare(stage, "rollback", prod=app)
+    run(stage, "workflow_dispatch", "--input", "environment=prod")
+    assert stage.weights() == {stage.first: 100}
+
+
+@pytest.mark.slow
+def test_dev_and_prod_get_the_same_image(stage: Stage) -> None:
+    dev = second_app(stage)
+    prepare(stage, "dev-then-prod", prod={"app": stage.scene.app}, dev={"app": dev.app})
+
+    run(stage, "push")
+
+    assert stage.first not in stage.weights()
+    assert len(images(dev)) == 1
+    assert images(dev) == images(stage.scene)
+
+
+@pytest.mark.slow
+def test_a_pull_request_shows_the_plan_and_changes_nothing(stage: Stage, tmp_path: Path) -> None:
+    prepare(stage, "pull-request", prod={"app": stage.scene.app})
+    event = tmp_path / "event.json"
+    head = {"repo": {"fork": False}}
+    event.write_text(
+        json.dumps({"pull_request": {"number": 7, "head": head, "base": {"ref": "main"}}}), "utf-8"
+    )
+
+    done = run(stage, "pull_request", "--eventpath", str(event))
+
+    assert "plan" in done.summary.lower()
+    assert stage.active() == [stage.first]
+
+
+@pytest.mark.slow
+def test_a_matrix_deploys_every_app(stage: Stage) -> None:
+    other = second_app(stage)
+    prepare(stage, "matrix-of-apps", orders={"app": stage.scene.app}, invoices={"app": other.app})
+
+    run(stage, "push")
+
+    assert stage.first not in stage.weights()
+    assert f"{other.app}--first" not in {name for name, weight in other.weights().items() if weight}
+
+
+@pytest.mark.slow
+def test_a_repair_at_night_finds_nothing_to_do(stage: Stage) -> None:
+    other = second_app(stage)
+    prepare(stage, "nightly-repair", prod={"app": stage.scene.app}, dev={"app": other.app})
+
+    run(stage, "schedule")
+
+    assert stage.active() == [stage.first]
+    assert not stage.is_locked()
