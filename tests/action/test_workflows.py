@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 TOOLS = Path(sys.executable).parent
-NAMES = ("ci", "deploy", "rollback")
+NAMES = ("ci", "deploy", "release", "rollback")
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -64,7 +64,7 @@ def test_there_are_these_and_no_others() -> None:
 
 
 def test_ci_runs_the_oldest_and_the_newest_supported_python() -> None:
-    checks, _ = jobs("ci")
+    checks = jobs("ci")[0]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     supported = [
         text.rpartition(" ")[2] for text in project["classifiers"] if "Python :: 3." in text
@@ -82,6 +82,15 @@ def test_ci_runs_the_oldest_and_the_newest_supported_python() -> None:
     [
         ("ci", {"contents": "read"}),
         ("deploy", {"contents": "write", "id-token": "write"}),
+        (
+            "release",
+            {
+                "actions": "read",
+                "attestations": "write",
+                "contents": "write",
+                "id-token": "write",
+            },
+        ),
         ("rollback", {"contents": "read", "id-token": "write"}),
     ],
 )
@@ -121,7 +130,7 @@ def test_no_expression_stands_inside_a_script(name: str) -> None:
 def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
     whole = workflow(name)
     text = yaml.safe_dump(whole)
-    given = own_step(name)["with"].values() if name != "ci" else ()
+    given = own_step(name)["with"].values() if name in {"deploy", "rollback"} else ()
 
     assert text.count("secrets.") == sum("secrets." in str(value) for value in given)
 
