@@ -18,6 +18,8 @@ PROGRAMS = {
     "ip": "iproute2",
     "git": "git",
     "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
     "chromium": "chromium",
     "chromedriver": "chromium-driver",
 }
