@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from deploy_action.core.health import Measurement, Verdict
+from deploy_action.core.identity import Identity
 from deploy_action.runtime.http import HttpClient, RequestError, Response
 from deploy_action.runtime.polling import Deadline, now_utc
 
@@ -67,28 +68,22 @@ class HttpProbe:
             verdict=verdict, evidence=_describe(path, response), status=response.status
         )
 
-    def identity(self, host: str, path: str, *, revision: str, version: str) -> Measurement:
-        """Check that the JSON at *path* names *revision*, and *version* when both know one."""
+    def identity(self, host: str, path: str, expected: Identity) -> Measurement:
+        """Check that the JSON at *path* names the expected revision, version or commit."""
         response = self._get(host, path)
         if isinstance(response, Measurement):
             return response
+        answered = _describe(path, response)
+        if response.status != 200:
+            return Measurement(verdict=Verdict.FAIL, evidence=answered)
         try:
-            value = response.json_object()
+            answer = response.json_object()
         except RequestError as error:
-            evidence = f"{_describe(path, response)}: {error}"
-            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
-        actual_revision = str(value.get("revision", ""))
-        actual_version = str(value.get("version", ""))
-        if response.status != 200 or actual_revision != revision:
-            evidence = (
-                f"{_describe(path, response)} from revision '{actual_revision}', "
-                f"expected '{revision}'"
-            )
-            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
-        if version and actual_version and actual_version != version:
-            evidence = f"{path} reports version '{actual_version}', expected '{version}'"
-            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
-        evidence = f"answered as {revision} {actual_version}".rstrip()
+            return Measurement(verdict=Verdict.FAIL, evidence=f"{answered}: {error}")
+        if mismatch := expected.mismatch(answer):
+            return Measurement(verdict=Verdict.FAIL, evidence=f"{answered} and names {mismatch}")
+        names = [str(answer.get(key) or "") for key in ("revision", "version", "commit")]
+        evidence = f"answered as {' '.join(name for name in names if name)}"
         return Measurement(verdict=Verdict.PASS, evidence=evidence)
 
     def body(self, host: str, path: str) -> tuple[Measurement, bytes]:

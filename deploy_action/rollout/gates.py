@@ -10,6 +10,7 @@ from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
 from deploy_action.core.health import Measurement, Streak, Verdict
+from deploy_action.core.identity import Identity
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
@@ -188,12 +189,12 @@ class Gates:
         return answer
 
     def _identity(self, probes: HttpProbe, revision: Revision, version: str) -> Measurement:
-        return probes.identity(
-            revision.fqdn,
-            self.asked.identity_path,
+        expected = Identity(
             revision=revision.name,
-            version=version,
+            version=version or revision.content.version,
+            commit=revision.content.commit,
         )
+        return probes.identity(revision.fqdn, self.asked.identity_path, expected)
 
     def _smoke_test(self, revision: Revision, deadline: Deadline) -> Measurement:
         command = self.asked.smoke_test

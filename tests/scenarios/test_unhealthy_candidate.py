@@ -5,6 +5,11 @@ import pytest
 from tests.stage import NEXT_VERSION, VERSION, Stage, assert_lock_released
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
+ANSWER = """{
+                "version": VERSION,
+                "revision": os.environ.get("CONTAINER_APP_REVISION", ""),
+                "commit": os.environ.get("DEPLOY_ACTION_COMMIT", ""),
+            }"""
 
 
 @pytest.mark.quick
@@ -54,13 +59,25 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
             "addin/app/__main__.py",
             '"version": VERSION',
             '"version": "1.3.0.2"',
-            "/version reports version '1.3.0.2', expected '1.3.0.3'",
+            "/version answered 200 and names version '1.3.0.2', expected '1.3.0.3'",
         ),
         (
             "addin/app/__main__.py",
             'os.environ.get("CONTAINER_APP_REVISION", "")',
             '"another"',
-            "from revision 'another', expected",
+            "names revision 'another', expected",
+        ),
+        (
+            "addin/app/__main__.py",
+            'os.environ.get("DEPLOY_ACTION_COMMIT", "")',
+            '"0123456789"',
+            "names commit '0123456789', expected",
+        ),
+        (
+            "addin/app/__main__.py",
+            ANSWER,
+            "{}",
+            "names neither revision",
         ),
         ("addin/app/__main__.py", '"/version"', '"/about"', "/version answered 404"),
         (
@@ -79,7 +96,15 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
         ("addin/app/pages.py", '".html": "text/html;', '".html": "text/plain;', "expected html"),
     ],
     ids=[
-        *("old version", "other revision", "no identity", "no manifest", "no pages"),
+        *(
+            "old version",
+            "other revision",
+            "other commit",
+            "empty answer",
+            "no identity",
+            "no manifest",
+            "no pages",
+        ),
         *("old manifest", "odd pages"),
     ],
 )
@@ -94,6 +119,21 @@ def test_a_candidate_that_is_healthy_but_not_itself_reaches_no_user(
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first]
     assert stage.checkout_is_clean()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ['{"version": VERSION}', '{"commit": os.environ["DEPLOY_ACTION_COMMIT"][:7]}'],
+    ids=["version only", "abbreviated commit only"],
+)
+def test_the_version_or_the_commit_is_enough_to_identify_a_candidate(
+    stage: Stage, answer: str
+) -> None:
+    stage.push("addin/app/__main__.py", ANSWER, answer)
+    run = stage.run(**MANIFEST, identity_path="/version")
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
 
 
 def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
