@@ -74,6 +74,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                 )
             )
             created = app.wait_until_idle()
+            services.health_path.learn(created, None)
             record.learned(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
             revision = services.gates.run(name, version=version)
@@ -81,7 +82,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
         with record.phase(Phase.PROMOTE):
             now = app.write_split(created.split.pinned(name), {})
             record.shifted(now.split, "pinned")
-            services.gates.verify(now.fqdn)
+            services.gates.verify(now.fqdn, revision)
             undo.commit()
     with record.phase(Phase.REFRESH):
         services.cache.serving_host = now.fqdn

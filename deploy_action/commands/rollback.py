@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.journal import Journal, Kind, Pending, closing_tags
 from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
@@ -45,6 +46,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     with record.phase(Phase.PLAN):
         observed = observe_first(app, services.run)
         target = _plan(settings, services, observed, record)
+        services.health_path.learn(observed.app, serving_revision(observed.app, observed.revisions))
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -173,7 +175,7 @@ def _finish(
         except DeployError as error:
             failures.append((error, (Pending.CACHE,)))
         try:
-            services.gates.verify(observed.app.fqdn)
+            services.gates.verify(observed.app.fqdn, target)
         except DeployError as error:
             failures.append((error, ()))
         cache.write_metadata(record.facts)

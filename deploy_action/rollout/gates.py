@@ -14,6 +14,7 @@ from deploy_action.core.identity import Identity
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
+from deploy_action.rollout.health_path import HealthPath
 from deploy_action.rollout.served import require_not_lower, served_by
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until
 
@@ -38,7 +39,7 @@ class GateConfig:
     it, an app that does not serve its manifest passes.
     """
 
-    health_path: str
+    health_path: HealthPath
     passes: int
     interval_s: float
     timeout_s: float
@@ -100,13 +101,13 @@ class Gates:
             raise GateFailedError(error.message) from None
         return version
 
-    def verify(self, host: str) -> str:
-        """Ask *host* only for health, as after traffic was put back.
+    def verify(self, host: str, revision: Revision) -> str:
+        """Check only the health of *host*, where *revision* serves, as after an abort.
 
         Raises:
             GateFailedError: it is not healthy.
         """
-        path, deadline = self.asked.health_path, Deadline(self.asked.timeout_s)
+        path, deadline = self.asked.health_path.of(revision), Deadline(self.asked.timeout_s)
         probes = self.probes.until(deadline)
         self._streak(lambda: probes.healthy(host, path), deadline)
         return f"https://{host}{path} passes"
@@ -126,7 +127,7 @@ class Gates:
         """
         if not host or stable is None or stable.is_down:
             return ""
-        path = self.asked.health_path
+        path = self.asked.health_path.of(stable)
         for _ in range(_SERVING_CHECKS):
             measurement = self.probes.healthy(host, path)
             if measurement.verdict is Verdict.PASS:
@@ -179,7 +180,7 @@ class Gates:
         return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
     def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
-        answer = probes.healthy(revision.fqdn, self.asked.health_path)
+        answer = probes.healthy(revision.fqdn, self.asked.health_path.of(revision))
         if answer.verdict is not Verdict.PASS:
             now = self.app.revision(revision.name, deadline)
             if now is not None and now.readiness is Readiness.FAILED:

@@ -69,6 +69,7 @@ class Planner:
             has_ended=self.has_ended,
         )
         stable = serving(observed.app, observed.revisions)
+        self.gates.asked.health_path.learn(observed.app, stable)
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
         images = BackgroundTask(self.images.check)
         access = BackgroundTask(self.access.check)

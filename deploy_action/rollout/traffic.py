@@ -82,7 +82,7 @@ class TrafficShift:
         if self.plan.stable_is_down:
             return "was not healthy before this run"
         try:
-            return gates.verify(self.plan.app.fqdn)
+            return gates.verify(self.plan.app.fqdn, self.plan.stable)
         except GateFailedError as error:
             if not self._written:
                 return f"is not healthy, but this run did not touch it: {error.message}"

@@ -10,6 +10,7 @@ from deploy_action.core.health import Measurement, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.errors import DeployError
+from deploy_action.rollout.health_path import HealthPath
 from deploy_action.rollout.step_analysis import StepAnalysis
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, monotonic, pause
@@ -37,7 +38,7 @@ class Watch:
 
     probes: HttpProbe
     record: Record
-    health_path: str
+    health_path: HealthPath
     look_every_s: float
     patience_s: float
     subject: str = "candidate"
@@ -126,7 +127,7 @@ class Watch:
         """Check both sides at the same time, or alternately where their latency is compared."""
 
         def check(revision: Revision) -> Measurement:
-            return self.probes.healthy(revision.fqdn, self.health_path)
+            return self.probes.healthy(revision.fqdn, self.health_path.of(revision))
 
         if not analysis.measures_latency:
             background = BackgroundTask(lambda: check(stable))

@@ -23,6 +23,7 @@ from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.rollout.gates import GateConfig, Gates
+from deploy_action.rollout.health_path import HealthPath
 from deploy_action.runtime.http import HttpClient
 from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
@@ -209,7 +210,7 @@ class Services:
         return Watch(
             probes=self.probes,
             record=self.record,
-            health_path=settings.health_path,
+            health_path=self.health_path,
             look_every_s=min(_LONGEST_CHECK_INTERVAL_S, settings.health_interval_s),
             patience_s=settings.gate_timeout_s,
             subject=self.subject,
@@ -237,6 +238,11 @@ class Services:
         )
 
     @cached_property
+    def health_path(self) -> HealthPath:
+        """The path of the health requests, shared by the gates and the watch."""
+        return HealthPath(self.settings.health_path)
+
+    @cached_property
     def gates(self) -> Gates:
         """What a revision must pass before users reach it."""
         settings = self.settings
@@ -247,7 +253,7 @@ class Services:
             probes=self.probes,
             shell=self.shell,
             asked=GateConfig(
-                health_path=settings.health_path,
+                health_path=self.health_path,
                 passes=settings.health_passes,
                 interval_s=settings.health_interval_s,
                 timeout_s=settings.gate_timeout_s,

@@ -129,8 +129,10 @@ class _Online:
     def _health(self) -> Passed:
         observed = self._observed
         stable = serving(observed.app, observed.revisions)
+        health_path = self.services.health_path
+        health_path.learn(observed.app, stable)
         warning = self.services.gates.check_serving(observed.app.fqdn, stable)
-        return Passed(self.services.settings.health_path, [(warning, "")] if warning else [])
+        return Passed(health_path.of(stable), [(warning, "")] if warning else [])
 
     def _images(self) -> Passed:
         self.services.images.check()

@@ -43,6 +43,26 @@ def changed_container(
     return changed
 
 
+def readiness_path(template: Mapping[str, Any], port: int) -> str:
+    """Return the path of the HTTP readiness probe of the container that the ingress reaches.
+
+    Args:
+        template: as Azure gave it.
+        port: the ingress' target port; 0 if unknown, which accepts every port.
+
+    Returns:
+        an empty text if no container has such a probe.
+    """
+    for container in template.get("containers") or ():
+        for probe in container.get("probes") or ():
+            http = probe.get("httpGet") or {}
+            path = str(http.get("path") or "/")
+            is_readiness = str(probe.get("type", "")).lower() == "readiness"
+            if is_readiness and http and path.startswith("/") and port in {0, http.get("port")}:
+                return path
+    return ""
+
+
 def parse_quantity(text: Any) -> Decimal | None:
     """Return a number of cores or of Gi as Azure writes it, or None if it is something else."""
     try:

@@ -13,7 +13,10 @@ class GateSettings:
     """Health checks, identity and smoke test."""
 
     health_path: str = setting(
-        parsers.path, "/health/ready", "Path that must answer 200 on the candidate's own URL."
+        parsers.path,
+        "",
+        "Path that must answer 200 on the candidate's own URL. Defaults to the path of the "
+        "revision's HTTP readiness probe on the target port, else `/health`.",
     )
     health_passes: int = setting(
         parsers.integer(1, 100), "5", "Number of consecutive passes that make a revision healthy."

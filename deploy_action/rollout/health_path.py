@@ -1,0 +1,34 @@
+"""The path of the health requests."""
+
+from __future__ import annotations
+
+from deploy_action.core.app import App
+from deploy_action.core.revisions.containers import readiness_path
+from deploy_action.core.revisions.revision import Revision
+
+_LAST_RESORT = "/health"
+
+
+class HealthPath:
+    """The configured path, or that of a revision's own readiness probe, or ``/health``.
+
+    Args:
+        configured: the setting; empty if the user did not set it.
+    """
+
+    def __init__(self, configured: str) -> None:
+        self._configured = configured
+        self._port = 0
+        self._of_stable = ""
+
+    def learn(self, app: App, stable: Revision | None) -> None:
+        """Take the port of the ingress, and the probe of the serving revision if there is one."""
+        self._port = app.target_port
+        self._of_stable = readiness_path(stable.template, self._port) if stable else ""
+
+    def of(self, revision: Revision | None) -> str:
+        """Return the path for *revision*; without a probe of its own, that of the serving one."""
+        if self._configured:
+            return self._configured
+        own = readiness_path(revision.template, self._port) if revision else ""
+        return own or self._of_stable or _LAST_RESORT
