@@ -38,6 +38,7 @@ class Planner:
         access: what this identity may change.
         versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
+        require_tip: refuses a commit that is no longer the newest of its branch.
         disagreement: how the checkout differs from what the workflow run is for; mostly empty.
     """
 
@@ -52,6 +53,7 @@ class Planner:
     analysis: Analysis
     record: Record
     has_ended: Callable[[Journal], bool]
+    require_tip: Callable[[], None]
     disagreement: str
 
     def plan(self) -> Plan:
@@ -73,9 +75,11 @@ class Planner:
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
         images = BackgroundTask(self.images.check)
         access = BackgroundTask(self.access.check)
+        tip = BackgroundTask(self.require_tip if self.settings.require_tip else lambda: None)
         self.cache.check(observed.app.fqdn)
         if self.disagreement:
             self.record.warn(self.disagreement)
+        tip.result()
         plan = self._decided(observed)
         access.result()
         images.result()

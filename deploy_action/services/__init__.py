@@ -308,6 +308,7 @@ class Services:
         """Makes the plan of a deployment."""
         from deploy_action.rollout.access import AppAccess
         from deploy_action.rollout.planning import Planner
+        from deploy_action.rollout.tip import require_tip
 
         return Planner(
             settings=self.settings,
@@ -321,6 +322,7 @@ class Services:
             analysis=self.analysis,
             record=self.record,
             has_ended=self.has_ended,
+            require_tip=lambda: require_tip(self.git, self.run),
             disagreement=self.checked_out[1],
         )
 

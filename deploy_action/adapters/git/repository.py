@@ -14,6 +14,8 @@ from deploy_action.adapters.git.values import BOT, Checkout, Head, Identity, Pub
 from deploy_action.errors import PreflightError
 from deploy_action.runtime.process import ProcessError
 
+_VERSION_COMMIT = "^Run-Id: "  # a trailer
+
 
 class Git:
     """The repository that the workspace belongs to.
@@ -115,9 +117,34 @@ class Git:
         words = ("ls-tree", "-r", "-z", "--name-only", "--full-tree", "HEAD")
         return [name for name in self._remote.read(*words).stdout.split("\0") if name]
 
+    def newer_commit(self, commit: str, branch: str) -> str:
+        """Return the newest commit of the remote's branch that *commit* does not contain.
+
+        Version commits do not count, because they change nothing else. On a branch that no longer
+        contains *commit*, it is the branch's tip.
+
+        Returns:
+            an empty text if there is none.
+
+        Raises:
+            PublishError: the remote does not answer, or has no such branch.
+        """
+        tip = self._remote.tip(branch)
+        if not self._remote.contains(tip, commit, branch):
+            return tip
+        words = ("-1", "--extended-regexp", "--invert-grep", f"--grep={_VERSION_COMMIT}")
+        return self._git.text("rev-list", *words, f"{commit}..{tip}")
+
     def last_version_commit(self) -> str:
         """Return the newest version commit in the local history, or nothing."""
-        words = ("log", "-1", "--format=%H", "--extended-regexp", "--grep=^Run-Id: ", "HEAD")
+        words = (
+            "log",
+            "-1",
+            "--format=%H",
+            "--extended-regexp",
+            f"--grep={_VERSION_COMMIT}",
+            "HEAD",
+        )
         return self._git.text(*words)
 
     def commit_files(

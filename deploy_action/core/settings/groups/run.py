@@ -24,6 +24,12 @@ class RunSettings:
         "For validate, whether to check Azure, the registry, the cache and the branch as well.",
         is_input=True,
     )
+    require_tip: bool = setting(
+        parsers.boolean,
+        "false",
+        "Whether to refuse a commit that is no longer the newest of its branch. Version commits "
+        "of this action do not count as newer.",
+    )
     lock_wait_s: float = setting(
         parsers.duration, "0s", "How long to wait for another run that deploys the same app."
     )
