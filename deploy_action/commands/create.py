@@ -10,6 +10,7 @@ from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.revision import suffix_for
 from deploy_action.core.revisions.template import for_new_app
 from deploy_action.core.settings.schema import Settings
+from deploy_action.errors import InputError
 from deploy_action.rollout.content import Content, decide_content
 from deploy_action.rollout.served import Served
 from deploy_action.rollout.undo import Undo
@@ -97,6 +98,12 @@ def create(settings: Settings, services: Services, record: Record) -> None:
 
 
 def _decide(services: Services, record: Record) -> Content:
+    settings = services.settings
+    if settings.secrets or settings.tags:
+        raise InputError(
+            f"App '{settings.app}' does not exist yet, and create sets no secrets or tags.",
+            hint="Deploy once without secrets and tags, then with them.",
+        )
     if disagreement := services.checked_out[1]:
         record.warn(disagreement)
     return decide_content(

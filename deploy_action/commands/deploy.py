@@ -18,6 +18,7 @@ from deploy_action.errors import DeployError, SupersededError
 from deploy_action.rollout import retire
 from deploy_action.rollout.cache import deployment_metadata
 from deploy_action.rollout.finishing import Finishing
+from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.traffic import TrafficShift
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
@@ -69,6 +70,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             undo.push("the stable revision", partial(shift.verify_stable, gates))
             shift.pin()
         with record.phase(Phase.CREATE):
+            _apply_app_settings(services, lock, undo)
             undo.push(
                 "the candidate",
                 partial(_withdraw, services, shift, undo),
@@ -117,9 +119,20 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             keep=plan.keep,
             drain_s=settings.drain_time_s,
         )
+        services.app_settings.keep_planned()
     with finishing.phase(Phase.REPORT):
         record.say(f"Deployment lock {lock.release(finishing.pending)}")
     record.ended_well("deployed")
+
+
+def _apply_app_settings(services: Services, lock: DeploymentLock, undo: Undo) -> None:
+    """Apply the app's secrets and tags, which the candidate may need."""
+    app_settings = services.app_settings
+    if not app_settings.has_changes:
+        return
+    undo.push("secrets and tags", partial(app_settings.restore, lock.owns))
+    if app_settings.apply(lambda: lock.tags(Phase.CREATE)):
+        lock.opened = True
 
 
 def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:

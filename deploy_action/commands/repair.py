@@ -65,6 +65,7 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
             run=services.run,
             cache=services.cache,
             record=record,
+            app_settings=services.app_settings,
             lease_s=settings.operation_timeout_s * 2 + settings.cache_timeout_s,
             publish=lambda revision: _publish(services, revision, record),
         )

@@ -58,6 +58,7 @@ class Plan:
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
+        new_secrets: names of secrets that the settings define.
         analysis_lines: which steps production traffic judges, how long they last and why.
         lease_s: the longest time between two of its writes to the app, in seconds.
         left_behind: the journal of an interrupted run, to recover from first.
@@ -86,6 +87,7 @@ class Plan:
     container: str = ""
     change: TemplateChange = field(default_factory=TemplateChange)
     analysis_lines: tuple[str, ...] = ()
+    new_secrets: frozenset[str] = frozenset()
 
     def template(self, image: str) -> dict[str, Any]:
         """Return the candidate's template with *image*."""
@@ -198,6 +200,9 @@ def make_plan(
         convert=not seen.app.is_multiple,
         container=settings.container,
         change=settings.template_change,
+        new_secrets=frozenset(
+            name for name, item in settings.secrets.items() if not isinstance(item, Remove)
+        ),
         analysis_lines=_analysis_lines(schedule, settings),
     )
     _check_template(plan)
@@ -248,7 +253,7 @@ def _check_template(plan: Plan) -> None:
         return
     faults = template_faults(
         plan.template(""),
-        secrets=plan.app.secret_names,
+        secrets=plan.app.secret_names | plan.new_secrets,
         consumption=plan.app.runs_on_consumption,
     )
     if faults:

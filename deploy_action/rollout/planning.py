@@ -17,6 +17,7 @@ from deploy_action.core.run import Run
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.access import AppAccess
 from deploy_action.rollout.analysis import Analysis
+from deploy_action.rollout.app_settings import AppSettings
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.rollout.content import decide_content
 from deploy_action.rollout.gates import Gates
@@ -36,6 +37,7 @@ class Planner:
 
     Args:
         access: what this identity may change.
+        app_settings: the app's secrets and tags.
         versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
         require_tip: refuses a commit that is no longer the newest of its branch.
@@ -49,6 +51,7 @@ class Planner:
     gates: Gates
     images: ImageSource
     access: AppAccess
+    app_settings: AppSettings
     versioning: Callable[[], Versioning | None]
     analysis: Analysis
     record: Record
@@ -87,6 +90,7 @@ class Planner:
             self.record.warn(warning)
         for line in plan.lines():
             self.record.say(line)
+        self.app_settings.plan(observed.app, plan.stable.name)
         diff = plan_diff(plan, observed.revisions, image=self.settings.image)
         self.record.planned(tuple(diff_lines(diff)), diff)
         for warning in plan.warnings:
@@ -108,9 +112,11 @@ class Planner:
                 cache=self.cache,
                 record=self.record,
                 lease_s=plan.lease_s,
+                app_settings=self.app_settings,
             )
             recovery.recover(plan.left_behind)
             plan = self._decided(observe(self.app, self.run))
+            self.app_settings.plan(plan.app, plan.stable.name)
         if plan.convert:
             self.app.write_mode("Multiple", plan.pinned)
             self.record.say(f"Switched the app to Multiple revision mode, traffic {plan.pinned}")

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.app_changes import has_markers
 from deploy_action.core.journal import Journal, Kind, Pending, Remedy, closing_tags
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError, RollbackIncompleteError
+from deploy_action.rollout.app_settings import AppSettings
 from deploy_action.rollout.cache import CacheMaintenance
 from deploy_action.runtime.polling import Deadline, now_utc, poll_until
 
@@ -32,6 +34,7 @@ class Recovery:
         publish: publishes the version commit of a revision that serves already, and returns
             whether it is on the branch; None where this run cannot.
         record: receives every event.
+        app_settings: restores or keeps the app's secrets and tags.
         lease_s: how long this run holds the lock at most, in seconds.
     """
 
@@ -40,6 +43,7 @@ class Recovery:
     cache: CacheMaintenance
     record: Record
     lease_s: float
+    app_settings: AppSettings
     publish: Callable[[Revision], bool] | None = None
 
     def recover(self, journal: Journal) -> Remedy:
@@ -76,6 +80,11 @@ class Recovery:
             self.app.write_tags(mine.as_tags())
         if remedy in {Remedy.CLOSE, Remedy.RESTORE} and journal.kind is Kind.DEPLOY:
             self._deactivate(candidate, app.split)
+            if has_markers(app.tags):
+                detail = self.app_settings.restore()
+                self.record.put_back("secrets and tags", ok=True, detail=detail)
+        elif has_markers(app.tags):
+            self.app_settings.keep()
         self.cache.serving_host = app.fqdn
         self.cache.clear("recovery")
         pending = self._unpublished(journal, remedy, candidate)

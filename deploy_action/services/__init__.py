@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from deploy_action.core.journal import Journal
     from deploy_action.core.plan import Plan
     from deploy_action.rollout.analysis import Analysis
+    from deploy_action.rollout.app_settings import AppSettings
     from deploy_action.rollout.diagnosis import Diagnosis
     from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.planning import Planner
@@ -181,6 +182,20 @@ class Services:
         return ResourceManager(lambda: self.signed_in.token(ARM_SCOPE))
 
     @cached_property
+    def app_settings(self) -> AppSettings:
+        """The app's secrets and tags."""
+        from deploy_action.core.app_wide import SecretValue
+        from deploy_action.rollout.app_settings import AppSettings
+
+        settings = self.settings
+        for item in settings.secrets.values():
+            if isinstance(item, SecretValue) and item.value:
+                self.secret(item.value)
+        return AppSettings(
+            app=self.app, secrets=settings.secrets, tags=settings.tags, record=self.record
+        )
+
+    @cached_property
     def permissions(self) -> Permissions:
         """Reads what this identity may do."""
         from deploy_action.adapters.permissions import Permissions
@@ -317,6 +332,7 @@ class Services:
             cache=self.cache,
             gates=self.gates,
             images=self.images,
+            app_settings=self.app_settings,
             access=AppAccess(permissions=self.permissions, app=self.app_id),
             versioning=lambda: self.versioning,
             analysis=self.analysis,

@@ -152,11 +152,13 @@ WAY_BACK: list[Point] = [
 
 
 @contextmanager
-def halted(stage: Stage, point: Point, command: str = "deploy") -> Iterator[subprocess.Popen[str]]:
-    """Start a run and stop it at *point*; what held it is gone after the block."""
+def halted(
+    stage: Stage, point: Point, command: str = "deploy", **more: str
+) -> Iterator[subprocess.Popen[str]]:
+    """Start a run, with *more* inputs, and stop it at *point*; it goes on after the block."""
     ways = {"git": _git_holds, "redis": _redis_holds}
     with ways.get(point.host, _azure_holds)(stage, point) as (arrived, inputs):
-        process = stage.started(command, **INPUTS, **inputs)
+        process = stage.started(command, **INPUTS, **inputs, **more)
         end = time.monotonic() + ARRIVES_S
         while not arrived():
             alive = process.poll() is None and time.monotonic() < end

@@ -8,7 +8,7 @@ for them, and after any doubt the app is read before anything else happens.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -153,6 +153,15 @@ class ContainerApp:
 
         return self._reader.read(request)
 
+    def list_secrets(self) -> tuple[dict[str, Any], ...]:
+        """Return the app's secrets with their values; those in a key vault with their URL."""
+
+        def request(limits: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+            listed = self._apps.list_secrets(self.resource_group, self.name, **limits)
+            return tuple(_secret(item.as_dict()) for item in listed.value or ())
+
+        return self._reader.read(request)
+
     # -- writes --------------------------------------------------------------------------------
 
     def write_split(
@@ -217,6 +226,24 @@ class ContainerApp:
 
         body = {"properties": {"configuration": configuration}}
         return self._write(body, f"revision mode {mode}", holds, lambda _: None, None)
+
+    def write_configuration(
+        self, secrets: Sequence[Mapping[str, Any]] | None, tags: Mapping[str, str | None]
+    ) -> App:
+        """Write the complete list of secrets (None leaves them), with tags in the same request.
+
+        Raises:
+            AzureRefusedError: Azure refused, or something else stands there in the end.
+        """
+        body: dict[str, Any] = {"tags": dict(tags)}
+        if secrets is not None:
+            body["properties"] = {"configuration": {"secrets": [dict(item) for item in secrets]}}
+        names = None if secrets is None else {str(item["name"]) for item in secrets}
+
+        def holds(app: App) -> bool:
+            return _has(app, tags) and (names is None or app.secret_names == names)
+
+        return self._write(body, "the app's secrets and tags", holds, lambda _: None, None)
 
     def write_tags(self, tags: Mapping[str, str | None]) -> None:
         """Merge tags; None removes one. Does not wait until Azure has finished.
@@ -411,6 +438,13 @@ class ContainerApp:
             return str(error.get("message") or status["status"])
         except Exception:  # noqa: BLE001  the app itself is read, too; this is for the message
             return ""
+
+
+def _secret(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a secret as a request writes it."""
+    kept = {"name": str(item.get("name") or "")}
+    names = ("keyVaultUrl", "identity") if item.get("keyVaultUrl") else ("value",)
+    return kept | {name: str(item.get(name) or "") for name in names}
 
 
 def _has(app: App, tags: Mapping[str, str | None]) -> bool:

@@ -139,13 +139,6 @@ def require(settings: Settings) -> None:
         for name, value in (("resource-group", settings.resource_group), ("app", settings.app))
         if not value
     ]
-    if settings.secrets:
-        faults.append(
-            "secrets: this version does not change the app's secrets. Set them once with az "
-            "containerapp secret set, and refer to them in env."
-        )
-    if settings.tags:
-        faults.append("tags: this version does not change the app's tags. Use az tag update.")
     faults += _image_faults(settings)
     if settings.create and not settings.managed_environment:
         faults.append("managed-environment: it is empty, but create needs it.")

@@ -67,7 +67,8 @@ class ServiceSettings:
         secrets_block.lines,
         "",
         "Secrets of the app: lines of name=value or name=keyvaultref:URL,identityref:system, or a "
-        "block in the settings file. Not applied yet: the run refuses them.",
+        "block in the settings file. They are applied before the candidate is created, "
+        "and restored if the deployment aborts.",
         secret=True,
         is_input=True,
         block=secrets_block.block,
@@ -76,7 +77,7 @@ class ServiceSettings:
     tags: TagChanges = setting(
         _block_only(dict),
         "",
-        "Tags of the app's resource, such as a cost centre. Not applied yet: the run refuses them.",
+        "Tags of the app's resource, such as a cost centre. Others stay.",
         block=tags_block.block,
         schema=tags_block.SCHEMA,
     )

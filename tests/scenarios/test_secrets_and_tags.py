@@ -1,0 +1,119 @@
+"""Secrets and tags of the app: applied with a deployment, restored with an abort."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.faults.interruption_points import Point, halted
+from tests.stage import Run, Stage, assert_lock_released
+
+SETTINGS = """
+secrets: {db: "${DB}", api-key: "${API_KEY}"}
+tags: {cost-centre: well-intake, old: null}
+template: {env: {DB: {secret: db}}}
+"""
+
+
+def secrets(stage: Stage) -> dict[str, str]:
+    """Return the app's secrets with their values, as Azure has them."""
+    found = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
+    return {item["name"]: item.get("value", "") for item in found}
+
+
+@pytest.fixture
+def configured(stage: Stage) -> Stage:
+    """An app with a secret and two tags, and a runner with new values."""
+    body: dict[str, Any] = {
+        "properties": {"configuration": {"secrets": [{"name": "db", "value": "old-db-value"}]}},
+        "tags": {"cost-centre": "none", "old": "yes", "owner": "dana"},
+    }
+    assert stage.scene.ask("PATCH", stage.scene.path, body).ok
+    stage.settle()
+    stage.variables |= {"DB": "new-db-value", "API_KEY": "the-api-key"}
+    return stage
+
+
+def unchanged(stage: Stage) -> None:
+    """Check that secrets and tags are as they were, and that nothing else is left."""
+    assert_lock_released(stage)
+    assert secrets(stage) == {"db": "old-db-value"}
+    assert stage.tags() == {"cost-centre": "none", "old": "yes", "owner": "dana"}
+
+
+def shows_no_values(run: Run) -> bool:
+    """Whether no value is in log, outputs or summary, but for the runner's own masks."""
+    lines = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
+    text = "\n".join((*lines, run.summary, *run.outputs.values()))
+    return not any(value in text for value in ("db-value", "the-api-key"))
+
+
+def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
+    stage = configured
+    stage.push_better()
+    first = stage.run(settings=SETTINGS)
+    second = stage.run(settings=SETTINGS, dry_run="true")
+
+    assert first.exit_code == second.exit_code == 0, first.log + second.log
+    assert_lock_released(stage)
+    assert secrets(stage) == {"db": "new-db-value", "api-key": "the-api-key"}
+    assert stage.tags() == {"cost-centre": "well-intake", "owner": "dana"}
+    assert "secret db gets a new value" in first.log
+    assert f"replicas of {stage.first} see a changed secret at their next restart" in first.log
+    assert "app-wide:" not in second.log
+    assert shows_no_values(first)
+
+
+def test_an_abort_restores_secrets_and_tags(configured: Stage) -> None:
+    stage = configured
+    stage.push_sick()
+
+    run = stage.run(settings=SETTINGS, gate_timeout="3s")
+
+    assert run.exit_code == 4, run.log
+    unchanged(stage)
+    assert shows_no_values(run)
+
+
+KILLED = [
+    Point(name="secrets", method="PATCH", nth=2),
+    Point(name="secrets", method="PATCH", nth=2, after=True),
+    Point(name="candidate", method="PATCH", nth=3, after=True),
+    Point(name="first step", method="PATCH", nth=4, after=True, shifted=True),
+]
+
+
+@pytest.mark.parametrize("point", KILLED, ids=str)
+def test_t3_a_repair_restores_secrets_and_tags_after_a_kill(
+    configured: Stage, point: Point
+) -> None:
+    stage = configured
+    stage.push_better()
+    with halted(stage, point, settings=SETTINGS) as process:
+        process.kill()
+        process.wait()
+    stage.settle()
+    process.communicate()
+
+    run = stage.run("repair", take_over="true")
+
+    assert run.exit_code == 0, run.log
+    unchanged(stage)
+
+
+def test_a_secret_in_use_is_not_removed(configured: Stage) -> None:
+    stage = configured
+    stage.push_better()
+    assert stage.run(settings="template: {env: {DB: {secret: db}}}\n").exit_code == 0
+
+    settings = "secrets: {db: null}\n"
+    used = stage.run(settings=settings)
+    assert secrets(stage) == {"db": "old-db-value"}
+    settings += "template: {env: {DB: null}}\n"
+    runs = [stage.run(settings=settings, keep_revisions="1") for _ in range(2)]
+
+    assert [run.exit_code for run in (used, *runs)] == [0, 0, 0], used.log
+    assert "Secret db is still in use and was not removed." in used.log
+    assert_lock_released(stage)
+    assert secrets(stage) == {}
