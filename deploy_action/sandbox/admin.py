@@ -61,6 +61,23 @@ _POSTS: Final = POSTS | {
 }
 
 
+def _foreign(request: web.BaseRequest) -> str:
+    """Return why *request* does not come from this machine's user; empty if it does.
+
+    A web page that is open in the user's browser could send requests to this port, also under a
+    host name of its own that resolves to 127.0.0.1 (DNS rebinding).
+    """
+    transport = request.transport
+    port = transport.get_extra_info("sockname")[1] if transport else 0
+    hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
+    if request.host.lower() not in hosts:
+        return "the Host header does not name this sandbox"
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.lower() not in {f"http://{host}" for host in hosts}:
+        return "the Origin header does not name this sandbox"
+    return ""
+
+
 class Admin:
     """A `seams.Service` for requests to the sandbox itself.
 
@@ -106,6 +123,8 @@ class Admin:
         self, request: web.BaseRequest
     ) -> web.StreamResponse:
         """Answer one request."""
+        if reason := _foreign(request):
+            return web.json_response({"error": reason}, status=403)
         match request.method, request.path.rstrip("/"):
             case "GET", "":
                 return web.Response(text=live_page(), content_type="text/html")
