@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import subprocess
-import sys
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +21,7 @@ from deploy_action.sandbox.users import Users
 from deploy_action.sandbox.world.clock import INSTANT
 from tests.support.eventually import eventually
 from tests.support.paths import ENTRY
+from tests.support.preloaded import Process, start
 from tests.support.scene import Scene
 
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
@@ -61,6 +60,7 @@ class Stage:
     runs: int = 0
     first: str = field(default="")
     variables: dict[str, str] = field(default_factory=dict)  # what else the runner has
+    preloaded: bool = True  # whether runs are forks of a process that has libraries loaded
 
     @classmethod
     def set_up(cls, environment: dict[str, str], directory: Path, app: str) -> Stage:
@@ -97,28 +97,26 @@ class Stage:
         """Run the action's step with a runner's environment."""
         return self.finished(self.started(command, **inputs))
 
-    def started(self, command: str = "deploy", **inputs: str) -> subprocess.Popen[str]:
+    def started(self, command: str = "deploy", **inputs: str) -> Process:
         """Start the action's step (or its second, ``finish``) and return at once."""
         self.runs += 1
         given = {**HURRY, **({"command": command} if command != "finish" else {}), **inputs}
         env = self.scene.runner_environment(self.runs, **given)
         verb = command if command == "finish" else "action"
-        return subprocess.Popen(
-            [sys.executable, "-I", str(ENTRY), verb],
-            cwd=self.scene.workspace,
-            env={**env, "GITHUB_ACTIONS": "true", **self.variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+        return start(
+            [str(ENTRY), verb],
+            self.scene.workspace,
+            {**env, "GITHUB_ACTIONS": "true", **self.variables},
+            preloaded=self.preloaded,
         )
 
-    def finished(self, process: subprocess.Popen[str]) -> Run:
+    def finished(self, process: Process) -> Run:
         """Wait for a started step and return what it left."""
         number = self.runs
         log, _ = process.communicate(timeout=900)
         files = self.scene.directory / f"run-{number}"
         return Run(
-            exit_code=process.returncode,
+            exit_code=process.wait(),
             log=log,
             outputs=outputs_of(files / "output"),
             summary=(files / "summary.md").read_text("utf-8"),

@@ -6,7 +6,6 @@ effect, or after it did and before the answer came.
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import requests
 
 from tests.stage import Stage, on_github
+from tests.support.preloaded import Process
 from tests.support.redis_gate import Gate
 
 Holding = tuple[Callable[[], bool], dict[str, str]]
@@ -152,9 +152,7 @@ WAY_BACK: list[Point] = [
 
 
 @contextmanager
-def halted(
-    stage: Stage, point: Point, command: str = "deploy", **more: str
-) -> Iterator[subprocess.Popen[str]]:
+def halted(stage: Stage, point: Point, command: str = "deploy", **more: str) -> Iterator[Process]:
     """Start a run, with *more* inputs, and stop it at *point*; it goes on after the block."""
     ways = {"git": _git_holds, "redis": _redis_holds}
     with ways.get(point.host, _azure_holds)(stage, point) as (arrived, inputs):

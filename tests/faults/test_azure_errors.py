@@ -85,7 +85,7 @@ def test_trouble_that_passes_is_overcome(weather: Stage, write: str, trouble: st
     stage = weather
     stage.push_better()
     _script(stage, _at(stage, write, OVERCOME[trouble]))
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
@@ -101,7 +101,7 @@ def test_trouble_that_stays_ends_in_a_clean_abort(weather: Stage, write: str, tr
     stage = weather
     pushed = stage.push_better()
     _script(stage, _at(stage, write, FATAL[trouble]))
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)
 
     assert run.exit_code == 4, run.log

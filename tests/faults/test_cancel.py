@@ -16,7 +16,7 @@ from tests.support.runner import cancel, second_step
 def test_a_cancelled_job_leaves_nothing_half_done(stage: Stage, point: Point) -> None:
     pushed = stage.push_better()
     stage.scene.fill_cache()
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point) as process:
             cancel(process)
         run = stage.finished(process)

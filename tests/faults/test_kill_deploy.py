@@ -25,7 +25,7 @@ def _kill_at(stage: Stage, point: Point) -> None:
 
 @AT_EVERY_CALL
 def test_the_next_deployment_goes_out_as_if_nothing_had_been(stage: Stage, point: Point) -> None:
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
         stage.scene.check_out()
         run = stage.run(**{**INPUTS, "operation_timeout": "30s", "lock_wait": "40s"})
@@ -43,7 +43,7 @@ def test_the_next_deployment_goes_out_as_if_nothing_had_been(stage: Stage, point
 
 @AT_EVERY_CALL
 def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
         run = stage.run("repair", take_over="true")
 
@@ -63,7 +63,7 @@ def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
 
 @AT_EVERY_CALL
 def test_a_rollback_brings_the_users_back_at_once(stage: Stage, point: Point) -> None:
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
         untouched = not stage.is_locked() and not point.promoted
         run = stage.run("rollback", reason="the machine died")

@@ -24,7 +24,7 @@ def deployed(stage: Stage) -> tuple[Stage, str]:
 @AT_EVERY_CALL
 def test_once_more_brings_the_users_back(deployed: tuple[Stage, str], point: Point) -> None:
     stage, newest = deployed
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point, "rollback") as process:
             process.kill()
             process.communicate()
@@ -44,7 +44,7 @@ def test_the_next_deployment_goes_on_from_whoever_serves(
 ) -> None:
     stage, newest = deployed
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point, "rollback") as process:
             process.kill()
             process.communicate()
@@ -63,7 +63,7 @@ def test_cancelled_it_leaves_the_users_on_a_revision_that_serves(
     deployed: tuple[Stage, str], point: Point
 ) -> None:
     stage, newest = deployed
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point, "rollback") as process:
             cancel(process)
         run = stage.finished(process)

@@ -99,7 +99,7 @@ def test_azure_that_answers_nonsense_from_then_on_ends_in_a_defined_way(
 def _run_and_recover(stage: Stage, kind: str, mutation: str, times: str) -> None:
     stage.push_better()
     _script(stage, kind, mutation, times)
-    with stage.users().busy() as users:
+    with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)
         _clear(stage)
         repair = stage.run("repair", take_over="true")

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable
 
 import pytest
 
 from tests.stage import Stage, assert_lock_released
 from tests.support.eventually import eventually
+from tests.support.preloaded import Process
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 SLOWLY = {**INPUTS, "step_interval": "60s", "bake": "60s"}
 
 
-def _rollout_at(stage: Stage, weight: int, **inputs: str) -> subprocess.Popen[str]:
+def _rollout_at(stage: Stage, weight: int, **inputs: str) -> Process:
     """Start a deployment and return once the candidate holds *weight* percent."""
     stage.push_better()
     process = stage.started(**{**SLOWLY, **inputs})
@@ -24,7 +24,7 @@ def _rollout_at(stage: Stage, weight: int, **inputs: str) -> subprocess.Popen[st
     return process
 
 
-def _held_rollout(stage: Stage) -> tuple[subprocess.Popen[str], Callable[[], None]]:
+def _held_rollout(stage: Stage) -> tuple[Process, Callable[[], None]]:
     """Start a deployment whose smoke test passes only when the returned function is called."""
     stage.push_better()
     signal = stage.scene.directory / "finish"
@@ -34,7 +34,7 @@ def _held_rollout(stage: Stage) -> tuple[subprocess.Popen[str], Callable[[], Non
     return process, signal.touch
 
 
-def _lines_until(process: subprocess.Popen[str], text: str) -> str:
+def _lines_until(process: Process, text: str) -> str:
     """Read the log up to the line that contains *text*."""
     assert process.stdout is not None
     lines = ""

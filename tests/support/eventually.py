@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Protocol, TypeVar
 
 Result = TypeVar("Result")
+
+
+class Running(Protocol):
+    """A process of any kind."""
+
+    def poll(self) -> int | None:
+        """Return the exit code if it has ended."""
+
+
 LIMIT_S = 120.0  # generous: a slow machine must not fail a test
 
 
-def eventually(
-    probe: Callable[[], Result], what: str, process: subprocess.Popen[Any] | None = None
-) -> Result:
+def eventually(probe: Callable[[], Result], what: str, process: Running | None = None) -> Result:
     """Call *probe* until its result is true, and return that result.
 
     Args:

@@ -12,11 +12,12 @@ import subprocess
 
 from tests.stage import Run, Stage
 from tests.support.paths import ROOT
+from tests.support.preloaded import Process
 
 SIGTERM_S, SIGKILL_S = 7.5, 2.5
 
 
-def cancel(process: subprocess.Popen[str]) -> None:
+def cancel(process: Process) -> None:
     """Press "Cancel workflow": the signals, one after another, until the process has ended."""
     for number, wait_s in ((signal.SIGINT, SIGTERM_S), (signal.SIGTERM, SIGKILL_S)):
         process.send_signal(number)
