@@ -1,6 +1,6 @@
-"""Analysis: how often its rules blame a good candidate and find a bad one, and what a look costs.
+"""Analysis: false alarm and detection rates of its rules, and the cost of one check.
 
-The rates are the tables of docs/analysis.md. The peer of the exact test is the same sum in exact
+The rates are the tables of docs/analysis.md. The baseline of the test is the same sum in exact
 integers (math.comb), in the same process.
 """
 
@@ -25,7 +25,7 @@ BAD_RATES = (0.02, 0.05, 0.10, 0.30, 1.0)
 
 
 def rates() -> None:
-    """Print the rates of single looks and of whole rollouts."""
+    """Print the rates of single checks and of whole rollouts."""
     print(f"comparison alone, {LOOKS:,} looks each")
     for n_c in (20, 50, 100):
         one = Simulation(seed=SEED, thresholds=TEST_ALONE)
@@ -49,7 +49,7 @@ def rates() -> None:
 
 
 def costs() -> None:
-    """Print what one look costs beside exact integers."""
+    """Print the cost of one check compared with exact integers."""
     for n_c, n_s in ((20, 180), (1_000, 9_000), (10_000, 90_000)):
         candidate = Counts(requests=n_c, errors=n_c // 50)
         stable = Counts(requests=n_s, errors=n_s // 100)

@@ -1,6 +1,6 @@
 """Clearing a cache: a million keys, of which three patterns match 300,000.
 
-The peer is what a person types, once for each pattern:
+The baseline is the usual manual command, once per pattern:
 ``redis-cli --scan --pattern P | xargs -n 1000 redis-cli UNLINK``. Needs redis-server and redis-cli.
 """
 
@@ -38,7 +38,7 @@ print(time.perf_counter() - began, sum(p.removed for p in done.patterns),
 
 
 def fill(port: int, keys: int) -> None:
-    """Put *keys* keys of 120 bytes there, three in ten of which match."""
+    """Write *keys* keys of 120 bytes; three in ten match."""
     with redis.Redis(port=port) as client:
         client.flushall()
         for name, share in (("session", 7), ("manifest", 1), ("config", 1), ("email:pattern", 1)):
@@ -46,7 +46,7 @@ def fill(port: int, keys: int) -> None:
 
 
 def own(port: int) -> tuple[float, int, int]:
-    """Clear by the action's way; return seconds, keys removed, and memory in KiB."""
+    """Clear with the action; return seconds, keys removed, and memory in KiB."""
     command = [sys.executable, "-c", OWN, f"redis://127.0.0.1:{port}", *PATTERNS]
     done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
     took, removed, memory = done.stdout.split()
@@ -54,7 +54,7 @@ def own(port: int) -> tuple[float, int, int]:
 
 
 def by_hand(port: int) -> float:
-    """Clear as a person does; return seconds."""
+    """Clear with redis-cli; return seconds."""
     began = time.perf_counter()
     for pattern in PATTERNS:
         words = f"redis-cli -p {port} --scan --pattern '{pattern}'"
@@ -66,7 +66,7 @@ def by_hand(port: int) -> float:
 
 
 def slowest_ping(port: int, work: Callable[[], object]) -> float:
-    """Return the slowest answer, in ms, that another client gets while *work* runs."""
+    """Return the longest response time, in ms, of another client while *work* runs."""
     over, slowest = threading.Event(), [0.0]
 
     def ask() -> None:
@@ -93,7 +93,7 @@ def busy(port: int) -> float:
 
 
 def one_server(folder: Path) -> None:
-    """Own way against redis-cli, near and over a slow link; memory."""
+    """Compare the action with redis-cli, locally and over a slow link; measure memory."""
     [port] = free_ports(1)
     with servers(folder, [port], "--enable-debug-command", "local"):
         ours, theirs, pings, cpu = [], [], {"own": 0.0, "redis-cli": 0.0}, 0.0
@@ -129,7 +129,7 @@ def one_server(folder: Path) -> None:
 
 
 def mixed(client: "redis.Redis | redis.RedisCluster") -> None:
-    """Put 100,000 keys there, three in five of which match."""
+    """Write 100,000 keys; three in five match."""
     kinds = ("session", "session", "manifest", "config", "email:pattern")
     pipe = client.pipeline()
     for number in range(100_000):
@@ -139,7 +139,7 @@ def mixed(client: "redis.Redis | redis.RedisCluster") -> None:
 
 
 def three_primaries(folder: Path) -> None:
-    """A cluster of three against one node with the same keys."""
+    """Compare a cluster of three with one node that has the same keys."""
     [port] = free_ports(1)
     with servers(folder, [port]):
         with redis.Redis(port=port) as client:

@@ -1,6 +1,6 @@
-"""What the action itself costs: a whole deployment, and a rollback alone, on instant operations.
+"""The overhead of the action: a deployment and a rollback, with instant Azure operations.
 
-The peer is the floor that nobody can go below with the same libraries: one interpreter that imports
+The baseline is the minimum with the same libraries: one interpreter that imports
 the Azure SDK, signs in and reads the app once.
 """
 
@@ -58,7 +58,7 @@ def measured(command: list[str], scene: Scene, env: dict[str, str]) -> tuple[flo
 
 
 def requests_by_host(scene: Scene) -> dict[str, int]:
-    """Return how many requests the sandbox has seen so far, by host."""
+    """Return how many requests the sandbox has received so far, by host."""
     url = f"{scene.environment['SANDBOX_URL']}/requests/counts"
     counts = requests.get(url, timeout=30, proxies={"http": "", "https": ""}).json()
     return dict(counts["hosts"])

@@ -1,7 +1,7 @@
-"""What every deployment waits for first: the action's packages, cold.
+"""Installation time of the action's packages without a cache.
 
-The peer is what most actions do: a virtual environment, and pip with the same hashed lock. Neither
-finds a cache; both ask the index that this machine is set up for.
+The baseline is what most actions do: a virtual environment, and pip with the same lock. Neither
+has a cache; both use the package index that is configured on this machine.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.txt"
-PYTHON = os.path.realpath(sys.executable)  # the one behind this environment
+PYTHON = os.path.realpath(sys.executable)  # the interpreter of this virtual environment
 ROUNDS = 3
 
 
@@ -28,7 +28,7 @@ def timed(*commands: list[str], env: dict[str, str]) -> float:
 
 
 def own(folder: Path) -> float:
-    """The action's way: deploy_action/setup/bootstrap.py, on a machine that has no uv."""
+    """Install with deploy_action/setup/bootstrap.py, on a machine without uv."""
     nothing = folder / "programs"
     nothing.mkdir()
     for name in ("sh", "env"):
@@ -40,7 +40,7 @@ def own(folder: Path) -> float:
 
 
 def naive(folder: Path) -> float:
-    """The usual way."""
+    """Install with venv and pip."""
     home = folder / "venv"
     env = {**os.environ, "HOME": str(folder), "PIP_NO_CACHE_DIR": "1"}
     pip = [str(home / "bin" / "python"), "-m", "pip", "install", "-q", "--require-hashes"]

@@ -1,6 +1,6 @@
-"""Raising manifests: the largest realistic one, and two hundred in a row.
+"""Bumping manifests: the largest realistic one, and two hundred in a row.
 
-The peer is lxml's parse alone, in the same process: it changes nothing yet.
+The baseline is lxml's parser alone, in the same process.
 """
 
 import statistics
@@ -22,7 +22,7 @@ SAMPLE = (ROOT / "addin" / "manifest.xml").read_bytes()
 
 
 def large() -> bytes:
-    """Return the sample, grown by resources of the usual kinds to the largest size."""
+    """Return the sample with resources added until it has the largest size."""
     end = SAMPLE.rindex(b"</bt:Urls>")
     own = b"https://well-intake-api.example.com"
     one = b'\n        <bt:Url id="More.%d" DefaultValue="%s/more/%d.html?v=1.3.0.2" />'
@@ -34,7 +34,7 @@ def large() -> bytes:
 
 
 def took(act: Callable[[], object]) -> float:
-    """Return the median seconds of *act*."""
+    """Return the median duration of *act* in seconds."""
     times = []
     for _ in range(ROUNDS):
         began = time.perf_counter()

@@ -1,6 +1,6 @@
-"""The local Azure itself: how soon it answers, what it needs, what its ingress lets through.
+"""The sandbox itself: startup time, memory, and throughput of its ingress.
 
-The ingress runs on one core, the app and the users on the others. Its peer is the same app, asked
+The ingress runs on one core, the app and the users on the others. The baseline is the same app
 without an ingress.
 """
 
@@ -44,7 +44,7 @@ asyncio.run(main())
 
 
 async def load(host: str, port: int, proxy: tuple[str, int] | None, ca: str) -> tuple[int, int]:
-    """Let users ask on kept connections for some seconds; return answers and failures."""
+    """Send requests on keep-alive connections for some seconds; count responses and failures."""
     context = ssl.create_default_context(cafile=ca)
     end = time.monotonic() + LOAD_S
     question = f"GET /health/ready HTTP/1.1\r\nHost: {host}\r\n\r\n".encode()
@@ -84,7 +84,7 @@ def memory(pid: int) -> float:
 
 
 def starting(folder: Path) -> None:
-    """How long from the command until everything answers, Redis included."""
+    """Measure the time from the command until everything responds, Redis included."""
     took, empty = [], []
     for number in range(ROUNDS):
         home = folder / str(number)
@@ -102,7 +102,7 @@ def starting(folder: Path) -> None:
 
 
 def letting_through(folder: Path) -> None:
-    """Requests a second through TLS, the split and the proxy."""
+    """Measure requests per second through TLS, the split and the proxy."""
     process, environment = start(folder)
     try:
         scene = Scene(environment, folder)

@@ -1,7 +1,7 @@
-"""How fast the users are back: after a cancel, and by a rollback by hand.
+"""How fast traffic is restored: after a cancellation, and by a manual rollback.
 
-Times are the local Azure's own: from a marker request sent at the start to the traffic write's
-arrival. The peer of the rollback is what a person types instead: `az containerapp ingress traffic
+Times are measured by the sandbox: from a marker request at the start to the arrival of the
+traffic write. The baseline of the rollback is the manual `az containerapp ingress traffic
 set`, where an az is installed (``make test-az`` installs one).
 """
 
@@ -38,13 +38,13 @@ AZ = ROOT / ".build" / "az-python"
 
 
 def asked(scene: Scene) -> list[dict[str, Any]]:
-    """Return the newest requests that the local Azure has seen."""
+    """Return the newest requests to the sandbox."""
     url = f"{scene.environment['SANDBOX_URL']}/requests"
     return list(requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"])
 
 
 def to_the_write(scene: Scene, begin: Callable[[], None]) -> tuple[float, int]:
-    """Return seconds from *begin* to the next traffic write, and the requests to ARM till then."""
+    """Return seconds from *begin* to the next traffic write, and the number of requests to ARM."""
     scene.ask("GET", f"{scene.group_path}/providers/Microsoft.App/marker")
     marks = [call for call in asked(scene) if call["path"].endswith("/marker")]
     begin()
@@ -65,7 +65,7 @@ def cancelled(scene: Scene, number: int) -> float:
         run = subprocess.Popen(ACTION, cwd=scene.workspace, env=env, stdout=nowhere, stderr=nowhere)
     while 25 not in scene.weights().values():
         time.sleep(0.05)
-    time.sleep(0.3)  # into the watching
+    time.sleep(0.3)  # until the step is being monitored
     took, _ = to_the_write(scene, lambda: run.send_signal(signal.SIGTERM))
     run.wait()
     return took
@@ -95,7 +95,7 @@ def rolled_back(scene: Scene, number: int, command: list[str], env: dict[str, st
 
 
 def az(scene: Scene, home: Path) -> tuple[list[str], dict[str, str]] | None:
-    """Sign an az in; return how it goes back to the first revision."""
+    """Sign in with az; return its rollback command and environment."""
     if not AZ.exists():
         return None
     program = str(Path(AZ.read_text("utf-8").strip()).parent / "az")

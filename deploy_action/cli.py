@@ -1,4 +1,4 @@
-"""The command line, and the only exit.
+"""The command line; the only module that exits the process.
 
 Every input of the action is read from ``INPUT_<NAME>`` in the environment; every setting is also an
 option, which takes precedence. Exit codes: docs/results.md.
@@ -254,7 +254,7 @@ def bump(*, as_json: bool, **options: Any) -> None:
 
 @main.command()
 def action() -> None:
-    """Run the command that the input command names; action.yml calls this."""
+    """Run the command in the input ``command``; action.yml calls this."""
     _run(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
 
 
@@ -267,7 +267,7 @@ def finish() -> None:
 def _run(
     command: str, given: Mapping[str, str], *, as_json: bool = False, own_only: bool = False
 ) -> None:
-    """Run one command from settings to exit code; every end is reported."""
+    """Load the settings, run one command, report the result and exit."""
     from deploy_action.adapters.github_runner import Runner
     from deploy_action.report.table import table
     from deploy_action.reporter import Reporter
@@ -349,7 +349,7 @@ def _dispatch(
     *,
     own_only: bool,
 ) -> AppStatus | None:
-    """Run the command; only `status` returns something to print besides its record."""
+    """Run the command; only `status` returns output to print."""
     from deploy_action.core.settings.choices import Command
     from deploy_action.services import Services
 

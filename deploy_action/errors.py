@@ -44,7 +44,7 @@ class Fault:
 
 
 class DeployError(Exception):
-    """A failure with a sentence for the user, a way to mend it, and an exit code.
+    """A failure with a message for the user, a hint how to fix it, and an exit code.
 
     Args:
         message: one sentence that names the thing, its value and what was expected.

@@ -43,7 +43,7 @@ class Reporter:
         if isinstance(event, Ended):
             self._attempt("outputs", self._write_outputs)
             self._attempt("log", lambda: self._annotate_end(event))
-            if self.problems:  # the last word goes to what can still be written
+            if self.problems:  # report the problems in the channels that still work
                 self._attempt("job summary", self._write_summary)
 
     def failed(self, channel: str, cause: str) -> None:
@@ -60,7 +60,7 @@ class Reporter:
             write()
         except OSError as error:
             self.failed(channel, error.strerror or type(error).__name__)
-        except Exception as error:  # noqa: BLE001  the deployment goes on whatever this is
+        except Exception as error:  # noqa: BLE001  the deployment continues
             self.failed(channel, type(error).__name__)
 
     def _to_log(self, event: Event) -> None:

@@ -1,7 +1,7 @@
 """Render the README's tables and action.yml's inputs from the code that they describe.
 
-A table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``; the inputs under ``inputs:`` and as
-variables of the main step. A test fails when one is stale.
+A table is between ``<!-- NAME -->`` and ``<!-- /NAME -->``; the inputs are under ``inputs:`` and
+in the main step's ``env:``. A test fails if one is stale.
 """
 
 import re
@@ -48,12 +48,12 @@ def outputs() -> str:
 
 
 def phases() -> str:
-    """The story of a deployment."""
+    """The phases of a deployment."""
     return "\n".join(f"{phase.number}. {phase.sentence}." for phase in Phase)
 
 
 def codes() -> str:
-    """Every exit code, from the family of errors."""
+    """Every exit code, from the error classes."""
     rows = ["| exit code | `result` | meaning |", "|---:|---|---|"]
     rows.append(
         "| 0 | `deployed`, `rolled-back`, `repaired`, `planned`, `unchanged`, `valid`, `ok` "
@@ -87,7 +87,7 @@ TABLES = {
 
 
 def with_tables(text: str) -> str:
-    """Return *text* with every table renewed."""
+    """Return *text* with every table regenerated."""
     for name, render in TABLES.items():
         before, opening, rest = text.partition(f"<!-- {name} -->\n")
         if not opening:

@@ -1,4 +1,4 @@
-"""Take the picture of docs/sandbox.md: the live page and the summary of a demonstration.
+"""Take the screenshot in docs/sandbox.md: the live page and summary of a demonstration.
 
 Run it after a change of the page or the summary; it needs Chromium and chromedriver.
 """
@@ -17,7 +17,7 @@ WIDTH, MOST_HEIGHT = 1280, 2200
 
 
 def main() -> None:
-    """Play the demonstration and photograph its page."""
+    """Run the demonstration and take a screenshot of its page."""
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "demo.html"
         command = [sys.executable, "-m", "deploy_action", "sandbox", "demo", "--page", str(page)]

@@ -1,6 +1,6 @@
 """Serve the API and the add-in: standard library only, one thread a connection.
 
-Environment: PORT (8000; 0 takes a free one, the first line printed names it), ACCESS_LOG=1,
+Environment: PORT (8000; 0 picks a free port, printed in the first line), ACCESS_LOG=1,
 CONTAINER_APP_REVISION and DEPLOY_ACTION_COMMIT (for /version).
 """
 
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
     timeout = 75
 
     def do_GET(self) -> None:
-        """Measurement GET."""
+        """Answer a GET request."""
         parts = urlsplit(self.path)
         if page := PAGES.get(parts.path):
             about = {"Cache-Control": kept(page, parts.query), "ETag": page.etag}
@@ -60,7 +60,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def version_string(self) -> str:
-        """Say nothing about what serves."""
+        """Return no Server header value: it would reveal the software."""
         return "well-intake"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  the base's name
@@ -70,10 +70,10 @@ class Handler(BaseHTTPRequestHandler):
 
 
 def kept(page: Page, query: str) -> str:
-    """Return the Cache-Control of a page that was asked for with *query*.
+    """Return the Cache-Control header of a page requested with *query*.
 
-    Under its own version a page never changes; under another it may be another revision's, so it
-    is asked for each time. Office requires that images can be kept.
+    With its own version a page never changes; with another it may be another revision's page, so it
+    is requested each time. Office requires that images are cacheable.
     """
     if f"v={VERSION}" in query.split("&"):
         return f"public, max-age={365 * A_DAY_S}, immutable"
@@ -81,7 +81,7 @@ def kept(page: Page, query: str) -> str:
 
 
 def api(path: str) -> tuple[int, dict[str, str]]:
-    """Return status and answer of a path of the API."""
+    """Return the status and JSON body for an API path."""
     healthy = (200, {"status": "ok"}) if HEALTHY else (503, {"status": "sick"})
     answers = {
         "/health": healthy,
@@ -101,12 +101,12 @@ def api(path: str) -> tuple[int, dict[str, str]]:
 
 
 class Server(ThreadingHTTPServer):
-    """One daemon thread a connection, so that open ones do not hold up the end."""
+    """One daemon thread a connection, so that open ones do not delay shutdown."""
 
     request_queue_size = 128
 
     def server_bind(self) -> None:
-        """Bind, and do not ask DNS for this machine's name as the base does: it can take long."""
+        """Bind without the base class's DNS lookup of this machine's name, which can be slow."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "", self.server_address[1]
 
@@ -114,7 +114,7 @@ class Server(ThreadingHTTPServer):
 def main() -> None:
     """Serve until SIGTERM."""
     port = int(os.environ.get("PORT") or 8000)
-    # At once, whatever the threads do: nothing here is worth saving.
+    # Exit at once: there is no state to save.
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     with Server(("", port), Handler) as server:
         print(f"version {VERSION} listens on port {server.server_port}", flush=True)

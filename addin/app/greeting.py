@@ -1,3 +1,3 @@
-"""What the app is for."""
+"""The greeting that the API returns."""
 
 GREETING = "Hello from the well"

@@ -1,3 +1,3 @@
-"""How the app feels. Change this to False to see a deployment come back by itself."""
+"""The app's health. Change this to False to see a deployment roll back."""
 
 HEALTHY = True

@@ -1,4 +1,4 @@
-"""The add-in's files, read once: what a path answers, with its type and its tag."""
+"""The add-in's files, read once: content, media type and entity tag by path."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def read_pages(root: Path) -> dict[str, Page]:
 
 
 def version_of(manifest: bytes) -> str:
-    """Return what the manifest's Version says, or an empty text."""
+    """Return the manifest's Version, or an empty string."""
     manifest = re.sub(rb"<!--.*?-->", b"", manifest, flags=re.DOTALL)
     found = re.search(rb"<Version>\s*([0-9.]+)\s*</Version>", manifest)
     return found[1].decode() if found else ""

@@ -1,1 +1,1 @@
-"""One outside thing each; they do not know each other."""
+"""Adapters: one module or package per external system, independent of each other."""

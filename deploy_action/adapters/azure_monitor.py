@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from deploy_action.adapters.resource_manager import ResourceManager
 
 API_VERSION = "2024-02-01"
-# Azure returns ten series unless asked for more, and the response does not show that it was cut.
+# Azure returns ten series unless asked for more, and the response does not show that it is cut.
 _TOP = "1000"
 
 
@@ -33,7 +33,7 @@ class MetricsForbiddenError(MetricsError):
 
 
 class NoMetricsYetError(MetricsError):
-    """Azure refuses the request as it does while it does not know the revision yet."""
+    """The refusal that Azure returns for a revision that is too new to have metrics."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""How this run proves to Azure who it is: GitHub's OIDC, the az session, or a managed identity."""
+"""Signs in to Azure: with GitHub's OIDC, the az session, or a managed identity."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REDIS_SCOPE = "https://redis.azure.com/.default"
 
 
 class RenewableCredential:
-    """A credential for the Azure SDK that can be told to forget its tokens.
+    """A credential for the Azure SDK whose cached tokens can be discarded.
 
     Args:
         make: makes a library's credential; called again when a token was rejected.
@@ -50,12 +50,12 @@ class RenewableCredential:
         self._renewed: set[tuple[str, ...]] = set()
 
     def get_token(self, *scopes: str, **options: Any) -> Any:
-        """Return an access token, as the SDK's protocol TokenCredential wants it."""
+        """Return an access token, as the SDK's protocol TokenCredential requires."""
         options = self._options(scopes, options)
         return self._limited(lambda: self._credential.get_token(*scopes, **options))
 
     def get_token_info(self, *scopes: str, options: Any = None) -> Any:
-        """Return an access token, as the SDK's protocol SupportsTokenInfo wants it."""
+        """Return an access token, as the SDK's protocol SupportsTokenInfo requires."""
         options = self._options(scopes, options or {})
         return self._limited(lambda: self._credential.get_token_info(*scopes, options=options))
 
@@ -64,12 +64,12 @@ class RenewableCredential:
         self._credential = self._make()
         self._renewed = set()
         if self._cached_on_disk:
-            # A claims request is what makes the library look past its file.
+            # A request with claims makes the library ignore its cache file.
             oldest = {"essential": True, "value": str(int(now_utc()))}
             self._claims = json.dumps({"access_token": {"nbf": oldest}})
 
     def _limited(self, request: Callable[[], Any]) -> Any:
-        """Return a token within a limit that the libraries do not all have; mask it."""
+        """Return a token and mask it; enforce a time limit that some libraries lack."""
         try:
             token = BackgroundTask(request).result(_TOKEN_S)
         except TimeoutError:
@@ -89,10 +89,10 @@ class RenewableCredential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """A way of signing in that was found.
+    """A configured sign-in method.
 
     Args:
-        how: in words, for the log.
+        how: the method, for the log.
         credential: for the Azure SDK.
         subscription: the subscription to work in.
     """
@@ -125,14 +125,14 @@ def sign_in(
     """Return the first way of signing in that is configured.
 
     Args:
-        client_id: application for GitHub's OIDC; empty to use what the machine has.
+        client_id: application for GitHub's OIDC; empty to use the machine's own sign-in.
         tenant_id: tenant of that application.
         subscription_id: subscription to work in; empty takes the az session's.
         environment: the process environment.
         on_secret: called with every assertion before it is used, to mask it.
 
     Raises:
-        PreflightError: no way is configured, or the one that is lacks something.
+        PreflightError: no method is configured, or its configuration is incomplete.
     """
     if client_id:
         return _with_github(client_id, tenant_id, subscription_id, environment, on_secret)

@@ -57,7 +57,7 @@ class EventStream:
     def system_events(self, revision: str, since_s: float) -> tuple[SystemEvent, ...]:
         """Return the platform's events about a revision, oldest first.
 
-        The stream has all revisions, and one that was replaced logs failures while it is removed:
+        The stream contains all revisions, and a replaced revision logs failures during its removal:
         only this revision counts, and only what happened after *since_s* (seconds since 1970).
 
         Raises:
@@ -135,7 +135,7 @@ class EventStream:
 
 
 def _event(record: Mapping[str, Any]) -> SystemEvent | None:
-    """Read a record; None for the stream's own chatter, which has no revision."""
+    """Read a record; None for records about the stream itself, which have no revision."""
     revision = record.get("RevisionName")
     if not revision:
         return None

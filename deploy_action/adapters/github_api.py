@@ -28,7 +28,7 @@ _BY_PULL_ONLY = {"pull_request", "update", "required_status_checks", "merge_queu
 
 
 class GitHubError(DeployError):
-    """GitHub's API refused a request or did not answer; the message quotes its answer."""
+    """GitHub's API refused a request or did not answer; the message quotes its response."""
 
 
 class StaleError(GitHubError):

@@ -1,6 +1,6 @@
-"""GitHub's runner: where the run came from, and the files and commands that it reads.
+"""GitHub's runner: the run's context, and the files and commands that the runner reads.
 
-Works without one too: by hand there are no files, and commands would only be noise.
+Also works outside GitHub Actions, without files and workflow commands.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ MOST_SUMMARY_BYTES = 1_000_000  # GitHub drops a summary beyond 1 MiB as a whole
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runner:
-    """Where we run.
+    """The environment of this run: a GitHub runner or a developer's machine.
 
     Args:
         environment: the process environment.
@@ -88,7 +88,7 @@ class Runner:
         self.log.command("group", title)
 
     def end_group(self) -> None:
-        """Close it."""
+        """Close the group."""
         self.log.command("endgroup")
 
     def annotate(self, level: str, title: str, message: str, place: SourceLocation | None) -> None:
@@ -110,7 +110,7 @@ class Runner:
         self.log.command(level, message, **properties)
 
     def outputs(self, values: Mapping[str, str]) -> None:
-        """Set the step's outputs; nothing without a runner.
+        """Set the step's outputs; does nothing without a runner.
 
         Raises:
             OSError: they cannot be written. None of them is set then: half a value would make the

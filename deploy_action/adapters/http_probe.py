@@ -45,7 +45,7 @@ class HttpProbe:
     """Sends requests over HTTPS; safe to use from any thread.
 
     Args:
-        timeout_s: limit of one request, from the name look-up to the last byte.
+        timeout_s: limit of one request, from the DNS lookup to the last byte.
         deadline: limit of all requests together, if any.
         log: every response is noted in it.
     """
@@ -99,7 +99,7 @@ class HttpProbe:
         return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response)), response.body
 
     def page(self, host: str, path: str) -> Measurement:
-        """Ask for a page of the add-in: 200, with the type that its name promises."""
+        """Ask for a page of the add-in: 200, with the content type of its file extension."""
         response = self._get(host, path)
         if isinstance(response, Measurement):
             return response
@@ -113,9 +113,9 @@ class HttpProbe:
         return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response))
 
     def is_cacheable(self, host: str, path: str) -> bool:
-        """Whether *path* answers 200 with what a browser may use again without asking.
+        """Whether *path* responds 200 and a browser may reuse the response without revalidation.
 
-        Source: RFC 9111, sections 4.2 and 5.2; without any word a browser may guess from
+        Source: RFC 9111, sections 4.2 and 5.2; without these headers a browser may guess from
         Last-Modified.
         """
         response = self._get(host, path)

@@ -1,4 +1,4 @@
-"""Read one secret of an Azure Key Vault, and say exactly why it cannot be read.
+"""Reads one secret from an Azure Key Vault; an error says why it cannot be read.
 
 Source: "Get Secret" and "Get Deleted Secret" of the Azure Key Vault REST API (7.4). The token is
 sent with the first request: the challenge of an unauthenticated one would only name the tenant.

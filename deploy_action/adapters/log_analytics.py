@@ -18,7 +18,7 @@ API_VERSION = "2017-01-01-preview"
 
 
 class QueryError(DeployError):
-    """The query gave no answer; the message quotes Azure."""
+    """The query failed; the message quotes Azure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

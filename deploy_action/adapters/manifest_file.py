@@ -61,7 +61,7 @@ class ManifestFile:
         """Replace *expected* by *after* and keep the file's mode.
 
         Raises:
-            PreflightError: it has other content by now, or cannot be written.
+            PreflightError: its content has changed, or it cannot be written.
         """
         if self.read() != expected:
             raise PreflightError(
@@ -110,7 +110,7 @@ class ManifestFile:
         return path.is_relative_to(root) and path == root / self._below
 
     def _replace(self, content: bytes) -> None:
-        """Write a draft beside it, then rename: no reader ever sees half a manifest."""
+        """Write a temporary file next to it, then rename it, so that the write is atomic."""
         try:
             mode = stat.S_IMODE(self._path.stat().st_mode)
             number, draft = tempfile.mkstemp(dir=self._path.parent, prefix=".manifest-")

@@ -2,7 +2,7 @@
 
 Source: "Permissions - List For Resource" of Azure's role-based access control (2022-04-01): one
 entry for each role assignment that reaches the caller. Deny assignments, conditions, locks and
-policies do not show there, so "has" is likely and not certain. A refused request means "unknown": a
+policies are not included, so "has" is likely but not certain. A refused request means "unknown": a
 role such as AcrPush does not include the right to ask.
 """
 

@@ -1,7 +1,7 @@
 """Azure Resource Manager without an SDK: one GET or POST with the token that the run already has.
 
-For the few calls whose SDK packages would cost every deployment megabytes. Nothing is sent twice,
-and no failure raises: a response without an answer has status 0.
+For the few calls whose SDK packages would add megabytes to every deployment. No request is retried,
+and failures do not raise: without a response, the status is 0.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class ArmResponse:
 
 
 class ResourceManager:
-    """Sends requests to Resource Manager, and keeps its clock.
+    """Sends requests to Resource Manager, and tracks Azure's clock.
 
     Args:
         token: returns a fresh access token.
@@ -102,7 +102,7 @@ class ResourceManager:
 
     def _learn_time(self, date: str) -> None:
         try:
-            # A date has whole seconds; on average half a second of it has passed.
+            # The Date header has whole seconds; on average half a second has passed.
             self._offset_s = parsedate_to_datetime(date).timestamp() + 0.5 - now_utc()
         except (ValueError, TypeError):
             return

@@ -23,7 +23,7 @@ class Shell:
 
     Args:
         workspace: where they run.
-        environment: what they see, without the action's own secrets.
+        environment: their environment, without the action's own secrets.
         on_line: receives the lines that they print.
     """
 
@@ -69,7 +69,7 @@ class Shell:
 
 
 class _Lines:
-    """Passes lines on up to a number that a log can hold; the program goes on after that."""
+    """Passes on a limited number of lines; the program keeps running after that."""
 
     def __init__(self, on_line: Callable[[str], None]) -> None:
         self._on_line = on_line

@@ -1,1 +1,1 @@
-"""One file per verb; each tells its story. Read these first."""
+"""The commands, one module each. Start reading here."""

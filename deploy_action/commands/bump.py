@@ -1,4 +1,4 @@
-"""Bump: raise the version of manifests by hand, or before a commit. No Azure, no git."""
+"""Bump: raise the version of manifests, without Azure and git."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ def _file(path: Path, name: str, label: str = "Manifest") -> ManifestFile:
 
 
 def _check_origins(planned: Sequence[BumpResult], request: BumpRequest) -> None:
-    """Refuse an origin that no URL of any manifest has: it is mistyped."""
+    """Refuse an origin that no URL of any manifest has: it is probably a typo."""
     if not any(item.bump and item.bump.edits for item in planned):
         return
     for text in request.rules.origins:
@@ -200,7 +200,7 @@ def _allowed_list(
 
 
 def _repository(path: Path) -> Path:
-    """Return the root of the repository that a file is in, else the current or its own folder."""
+    """Return the root of a file's repository, else the current folder or the file's folder."""
     for folder in path.parents:
         if (folder / ".git").exists():
             return folder

@@ -1,4 +1,4 @@
-"""The very first deployment: the app does not exist yet, so there is no way back but to nothing."""
+"""Create: the first deployment of an app that does not exist yet; a failure deletes the app."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from deploy_action.services import Services
 
 
 def create(settings: Settings, services: Services, record: Record) -> None:
-    """Create the app with one revision that passes its gates, or leave nothing behind.
+    """Create the app with one revision that passes its gates, or delete it again.
 
     Args:
-        settings: what was asked.
+        settings: what the user configured.
         services: the adapters.
-        record: is told everything.
+        record: receives every event.
 
     Raises:
         InputError, PreflightError: nothing was changed.

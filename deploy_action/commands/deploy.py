@@ -27,7 +27,7 @@ CONFIRM_S = 60.0
 
 
 def deploy(settings: Settings, services: Services, record: Record) -> None:  # noqa: PLR0915  one step after the other
-    """Deploy the checkout's commit, or leave everything as it was.
+    """Deploy the checkout's commit; restore everything if that fails.
 
     Args:
         settings: what the user configured.
@@ -81,7 +81,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             candidate = gates.run(plan.candidate, version=plan.version)
             record.learned(revision_url=f"https://{candidate.fqdn}")
             record.attempts(url=f"https://{candidate.fqdn}")
-            if not plan.version:  # of an image that does not state it
+            if not plan.version:  # the image has no version label
                 version = gates.require_not_lower(candidate.fqdn, plan.stable)
                 record.learned(version=version)
                 record.attempts(version=version)
@@ -136,7 +136,7 @@ def _apply_app_settings(services: Services, lock: DeploymentLock, undo: Undo) ->
 
 
 def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
-    """Deactivate the candidate; its logs are read first, because they go with it."""
+    """Deactivate the candidate; read its logs first, because they are deleted with it."""
     name = shift.plan.candidate
     if isinstance(undo.cause, DeployError) and not isinstance(undo.cause, SupersededError):
         services.diagnosis.explain(name, undo.cause)

@@ -15,7 +15,7 @@ from deploy_action.services import Services
 
 
 def repair(settings: Settings, services: Services, record: Record) -> None:
-    """Recover from an interrupted run, whichever it was.
+    """Recover from any interrupted run.
 
     Raises:
         SupersededError: its run may still be running.
@@ -25,7 +25,7 @@ def repair(settings: Settings, services: Services, record: Record) -> None:
 
 
 def finish(settings: Settings, services: Services, record: Record) -> None:
-    """Finish what an interrupted step of this run left behind, and nothing of other runs.
+    """Finish what an interrupted step of this run left behind, but leave other runs alone.
 
     Raises:
         RollbackIncompleteError: something could not be restored.

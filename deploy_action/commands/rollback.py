@@ -1,7 +1,7 @@
-"""Rollback: back to a revision that is checked first; needs no checkout and no Docker.
+"""Rollback: checks an earlier revision and returns to it; needs no checkout and no Docker.
 
 The traffic write carries a journal, so that a retry completes this rollback instead of going back
-one more revision. From that write on nothing is undone: what fails is reported, and stays in the
+one more revision. After that write nothing is undone: failures are reported and stay in the
 journal for the next run.
 """
 
@@ -29,14 +29,14 @@ from deploy_action.services import Services
 
 
 def rollback(settings: Settings, services: Services, record: Record) -> None:
-    """Shift all traffic back to the revision named, or to the one before the current.
+    """Shift all traffic back to the named revision, or to the previous one.
 
-    A rollout in progress stops: the journal of this rollback is what it looks for before each of
-    its writes.
+    A rollout in progress stops: before each write, it checks for the journal of another
+    run.
 
     Raises:
         InputError: there is no such revision.
-        PreflightError: there is nothing to go back to, or Azure refuses.
+        PreflightError: there is no previous revision, or Azure refuses.
         AbortedError: the target is not healthy, or Azure failed; the traffic was not touched.
         RollbackIncompleteError: the traffic is on the target, but something else failed.
     """
@@ -53,7 +53,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     earlier = Journal.from_tags(observed.app.tags)
     done_already = observed.app.split.weight_of(target.name) == FULL_TRAFFIC
     lock = _lock(settings, services, observed, target)
-    # A rollout that owns the app must stop even where the users are on the target already.
+    # A rollout that holds the lock must stop even if the target already has the traffic.
     if done_already and not (earlier and earlier.kind is Kind.DEPLOY):
         record.say(f"{target.name} receives all traffic already")
         if earlier:
@@ -136,7 +136,7 @@ def _shift_back(
     target: Revision,
     record: Record,
 ) -> None:
-    """Check the target and shift all traffic to it, or leave everything as it was."""
+    """Check the target and shift all traffic to it; change nothing if that fails."""
     app = services.app
     with Undo(record, services.signals) as undo:
         with record.phase(Phase.GATES):
@@ -165,7 +165,7 @@ def _finish(
     lock: DeploymentLock,
     record: Record,
 ) -> None:
-    """Clear the cache and verify the target; both are tried whatever happens to the other."""
+    """Clear the cache and verify the target; each runs even if the other fails."""
     failures: list[tuple[DeployError, tuple[Pending, ...]]] = []
     cache = services.cache
     with record.phase(Phase.REFRESH):
@@ -201,7 +201,7 @@ def _watch_target(
     """Judge the target like a candidate in its bake, compared with the revision before.
 
     Raises:
-        RollbackIncompleteError: it fails, too; traffic stays on it.
+        RollbackIncompleteError: the target fails, too; traffic stays on it.
     """
     current = observed.app.split.heaviest().revision or observed.app.latest_ready
     left = by_name(observed.revisions, current)

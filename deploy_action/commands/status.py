@@ -1,4 +1,4 @@
-"""Status: how the app stands now. Reads only."""
+"""Status: reports the current state of the app; changes nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from deploy_action.services import Services
 
 
 def status(settings: Settings, services: Services, record: Record) -> AppStatus:
-    """Return how the app stands, and set the outputs that a later step may want."""
+    """Return the app's status, and set outputs for later steps."""
     seen = observe_first(services.app, services.run)
     services.cache.measure()
     recent: dict[str, RecentTraffic] = {}

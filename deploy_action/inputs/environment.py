@@ -1,6 +1,6 @@
 """From the process environment and the settings file to `Settings`; nothing else reads either.
 
-An input's text comes in the variable ``INPUT_<NAME>`` (dashes as underscores). Composite actions do
+The value of an input is in ``INPUT_<NAME>`` (dashes become underscores). Composite actions do
 not set these by themselves, so action.yml maps each one. Empty inputs are ignored. Precedence:
 command-line option, input, inline ``settings``, environment of the settings file, its defaults.
 """

@@ -69,7 +69,7 @@ def inline(text: str) -> dict[str, RawValue]:
 def _environments(root: Node | None, file: str, *, named: bool) -> Mapping:
     """Return the block ``environments:`` of a file that is one of ours."""
     keys = [key for key, _ in root] if isinstance(root, Mapping) else []
-    if not isinstance(root, Mapping) or not any(_close(key) for key in keys):
+    if not isinstance(root, Mapping) or not any(_is_similar(key) for key in keys):
         how = "" if named else " It was read because it has the default name."
         raise InputError(
             f"File '{file}' is not a settings file of this action: it has no 'environments:'.{how}",
@@ -99,7 +99,7 @@ def _environments(root: Node | None, file: str, *, named: bool) -> Mapping:
     return found
 
 
-def _close(key: str) -> bool:
+def _is_similar(key: str) -> bool:
     return key in _TOP_LEVEL or bool(did_you_mean(key, _TOP_LEVEL))
 
 

@@ -16,7 +16,7 @@ _PATHS = {"manifest": True, "context": True, "dockerfile": False, "cache_ca_file
 
 
 def normalise_paths(settings: Settings, workspace: Path) -> Settings:
-    """Return the settings with every path relative to the checkout and without detours.
+    """Return the settings with every path relative to the checkout and normalised.
 
     Raises:
         InputError: a path that must be inside the checkout is outside.

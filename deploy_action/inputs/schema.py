@@ -1,6 +1,6 @@
-"""The JSON Schema of the settings file, written from the declarations.
+"""The JSON Schema of the settings file, generated from the declarations.
 
-Editors use it for completion and checks; a sample refers to it in its first line.
+Editors use it for completion and checks; the sample refers to it in its first line.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from deploy_action.core.settings.spec import SettingSpec
 
 _TEXT = {"type": ["string", "number", "boolean", "null"]}
 _TEXTS = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
-# These choose the file and the environment, so they cannot stand in the file.
+# These choose the file and the environment, so they cannot be in the file.
 OUTSIDE_THE_FILE = {"command", "environment", "settings-file", "settings"}
 
 

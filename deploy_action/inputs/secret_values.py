@@ -1,4 +1,4 @@
-"""Secrets in the settings: never their values, only where they come from."""
+"""Resolves secrets in the settings, which may contain references but never values."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _text(
     if isinstance(raw.node, Scalar) and _VAULT.fullmatch(text):
         return raw
     if name == "build-secrets" and text and all(map(_POINTER.fullmatch, text.split())):
-        return raw  # it names variables and files, and holds no secret itself
+        return raw  # it contains names of variables and files, no secret itself
     if not isinstance(raw.node, Scalar) or not _REFERENCE.fullmatch(text):
         faults.append(_written(name, raw.node, raw))
         return raw

@@ -1,4 +1,4 @@
-"""YAML text to a tree that knows file, line and column of every value."""
+"""Parses YAML into a tree with file, line and column of every value."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The record in words: pure renderings for console, summary and outputs."""
+"""Renders the record for console, summary and outputs, without side effects."""

@@ -1,4 +1,4 @@
-"""The record as lines for whoever watches."""
+"""Renders the record as log lines."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deploy_action.core.validation import check_table
 
 
 def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of event
-    """Return the line for one event; empty for those that the console shows otherwise."""
+    """Return the line for one event; empty for events that the console shows differently."""
     match event:
         case PhaseStarted():
             return event.title

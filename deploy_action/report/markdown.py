@@ -1,15 +1,15 @@
-"""External text as GitHub-flavoured Markdown that shows it exactly and gives it no effect."""
+"""Escapes external text for GitHub-flavoured Markdown, so that it is shown literally."""
 
 from __future__ import annotations
 
 import re
 
 _SIGNS = "\\`*_[]|#~^$!"
-_BREAK = "<!-- -->"  # splits what GitHub would turn into a link or a mention; shows nothing
+_BREAK = "<!-- -->"  # invisible; splits text that GitHub would turn into a link or a mention
 
 
 def code(text: str) -> str:
-    """Return *text* as a code span that no content can leave, fit for a table cell."""
+    """Return *text* as a code span that its content cannot break out of, also in a table cell."""
     flat = " ".join(text.split())
     if not flat:
         return ""
@@ -39,7 +39,7 @@ def _without_hash(text: str) -> str:
 
 
 def link(text: str, url: str) -> str:
-    """Return a link of ours with *text* as its code span; without a URL only the text.
+    """Return *text* as a code span that links to *url*, or unlinked without a URL.
 
     Args:
         text: external text.

@@ -1,4 +1,4 @@
-"""The record as outputs of the action; every one is always set, so that steps may rely on it."""
+"""The record as outputs of the action; every output is always set."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OUTPUTS: Mapping[str, str] = {
 
 
 def values(record: Record) -> dict[str, str]:
-    """Return every output's value; empty where this run does not know it."""
+    """Return every output's value; empty if unknown."""
     outcome, ending = record.outcome, record.ending
     cleared = [event for event in record.events if isinstance(event, CacheCleared)]
     return {
@@ -57,7 +57,7 @@ def values(record: Record) -> dict[str, str]:
 
 
 def _previous(record: Record, name: str) -> str:
-    """Return what served before; a status knows it from the revision's own variables."""
+    """Return what served before; `status` reads it from the revision's variables."""
     previous = record.outcome.previous
     value = previous.version if name == "version" else previous.revision
     return value or (record.facts.get(f"previous-{name}", "") if record.command == "status" else "")

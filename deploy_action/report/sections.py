@@ -118,7 +118,7 @@ def timeline(record: Record) -> list[str]:
 
 
 def _bars(split: Split) -> str:
-    """Return one bar of ten blocks per revision, so that a glance is enough."""
+    """Return one bar of ten blocks per revision."""
     cells = []
     for entry in split.entries:
         filled = round(entry.weight / 10)

@@ -1,4 +1,4 @@
-"""How the app stands, as a table for a terminal."""
+"""Renders the app's status as a table for a terminal."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The parts of which a rollout is made, each longer than a sentence."""
+"""The building blocks of a rollout."""

@@ -20,7 +20,7 @@ class Change:
     """The result of a comparison.
 
     Args:
-        any: whether the add-in changed; true if that is unknown.
+        any: whether the add-in changed; true if unknown.
         why: the reason, for the log.
         part: the part of the version that the manifest's change requires; None for the last.
     """

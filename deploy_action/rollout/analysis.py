@@ -24,11 +24,11 @@ class Analysis:
     """The analysis of one run.
 
     Args:
-        config: see there.
+        config: see `AnalysisConfig`.
         monitor: reads the metrics; called only where metrics judge a step.
         sources: where the user's own checks get their values.
-        record: receives verdicts, warnings and what the plan should say.
-        subject: what the candidate is called in messages.
+        record: receives verdicts, warnings and lines for the plan.
+        subject: the candidate's name in messages.
     """
 
     config: AnalysisConfig
@@ -40,7 +40,7 @@ class Analysis:
     _forbidden: bool = False
 
     def prepare(self, stable: Revision, schedule: Schedule) -> None:
-        """Read stable's last hour: as a baseline, for the plan, and to see whether that is allowed.
+        """Read stable's last hour: as a baseline, for the plan, and to check the permission.
 
         Reads nothing where production traffic judges no step.
 
@@ -92,7 +92,7 @@ class Analysis:
         return True
 
     def _last_hour(self, monitor: AzureMonitor, revision: str) -> dict[str, float]:
-        """Read the last hour of Azure's clock, which only a response shows."""
+        """Read the last hour by Azure's clock, which is only known from a response."""
         assumed_s = monitor.now_s()
         classes = monitor.requests_by_class(revision, self.config.windows.before(assumed_s))
         if abs(monitor.now_s() - assumed_s) < MINUTE_S:
@@ -106,7 +106,7 @@ class Analysis:
         return self.config.required or self.config.windows.fits(seconds)
 
     def judges(self, seconds: float) -> bool:
-        """Whether there is anything to judge a step of *seconds* seconds by."""
+        """Whether a step of *seconds* seconds is judged by metrics, latency or checks."""
         return self.uses_metrics(seconds) or bool(self.config.checks)
 
     def _expectation(self, weight: int, minutes: int) -> str:

@@ -1,7 +1,7 @@
-"""The cache around a deployment: looked at, cleared, told what serves now, warmed.
+"""Cache maintenance during a deployment: check, clear, write metadata, warm, measure.
 
-It never breaks a deployment unless it was said to be required (promise C1): what fails is told, and
-after some failures in a row nothing more is tried for a while.
+A cache failure never stops a deployment unless the cache is required: it becomes a warning, and
+after several failures in a row the circuit breaker skips the cache for a while.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ Found = TypeVar("Found")
 
 @dataclass(slots=True, kw_only=True)
 class CacheMaintenance:
-    """What is done to the cache, or to none.
+    """Maintains the cache; does nothing if there is no cache.
 
     Args:
-        cache: None where there is none that this machine can reach.
-        endpoint: the app's own way to clear it, or None; gets two hosts when they are known, the
+        cache: None if this machine can reach no cache.
+        endpoint: makes the app's cache endpoint, or None; called with two hosts, the
             app's and the serving revision's.
         patterns: the keys to clear.
         required: whether a cache that cannot be cleared stops the run.
-        ttl_s: how long the metadata stays, in seconds.
-        warming: what is put there after a promotion.
-        warm_ttl_s: how long that stays unless it says otherwise, in seconds.
+        ttl_s: lifetime of the metadata, in seconds.
+        warming: the entries to write after a promotion.
+        warm_ttl_s: default lifetime of these entries, in seconds.
         cost_per_miss: for the estimate of what the cache saves.
         serving_host: the app's own host name, for an endpoint.
-        probes: asks the promoted revision for what is stored.
-        record: is told everything.
-        cancelled: whether the job is being ended, so that nothing may take long.
+        probes: requests the pages to store from the promoted revision.
+        record: receives every event.
+        cancelled: whether the job is being cancelled, so that time-outs must be short.
     """
 
     cache: Cache | None
@@ -69,7 +69,7 @@ class CacheMaintenance:
     _warned: set[str] = field(default_factory=set)
 
     def check(self, host: str) -> None:
-        """Find out before anything changes whether the cache can be reached.
+        """Check before any change whether the cache can be reached.
 
         Args:
             host: the app's own, for an endpoint.
@@ -93,14 +93,14 @@ class CacheMaintenance:
             return
         try:
             self._before = cache.metrics()
-        except DeployError as error:  # a role may clear keys and not ask how the server does
+        except DeployError as error:  # a role may allow clearing keys but not reading metrics
             self._silent = True
             self.record.say(f"the cache tells nothing of itself: {error.message}")
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
     def last_deployed_version(self, app: str) -> tuple[str, str]:
-        """Return the version that *app* told the cache last, and the run that did; or nothing."""
+        """Return the version that *app* last stored in the cache and its run, or empty texts."""
         if self.cache is None or self._breaker.failures:
             return "", ""
         try:
@@ -112,11 +112,11 @@ class CacheMaintenance:
         return str(told.get("version") or ""), str(told.get("run") or "")
 
     def clear(self, moment: str, serving: str = "") -> str:
-        """Clear the patterns; returns how it went, in words.
+        """Clear the patterns; return a description of the result.
 
         Args:
-            moment: why now, for the record.
-            serving: host of the revision that serves, for an endpoint that is asked there.
+            moment: when in the deployment, for the record.
+            serving: host of the revision that serves, for an endpoint that is called there.
 
         Raises:
             DeployError: it failed and the cache is required, or a pattern is not allowed.
@@ -166,7 +166,7 @@ class CacheMaintenance:
         self._tried(write, "The deployment's metadata is not in the cache")
 
     def warm(self, host: str, facts: Mapping[str, str]) -> None:
-        """Store and ask for what `cache-warm` names.
+        """Write the keys and request the pages that `cache-warm` lists.
 
         Args:
             host: the promoted revision's.
@@ -191,7 +191,7 @@ class CacheMaintenance:
             self.record.say(f"warmed: {asked} pages asked for, {stored} keys stored")
 
     def measure(self) -> None:
-        """Tell how the cache does now, and what the deployment changed."""
+        """Report the cache's metrics, and what the deployment changed."""
         if self.cache is None or self._silent:
             return
         now = self._tried(self.cache.metrics, "The cache tells nothing of itself")
@@ -207,7 +207,7 @@ class CacheMaintenance:
     def _tried(
         self, act: Callable[[], Found], failing: str, *, required: bool = False
     ) -> Found | None:
-        """Do *act* unless the breaker is open; a failure is told, or raised where required."""
+        """Run *act* unless the breaker is open; a failure is reported, or raised if required."""
         if self._breaker.state(monotonic()) is State.OPEN and not required:
             self._breaker = self._breaker.refusing()
             self.record.say(f"{failing}: it failed {self._breaker.failures} times, not tried")
@@ -220,7 +220,7 @@ class CacheMaintenance:
             self._breaker = self._breaker.failed(monotonic())
             if required:
                 raise
-            # One failure is one warning, however often it comes back.
+            # Warn only once about the same failure.
             report = self.record.say if error.message in self._warned else self.record.warn
             self._warned.add(error.message)
             report(f"{failing}: {error}")
@@ -239,8 +239,8 @@ def deployment_metadata(environment: str, run: Run, facts: Mapping[str, str]) ->
 
     Args:
         environment: its name in the settings.
-        run: which deployed.
-        facts: what the record learned.
+        run: the run that deployed.
+        facts: the facts of the record.
     """
     return {
         **facts,

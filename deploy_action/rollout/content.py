@@ -1,4 +1,4 @@
-"""Decides what a deployment ships: the checkout with its version, or an image from any commit."""
+"""Decides what to deploy: the checkout with its version, or an existing image."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def decide_content(
         versioning: returns the checkout's manifest; not called for an existing image.
         run: this run, at the checkout's commit.
         revisions: all revisions of the app.
-        served: what serves now.
+        served: the content that serves now.
         remembered: the version in the cache, and the run that wrote it.
         record: receives the reasons.
 

@@ -1,4 +1,4 @@
-"""Measures the user's own checks during a step and counts what they say."""
+"""Runs the user's own checks during a step and counts the results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _QUERY_MINUTES = 60
 
 @dataclass(slots=True)
 class _Tally:
-    """What one check has said during a step."""
+    """The results of one check during a step."""
 
     check: CustomCheck
     due: Deadline
@@ -46,7 +46,7 @@ class CheckSources:
 
         Args:
             check: what to measure.
-            values: what stands in for ``{name}`` in its query, URL or command.
+            values: replace ``{name}`` in its query, URL or command.
         """
         target = check.with_values(values)
         match check.source:
@@ -73,7 +73,7 @@ class CheckSources:
         host, _, path = url.removeprefix("https://").partition("/")
         answer, body = self.probes.body(host, f"/{path}")
         if answer.verdict is not Verdict.PASS:
-            # A status other than 200 is no value; only a value can break the rule.
+            # A response other than 200 has no value, and only a value can break the rule.
             return Measurement(verdict=Verdict.UNREACHABLE, evidence=answer.evidence)
         try:
             data = json.loads(body)
@@ -88,7 +88,7 @@ class StepChecks:
 
     Args:
         sources: where their values come from.
-        values: what stands in for ``{name}``.
+        values: replace ``{name}``.
         tallies: one for each check.
     """
 
@@ -100,12 +100,12 @@ class StepChecks:
     def begin(
         cls, checks: tuple[CustomCheck, ...], sources: CheckSources, values: Mapping[str, str]
     ) -> StepChecks:
-        """Start to count; each check is measured first after its interval."""
+        """Start counting; the first measurement of each check is after its interval."""
         tallies = [_Tally(check=check, due=Deadline(check.interval_s)) for check in checks]
         return cls(sources=sources, values=values, tallies=tallies)
 
     def measure(self, *, all_of_them: bool = False) -> dict[str, Measurement]:
-        """Measure what is due, or everything; return what was measured, by name.
+        """Run the checks that are due, or all; return the measurements by name.
 
         A failure within the check's limit counts as inconclusive until the limit is exceeded.
         """

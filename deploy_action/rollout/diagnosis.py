@@ -1,4 +1,4 @@
-"""Why a candidate failed: read while its revision still exists, and never a failure itself."""
+"""Explains why a candidate failed, while its revision still exists; never raises an error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
 from deploy_action.runtime.concurrency import BackgroundTask
 
-# Azure stamps the first events of a revision a little before the time of its creation.
+# The first events of a revision have timestamps slightly before its creation time.
 _BEFORE_CREATION_S = 60.0
 
 

@@ -30,7 +30,7 @@ class Finishing:
         with self.record.phase(phase):
             try:
                 yield
-            except Exception as error:  # noqa: BLE001  the deployment is done whatever this is
+            except Exception as error:  # noqa: BLE001  the deployment has succeeded anyway
                 reason = str(error) if isinstance(error, DeployError) else repr(error)
                 self.record.warn(f"Deployed, but not everything could be finished: {reason}")
                 self.pending += work

@@ -1,4 +1,4 @@
-"""The questions that a candidate must answer on its own address before users may reach it."""
+"""The checks that a candidate must pass on its own URL before it gets user traffic."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SERVING_CHECKS = 3
 
 
 class GateFailedError(DeployError):
-    """The candidate did not answer a gate; the message names the gate and what was seen."""
+    """The candidate did not pass a gate; the message names the gate and the evidence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +51,7 @@ class GateConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gates:
-    """Asks a revision everything, in order, each answer into the record."""
+    """Runs the gates in order and records each result."""
 
     app: ContainerApp
     probes: HttpProbe
@@ -60,14 +60,14 @@ class Gates:
     record: Record
 
     def run(self, name: str, *, version: str) -> Revision:
-        """Ask the revision *name*; return it as the platform saw it when it was ready.
+        """Run all gates on the revision *name*; return its state from when it became ready.
 
         Args:
             name: the revision's full name.
-            version: what it and its manifest must say, or empty for whatever they say.
+            version: the version that it and its manifest must report; empty accepts any.
 
         Raises:
-            GateFailedError: a gate said fail, or could not be answered in time.
+            GateFailedError: a gate failed, or did not pass in time.
         """
         asked, deadline = self.asked, Deadline(self.asked.timeout_s)
         revision = self._started(name, deadline)
@@ -142,7 +142,7 @@ class Gates:
         return f"The app is not healthy before this deployment: {measurement.evidence}."
 
     def _started(self, name: str, deadline: Deadline) -> Revision:
-        """Wait for platform readiness: healthy, or idle at zero and to be woken by asking."""
+        """Wait until the platform reports the revision as healthy, or as scaled to zero."""
 
         def probe() -> tuple[Revision | None, str]:
             revision = self.app.revision(name, deadline)
@@ -170,7 +170,7 @@ class Gates:
         return found
 
     def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailedError:
-        """Say what the platform knows of the containers that did not become ready."""
+        """Return the error, with the state of the containers that did not become ready."""
         try:
             sick = [item for item in self.app.containers(name) if not item.ready]
         except DeployError:
@@ -239,7 +239,7 @@ class Gates:
         )
 
     def _served(self, probes: HttpProbe, host: str) -> tuple[Measurement, Manifest | None]:
-        """Fetch the manifest that is served, or say why there is none."""
+        """Fetch the served manifest; without one, the measurement says why."""
         from deploy_action.core.manifest import edit  # noqa: PLC0415  loads XML parsers
 
         path = self.asked.manifest_path
@@ -253,7 +253,7 @@ class Gates:
             return Measurement(verdict=Verdict.FAIL, evidence=seen), None
 
     def _pages(self, probes: HttpProbe, host: str, version: str, served: Manifest) -> Measurement:
-        """The served manifest carries the version, and each of its own pages answers."""
+        """Check that the served manifest has the version and that its own pages respond."""
         if version and str(served.version) != version:
             seen = f"the served manifest says {served.version}, expected {version}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen)

@@ -1,4 +1,4 @@
-"""The image of a deployment: given or built, and known by its digest only from then on."""
+"""The image of a deployment: existing or newly built, then referenced by digest only."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from deploy_action.errors import DeployError, InputError
 
 _LONGEST_TAG = 128
 _COMMIT = re.compile(r"[0-9a-f]{40}")
-# An image may inherit the standard version label from its base image, so there is one of our own.
+# An image may inherit the standard version label from its base image, so we use our own.
 VERSION_LABEL = "deploy-action.version"
 _COMMIT_LABEL = "org.opencontainers.image.revision"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageOrigin:
-    """Where an existing image is from, as its labels say; empty if they do not."""
+    """The origin of an existing image, read from its labels; empty without them."""
 
     version: str
     commit: str
@@ -72,11 +72,11 @@ class ImageSource:
     _given: ImageInfo | None = field(default=None, init=False)
 
     def check(self) -> None:
-        """Find everything that would stop the image later, without changing anything.
+        """Check for everything that would make the image fail later, without changing anything.
 
         Raises:
-            InputError: the image, the Dockerfile or a setting is not usable.
-            PreflightError: no builder is available, or the registry does not admit this identity.
+            InputError: the image, the Dockerfile or a setting is invalid.
+            PreflightError: no builder is available, or the registry refuses this identity.
         """
         if isinstance(self.source, Build):
             self._check_build(self.source)
@@ -90,7 +90,7 @@ class ImageSource:
         """Return the origin of an existing image; None if this run builds the image.
 
         Raises:
-            InputError, PreflightError: as `check`.
+            InputError, PreflightError: see `check`.
         """
         if isinstance(self.source, Build):
             return None
@@ -138,7 +138,7 @@ class ImageSource:
         return reference.at(digest)
 
     def tag_promoted(self, image: str) -> None:
-        """Point the extra tags to *image*; a failure is a warning, as the image serves already."""
+        """Point the extra tags to *image*; a failure is only a warning, as the image serves."""
         for tag in self.extra_tags:
             try:
                 self.registry.tag(Reference.parse(image), tag)

@@ -18,11 +18,11 @@ from deploy_action.runtime.polling import now_utc
 
 @dataclass(slots=True)
 class DeploymentLock:
-    """Holds the app for one run; the journal's tags travel with the requests that change the app.
+    """Locks the app for one run; the journal's tags are sent with the requests that change the app.
 
     Args:
         app: whose tags they are.
-        journal: what the journal says; phase, times and weights are filled in at each write.
+        journal: the journal; phase, times and weights are updated at each write.
         lease_s: the longest time between two of this run's writes, in seconds.
         stale: tags of an earlier journal, removed by the first write.
         opened: whether Azure has confirmed a request that carried the journal.
@@ -39,7 +39,7 @@ class DeploymentLock:
         """Return the tags to send along with a change; leftovers of an older journal are removed.
 
         Args:
-            phase: what the run is about to do.
+            phase: the phase that the run starts.
             weight: the candidate's share that this change writes, 0-100.
         """
         now = now_utc()
@@ -49,25 +49,25 @@ class DeploymentLock:
             phase=phase,
             since=self.journal.since or int(now),
             until=int(now + self.lease_s),
-            # The previous share stays listed: should Azure fail midway, either may stand.
+            # The previous share stays listed: if Azure fails midway, either may be in effect.
             weights=(*self.journal.weights[-1:], weight),
         )
         return self.stale | self.journal.as_tags()
 
     def enter(self, phase: Phase) -> None:
-        """Announce a phase after the commit point, from which on any run may do the rest."""
+        """Write a phase after the commit point; from there, any run may do the rest."""
         if not self._announced:
             return
         try:
             if self.owns(self.app.read()):
                 self.app.write_tags(self.tags(phase, *self.journal.weights[-1:]))
         except DeployError:
-            return  # the lease then lasts a little longer
+            return  # the lease is then not shortened
 
     def end_lease(self) -> str:
-        """Keep the journal for the next run, which need not wait for its lease to end.
+        """Keep the journal and end its lease now, so that the next run need not wait.
 
-        Azure may not answer; then the lease ends by itself.
+        If Azure does not respond, the lease expires on its own.
         """
         if not self._announced:
             return "was not taken"
@@ -79,7 +79,7 @@ class DeploymentLock:
         return "left for the next run"
 
     def check(self, app: App) -> None:
-        """Make sure that this run owns the app, or nobody before this run's first write.
+        """Require that this run holds the lock, or that nobody does before its first write.
 
         Raises:
             SupersededError: another run, a rollback or a repair took the lock.

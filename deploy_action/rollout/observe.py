@@ -1,4 +1,4 @@
-"""One look at everything that a decision needs, the independent reads at the same time."""
+"""Reads everything that the plan depends on, independent reads in parallel."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def observe_free(
     say: Callable[[str], None],
     has_ended: Callable[[Journal], bool],
 ) -> Observed:
-    """Read the app once no living run holds it.
+    """Read the app, after waiting for any active run that holds the lock.
 
     Args:
-        app: the app to look at.
-        run: who is looking.
+        app: the app to read.
+        run: this run.
         wait_s: how long to wait for another run, in seconds.
         say: receives a line about the run that it waits for.
         has_ended: whether GitHub says that the run of a journal has ended.
 
     Raises:
-        SupersededError: another run still holds it; says who, since when, where.
+        SupersededError: another run still holds the lock; the message has run, time and link.
         PreflightError: the app does not exist or may not be read.
     """
     deadline, told = Deadline(wait_s), ""
@@ -57,7 +57,7 @@ def observe_free(
 
 
 def with_holder_state(observed: Observed, has_ended: Callable[[Journal], bool]) -> Observed:
-    """Return *observed* with GitHub's word on the run that holds the lock, where that matters."""
+    """Return *observed* with whether the run that holds the lock has ended, if it matters."""
     journal = Journal.from_tags(observed.app.tags)
     if journal is None or journal.run == observed.run.id or not journal.lease_valid(observed.now):
         return observed
@@ -68,7 +68,7 @@ def observe_first(app: ContainerApp, run: Run) -> Observed:
     """Read the app and its revisions before anything was changed.
 
     Raises:
-        PreflightError: as for `observe`, or Azure does not answer, or not sensibly.
+        PreflightError: see `observe`; also if Azure does not respond or the response is invalid.
     """
     try:
         return observe(app, run)
@@ -80,8 +80,8 @@ def observe(app: ContainerApp, run: Run) -> Observed:
     """Read the app and its revisions.
 
     Args:
-        app: the app to look at.
-        run: who is looking.
+        app: the app to read.
+        run: this run.
 
     Raises:
         PreflightError: the app does not exist or may not be read.

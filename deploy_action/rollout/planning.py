@@ -1,4 +1,4 @@
-"""Read everything, decide, and refuse what is known to fail; nothing is changed here."""
+"""Reads the state, makes the plan and refuses what is known to fail; changes nothing."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Planner:
         versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
         require_tip: refuses a commit that is no longer the newest of its branch.
-        disagreement: how the checkout differs from what the workflow run is for; mostly empty.
+        disagreement: how the checkout differs from the workflow run's commit; usually empty.
     """
 
     settings: Settings
@@ -60,7 +60,7 @@ class Planner:
     disagreement: str
 
     def plan(self) -> Plan:
-        """Return the plan, printed, once no living run owns the app.
+        """Return and print the plan, after waiting for any active run that holds the lock.
 
         Raises:
             InputError, PreflightError: the deployment is known to fail.

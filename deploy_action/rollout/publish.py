@@ -32,7 +32,7 @@ class PublishResult:
 
     Args:
         commit: its id; empty if there was nothing to publish.
-        where: the same in words.
+        where: its description for messages.
         pull_request: the page of the pull request that it waits in; empty if it is on the branch.
     """
 
@@ -193,7 +193,7 @@ class ApiPublisher:
             except StaleError:
                 if number == TRIES:
                     raise
-                # A random pause: runs that lost the same round must not meet again.
+                # A random pause: runs that collided must not retry at the same time.
                 pause(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             except ProtectedError:
                 if by_pull:

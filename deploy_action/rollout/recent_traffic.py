@@ -1,4 +1,4 @@
-"""What each active revision did in the last ten minutes, for `status`."""
+"""The metrics of each active revision in the last ten minutes, for `status`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def recent_traffic(
     try:
         window = _window(monitor, config)
         usage = monitor.usage(names, window)
-        if _window(monitor, config) != window:  # the response showed Azure's time
+        if _window(monitor, config) != window:  # the response showed Azure's real time
             window = _window(monitor, config)
             usage = monitor.usage(names, window)
         found = all_of([partial(_of, monitor, config, name, window) for name in names])

@@ -1,4 +1,4 @@
-"""Finish or undo what an interrupted run left behind.
+"""Recovers from an interrupted run: finishes or undoes its work.
 
 What happens to its leftovers is decided in `core.journal.Journal.remedy`.
 """
@@ -31,7 +31,7 @@ class Recovery:
         app: the app that its journal is on.
         run: this run, which takes over the lock meanwhile.
         cache: cleared, because the interrupted run may have left stale keys.
-        publish: publishes the version commit of a revision that serves already, and returns
+        publish: publishes the version commit of a revision that already serves, and returns
             whether it is on the branch; None where this run cannot.
         record: receives every event.
         app_settings: restores or keeps the app's secrets and tags.
@@ -119,7 +119,7 @@ class Recovery:
 
 
 def _ensure_active(app: ContainerApp, split: Split) -> None:
-    """Make sure that every revision that *split* sends users to can serve (guarantee T1)."""
+    """Make sure that every revision that *split* sends users to can serve."""
     for entry in split.entries:
         if not entry.weight or not entry.revision:
             continue

@@ -1,4 +1,4 @@
-"""Old revisions are put to sleep, after the drain time, and never one that something depends on."""
+"""Deactivates old revisions after the drain time, except those that something depends on."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from deploy_action.runtime.polling import pause
 def old(
     app: ContainerApp, record: Record, *, stable: str, previous: str, keep: int, drain_s: float
 ) -> None:
-    """Deactivate what is beyond the newest *keep*; one that Azure refuses is told, not fatal."""
+    """Deactivate all revisions but the newest *keep*; a refusal by Azure is only a warning."""
     if not _beyond(app, stable, previous, keep):
         return
     pause(drain_s)
-    # Looked at again: during the drain time somebody may have given one of them traffic.
+    # Read again: somebody may have given one of them traffic during the drain time.
     for name in _beyond(app, stable, previous, keep):
         try:
             app.deactivate(name)
@@ -32,12 +32,12 @@ def old(
 def candidate(
     app: ContainerApp, name: str, *, ours: Callable[[Split], bool] = lambda _: True
 ) -> str:
-    """Deactivate a candidate that was given up, unless it still holds traffic or never came to be.
+    """Deactivate an abandoned candidate, unless it still has traffic or was never created.
 
     Args:
         app: whose revision it is.
         name: the revision.
-        ours: whether a split is this run's; one that somebody else gave users is left to them.
+        ours: whether this run wrote a split; a candidate that others gave traffic stays active.
 
     Raises:
         DeployError: it holds traffic, so that stopping it would lose requests.

@@ -63,14 +63,14 @@ class StalePages:
 def find_stale_page(
     probes: HttpProbe, *, stable: str, candidate: str, path: str, version: str
 ) -> str:
-    """Return a page of the new version that the old revision would answer to be kept, or nothing.
+    """Return a page of the new version that the old revision serves as cacheable, or nothing.
 
     Args:
-        probes: asks both.
+        probes: sends requests to both.
         stable: host of the revision that serves.
-        candidate: host of the one that is to serve.
+        candidate: host of the candidate.
         path: where the app serves its manifest.
-        version: the new one.
+        version: the new version.
     """
     if not (stable and path and version):
         return ""

@@ -1,7 +1,7 @@
-"""Judges one step: what users' requests, latency and the user's own checks say about a candidate.
+"""Judges one step by user requests, latency and the user's own checks.
 
 The rules are those of `core.analysis`. Metrics arrive minutes late and in whole minutes of Azure's
-clock, so a step that they judge ends only once its window has enough of them.
+clock, so a step judged by metrics ends only when its window has enough minutes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _TRIES = 4  # reads in a row that fail before a step counts as not measured
 
 
 class AnalysisFailedError(DeployError):
-    """Production traffic, latency or a check of the user speaks against the candidate."""
+    """The candidate failed the analysis of traffic, latency or a check of the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ class StepAnalysis:
         monitor: reads the metrics; None where they do not judge the step.
         checks: the user's own checks.
         own_requests: the action's own requests to both.
-        subject: what the candidate is called in messages.
+        subject: the candidate's name in messages.
     """
 
     config: AnalysisConfig
@@ -124,14 +124,14 @@ class StepAnalysis:
         self._samples[1].append(stable_s)
 
     def look(self, *, step_is_over: bool = False) -> None:
-        """Read what is due.
+        """Run the measurements that are due.
 
         Args:
             step_is_over: whether `conclude` follows, which reads the metrics itself; a read here
                 would postpone that one again and again.
 
         Raises:
-            AnalysisFailedError: the step cannot be saved any more.
+            AnalysisFailedError: the step has already failed.
         """
         for name, measured in self.checks.measure().items():
             if measured.verdict is Verdict.FAIL:
@@ -142,10 +142,10 @@ class StepAnalysis:
                 raise self._failed("traffic", judgement.sentence)
 
     def conclude(self) -> str:
-        """Judge the whole step; return what to wait for, or an empty text when it is over.
+        """Judge the whole step; return what it still waits for, or an empty text.
 
         Raises:
-            AnalysisFailedError: the candidate is bad, or nobody can tell and that aborts.
+            AnalysisFailedError: the candidate is bad, or inconclusive where that aborts.
         """
         if waiting := self._conclude_traffic() or self._conclude_latency():
             return waiting
@@ -164,7 +164,7 @@ class StepAnalysis:
         if judgement.verdict is Verdict.UNREACHABLE and self._failed_reads < _TRIES:
             return f"metrics that can be read: {judgement.reason}"
         if judgement.rule is Rule.SHARED_CAUSE:
-            self._began_s = self.monitor.now_s()  # only what comes now shows whether it is over
+            self._began_s = self.monitor.now_s()  # whether it ended shows only later
             return judgement.sentence
         self._settle("traffic", judgement.verdict, judgement.sentence + self._usage())
         self.monitor = None
@@ -188,12 +188,12 @@ class StepAnalysis:
         return ""
 
     def _proof_at(self, samples: int) -> int:
-        """Return how many samples make a bad latency final: as many again as a verdict needs."""
+        """Return how many samples make a bad latency final: twice as many as a verdict needs."""
         self._samples_for_proof = self._samples_for_proof or samples + FEWEST_SAMPLES
         return self._samples_for_proof
 
     def _read(self, monitor: AzureMonitor, *, final: bool) -> Judgement | None:
-        """Read both sides' counts and judge them; None while nothing can be said."""
+        """Read both sides' counts and judge them; None while there is too little data."""
         self._due = Deadline(self.config.read_every_s)
         rule = self.config.windows
         window = rule.window(began_s=self._began_s, now_s=monitor.now_s())
@@ -223,7 +223,7 @@ class StepAnalysis:
         return judgement
 
     def _thresholds(self, window: Window, *, final: bool) -> Thresholds | None:
-        """Return the thresholds of a comparison, or None where this look makes none."""
+        """Return the thresholds of a comparison, or None if this check makes none."""
         planned = min(window.minutes // COMPARE_MINUTES, self.looks - 1)
         if not final and planned <= self._compared:
             return None

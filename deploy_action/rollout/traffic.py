@@ -1,4 +1,4 @@
-"""Traffic moves over: write, read back, watch, judge; only ever from a split that we know."""
+"""Shifts traffic: write, read back, watch, judge. Starts only from a known split."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
 
 @dataclass(slots=True)
 class TrafficShift:
-    """Moves one candidate up.
+    """Shifts traffic to one candidate.
 
     Args:
         app: where weights are written.
-        lock: whose tags travel with each write; notices when another run took over.
+        lock: its tags are sent with each write; it detects when another run takes over.
         plan: base split, steps and names.
-        record: is told each confirmed split.
+        record: receives each confirmed split.
         watch: checks both sides during a step.
         analysis: judges the candidate by production traffic, latency and the user's checks.
     """
@@ -52,17 +52,17 @@ class TrafficShift:
         return self._written[-1] if self._written else self.plan.app.split
 
     def pin(self) -> None:
-        """Name every revision in today's split, so that a new one gets nothing by itself.
+        """Pin the current split to named revisions, so that a new one gets no traffic.
 
         Raises:
-            SupersededError: the app is not as it was when this run was planned.
+            SupersededError: the app has changed since the plan was made.
         """
         self.check()
         if self.plan.pin:
             self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
 
     def create(self, template: Mapping[str, Any]) -> None:
-        """Create the candidate from *template*, beside the revision that serves.
+        """Create the candidate from *template*, next to the serving revision.
 
         Raises:
             SupersededError: somebody else changed the split or took over.
@@ -74,10 +74,10 @@ class TrafficShift:
         self.lock.opened = True
 
     def verify_stable(self, gates: Gates) -> str:
-        """Check that the stable revision serves after an abort.
+        """Check that the stable revision is healthy after an abort.
 
         Raises:
-            GateFailedError: it was healthy before this run moved traffic, and is not now.
+            GateFailedError: it was healthy before this run shifted traffic but is not now.
         """
         if self.plan.stable_is_down:
             return "was not healthy before this run"
@@ -89,7 +89,7 @@ class TrafficShift:
             raise
 
     def step_through(self, candidate: Revision) -> None:
-        """Raise the candidate step by step, each watched for the interval.
+        """Raise the candidate's weight in steps and monitor each one for the interval.
 
         Raises:
             StepFailedError, AnalysisFailedError: the candidate is bad.
@@ -103,7 +103,7 @@ class TrafficShift:
             self._watch(candidate, schedule.interval_s, f"at {weight} %", judged=judged)
 
     def promote(self, candidate: Revision) -> None:
-        """Give the candidate everything and bake, the way back still armed.
+        """Route all traffic to the candidate and bake, with rollback still enabled.
 
         Raises:
             StepFailedError, AnalysisFailedError: the candidate is bad.
@@ -117,13 +117,13 @@ class TrafficShift:
         self.check()
 
     def restore(self, *, wait_s: float) -> str:
-        """Put the split back that stood before this run, if what stands there is ours.
+        """Restore the split from before this run, unless somebody else has changed it.
 
         Args:
             wait_s: how long to wait for Azure to confirm, in seconds.
 
         Returns:
-            How the traffic stands now, in words.
+            A description of the current traffic.
         """
         lag = Deadline(_LAG_BACK_S)
         app = self.app.read()
@@ -134,8 +134,8 @@ class TrafficShift:
             return f"left to the run that took over: {app.split}"
         if not self.ours(app.split):
             return f"left as somebody else set it: {app.split}"
-        # A write of ours whose answer never came may still land after what was just read, so then
-        # the split is written even where it stands as before: Azure carries out one at a time.
+        # A write of ours without a response may still take effect after this read. In that case
+        # the split is written even if it is already restored: Azure applies writes one at a time.
         doubtful = self._write_pending or app.busy
         if not doubtful and app.split.same_as(self.plan.pinned):
             return f"stands as before: {app.split}"
@@ -153,10 +153,10 @@ class TrafficShift:
         return f"back as before: {now.split}"
 
     def check(self) -> None:
-        """Before each write: the app is as our last write left it, and still ours.
+        """Check before a write that the app is as our last write left it, and still ours.
 
         Raises:
-            SupersededError: it is not.
+            SupersededError: it has changed, or another run took over.
         """
         lag = Deadline(_LAG_S)
         for length in backoff(0.2, 2.0):
@@ -178,7 +178,7 @@ class TrafficShift:
         return None
 
     def _may_lag(self, app: App) -> bool:
-        """Whether a read may show what stood before our last write: reads follow writes late."""
+        """Whether a read may still show the split from before our last write."""
         journal = Journal.from_tags(app.tags)
         foreign = journal is not None and journal.run != self.lock.journal.run
         return self.ours(app.split) and not foreign
@@ -196,10 +196,10 @@ class TrafficShift:
         self.record.shifted(now.split, why)
 
     def assert_unchanged(self, app: App) -> None:
-        """Between two attempts of one write: nobody else has written meanwhile.
+        """Check between two attempts of one write that nobody else has written.
 
         Raises:
-            SupersededError: somebody has.
+            SupersededError: somebody else has written.
         """
         if not self.ours(app.split):
             raise self._drifted(app)
@@ -221,7 +221,7 @@ class TrafficShift:
         )
 
     def ours(self, split: Split) -> bool:
-        """Whether *split* is one that stood when this run began, or that it wrote or meant to."""
+        """Whether *split* is the initial one, or one that this run wrote or tried to write."""
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(one) for one in known)
 

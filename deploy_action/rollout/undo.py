@@ -1,4 +1,4 @@
-"""The way back: registered before each act, taken newest first, each tried whatever others did."""
+"""The undo stack: each undo is registered before its change; they run newest first."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Compensation:
 
 
 class Undo:
-    """A context: left normally it does nothing more, left by an exception it puts everything back.
+    """A context manager that restores everything if its block raises an exception.
 
-    Each way back must be idempotent and check that what it undoes is ours: it may run although the
-    act that it belongs to never happened. Signals are held while things are put back.
+    Each undo must be idempotent and check that the change is ours: it may run although the
+    change itself never happened. Signals are shielded while the undo runs.
 
     Args:
-        record: is told what was put back and what was not.
-        signals: shielded while things are restored.
+        record: receives what was restored and what was not.
+        signals: shielded while the undo runs.
     """
 
     def __init__(self, record: Record, signals: SignalGuard) -> None:
@@ -46,7 +46,7 @@ class Undo:
         self._signals = signals
         self._compensations: list[Compensation] = []
         self._committed = False
-        self.cause: BaseException | None = None  # what is being undone for
+        self.cause: BaseException | None = None  # the error that caused the undo
 
     def push(
         self,
@@ -56,19 +56,19 @@ class Undo:
         by_hand: str = "",
         if_others_failed: Callable[[], str] | None = None,
     ) -> None:
-        """Register a way back.
+        """Register an undo.
 
         Args:
-            what: what is put back, such as "the traffic".
-            revert: puts it back and says how it stands now, in words.
-            by_hand: the command or act that does it by hand, for when it fails.
+            what: what it restores, such as "the traffic".
+            revert: restores it and returns a description of its state.
+            by_hand: the manual command or step, for when *revert* fails.
             if_others_failed: runs instead if one before it failed, because the next run needs
                 what *revert* removes.
         """
         self._compensations.append(Compensation(what, revert, by_hand, if_others_failed))
 
     def commit(self) -> None:
-        """From here on only forward: nothing registered so far is put back any more."""
+        """Commit: nothing that is registered so far is undone any more."""
         self._compensations.clear()
         self._committed = True
 
@@ -86,13 +86,13 @@ class Undo:
         if not self._compensations and not isinstance(error, GateFailedError):
             return
         self.cause = error
-        failed = self._put_back()
+        failed = self._revert_all()
         late = isinstance(error, TimeLimitExceededError)
         if isinstance(error, CancelledError | SupersededError) and not late:
-            return  # keeps its own exit code; the record tells what was put back
+            return  # keeps its own exit code; the record has what was restored
         raise _aborted(error, failed, self._record.diagnosis) from error
 
-    def _put_back(self) -> list[tuple[str, str]]:
+    def _revert_all(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
         with self._signals.shielded():
             for one in reversed(self._compensations):

@@ -1,8 +1,8 @@
 """The add-in's version: decided in the plan, written into the checkout, published after promotion.
 
-The commit is made beside the user's work, and no branch moves before the push. So an abort only has
-to restore the manifest's bytes, and the branch only ever names a version that was promoted (G1).
-No deployment serves a lower version than the current one (V1), even if the branch does not know
+The commit does not touch the work tree, and no branch moves before the push. So an abort only has
+to restore the manifest's bytes, and the branch only ever has a version that was promoted.
+No deployment serves a lower version than the current one, even if the branch does not have
 that one yet.
 """
 
@@ -72,7 +72,7 @@ class Versioning:
         """Return the manifest's change, or None, and the version of the candidate.
 
         A bumped version is above the checkout's, above that of every revision, inactive ones too,
-        and above the one that the cache remembers. Earlier attempts of this run do not count, so a
+        and above the one stored in the cache. Earlier attempts of this run do not count, so a
         retry reuses the same number. Without a bump the version is at least the served one.
 
         Args:
@@ -193,7 +193,7 @@ class Versioning:
         """Publish the version that *revision* serves, if the checkout's manifest is below it.
 
         Returns:
-            Whether the branch has it, as far as this run can tell.
+            Whether the branch is known to have it.
         """
         content = self.file.read()
         target = Version.parse(revision.content.version)

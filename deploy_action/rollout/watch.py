@@ -1,4 +1,4 @@
-"""Watches a revision while users are on it: health of both sides, then what the analysis says."""
+"""Monitors a revision with user traffic: health of both revisions, then the analysis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _BAD_ROUNDS = 2  # in a row: one failed check is not a verdict
 
 
 class StepFailedError(DeployError):
-    """The revision failed while users were on it."""
+    """The revision failed while it had user traffic."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,8 @@ class Watch:
         record: receives what was measured.
         health_path: the path of the health requests.
         look_every_s: interval between two rounds, in seconds.
-        patience_s: how long a shared cause may last before the step fails, in seconds.
-        subject: what the watched revision is called in messages.
+        patience_s: how long both revisions may fail before the step fails, in seconds.
+        subject: the monitored revision's name in messages.
     """
 
     probes: HttpProbe
@@ -53,10 +53,10 @@ class Watch:
         stable_is_down: bool = False,
         assert_owned: Callable[[], None] = lambda: None,
     ) -> None:
-        """Watch until the time is over and the analysis is concluded; one round at least.
+        """Monitor until the time is over and the analysis is complete, for at least one round.
 
-        The candidate is judged beside stable: where both fail, the cause is shared and the
-        candidate stays where it is until it passes, or patience ends.
+        The candidate is compared with stable: if both fail, the cause is shared and the
+        candidate keeps its weight until they recover or *patience_s* has passed.
 
         Args:
             analysis: judges production traffic, latency and the user's own checks.
@@ -64,11 +64,11 @@ class Watch:
             stable: the revision that it is compared with.
             seconds: how long the step lasts.
             stable_is_down: whether stable cannot serve anyway.
-            assert_owned: called every few seconds; raises where another run took over.
+            assert_owned: called every few seconds; raises if another run took over.
 
         Raises:
             StepFailedError: the candidate failed its health checks, or both failed too long.
-            AnalysisFailedError: the analysis speaks against the candidate.
+            AnalysisFailedError: the candidate failed the analysis.
         """
         deadline = Deadline(seconds)
         patience = Deadline(seconds + self.patience_s + analysis.longest_s)
@@ -132,7 +132,7 @@ class Watch:
         if not analysis.measures_latency:
             background = BackgroundTask(lambda: check(stable))
             return check(candidate), background.result()
-        # A B B A: neither side always has the other's request just before its own.
+        # A B B A: so that neither revision always goes second.
         sides = [candidate, stable] if number % 2 == 0 else [stable, candidate]
         timed = {revision.name: _timed(check, revision) for revision in sides}
         (ours, ours_s), (theirs, theirs_s) = timed[candidate.name], timed[stable.name]

@@ -31,7 +31,7 @@ _local = threading.local()
 
 
 class BodyTooLargeError(requests.RequestException):
-    """A response is larger than its limit, and half of it is of no use."""
+    """A response is larger than its limit and cannot be used in part."""
 
 
 class DeadlineError(requests.exceptions.ReadTimeout):
@@ -42,8 +42,8 @@ class BoundedSession(requests.Session):
     """A session for one kind of server.
 
     Args:
-        body_limit: how many bytes of a body are read, after decompression.
-        cut: whether a longer body is cut at the limit instead of being an error.
+        body_limit: the most bytes of a body that are read, after decompression.
+        cut: whether a longer body is truncated instead of raising an error.
     """
 
     def __init__(self, *, body_limit: int, cut: bool) -> None:
@@ -54,7 +54,7 @@ class BoundedSession(requests.Session):
         self.mount("http://", adapter)
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
-        """Redirects are responses like any other."""
+        """Never follow a redirect; return it like any other response."""
         return None
 
 
@@ -63,7 +63,7 @@ def _no_authentication(request: requests.PreparedRequest) -> requests.PreparedRe
 
 
 class _BoundedAdapter(HTTPAdapter):
-    """Carries each call out in a thread of its own, which is abandoned at the deadline."""
+    """Runs each call in a separate thread, which is abandoned at the deadline."""
 
     def __init__(self, *, body_limit: int, cut: bool) -> None:
         self._body_limit = body_limit
@@ -79,7 +79,7 @@ class _BoundedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = _POOLS
         return manager
 
-    def send(  # noqa: PLR0917  as requests defines it
+    def send(  # noqa: PLR0917  signature of requests
         self,
         request: requests.PreparedRequest,
         stream: bool = False,  # noqa: ARG002
@@ -102,7 +102,7 @@ class _BoundedAdapter(HTTPAdapter):
         return _Call(exchange).result(deadline)
 
     def _read(self, response: requests.Response, deadline: Deadline) -> requests.Response:
-        """Read the body up to the limit, and return the response as if that were all of it."""
+        """Read the body up to the limit and return the response with that part."""
         body = bytearray()
         with response:
             for chunk in response.iter_content(_CHUNK):
@@ -134,7 +134,7 @@ class _BoundedAdapter(HTTPAdapter):
 
 
 class _Call:
-    """One exchange, in a thread that never keeps anybody waiting."""
+    """One request in a daemon thread."""
 
     def __init__(self, exchange: Any) -> None:
         self._exchange = exchange
@@ -146,7 +146,7 @@ class _Call:
         self._error: Exception | None = None
 
     def result(self, deadline: Deadline) -> requests.Response:
-        """Carry it out; raises what it raised, or `DeadlineError`."""
+        """Run the request; raises its exception, or `DeadlineError`."""
         threading.Thread(target=self._run, daemon=True, name="http").start()
         in_time = False
         try:
@@ -161,14 +161,14 @@ class _Call:
         raise _too_late(deadline)
 
     def uses(self, connection: socket.socket) -> None:
-        """Remember the connection, to break it off at the deadline."""
+        """Store the connection, so that it can be closed at the deadline."""
         with self._lock:
             if self._socket is not None:
                 self._socket.close()
             # A descriptor of its own: TLS takes over the one that it wraps.
             self._socket = socket.socket(fileno=os.dup(connection.fileno()))
             if self._abandoned:
-                self._break_off()
+                self._disconnect()
 
     def _run(self) -> None:
         _local.call = self
@@ -187,9 +187,9 @@ class _Call:
     def _abandon(self) -> None:
         with self._lock:
             self._abandoned = True
-            self._break_off()
+            self._disconnect()
 
-    def _break_off(self) -> None:
+    def _disconnect(self) -> None:
         if self._socket is not None:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)

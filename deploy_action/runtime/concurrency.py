@@ -1,4 +1,4 @@
-"""Independent reads at the same time; decisions stay in the main thread."""
+"""Runs independent reads in parallel; decisions stay in the main thread."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 
 
 class BackgroundTask(Generic[Result]):
-    """A piece of work under way. Its thread never keeps a cancelled process alive."""
+    """A piece of work under way. Its thread does not keep a cancelled process running."""
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
@@ -29,7 +29,7 @@ class BackgroundTask(Generic[Result]):
         """Wait for it and return what it returned, or raise what it raised.
 
         Raises:
-            TimeoutError: it is not done after *timeout_s* seconds; it is abandoned.
+            TimeoutError: it takes longer than *timeout_s* seconds; it is abandoned.
         """
         self._thread.join(timeout_s)
         if self._thread.is_alive():
@@ -40,5 +40,5 @@ class BackgroundTask(Generic[Result]):
 
 
 def all_of(work: Sequence[Callable[[], Result]]) -> list[Result]:
-    """Do all of *work* at the same time and return the results in order."""
+    """Run all of *work* in parallel and return the results in order."""
     return [started.result() for started in [BackgroundTask(item) for item in work]]

@@ -37,7 +37,7 @@ _LOOPBACK = {"127.0.0.1", "::1", "localhost"}
 
 
 class CredentialHostError(PreflightError):
-    """A credential was about to be sent to a host that it is not for."""
+    """A credential was about to be sent to a host that must not receive it."""
 
 
 def is_allowed(credential: Credential, url: str) -> bool:

@@ -1,7 +1,7 @@
 """HTTP client: one request with a total deadline, a size limit and no redirects.
 
-A client that follows redirects takes a sign-in page for a healthy app, and a timeout per read lets
-a slow server hold a deployment for hours. See `bounded_session` for what else is ruled out.
+A client that follows redirects mistakes a sign-in page for a healthy app; a timeout per read lets
+a slow server hold a deployment for hours. See `bounded_session` for the other limits.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class HttpClient:
         """GET *url* within *timeout_s* seconds in all.
 
         Raises:
-            RequestError: refused, unresolved, too slow, broken off, or not trusted.
+            RequestError: connection refused or lost, DNS failure, time-out, or TLS failure.
         """
         return self._send("GET", url, timeout_s, headers, None)
 

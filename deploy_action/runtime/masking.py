@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
-# Shorter values would blank ordinary words.
+# Shorter values would also redact ordinary words.
 SHORTEST = 4
 REDACTED = "***"
 _HEX = re.compile("%[0-9A-F]{2}")
@@ -71,7 +71,7 @@ def _ends(text: str) -> set[int]:
 
 
 def _encodings(value: str) -> Iterator[str]:
-    """Yield *value* as URLs, JSON, XML, shells and base64 write it."""
+    """Yield *value* as encoded in URLs, JSON, XML, shells and base64."""
     yield value
     for quoted in (
         quote(value, safe="", errors=_ANY),

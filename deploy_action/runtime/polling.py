@@ -1,6 +1,6 @@
-"""The one place that waits: every wait has a deadline, says what it waits for, can be broken off.
+"""Waiting and polling: every wait has a deadline and a description, and can be interrupted.
 
-A signal breaks a wait off by raising `CancelledError` out of it (see `signals`).
+A signal interrupts a wait: it raises `CancelledError` (see `signals`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ monotonic = time.monotonic
 
 
 class PollTimeoutError(DeployError):
-    """Something did not come about in time; the message says what, and what was seen last."""
+    """A wait reached its deadline; the message has its subject and the last state."""
 
 
 class Deadline:
@@ -39,7 +39,7 @@ class Deadline:
 
     @property
     def passed(self) -> bool:
-        """Whether it is over."""
+        """Whether the deadline has passed."""
         return self.remaining == 0.0
 
 
@@ -75,17 +75,17 @@ def poll_until(
     first: float = 0.1,
     most: float = 2.0,
 ) -> Found:
-    """Look again and again until there is a result, and return it.
+    """Call *probe* until it returns a result, and return that.
 
     Args:
-        probe: returns the result or None, and what was seen, in words.
-        what: what is waited for, as the object of "waiting for …".
+        probe: returns the result or None, and a description of the current state.
+        what: the subject of the wait; completes "waiting for …".
         deadline: when to give up.
         first: the first pause in seconds; the following ones double.
         most: the longest pause in seconds.
 
     Raises:
-        PollTimeoutError: with what was seen last.
+        PollTimeoutError: with the last description.
     """
     for length in backoff(first, most):
         found, seen = probe()

@@ -1,8 +1,8 @@
-"""The one door to child processes.
+"""Runs child processes; the only module that starts any.
 
-A child gets an argument list and a whole environment, never a shell text and never ours by
-accident. It lives in a session of its own, so that a signal meant for us does not reach it, and it
-is ended with everything that it started when we are broken off.
+A child gets an argument list and an explicit environment: never a shell command, and never our
+environment by accident. It runs in its own session, so that signals for us do not reach it, and it
+is killed with all its descendants if we are interrupted.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import Deadline, pause
 from deploy_action.runtime.signals import deferred
 
-# How long a child may tidy up after SIGTERM. Short: within a second of a cancel the users' traffic
-# must be on its way back.
+# How long a child may clean up after SIGTERM. Short: within a second of a cancellation, traffic
+# must start to shift back.
 GRACE_S = 0.5
 _LAST_LINES = 5
 _LONGEST_LINE = 300
 _CHUNK = 1 << 16
-# A child that has ended may leave others behind that hold its pipes: how often we look.
+# Interval of checks for descendants that keep the pipes of an ended child open.
 _LOOK_S = 0.2
 _LOOK_AGAIN_S = 0.01
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """A child that has ended by itself. *exit_code* is negative where a signal ended it."""
+    """A child that has exited. *exit_code* is negative if a signal killed it."""
 
     exit_code: int
     output: bytes
@@ -53,10 +53,10 @@ class Completed:
 
 
 class ProcessError(DeployError):
-    """A child failed. It knows neither arguments nor environment: they may hold secrets.
+    """A child failed. Arguments and environment are left out because they may contain secrets.
 
     Args:
-        command: what the child is called in messages, such as ``git push``.
+        command: the child's name in messages, such as ``git push``.
         last_lines: the end of its standard error, secrets redacted.
     """
 
@@ -67,7 +67,7 @@ class ProcessError(DeployError):
 
 
 class ProcessTimeoutError(ProcessError):
-    """The child took too long and was ended."""
+    """The child took too long and was killed."""
 
 
 def run(
@@ -75,28 +75,28 @@ def run(
     *,
     cwd: Path,
     environment: Mapping[str, str],
-    input: bytes = b"",  # noqa: A002  the word of the standard library
+    input: bytes = b"",  # noqa: A002  same name as in subprocess
     timeout_s: float,
     check: bool = True,
     name: str = "",
     redact: Callable[[str], str] = str,
     grace_s: float = GRACE_S,
 ) -> Completed:
-    """Run a program to its end and return what it said.
+    """Run a program until it exits and return its output.
 
-    What it leaves behind is ended too if it still holds the program's output, so that a forgotten
+    Descendants that still hold the program's output open are killed, too, so that a forgotten
     background job cannot keep us waiting.
 
     Args:
         argv: the program, looked up on *environment*'s PATH, and its arguments.
         cwd: where it runs.
-        environment: all that it sees.
+        environment: its complete environment.
         input: its standard input.
-        timeout_s: seconds until it is ended.
+        timeout_s: seconds until it is killed.
         check: whether an exit code other than 0 is an error.
-        name: what messages call it; the program's name if empty.
+        name: its name in messages; empty uses the program's name.
         redact: replaces secrets in what is put into an error.
-        grace_s: seconds between SIGTERM and SIGKILL when it is broken off.
+        grace_s: seconds between SIGTERM and SIGKILL after an interruption.
 
     Raises:
         ProcessError: no such program, or an exit code other than 0 with *check*.
@@ -106,7 +106,7 @@ def run(
     name = name or Path(words[0]).name
     try:
         with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
-            done = child.to_its_end(input, timeout_s)
+            done = child.run_to_completion(input, timeout_s)
     except subprocess.TimeoutExpired as error:
         raise ProcessTimeoutError(
             f"'{name}' took more than {timeout_s:g} s and was ended.",
@@ -165,10 +165,10 @@ def stream(
 
 
 def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> ProcessError:
-    """Return the error for a child that ended badly.
+    """Return the error for a child that failed.
 
     Args:
-        name: what the message calls it.
+        name: its name in the message.
         done: how it ended.
         redact: replaces secrets.
     """
@@ -183,7 +183,7 @@ def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> Pr
 
 
 class _Child(subprocess.Popen[bytes]):
-    """A child in its own session; leaving the context by an exception ends all of that session."""
+    """A child in its own session; an exception in the block kills the whole session."""
 
     def __init__(self, words: Sequence[str], grace_s: float, **place: Any) -> None:
         self._grace_s = grace_s
@@ -212,8 +212,8 @@ class _Child(subprocess.Popen[bytes]):
                 with suppress(OSError):  # a child that never read its input
                     pipe.close()
 
-    def to_its_end(self, given: bytes, timeout_s: float) -> Completed:
-        """Hand over *given*, gather what it says, and return when it has ended."""
+    def run_to_completion(self, given: bytes, timeout_s: float) -> Completed:
+        """Send *given* to its stdin, collect its output, and return when it has exited."""
         deadline = Deadline(timeout_s)
         unsent: bytes | None = given
         while True:
@@ -258,14 +258,14 @@ class _Child(subprocess.Popen[bytes]):
         self.wait()
 
     def _ended(self) -> bool:
-        """Whether it has ended; it is not reaped, so that its session keeps its number."""
+        """Whether it has exited; it is not reaped, so that its session id is not reused."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
         with suppress(ChildProcessError):
             return os.waitid(os.P_PID, self.pid, options) is not None
         return True
 
     def _end(self) -> None:
-        """SIGTERM to all of the session, a grace, SIGKILL to what is left; then reap the child."""
+        """Send SIGTERM to the session, after a grace period SIGKILL, then reap the child."""
         try:
             self._signal(signal.SIGTERM)
             deadline = Deadline(self._grace_s)
@@ -291,7 +291,7 @@ class _Lines:
         self._rest = b""
 
     def add(self, chunk: bytes) -> None:
-        """Report the lines that *chunk* completes; an empty one is the end of the output."""
+        """Report the lines that *chunk* completes; an empty chunk ends the output."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if self._rest and (not chunk or len(self._rest) > _CHUNK):
             lines, self._rest = [*lines, self._rest], b""
@@ -308,6 +308,6 @@ def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:
 
 
 def _last_lines(text: bytes, redact: Callable[[str], str]) -> list[str]:
-    # Struck out before anything is cut: half a secret would not be recognised any more.
+    # Redact before truncating: part of a secret would not be recognised.
     lines = [line.strip() for line in redact(text.decode("utf-8", "replace")).splitlines()]
     return [line[:_LONGEST_LINE] for line in lines if line][-_LAST_LINES:]

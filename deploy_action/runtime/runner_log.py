@@ -82,7 +82,7 @@ class RunnerLog:
             stream = self._streams[0]
             try:
                 if stream is None:
-                    raise OSError("it is closed")  # noqa: TRY301  as if it said so itself
+                    raise OSError("it is closed")  # noqa: TRY301  handled like any write error
                 encoding = stream.encoding or "utf-8"
                 safe = line.encode(encoding, "backslashreplace").decode(encoding)
                 stream.write(safe + "\n")
@@ -95,7 +95,7 @@ class RunnerLog:
 
 
 def harmless_lines(text: str) -> list[str]:
-    """Return the lines of *text* without anything that the runner or a terminal acts on."""
+    """Return the lines of *text* without anything that the runner or a terminal interprets."""
     return [_harmless(line) for line in text.splitlines()] or [""]
 
 
@@ -112,7 +112,7 @@ def redacted(value: Any, redact: Callable[[str], str]) -> Any:
 
 
 def silence_libraries(write: Callable[[str], None] | None = None) -> None:
-    """Keep libraries, threads and warnings from writing to the log by themselves.
+    """Keep libraries, threads and warnings from writing to the log directly.
 
     Args:
         write: gets their messages, for debugging; None drops them.

@@ -17,7 +17,7 @@ from typing import Any
 
 from deploy_action.errors import CancelledError, TimeLimitExceededError
 
-# All signals that somebody may send and that would end the process. SIGALRM is the time limit's.
+# All signals that users may send and that would end the process. SIGALRM is the time limit.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGPWR")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _AGAIN_S = 0.05
@@ -25,9 +25,9 @@ _AGAIN_S = 0.05
 
 @contextmanager
 def deferred() -> Iterator[None]:
-    """Deliver signals after the body, for the few steps that an exception would tear apart.
+    """Deliver signals after the body, for a few steps that must not be interrupted.
 
-    Keep the body short: unlike with `SignalGuard.shielded`, a signal is late, not only noted.
+    Keep the body short: unlike in `SignalGuard.shielded`, a signal is delayed, not just recorded.
     """
     if threading.current_thread() is not threading.main_thread():
         yield  # signals only interrupt the main thread
@@ -55,7 +55,7 @@ class SignalGuard:
 
     @property
     def cancelled(self) -> bool:
-        """Whether a signal came, raised or only noted."""
+        """Whether a signal was received, raised or only recorded."""
         return self.signal_number != 0
 
     def install(self) -> None:
@@ -79,7 +79,7 @@ class SignalGuard:
 
     @contextmanager
     def shielded(self) -> Iterator[None]:
-        """Note signals instead of raising while the body runs."""
+        """Record signals instead of raising while the body runs."""
         before, self._shielded = self._shielded, True
         try:
             yield
@@ -99,7 +99,7 @@ class SignalGuard:
             raise CancelledError(number)
 
     def _swallowed(self, occurrence: Any) -> None:
-        """Send a signal again whose exception Python dropped, as in a finalizer."""
+        """Resend a signal if Python dropped its exception, as in a finalizer."""
         if not isinstance(occurrence.exc_value, CancelledError):
             self._report_swallowed(occurrence)
             return

@@ -1,4 +1,4 @@
-"""A local Azure: real clients reach it through a proxy and trust its authority.
+"""A local Azure: real clients reach it through a proxy and trust its CA.
 
-It shares no code with the action that it stands in for, so that it cannot agree with its bugs.
+It shares no code with the action, so that it cannot share its bugs.
 """

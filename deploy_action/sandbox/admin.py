@@ -1,10 +1,10 @@
-"""The sandbox's own address, on loopback without TLS: what is going on, and what Azure cannot do.
+"""The sandbox's own API, on loopback without TLS: its state, and changes that Azure cannot make.
 
 ==============================  ================================================================
 GET /                           a page that shows what happens
-GET /history                    what the page is drawn from, from ``frame`` and ``event`` on
+GET /history                    data of the page, from ``frame`` and ``event`` on
 GET /healthz                    200 once everything answers
-GET /state                      apps, revisions, weights and who answered how often
+GET /state                      apps, revisions, weights and responses by revision
 GET /requests                   the newest requests; GET /requests/counts counts them by host
 POST /images                    build ``context`` and store it as ``reference``
 POST /clock                     ``{"advance": seconds}`` or ``{"factor": number}``
@@ -19,7 +19,7 @@ POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how 
                                 behind, and until when it refuses filters by a revision
 POST /permissions               ``{"remove": [actions], "scope": prefix}`` takes permissions away;
                                 GET lists what is missing; DELETE gives everything back
-POST /identities, /roles        who there is and what they may do: `identities`; GET /roles lists it
+POST /identities, /roles        identities and their roles: `identities`; GET /roles lists them
 GET /messages                   what Slack, Teams and the signed webhook were sent, and why a
                                 message was refused or is not shown; DELETE forgets them
 GET /telemetry                  what Application Insights has taken in
@@ -82,14 +82,14 @@ class Admin:
     """A `seams.Service` for requests to the sandbox itself.
 
     Args:
-        world: what exists.
-        log: what was asked.
-        faults: what goes wrong on purpose.
-        builder: builds images that were there before anything began.
-        sampler: fills what the page shows.
+        world: the state of the sandbox.
+        log: the request log.
+        faults: the scripted faults.
+        builder: builds images for ``POST /images``.
+        sampler: collects the data of the page.
         github: answers for repositories.
-        metrics: how far Azure Monitor is behind.
-        inbox: what the receivers of notifications were sent.
+        metrics: the delay of Azure Monitor.
+        inbox: the notifications that were received.
         telemetry: returns what Application Insights has taken in.
         tenant: identities, roles and vaults.
     """
@@ -180,7 +180,7 @@ class Admin:
             return web.json_response({"error": f"{type(error).__name__}: {error}"}, status=400)
 
     def _change(self, path: str, body: Any) -> dict[str, Any]:
-        """Carry out one change; return the answer."""
+        """Apply one change; return the response body."""
         match path:
             case "/clock":
                 return self._clock(body)

@@ -51,7 +51,7 @@ class Component:
 
     @property
     def connection_string(self) -> str:
-        """What a client is configured with."""
+        """The connection string for clients."""
         return (
             f"InstrumentationKey={self.key};IngestionEndpoint=https://{self.host}/;"
             f"LiveEndpoint=https://{self.location}.livediagnostics.monitor.azure.com/"
@@ -107,7 +107,7 @@ class AppInsights:
     # -- ingestion -------------------------------------------------------------------------------
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Take telemetry."""
+        """Accept telemetry."""
         if request.method != "POST" or request.path.rstrip("/") not in _TRACK:
             return web.Response(status=404)
         items = _items(await request.read())  # aiohttp has unpacked gzip

@@ -1,4 +1,4 @@
-"""The verbs of the sandbox: keep a local Azure running, or play the demonstration."""
+"""The sandbox's commands: run a local Azure, or run the demonstration."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:  # its parts are loaded only once one is started
+if TYPE_CHECKING:  # imported only when a sandbox starts
     from deploy_action.sandbox.server import Options
 
 
@@ -161,7 +161,7 @@ def up(  # noqa: PLR0917  options of one command
             strict_images=strict_images,
         )
         try:
-            asyncio.run(_until_told(options, env_file, until_stdin_closes=until_stdin_closes))
+            asyncio.run(_run(options, env_file, until_stdin_closes=until_stdin_closes))
         except FileExistsError:
             raise click.ClickException(
                 f"--directory '{directory}' is there already; name one that can be made anew."
@@ -173,7 +173,7 @@ def up(  # noqa: PLR0917  options of one command
                 env_file.unlink(missing_ok=True)
 
 
-async def _until_told(options: Options, env_file: Path | None, *, until_stdin_closes: bool) -> None:
+async def _run(options: Options, env_file: Path | None, *, until_stdin_closes: bool) -> None:
     from deploy_action.sandbox.server import running, write_environment  # noqa: PLC0415
 
     over = asyncio.Event()
@@ -181,7 +181,7 @@ async def _until_told(options: Options, env_file: Path | None, *, until_stdin_cl
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         loop.add_signal_handler(number, over.set)
     if until_stdin_closes:
-        loop.add_reader(sys.stdin.fileno(), _look, over)
+        loop.add_reader(sys.stdin.fileno(), _stop_at_eof, over)
     async with running(options) as environment:
         if env_file:
             write_environment(env_file, environment)
@@ -190,8 +190,8 @@ async def _until_told(options: Options, env_file: Path | None, *, until_stdin_cl
     click.echo("stopped")
 
 
-def _look(over: asyncio.Event) -> None:
-    """End with whoever holds the other end of stdin."""
+def _stop_at_eof(over: asyncio.Event) -> None:
+    """Stop the sandbox when stdin is closed."""
     if not os.read(sys.stdin.fileno(), 4096):
         asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
         over.set()

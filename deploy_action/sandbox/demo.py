@@ -1,7 +1,7 @@
 """The demonstration: the main job in a local Azure, observed from outside.
 
-It succeeds only when everything that it claims was observed: who answered the users, the weights
-that Azure reports, the commit on the remote, the keys that are gone and those that stayed.
+It succeeds only if all checks pass: which revisions answered the users, the weights
+that Azure reports, the commit on the remote, the deleted and the remaining cache keys.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ class Demo:
 
     Args:
         scene: the app, its checkout and its cache.
-        broken: whether the change that is pushed makes the app sick.
-        outage: what goes wrong with Azure, if anything does.
-        narrator: tells the audience.
+        broken: whether the pushed change makes the app unhealthy.
+        outage: the outage to simulate, if any.
+        narrator: prints what happens.
     """
 
     scene: Scene
@@ -69,7 +69,7 @@ class Demo:
         return self.broken or (self.outage is not None and self.outage.aborts)
 
     def play(self) -> bool:
-        """Play it; return whether all checks passed."""
+        """Run it; return whether all checks passed."""
         self.narrator.note("title", f"{APP}: {VERSION} → {NEXT_VERSION}, run {RUN_ID}")
         users = self._set_up()
         change = SICK if self.broken else BETTER
@@ -177,7 +177,7 @@ class Demo:
         self._check(keys["session"], f"{keys['session']} keys session:* are untouched")
 
     def _who_failed(self) -> set[str]:
-        """Return the revisions that gave users no good answer."""
+        """Return the revisions that returned errors to users."""
         [app] = self.narrator.get("state")["apps"]
         host = app["url"].removeprefix("https://")
         return {
@@ -223,7 +223,7 @@ def _listed(counts: Mapping[str, int], unit: str = "") -> str:
 
 @contextmanager
 def _reported(users: Users, narrator: Narrator) -> Iterator[None]:
-    """Report every second who answered the users since the last time."""
+    """Report every second how many requests each revision answered."""
     before: Counter[str] = Counter()
 
     def report() -> None:
@@ -255,17 +255,17 @@ def _every_second(work: Callable[[], None]) -> Iterator[None]:
 
 
 def _python() -> str:
-    """Return the Python that has what the sandbox needs, relative to here if possible."""
+    """Return the path of this Python, relative to the working directory if possible."""
     here = Path(sys.executable)
     return str(here.relative_to(ROOT) if here.is_relative_to(ROOT) else here)
 
 
 def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: bool = False) -> int:
-    """Play the demonstration in a folder of its own.
+    """Run the demonstration in its own folder.
 
     Args:
-        broken: whether the new version is sick.
-        outage: what goes wrong with Azure, if anything does.
+        broken: whether the new version is unhealthy.
+        outage: the outage to simulate, if any.
         page: where the page is kept, to be read afterwards.
         verbose: whether the build log and the raw Markdown are shown.
 

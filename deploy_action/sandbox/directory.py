@@ -43,7 +43,7 @@ class Application:
 
 @dataclass(slots=True)
 class ServicePrincipal:
-    """Who an application or a managed identity is in the tenant; roles are assigned to it."""
+    """The tenant's principal for an application or managed identity; roles are assigned to it."""
 
     name: str
     client_id: str
@@ -52,7 +52,7 @@ class ServicePrincipal:
 
 
 class Directory:
-    """Everything that the tenant knows."""
+    """The applications and service principals of the tenant."""
 
     def __init__(self) -> None:
         self.applications: dict[str, Application] = {}

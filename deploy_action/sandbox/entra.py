@@ -1,8 +1,8 @@
-"""Microsoft Entra ID and GitHub's OIDC: who a workflow is, and the tokens that come of it.
+"""Microsoft Entra ID and GitHub's OIDC: identities of workflows, and their tokens.
 
 Source: "Microsoft identity platform and the OAuth 2.0 client credentials flow" with a federated
 credential; the refusals' numbers are Entra's own (AADSTS…). Tokens are real JWTs, signed with keys
-that live as long as the sandbox.
+that are created when the sandbox starts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ GITHUB_HOSTS: Final = frozenset(
 AUDIENCE: Final = "api://AzureADTokenExchange"
 REGISTRY_AUDIENCE: Final = "https://containerregistry.azure.net"
 ARM_AUDIENCES: Final = ("https://management.azure.com", "https://management.core.windows.net")
-ASSERTION_LIFE_S: Final = 300  # recorded: GitHub's live five minutes
+ASSERTION_LIFE_S: Final = 300  # recorded: GitHub's tokens expire after five minutes
 TOKEN_LIFE_S: Final = 86_400
 _KEY_ID: Final = "local-azure"
 
@@ -60,7 +60,7 @@ class GitHub:
     """GitHub's OIDC endpoint, a `seams.Service` for `GITHUB_HOSTS`.
 
     Args:
-        subject: the ``sub`` of the tokens that it gives out.
+        subject: the ``sub`` of the tokens that it issues.
     """
 
     def __init__(self, *, subject: str) -> None:
@@ -77,7 +77,7 @@ class GitHub:
 
     @property
     def request_url(self) -> str:
-        """What a job finds in ``ACTIONS_ID_TOKEN_REQUEST_URL``."""
+        """The value of ``ACTIONS_ID_TOKEN_REQUEST_URL`` in a job."""
         return "https://pipelines.actions.githubusercontent.com/local/idtoken?api-version=2.0"
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -98,7 +98,7 @@ class GitHub:
     def assertion(
         self, audience: str = AUDIENCE, *, life_s: int = ASSERTION_LIFE_S, subject: str = ""
     ) -> str:
-        """Return a job's token for *audience*, good for *life_s* seconds."""
+        """Return a job's token for *audience*, valid for *life_s* seconds."""
         now = int(time.time())
         return self.keys.sign(
             {

@@ -1,12 +1,12 @@
-"""Scripted faults: which request, which time, and what happens to it instead.
+"""Scripted faults: which requests fail, and how.
 
 A fault is one mapping, in a YAML or JSON list:
 
 ============  ======================================================================================
 ``host``      glob on the host name (default ``*``)
 ``method``    ``GET``, ``PATCH`` … (default any)
-``path``      glob on the path, no case (default ``*``)
-``revision``  glob on the revision that was picked to answer; only requests of an app's users
+``path``      glob on the path, case-insensitive (default ``*``)
+``revision``  glob on the revision that gets the request; only for requests to an app
 ``change``    glob on what a write changes: ``template``, ``traffic``, ``configuration``, ``tags``,
               ``app`` (a PUT), ``deletion``, ``activate``, ``deactivate``, ``restart``
 ``times``     which of the matching requests: ``1``, ``2-4``, ``3-`` (default all)
@@ -15,7 +15,7 @@ A fault is one mapping, in a YAML or JSON list:
 ``status``    answer this instead, with ``headers`` and ``body`` (text, or a mapping for JSON)
 ``drop``      ``true``: close the connection without an answer
 ``hold``      ``true``: no answer until the client goes away (control plane only)
-``after``     ``true``: the request is carried out first and its answer lost; else it never arrives
+``after``     ``true``: the request takes effect but its response is lost; else it has no effect
               (control plane only)
 ``operation`` the accepted change ends so: ``status`` Failed or Canceled, ``code``, ``message``;
               nothing of it remains, unless ``effect`` is ``kept``
@@ -74,7 +74,7 @@ class Fault:
         """Read one fault.
 
         Raises:
-            ValueError: it says something that cannot be meant; the message names the field.
+            ValueError: a field is invalid; the message names it.
         """
         if not isinstance(given, Mapping):
             raise ValueError(f"a fault is a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
@@ -115,7 +115,7 @@ class Fault:
     def meets(
         self, host: str, method: str, path: str, revision: str, changes: Collection[str]
     ) -> bool:
-        """Whether it is about this request at all."""
+        """Whether the fault matches this request."""
         return (
             (not self.change or any(fnmatchcase(one, self.change) for one in changes))
             and bool(self.revision) == bool(revision)
@@ -141,31 +141,31 @@ class Faults:
 
     def __init__(self, given: Iterable[Mapping[str, Any]] = ()) -> None:
         self._faults = [Fault.of(one) for one in given]
-        self._chance = random.Random(0)  # noqa: S311  a repeatable rehearsal
+        self._chance = random.Random(0)  # noqa: S311  repeatable on purpose
 
     def add(self, given: Iterable[Mapping[str, Any]]) -> None:
         """Add faults behind those in force; all or none.
 
         Raises:
-            ValueError: one of them cannot be meant.
+            ValueError: one of them is invalid.
         """
         self._faults += [Fault.of(one) for one in given]
 
     def clear(self) -> None:
-        """Nothing goes wrong any more."""
+        """Remove all faults."""
         self._faults.clear()
 
     def in_force(self, fault: Fault) -> bool:
-        """Whether *fault* was not taken back."""
+        """Whether *fault* is still active."""
         return any(fault is one for one in self._faults)
 
     def told(self) -> list[dict[str, Any]]:
-        """Return each fault's name, how often it was met, has happened, and holds one now."""
+        """Return each fault's name, matches and effects, and whether it holds a request."""
         return [{name: getattr(one, name) for name in _TOLD} for one in self._faults]
 
     @property
     def about_changes(self) -> bool:
-        """Whether any asks what a write changes."""
+        """Whether any fault depends on what a write changes."""
         return any(one.change for one in self._faults)
 
     def strike(
@@ -176,7 +176,7 @@ class Faults:
         revision: str = "",
         changes: Collection[str] = (),
     ) -> Fault | None:
-        """Return what goes wrong with this request, and count it."""
+        """Return the fault that applies to this request, and count it."""
         for fault in self._faults:
             if not fault.meets(host, method, path, revision, changes):
                 continue
@@ -193,7 +193,7 @@ def read_faults(file: Path) -> list[Mapping[str, Any]]:
     """Read a file of faults.
 
     Raises:
-        ValueError: it is no list of faults.
+        ValueError: it is not a list of faults.
     """
     try:
         found = yaml.safe_load(file.read_text("utf-8"))

@@ -1,7 +1,7 @@
-"""The network front: an HTTPS proxy that answers for every host name itself. Nothing leaves.
+"""The HTTPS proxy: it answers for every host name itself, so that no request leaves the machine.
 
 ``CONNECT host:443`` is accepted for the names that the sandbox knows; TLS ends here with a
-certificate for that name. Requests without a proxy's form are for the sandbox itself.
+certificate for that name. Requests that are not proxy requests are for the sandbox itself.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class Front:
         authority: for the certificates.
         hosts: the service for a host name, or None for a name that is not imitated.
         plane: answers users, for all host names of apps.
-        local: answers what is asked of the sandbox itself.
-        seen: is told host, method, path and status of each answer.
-        faults: what goes wrong on purpose.
+        local: answers requests to the sandbox itself.
+        seen: called with host, method, path and status of each response.
+        faults: the scripted faults.
         clock: scales the faults' delays.
-        let_through: whether other hosts are reached for real.
+        let_through: whether requests to other hosts are passed on.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Front:
         await self.own.shutdown(1.0)
 
     def inner(self, host: str) -> asyncio.Protocol | None:
-        """Return what serves a connection to *host*, or None where nothing here does."""
+        """Return the protocol that serves *host*, or None if it is unknown."""
         if found := self._plane(host):
             return found
         return cast("asyncio.Protocol", self._public()) if self._hosts(host) else None
@@ -98,7 +98,7 @@ class Front:
     async def _carried_out(
         self, host: str, service: Service, request: web.BaseRequest
     ) -> web.StreamResponse:
-        """Let the service answer, unless something is to go wrong."""
+        """Let the service answer, unless a fault applies."""
         changes = await _changes(request) if self._faults.about_changes else ()
         fault = self._faults.strike(host, request.method, request.path, changes=changes)
         if fault is None:
@@ -121,7 +121,7 @@ class Front:
         return mutated(response, fault.mutate) if fault.mutate else response
 
     async def _held(self, fault: Fault, request: web.BaseRequest) -> None:
-        """Let the client wait until it goes away, or the fault is taken back."""
+        """Hold the request until the client disconnects or the fault is removed."""
         fault.holding += 1
         try:
             while self._faults.in_force(fault) and _connected(request):  # noqa: ASYNC110  unsignalled
@@ -131,7 +131,7 @@ class Front:
 
 
 async def _changes(request: web.BaseRequest) -> tuple[str, ...]:
-    """Return what a write to Resource Manager changes, in the words of a fault's ``change``."""
+    """Return what a write to Resource Manager changes, as the values of a fault's ``change``."""
     match request.method:
         case "PATCH":
             try:
@@ -221,7 +221,7 @@ class _Opening(asyncio.Protocol):
 
 
 class _Late(asyncio.Protocol):
-    """Holds back what arrives with the end of the handshake until the inner protocol has begun."""
+    """Buffers data that arrives with the end of the handshake until the inner protocol starts."""
 
     def __init__(self, inner: asyncio.Protocol) -> None:
         self._inner = inner

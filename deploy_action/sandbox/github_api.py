@@ -1,7 +1,7 @@
 """GitHub's API for what a deployment asks of it, with real git objects behind.
 
 Source: GitHub REST API (2022-11-28) and GraphQL's createCommitOnBranch. Stale heads are refused as
-GitHub refuses them (STALE_DATA), protected branches with the words of repository rules.
+GitHub refuses them (STALE_DATA), protected branches with the message of repository rules.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class _Repository:
 
     path: Path
     protected: set[str] = field(default_factory=set)
-    told: bool = True  # whether the rules of its branches can be asked for
+    told: bool = True  # whether the API returns the rules of its branches
     pulls: list[dict[str, Any]] = field(default_factory=list)
 
 

@@ -1,4 +1,4 @@
-"""Identities and their roles, changed from outside as no client of Azure could.
+"""Creates identities and changes roles through the sandbox's own API.
 
 POST /identities  ``{"name": name, "subject": subject, "roles": roles}`` creates an application that
                   trusts GitHub's tokens for the subject; the answer has its ids and its secret

@@ -45,7 +45,7 @@ class LogStreams:
     """A `seams.Service`.
 
     Args:
-        world: whose replicas write.
+        world: contains the replicas.
     """
 
     def __init__(self, world: World) -> None:
@@ -158,7 +158,7 @@ async def _stream(
     fresh: Callable[[], Sequence[bytes]],
     over: Callable[[], bool],
 ) -> web.StreamResponse:
-    """Send the last lines and, when asked to follow, those that come."""
+    """Send the last lines and, if the client follows, new ones."""
     lines = fresh()
     for line in lines[len(lines) - tail :] if tail < len(lines) else lines:
         await response.write(line)

@@ -1,4 +1,4 @@
-"""Responses that no client expects: the real one, changed on purpose.
+"""Mutations of real responses into ones that no client expects.
 
 ``html``, ``null``, ``list``, ``text``, ``number``, ``empty``, ``deep`` (200,000 levels), ``large``
 (64 MiB) replace the body; ``cut`` halves it; ``location`` redirects to an invalid address with
@@ -60,7 +60,7 @@ def mutated(response: web.StreamResponse, name: str) -> web.Response:
 
 
 def _with_other_values(content: bytes, seed: int) -> bytes:
-    chance = random.Random(seed)  # noqa: S311  a repeatable rehearsal
+    chance = random.Random(seed)  # noqa: S311  repeatable on purpose
     try:
         value = json.loads(content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Tells the audience of the demonstration what happens, in the terminal and on the live page."""
+"""Shows the progress of the demonstration in the terminal and on the live page."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any, Final
 import click
 import requests
 
-# What a runner of GitHub understands: "Workflow commands for GitHub Actions".
+# The workflow commands of GitHub's runner: "Workflow commands for GitHub Actions".
 _COMMAND: Final = re.compile(r"^::(?P<name>[\w-]+)(?: [^:]*)?::(?P<text>.*)$")
 _ESCAPED: Final = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _PROBLEM: Final = re.compile(r"\b(fail(ed)?|aborted|not restored)\b", re.IGNORECASE)
-# How lines of the registry's build log look, wherever in a line of the action they stand.
+# Lines of the registry's build log, anywhere in a line of the action's log.
 _BUILD: Final = re.compile(
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |Step \d+/\d+ ?:| ---> |Successfully built [0-9a-f]{6}"
     r"|: digest: sha256:|Run ID: \S+ was successful|Registry \S+ runs build"
@@ -43,7 +43,7 @@ class Narrator:
     # -- the terminal ----------------------------------------------------------------------------
 
     def chapter(self, text: str) -> None:
-        """Begin a chapter."""
+        """Start a section."""
         click.secho(f"\n── {text}", fg="blue", bold=True)
         self.note("chapter", text)
 
@@ -83,7 +83,7 @@ class Narrator:
             self._hidden = 0
 
     def users(self, answers: Mapping[str, int], failed: int) -> None:
-        """Show who answered the users in the last second."""
+        """Show which revisions answered requests in the last second."""
         parts = [
             click.style(f"{_short(name)} {count}", fg=self._colour(name))
             for name, count in answers.items()
@@ -129,15 +129,15 @@ class Narrator:
         self.post("notes", {"kind": kind, "text": text, "outcome": outcome})
 
     def post(self, path: str, body: Any) -> None:
-        """Change something of the sandbox."""
+        """Send a POST request to the sandbox."""
         self._session.post(f"{self.url}/{path}", json=body, timeout=30).raise_for_status()
 
     def end_faults(self) -> None:
-        """End everything that goes wrong on purpose."""
+        """Remove all scripted faults."""
         self._session.delete(f"{self.url}/faults", timeout=30).raise_for_status()
 
     def get(self, path: str) -> Any:
-        """Return something of the sandbox."""
+        """Send a GET request to the sandbox."""
         return self._session.get(f"{self.url}/{path}", timeout=30).json()
 
 

@@ -20,7 +20,7 @@ _FOLDER: Final = Path(__file__).with_name("outages")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outage:
-    """One outage, and how a deployment ends in it."""
+    """One outage, and the expected result of a deployment during it."""
 
     about: str
     aborts: bool
@@ -39,7 +39,7 @@ def outage(name: str) -> Outage:
     """Read one.
 
     Raises:
-        OSError: there is none of that name.
+        OSError: there is no outage of that name.
     """
     found = yaml.safe_load((_FOLDER / f"{name}.yml").read_text("utf-8"))
     return Outage(

@@ -1,4 +1,4 @@
-"""What was asked of the local Azure: every request, so that budgets can be asserted."""
+"""The log of all requests to the sandbox, so that tests can limit their number."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _KEPT: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request: seconds since the log began, who was asked for what, and the answer."""
+    """One request: seconds since the log started, host, method, path and status."""
 
     at: float
     host: str

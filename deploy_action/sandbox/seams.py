@@ -1,8 +1,8 @@
-"""What the parts of the sandbox know of each other: a handful of small agreements, no code.
+"""The interfaces between the parts of the sandbox: protocols and values, no logic.
 
 The *front* terminates TLS and asks a host table for a `Service`; the *plane* asks a `Directory`
 which replica answers a host name; the *world* (ARM's state) asks `Images` and a `Runtime` to turn a
-revision into running replicas. Each side can be deepened without moving another.
+revision into running replicas. Each part can change without affecting the others.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """One replica that may answer: its loopback address, its name and its revision's."""
+    """A replica that can answer: its address, its name, and the name of its revision."""
 
     revision: str
     host: str
@@ -46,7 +46,7 @@ class Refusal:
 
 
 class Directory(Protocol):
-    """Knows which replica answers for an app, revision or label host name."""
+    """Finds the replica for the host name of an app, revision or label."""
 
     def serves(self, host: str) -> bool:
         """Whether *host* is a data-plane name of this environment at all."""
@@ -103,12 +103,12 @@ class Container:
     memory: str = "1Gi"
 
 
-class ImageNotFound(Exception):  # noqa: N818  the registry's own words travel in it
+class ImageNotFound(Exception):  # noqa: N818  its message is the registry's
     """The registry does not have the image; the message is the text that Azure would quote."""
 
 
 class Images(Protocol):
-    """The registries, seen from the platform that pulls."""
+    """The registries, as used by the platform to pull images."""
 
     async def resolve(self, reference: str) -> Image:
         """Look up ``host/repository:tag`` or ``…@sha256:…``; raises `ImageNotFound`."""

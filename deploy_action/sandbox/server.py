@@ -67,17 +67,17 @@ _RETRY_AFTER_S: Final = 15  # recorded since March 2024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
-    """How a local Azure is to be.
+    """The options of a sandbox.
 
     Args:
-        directory: everything that it writes is in here; made if missing, removed in the end.
+        directory: contains everything that it writes; created, and removed at the end.
         factor: real seconds for one of Azure's.
-        retry_after_s: what polling answers ask to wait; None scales Azure's 15 seconds.
+        retry_after_s: Retry-After of polling responses; None scales Azure's 15 seconds.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` beside ``Location``.
         silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
-        faults: what goes wrong on purpose; `faults` has the fields.
-        let_through: whether hosts that are not Azure's are reached for real.
-        metrics_lag_s: how far Azure Monitor is behind, in seconds of the sandbox's clock.
+        faults: scripted faults; see `faults` for the fields.
+        let_through: whether requests to hosts that are not Azure's are passed on.
+        metrics_lag_s: the delay of Azure Monitor, in seconds of the sandbox's clock.
         debian_registry: keep images in Debian's docker-registry instead of the embedded store.
         replicas: run replicas as ``processes`` or as ``containers`` of a Docker engine.
         strict_images: refuse images of public registries instead of running a stand-in.
@@ -98,7 +98,7 @@ class Options:
 
 @contextlib.asynccontextmanager
 async def running(options: Options) -> AsyncIterator[dict[str, str]]:
-    """Run a local Azure for the length of a block; gives the environment for its clients.
+    """Run a local Azure while the block runs; yield the environment for its clients.
 
     Raises:
         RuntimeError: a part of it could not start.
@@ -272,7 +272,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
 
 
 def _trusted(options: Options, ca_file: Path) -> Path:
-    """Return what clients are to trust: the authority, and the world's own if that is reached."""
+    """Return the CA file for clients; it includes the public CAs with `let_through`."""
     if not options.let_through:
         return ca_file
     usual = ssl.get_default_verify_paths().cafile
@@ -285,7 +285,7 @@ def _trusted(options: Options, ca_file: Path) -> Path:
 
 
 def _on_the_network(proxy: str, ca_file: str) -> dict[str, str]:
-    """Return what puts requests, curl, OpenSSL, Node and git on the sandbox."""
+    """Return the variables that make requests, curl, OpenSSL, Node and git use the sandbox."""
     local = "localhost,127.0.0.1"
     return {
         "HTTPS_PROXY": proxy,
@@ -310,7 +310,7 @@ def write_environment(file: Path, environment: dict[str, str]) -> None:
 
 
 async def _seed(remote: GitRemote) -> None:
-    """Put the sample on a remote, for those who want to try without their own repository."""
+    """Put the sample on a remote, for users without a repository of their own."""
     files: dict[str, bytes | Path] = {
         path: ROOT / path
         for path in ("addin", ".github/workflows", ".github/deploy-action.yml")

@@ -1,6 +1,6 @@
-"""Everything about identity in one place: sign-in, the directory, roles, locks, vaults.
+"""The tenant: sign-in, the directory, roles, locks and vaults.
 
-The server asks it for host names and for providers of Resource Manager, the admin address for
+The server uses it to look up host names and Resource Manager providers; the admin API uses it for
 changes from outside.
 """
 
@@ -115,7 +115,7 @@ class Tenant:
         }
 
     def change(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Carry out one of `POSTS`; return the answer.
+        """Handle one of `POSTS`; return the response.
 
         Raises:
             ValueError: an identity or a role does not exist.

@@ -1,6 +1,6 @@
-"""Lets other hosts through, unread: a workflow under rehearsal still has to install its packages.
+"""Passes connections to other hosts on, unread, so that workflows can install packages.
 
-Only on request; by default nothing leaves the sandbox.
+Off by default: then no request leaves the sandbox.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
     """Connect to the real *host*, through the proxy that this process itself was given, if any.
 
     Raises:
-        OSError: there is no way; the message says why.
+        OSError: connecting failed; the message says why.
     """
     proxy = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy") or ""
     async with asyncio.timeout(_CONNECT_S):
-        if not proxy or _spared(host):
+        if not proxy or _bypasses_proxy(host):
             return await asyncio.open_connection(host, port)
         parts = urlsplit(proxy)
         reader, writer = await asyncio.open_connection(parts.hostname, parts.port or 80)
@@ -39,7 +39,7 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
         return reader, writer
 
 
-def _spared(host: str) -> bool:
+def _bypasses_proxy(host: str) -> bool:
     """Whether the proxy is not for *host*."""
     listed = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
     names = [name.strip().lstrip(".") for name in listed.split(",") if name.strip()]
@@ -47,7 +47,7 @@ def _spared(host: str) -> bool:
 
 
 class Tunnel(asyncio.Protocol):
-    """Passes on what a client sends; what comes back is passed by `answer`."""
+    """Forwards a client's data; `_answer` forwards the response."""
 
     def __init__(
         self,
@@ -70,11 +70,11 @@ class Tunnel(asyncio.Protocol):
             self._client.close()
 
     def data_received(self, data: bytes) -> None:
-        """Pass on."""
+        """Forward the data."""
         self._writer.write(data)
 
     def eof_received(self) -> bool:
-        """Pass on that nothing more comes; what is still to be answered may come back."""
+        """Forward end-of-file; the response may still arrive."""
         if self._writer.can_write_eof():
             self._writer.write_eof()
         return True

@@ -1,4 +1,4 @@
-"""Users of an app: send requests all the time and count who answers."""
+"""Simulated users: send requests continuously and count the answers by revision."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from deploy_action.sandbox.scene import Scene
 
 @dataclass(slots=True)
 class Users:
-    """People who use the app all the time, and who answered them."""
+    """Simulated users of an app, and the answers that they got."""
 
     scene: Scene
     url: str
@@ -27,7 +27,7 @@ class Users:
 
     @contextmanager
     def busy(self, pause_s: float = 0.02) -> Iterator[Users]:
-        """Keep asking while the body runs."""
+        """Send requests while the block runs."""
         thread = threading.Thread(target=self._ask, args=(pause_s,), daemon=True)
         thread.start()
         try:

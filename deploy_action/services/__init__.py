@@ -135,7 +135,7 @@ class Services:
         run = self.runner.run
         try:
             head = self.git.head()
-        except DeployError:  # without a checkout, the environment is all there is
+        except DeployError:  # without a checkout, only the environment is known
             return run, ""
         return run.at_checkout(head.commit, head.branch)
 
@@ -204,21 +204,21 @@ class Services:
 
     @cached_property
     def analysis(self) -> Analysis:
-        """What judges a candidate by production traffic."""
+        """The analysis of a candidate by production traffic."""
         from deploy_action.services.analysis import make_analysis
 
         return make_analysis(self)
 
     @cached_property
     def diagnosis(self) -> Diagnosis:
-        """What explains a candidate's failure."""
+        """The diagnosis of a candidate's failure."""
         from deploy_action.services.analysis import make_diagnosis
 
         return make_diagnosis(self)
 
     @cached_property
     def watch(self) -> Watch:
-        """What checks both revisions while users are on the candidate."""
+        """The health monitoring of both revisions during the traffic shift."""
         from deploy_action.rollout.watch import Watch
 
         settings = self.settings
@@ -233,7 +233,7 @@ class Services:
 
     @property
     def subject(self) -> str:
-        """What the revision that gets traffic is called in messages."""
+        """The name in messages of the revision that gets traffic."""
         rollback = self.settings.command is Command.ROLLBACK
         return "rollback target" if rollback else "candidate"
 
@@ -343,7 +343,7 @@ class Services:
         )
 
     def traffic_shift(self, plan: Plan) -> TrafficShift:
-        """Return what moves the traffic of one planned deployment."""
+        """Return the traffic shift of one planned deployment."""
         from deploy_action.core.journal import closing_tags
         from deploy_action.rollout.lock import DeploymentLock
         from deploy_action.rollout.traffic import TrafficShift
@@ -371,7 +371,7 @@ class Services:
         )
 
     def has_ended(self, journal: Journal) -> bool:
-        """Whether GitHub says that the run of *journal* has ended; False where it cannot tell."""
+        """Whether GitHub reports that the run of *journal* has ended; False if unknown."""
         env, token = self.environment, self.settings.git_token
         repository = f"{env.get('GITHUB_SERVER_URL', '')}/{env.get('GITHUB_REPOSITORY', '')}"
         number, _, rest = journal.run.partition(".")
@@ -416,7 +416,7 @@ class Services:
         """Whether an image, by its full name, is still in its registry.
 
         Raises:
-            DeployError: the registry cannot tell.
+            DeployError: the registry could not be asked.
         """
         from deploy_action.adapters.images.reference import Reference
 

@@ -1,4 +1,4 @@
-"""Makes what judges a candidate by production traffic, and what explains its failure."""
+"""Makes the analysis of a candidate and the diagnosis of its failure."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def make_analysis(services: Services) -> Analysis:
 
 
 def make_diagnosis(services: Services) -> Diagnosis:
-    """Return what explains a failure."""
+    """Return the diagnosis of a failure."""
     return Diagnosis(
         app=services.app,
         stream=cache(lambda: _stream(services)),
@@ -66,7 +66,7 @@ def make_diagnosis(services: Services) -> Diagnosis:
 
 
 def make_monitor(services: Services) -> AzureMonitor:
-    """Return the app's metrics."""
+    """Return the reader of the app's metrics."""
     from deploy_action.adapters.azure_monitor import AzureMonitor  # noqa: PLC0415  only on use
 
     return AzureMonitor(arm=services.resource_manager, app_id=services.app_id)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def make_cache(services: Services) -> CacheMaintenance:
-    """Return what clears, warms and measures the cache."""
+    """Return the cache maintenance of this run."""
     settings = services.settings
     return CacheMaintenance(
         cache=_redis(services),
@@ -110,7 +110,7 @@ def cache_file(workspace: Path, relative: str) -> Path:
 
 
 def _identity(signed_in: SignIn, target: CacheTarget) -> tuple[str, str]:
-    """Return the user and the token that Azure's Redis takes: the object id, and a fresh token.
+    """Return the user name and password for Azure's Redis: the object id and a fresh token.
 
     Source: Microsoft Learn, "Use Microsoft Entra ID for cache authentication".
     """

@@ -48,7 +48,7 @@ def make_versioning(services: Services) -> Versioning:
         ),
         file=ManifestFile(root / path, root),
         path=path,
-        # An image that exists cannot carry a version that is bumped only now.
+        # An existing image cannot contain a version that is bumped only now.
         when=settings.bump if settings.builds_image else BumpWhen.NEVER,
         part=settings.bump_part,
         publisher=_publisher(services, git, path),

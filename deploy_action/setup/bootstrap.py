@@ -196,7 +196,7 @@ def _run(command: list[str], env: dict[str, str]) -> str:
 
 
 def _environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the variables for uv and pip: nothing that changes what is installed, or where.
+    """Return the environment for uv and pip, without variables that change what they install.
 
     pip's settings are translated for uv, except its indexes where uv has indexes of its own.
     """

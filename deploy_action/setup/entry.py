@@ -1,11 +1,11 @@
-"""Start the package from the action's own checkout, whatever the user's workspace holds."""
+"""Start the package from the action's own checkout, whatever is in the user's workspace."""
 
 import os
 import signal
 import sys
 from pathlib import Path
 
-# Until the command handles signals itself nothing was changed, so the process just ends.
+# Nothing is changed before the command installs its signal handlers, so just exit.
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
     signal.signal(number, lambda number, _frame: os._exit(128 + number))
 

@@ -14,24 +14,24 @@ from deploy_action.errors import DeployError
 
 
 class CacheError(DeployError):
-    """The cache could not do what was asked; the message names it and what to check."""
+    """An operation on the cache failed; the message names the cache and what to check."""
 
 
 @contextmanager
 def translate_errors(target: CacheTarget, what: str) -> Iterator[None]:
-    """Turn the library's exceptions into sentences; *what* completes "could not …".
+    """Translate the library's exceptions into `CacheError`; *what* completes "could not …".
 
     Raises:
-        CacheError: for each of them.
+        CacheError: for every exception of the library.
     """
     try:
         yield
     except (redis.RedisError, OSError) as error:
-        why, hint = why_of(error)
+        why, hint = explain_error(error)
         raise CacheError(f"Redis at {target} could not {what}: {why}.", hint=hint) from None
 
 
-def why_of(error: BaseException) -> tuple[str, str]:
+def explain_error(error: BaseException) -> tuple[str, str]:
     """Return what went wrong, and what to look at; nothing of the library's own text."""
     chain: list[BaseException] = []
     seen: BaseException | None = error

@@ -1,7 +1,7 @@
-"""A cache that only the app can reach: the app is asked to clear it, over an endpoint of its own.
+"""Clears a cache that only the app can reach, through an HTTP endpoint of the app.
 
 Most production Redis has no public address. The request is a POST with a secret header; the answer
-may tell how many keys went.
+may contain the number of removed keys.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _COUNTS = ("removed", "deleted", "cleared", "count")
 
 
 class EndpointError(DeployError):
-    """The app's endpoint did not clear its cache; the message says what it answered."""
+    """The app's endpoint did not clear its cache; the message quotes the response."""
 
 
 class CacheEndpoint:
@@ -51,15 +51,15 @@ class CacheEndpoint:
         self._timeout_s = timeout_s
 
     def use_shutdown_timeouts(self) -> None:
-        """From here on wait two seconds at most: the job is being ended."""
+        """Use time-outs of two seconds from now on, because the job is being cancelled."""
         self._timeout_s = min(self._timeout_s, 2.0)
 
     def clear(self, patterns: Sequence[str]) -> Cleared:
-        """Have every key removed that matches one of *patterns*.
+        """Remove every key that matches one of *patterns*.
 
         Raises:
             InputError: a pattern would empty the database, and that was not allowed.
-            EndpointError: it did not answer, or not with success.
+            EndpointError: there was no response, or an error.
         """
         for pattern in patterns:
             if Glob.of(pattern).matches_everything and not self._allow_flush:
@@ -91,7 +91,7 @@ class CacheEndpoint:
 
 
 def _counted(patterns: Sequence[str], response: Response) -> Cleared:
-    """Read how many keys went: a number for all, or one for each pattern; 0 where untold."""
+    """Read how many keys were removed: one number, or one per pattern; 0 if unknown."""
     try:
         value = response.json_object() if response.body else {}
     except RequestError:

@@ -1,4 +1,4 @@
-"""The app's Redis: cleared gently, told what serves, asked how it does."""
+"""The app's Redis: clear keys at low load, write metadata, read metrics."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Cache:
     Args:
         target: where it is.
         allow_flush: whether a pattern may match every key.
-        budget_s: how long one clearing may take, in seconds.
+        budget_s: time limit of one clearing, in seconds.
         most_keys: how many keys one clearing may remove.
         ca: file of the authority that signed the server's certificate; empty takes the system's.
-        tell_every_s: how often a long clearing tells its progress, in seconds.
-        identity: returns user and password for each new connection, instead of the target's own.
-        say: told about the progress of long work.
+        tell_every_s: interval between progress reports of a long clearing, in seconds.
+        identity: returns user and password for each new connection, instead of those of *target*.
+        say: receives progress messages.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Cache:
         self._hurried = False
 
     def use_shutdown_timeouts(self) -> None:
-        """From here on wait for an answer a second at most and try once: the job is being ended."""
+        """Use time-outs of one second and no retries from now on: the job is being cancelled."""
         self.close()
         self._hurried = True
         self._budget_s = min(self._budget_s, _HURRIED_S)
@@ -118,7 +118,7 @@ class Cache:
             self._client().set(key, value, ex=ttl_s)
 
     def push_history(self, key: str, value: str, keep: int, ttl_s: int) -> None:
-        """Put *value* in front of the list at *key*, of which *keep* are kept for *ttl_s* seconds.
+        """Prepend *value* to the list at *key*; trim it to *keep* entries and set its TTL.
 
         Raises:
             CacheError: Redis could not be reached, or refused.
@@ -131,7 +131,7 @@ class Cache:
             pipe.execute()
 
     def get(self, key: str) -> str | None:
-        """Return what is at *key*, or None; raises `CacheError`."""
+        """Return the value of *key*, or None; raises `CacheError`."""
         with self._translate_errors("be read"):
             found = self._client().get(key)
         return None if found is None else bytes(found).decode("utf-8", "replace")
@@ -145,7 +145,7 @@ class Cache:
             return (time.perf_counter() - began) * 1000
 
     def metrics(self) -> Metrics:
-        """Return what the server says of itself; raises `CacheError`."""
+        """Return the server's metrics; raises `CacheError`."""
         with self._translate_errors("be asked"):
             primaries = self._primaries()
             began = time.perf_counter()
@@ -168,7 +168,7 @@ class Cache:
         )
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Close the connections."""
         if self._connected is not None:
             self._connected.close()
             self._connected = None
@@ -176,7 +176,7 @@ class Cache:
     # -- connections ---------------------------------------------------------------------------
 
     def _client(self) -> Any:
-        """Return a client that fits the server: a plain one sees one shard of a cluster only."""
+        """Return a cluster client if needed: a plain client reaches only one shard."""
         if self._connected is None:
             target = self._target
             plain = _bounded(redis.Redis(**self._options(), db=target.database))
@@ -204,7 +204,7 @@ class Cache:
             "password": target.password or None,
         }
         if self._identity:
-            who = {"credential_provider": _Asked(self._identity)}
+            who = {"credential_provider": _DynamicCredentials(self._identity)}
         secured = {"ssl_ca_certs": self._ca} if target.tls and self._ca else {}
         return {
             **who,
@@ -219,7 +219,7 @@ class Cache:
         }
 
     def _by_its_name(self, address: tuple[str, int]) -> tuple[str, int]:
-        """Call a node by the cache's own name where it has that address: its certificate does."""
+        """Map the address of a node to the cache's host name, which its certificate contains."""
         host, port = address
         try:
             found = socket.getaddrinfo(self._target.host, None, type=socket.SOCK_STREAM)
@@ -232,8 +232,8 @@ class Cache:
         return translate_errors(self._target, what)
 
 
-class _Asked(CredentialProvider):
-    """Hands each new connection what *identity* returns, such as a token that is still good."""
+class _DynamicCredentials(CredentialProvider):
+    """Gives each new connection fresh credentials from *identity*."""
 
     def __init__(self, identity: Callable[[], tuple[str, str]]) -> None:
         self._identity = identity
@@ -244,7 +244,7 @@ class _Asked(CredentialProvider):
 
 
 def _is_cluster(client: Any) -> bool:
-    """Ask the server; a role such as Azure's Data Contributor may not ask INFO, but CLUSTER."""
+    """Ask the server. Azure's role Data Contributor allows CLUSTER but not INFO."""
     try:
         return bool(client.info("cluster").get("cluster_enabled"))
     except redis.exceptions.NoPermissionError:
@@ -255,17 +255,17 @@ def _is_cluster(client: Any) -> bool:
     try:
         client.execute_command("CLUSTER INFO")
     except redis.ResponseError:
-        return False  # one endpoint, whatever stands behind it
+        return False  # one endpoint, whatever is behind it
     return True
 
 
 class _BoundedParser(DefaultParser):  # type: ignore[misc, valid-type]  # one of two, untyped
-    """Refuses a response that is larger than any that is asked for."""
+    """Rejects a response that is larger than any expected one."""
 
     _reader: Any
 
     def on_connect(self, connection: Any, **options: Any) -> None:
-        """Count what the C reader is fed with."""
+        """Limit the bytes that the C reader receives."""
         super().on_connect(connection, **options)
         self._reader = _BoundedReader(self._reader)
 

@@ -1,7 +1,7 @@
-"""One gentle pass over one primary: keys that match go in the round trip of the next question.
+"""Scans one primary and deletes matching keys; each delete is pipelined with the next SCAN.
 
-A scan may miss keys that come while it runs; a deployment therefore clears once more after the
-users have moved. Sizes and pace: measured (single pass, 5000 a question, unlinking piggybacked).
+A scan may miss keys that are written while it runs; a deployment therefore clears again after
+the promotion. Batch sizes are measured: one pass, 5,000 keys per SCAN, UNLINK pipelined.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ class Budget:
     """When a clearing ends at the latest.
 
     Args:
-        end: by the monotonic clock.
+        end: deadline by the monotonic clock.
         keys: how many keys may be removed in all.
-        tell_every_s: how often progress is told, in seconds.
+        tell_every_s: interval between progress reports, in seconds.
     """
 
     end: float
@@ -37,7 +37,7 @@ class Budget:
 
 @dataclass(slots=True)
 class Swept:
-    """What one pass found so far, by pattern; *complete* once it came to its end."""
+    """The result of one scan so far, by pattern; *complete* if it reached the end."""
 
     counts: list[int]
     samples: list[list[str]]
@@ -46,7 +46,7 @@ class Swept:
 
     @classmethod
     def nothing(cls, patterns: int) -> Swept:
-        """Return it for so many patterns."""
+        """Return an empty result for *patterns* patterns."""
         return cls([0] * patterns, [[] for _ in range(patterns)])
 
 
@@ -57,14 +57,14 @@ def sweep(
 
     Args:
         primary: a client of that one node.
-        globs: a key goes for the first that matches it.
+        globs: a key counts for the first one that matches it.
         budget: time and number of keys.
-        apart: one command a key, as a cluster's nodes want it.
-        say: told about progress from time to time.
+        apart: whether to send one command per key, as cluster nodes require.
+        say: receives progress messages.
     """
     swept = Swept.nothing(len(globs))
     which = which_of(globs)
-    trips = _Trips(primary, escaped(common_prefix(globs)) + b"*", swept.counts, apart=apart)
+    trips = _Pipeline(primary, escaped(common_prefix(globs)) + b"*", swept.counts, apart=apart)
     told, link_s = time.monotonic(), trips.link()
     size = _FIRST
     cursor, going = 0, dict[int, list[bytes]]()
@@ -90,14 +90,14 @@ def sweep(
             return swept
 
 
-class _Trips:
-    """Round trips to one node: keys that are to go, and the question for the next ones.
+class _Pipeline:
+    """Sends pipelines to one node: UNLINK for found keys, and SCAN for the next ones.
 
     Args:
         client: of the node.
-        pattern: what all keys in question match.
-        counts: where removed keys are counted, by the number of their pattern.
-        apart: one command a key, as a cluster's nodes want it; found out where it is not known.
+        pattern: the pattern of the SCAN.
+        counts: the number of removed keys by pattern index.
+        apart: whether to send one command per key; set when the server requires it.
     """
 
     def __init__(self, client: Any, pattern: bytes, counts: list[int], *, apart: bool) -> None:
@@ -116,7 +116,7 @@ class _Trips:
     def scan(
         self, cursor: int, size: int, keys: dict[int, list[bytes]]
     ) -> tuple[int, list[bytes], float]:
-        """Remove *keys* and ask for more; return the next cursor, what was found, and seconds."""
+        """Remove *keys* and scan on; return the next cursor, the keys found, and seconds."""
         began = time.monotonic()
         pipe, groups = self._with(keys)
         pipe.scan(cursor, match=self._pattern, count=size)
@@ -163,12 +163,12 @@ class _Trips:
 
 
 def _next_size(size: int, took: float, link_s: float) -> int:
-    """Ask for less when the server was held up, for more when it was quick.
+    """Return a smaller batch size if the server was slow, a larger one if it was fast.
 
     Args:
-        size: how many keys it was asked to look at.
-        took: seconds, without those of the link.
-        link_s: seconds of the link; where they are many, questions are few.
+        size: the batch size of the last SCAN.
+        took: seconds of the last SCAN, without the round trip.
+        link_s: seconds of a round trip; a slow link gets larger batches.
     """
     if took > _SLOW_S:
         return max(_FEWEST, size // 2)

@@ -2,7 +2,7 @@
 
 Reads: GET app, GET revisions. Writes: narrow PATCHes (template, traffic or tags, never the whole
 resource), POST activate and deactivate. No write is sent again blindly: the SDK's own retry is off
-for them, and after any doubt the app is read before anything else happens.
+for them, and if the result is unknown, the app is read before anything else.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ from deploy_action.runtime.polling import Deadline, PollTimeoutError, backoff, p
 
 _STATUS_S = 10.0
 _MOST_PAGES = 50
-_LAG_S = 15.0  # how long a read may show what stood before a write that was confirmed
+_LAG_S = 15.0  # how long reads may still show the state before a confirmed write
 
 Guard = Callable[[App], None]
-"""Looks at the app before a write is sent again, and raises if it must not be."""
+"""Called with the app before a write is retried; raises if it must not be retried."""
 
 
 class ContainerApp:
     """One app.
 
     Args:
-        credential: what the SDK takes.
+        credential: a credential for the SDK.
         subscription: id of the subscription.
         resource_group: name of its group.
         name: the app's name.
@@ -86,7 +86,7 @@ class ContainerApp:
 
         Raises:
             PreflightError: it does not exist, or this identity may not see it.
-            AzureRefusedError: Azure does not answer, or not with an app.
+            AzureRefusedError: Azure does not respond, or the response is not an app.
         """
 
         def request(limits: dict[str, Any]) -> App:
@@ -106,7 +106,7 @@ class ContainerApp:
         """
         deadline = deadline or self._deadline()
 
-        # The app's own state has no floor of 15 s to pay, as the operation's has.
+        # Polling the app avoids the 15 s minimum interval of polling the operation.
         def probe() -> tuple[App | None, str]:
             try:
                 app = self.read(deadline)
@@ -176,16 +176,16 @@ class ContainerApp:
         """Write the whole traffic array, with tags in the same request, and read it back.
 
         Args:
-            split: what shall stand there.
+            split: the new split.
             tags: to merge; None removes one.
-            guard: asked before every attempt but the first and while the write does not show, as
+            guard: called before each retry and while the write is not visible, because
                 somebody else may have changed the app.
             deadline: when to give up; the operation time-out if none is given.
             strict: whether an operation that Azure reports as failed counts as failed although the
-                split shows; not so on the way back, where only what shows counts.
+                split is in effect; false for a restore, where only the resulting split counts.
 
         Raises:
-            AzureRefusedError: Azure refused, or something else stands there in the end.
+            AzureRefusedError: Azure refused, or the split differs in the end.
             PollTimeoutError: Azure did not finish in time.
         """
         body = {
@@ -208,7 +208,7 @@ class ContainerApp:
     ) -> App:
         """Create *revision* from *template* (its suffix is set in it), with tags.
 
-        The write holds once the app names the new revision as its latest.
+        The write is confirmed when the app reports the new revision as its latest.
         """
         body = {"properties": {"template": dict(template)}, "tags": dict(tags)}
 
@@ -249,7 +249,7 @@ class ContainerApp:
         """Merge tags; None removes one. Does not wait until Azure has finished.
 
         Raises:
-            AzureRefusedError: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not accept the request within the operation time-out.
         """
 
         def send() -> None:
@@ -262,24 +262,24 @@ class ContainerApp:
         """Activate a revision; it is ready only later.
 
         Raises:
-            AzureRefusedError: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not accept the request within the operation time-out.
         """
-        self._turn(name, active=True)
+        self._set_active(name, active=True)
 
     def deactivate(self, name: str) -> None:
-        """Deactivate a revision; that nothing depends on it is the caller's to know.
+        """Deactivate a revision; the caller must make sure that nothing depends on it.
 
         Raises:
-            AzureRefusedError: Azure did not take it within the operation time-out.
+            AzureRefusedError: Azure did not accept the request within the operation time-out.
         """
-        self._turn(name, active=False)
+        self._set_active(name, active=False)
 
-    # -- how a write goes ----------------------------------------------------------------------
+    # -- sending a write -----------------------------------------------------------------------
 
     def _deadline(self) -> Deadline:
         return Deadline(self.operation_timeout_s)
 
-    def _turn(self, name: str, *, active: bool) -> None:
+    def _set_active(self, name: str, *, active: bool) -> None:
         turn = self._revisions.activate_revision if active else self._revisions.deactivate_revision
         deadline = self._deadline()
 
@@ -297,12 +297,12 @@ class ContainerApp:
     def _send(
         self, send: Callable[[], None], what: str, done: Callable[[], bool], deadline: Deadline
     ) -> None:
-        """Send one request that takes effect by itself; after any doubt look before sending again.
+        """Send an idempotent request; if the result is unknown, check before sending it again.
 
         Args:
             send: sends it once.
             what: names it in messages.
-            done: looks whether it has taken effect.
+            done: returns whether it has taken effect.
             deadline: when to give up.
         """
         for length in backoff(0.3, 5.0):
@@ -355,7 +355,7 @@ class ContainerApp:
         """Send a write once; return why it is not known whether it was carried out, or None.
 
         Raises:
-            AzureRefusedError, PreflightError: a refusal that stays.
+            AzureRefusedError, PreflightError: a permanent refusal.
         """
         try:
             send()
@@ -366,18 +366,18 @@ class ContainerApp:
                 return unavailable(what, error)
             if (error.status_code or 0) >= 400:
                 raise refused(what, error) from None
-            return unavailable(what, error)  # carried out, perhaps, and answered with nonsense
+            return unavailable(what, error)  # may have been applied; the response is invalid
         except AzureError as error:
             return unavailable(what, error)  # no answer: it may have been accepted
         except DeployError:
             raise
-        except Exception as error:  # noqa: BLE001  the SDK meets anything that a server may answer
+        except Exception as error:  # noqa: BLE001  the SDK may raise anything
             reason = f"Azure's response cannot be understood ({type(error).__name__})"
             return AzureUnavailableError(f"{what}: {reason}.", cause=reason)
         return None
 
     def _patch(self, body: Mapping[str, Any], deadline: Deadline) -> str:
-        """Send one PATCH, never twice, and return the address of its status (may be empty)."""
+        """Send one PATCH, never twice, and return the URL of its status (may be empty)."""
         seen: list[str] = []
 
         def keep(response: Any) -> None:

@@ -1,4 +1,4 @@
-"""An app that does not exist yet: is it there, where it goes, created, deleted again."""
+"""Creates an app that does not exist yet, and deletes it again if that fails."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _ENVIRONMENT = re.compile(
 
 
 class Creation:
-    """What is asked and sent only where the app is new.
+    """The requests that only a new app needs.
 
     Args:
-        client: signed in.
+        client: a signed-in SDK client.
         reader: repeats reads.
         resource_group: the app's.
         name: the app's.
@@ -49,7 +49,7 @@ class Creation:
 
         Raises:
             PreflightError: this identity may not see it.
-            AzureRefusedError: Azure does not answer.
+            AzureRefusedError: Azure does not respond.
         """
 
         def request(limits: dict[str, Any]) -> bool:
@@ -90,7 +90,7 @@ class Creation:
             ) from None
 
     def create(self, resource: Mapping[str, Any]) -> None:
-        """Send the request that creates the app; Azure is not waited for.
+        """Send the request that creates the app; do not wait for Azure to finish.
 
         Raises:
             AzureRefusedError: Azure refused.

@@ -1,4 +1,4 @@
-"""What Azure's refusals mean, in sentences; the SDK's own exceptions end here."""
+"""Translates the SDK's exceptions into `DeployError` with a message for the user."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AzureRefusedError(DeployError):
 
 
 class AzureUnavailableError(AzureRefusedError):
-    """Azure did not answer, or asked to be asked again later.
+    """Azure did not respond, or requested a retry later.
 
     Args:
         cause: what happened, without a dot.
@@ -55,7 +55,7 @@ class AzureUnavailableError(AzureRefusedError):
 
 
 class UnexpectedResponseError(AzureRefusedError):
-    """A response of Azure that could not be understood."""
+    """A response of Azure that is invalid."""
 
 
 class NotFoundError(PreflightError):
@@ -64,10 +64,10 @@ class NotFoundError(PreflightError):
 
 @contextmanager
 def translate_errors(app: str, resource_group: str) -> Iterator[None]:
-    """Turn everything that the SDK or the reading of its results raises into sentences.
+    """Translate exceptions of the SDK, and of parsing its results, into `DeployError`.
 
     Raises:
-        PreflightError: the app does not exist, or this identity may not do that.
+        PreflightError: the app does not exist, or this identity is not allowed to do that.
         AzureRefusedError: anything else; see its subclasses.
     """
     try:
@@ -107,7 +107,7 @@ def _from_response(app: str, error: HttpResponseError) -> DeployError:
 
 
 def not_signed_in(error: Exception) -> PreflightError:
-    """Return the refusal of a sign-in."""
+    """Return the error for a failed sign-in."""
     return PreflightError(
         f"Azure refused the sign-in: {text(error)}",
         hint="Check client-id, tenant-id and the federated credential's subject.",
@@ -115,14 +115,14 @@ def not_signed_in(error: Exception) -> PreflightError:
 
 
 def refused(what: str, error: Exception) -> AzureRefusedError:
-    """Return the refusal of *what*, or that Azure could not be reached for it."""
+    """Return the error for a refused *what*, or for an unreachable Azure."""
     if isinstance(error, HttpResponseError) and error.status_code not in _CAUSES:
         return AzureRefusedError(f"Azure refused {what}: {text(error)}")
     return unavailable(what, error)
 
 
 def unavailable(what: str, error: Exception) -> AzureUnavailableError:
-    """Return that Azure could not do *what* now."""
+    """Return the error that Azure cannot do *what* now."""
     reason = cause(error)
     return AzureUnavailableError(
         f"Azure could not complete {what}: {reason}.",

@@ -1,4 +1,4 @@
-"""The SDK's client, stripped of everything that acts by itself, and the one retry loop for reads.
+"""The SDK's client without its automatic behaviour, and the only retry loop for reads.
 
 No retries, redirects, provider registration or logging of the SDK: a retry is decided and reported
 here, within our deadline. A response has a size limit.
@@ -23,11 +23,11 @@ Result = TypeVar("Result")
 RESPONSE_LIMIT = 4 << 20
 _ONE_RESPONSE_S = 30.0
 _READ_S = 60.0
-_SHORTEST_S = 1.0  # a last look after a deadline
+_SHORTEST_S = 1.0  # for a last read after the deadline
 
 
 def make_client(credential: Any, subscription: str) -> ContainerAppsAPIClient:
-    """Return the SDK's client; *credential* is what the SDK takes."""
+    """Return the SDK's client; *credential* is a credential for the SDK."""
     return ContainerAppsAPIClient(
         credential,
         subscription,
@@ -46,7 +46,7 @@ def make_client(credential: Any, subscription: str) -> ContainerAppsAPIClient:
 
 
 class Reader:
-    """Reads from Azure; repeats what may pass, with one line in the log for each time.
+    """Reads from Azure; retries transient failures and logs each retry.
 
     Args:
         app: the app's name, for messages.

@@ -1,6 +1,6 @@
-"""Git, through its own program: the checkout's state, one commit beside it, one push.
+"""Runs git: reads the checkout, makes one commit without touching it, and pushes it.
 
-The user's index, work tree, refs, hooks and configuration are not changed on the way. The token is
+The user's index, work tree, refs, hooks and configuration do not change. The token is
 passed in the environment of the call that needs it.
 """
 

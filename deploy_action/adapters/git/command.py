@@ -78,7 +78,7 @@ class Command:
     def run(
         self,
         *words: str,
-        input: bytes = b"",  # noqa: A002  the word of the standard library
+        input: bytes = b"",  # noqa: A002  same name as in subprocess
         check: bool = True,
         extra: Mapping[str, str] | None = None,
         settings: tuple[tuple[str, str], ...] = (),
@@ -92,7 +92,7 @@ class Command:
             check: whether an exit code other than 0 is an error.
             extra: more environment variables.
             settings: more configuration for this call, pairs of key and value.
-            timeout_s: seconds until it is ended.
+            timeout_s: seconds until it is killed.
 
         Raises:
             ProcessError: see `process.run`.
@@ -114,7 +114,7 @@ class Command:
         )
 
     def text(self, *words: str, input: bytes = b"") -> str:  # noqa: A002  as above
-        """Run ``git *words`` and return its output without the last line's end."""
+        """Run ``git *words`` and return its output without the final newline."""
         return self.run(*words, input=input).stdout.removesuffix("\n")
 
     def credentials(self, url: str) -> tuple[tuple[str, str], ...]:

@@ -70,7 +70,7 @@ _NOISE = re.compile(r"^(hint:|To |Everything up-to-date|Done$|error: failed to p
 
 
 def because(refusal: Refusal, branch: str, said: str = "") -> PublishError:
-    """Return the error of a known *refusal*; *said* is the cause in git's or the remote's words."""
+    """Return the error of a known *refusal*; *said* is the message of git or the remote."""
     sentence = _SENTENCES[refusal].format(branch=branch)
     message = f"{sentence}: {said.rstrip('.')}." if said else f"{sentence}."
     return PublishError(refusal, message, hint=_HINTS[refusal])
@@ -80,7 +80,7 @@ def classify(text: str, branch: str) -> PublishError:
     """Return why a call to the remote failed.
 
     Args:
-        text: all that git said, secrets redacted.
+        text: git's complete output, secrets redacted.
         branch: the branch that it was about.
     """
     found = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))

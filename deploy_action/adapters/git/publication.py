@@ -57,7 +57,7 @@ class Publication:
             again = refused.refusal in {Refusal.MOVED, Refusal.UNREACHABLE}
             if not again or number >= tries or self._unreachable >= UNREACHABLE_TRIES:
                 raise refused
-            # A random pause: runs that lost the same round must not meet again.
+            # A random pause: runs that collided must not retry at the same time.
             wait(random.uniform(0, next(pauses)))  # noqa: S311  jitter, not a secret
             number += 1
         return Published(commit=self._commit, base=self._base, tries=number)

@@ -1,4 +1,4 @@
-"""The checkout and its remote: reads it, commits beside the user's work, publishes."""
+"""Reads the checkout, makes commits outside its work tree, and publishes them."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ class Git:
         """Put *commit* on the remote's branch by compare-and-swap.
 
         If the branch is not at the commit's parent any more, the commit is made again by *remake*
-        on what is there now. Nothing is forced or merged.
+        on the branch's new tip. Nothing is forced or merged.
 
         Args:
             commit: made by `commit_files`.

@@ -62,11 +62,11 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """How a publication ended.
+    """The result of a publication.
 
     Args:
         commit: what is on the branch now; None if there was nothing left to publish.
-        base: the commit that it stands on.
+        base: its parent commit.
         tries: how many pushes it took.
     """
 

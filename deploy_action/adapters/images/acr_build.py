@@ -1,4 +1,4 @@
-"""The registry's own build service (ACR Tasks): uploads the context, gets an image.
+"""Builds with the registry's own build service (ACR Tasks).
 
 API: Microsoft.ContainerRegistry 2019-06-01-preview, ``registries/listBuildSourceUploadUrl``,
 ``registries/scheduleRun`` with a DockerBuildRequest, ``registries/runs``, ``runs/listLogSasUrl``
@@ -20,7 +20,7 @@ from deploy_action.runtime.polling import Deadline, PollTimeoutError, poll_until
 
 API_VERSION = "2019-06-01-preview"
 _ENDED = {"Succeeded", "Failed", "Canceled", "Error", "Timeout"}
-_SHORTEST_TIMEOUT_S = 300  # the service accepts no less
+_SHORTEST_TIMEOUT_S = 300  # the service's minimum
 _CANCEL_S = 1.0
 _LOG_LIMIT = 1 << 20
 _IN_MEMORY = 1 << 23

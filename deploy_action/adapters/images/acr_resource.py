@@ -63,7 +63,7 @@ class ArmClient:
         *,
         what: str,
     ) -> dict[str, Any]:
-        """Send a request until it succeeds; a passing failure is retried until the deadline.
+        """Send a request until it succeeds; a transient failure is retried until the deadline.
 
         Args:
             method: GET or POST.
@@ -126,7 +126,7 @@ def find_registry(arm: ArmClient, host: str, groups: tuple[str, ...], *, search:
 
     Args:
         arm: sends the requests.
-        host: the login server; with a domain name label it is not the name alone.
+        host: the login server; with a domain name label it is more than the registry's name.
         groups: where to look first, each as ``/subscriptions/…/resourceGroups/…``.
         search: whether to look in the subscriptions that this identity may list, too.
 

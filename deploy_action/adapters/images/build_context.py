@@ -54,7 +54,7 @@ class BuildContext:
         Args:
             into: receives the archive.
             labels: added to the image by the Dockerfile of the archive, for a builder that takes
-                no labels. Values with other than plain characters are left out.
+                no labels. Values with special characters are left out.
 
         Raises:
             InputError: the ignore file is invalid, or a file cannot be read.
@@ -92,7 +92,7 @@ def _label_instruction(labels: Mapping[str, str]) -> bytes:
 def _walk(
     root: Path, folder: str, parent: Matches, rules: IgnoreRules, pending: list[tuple[str, Path]]
 ) -> Iterator[tuple[str, Path]]:
-    """Walk a folder; *pending* are ignored parents, which are sent once a file in them is."""
+    """Walk a folder; *pending* are ignored parents, which are sent if a file in them is sent."""
     try:
         entries = sorted(os.scandir(root / folder), key=lambda entry: os.fsencode(entry.name))
     except OSError as error:
@@ -113,7 +113,7 @@ def _walk(
 
 
 def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
-    """Add a file as the engine does: without owner, sockets and devices left out."""
+    """Add a file as the engine does: without owner; sockets and devices are skipped."""
     try:
         about = path.lstat()
         if not (stat.S_ISREG(about.st_mode) or stat.S_ISDIR(about.st_mode) or path.is_symlink()):

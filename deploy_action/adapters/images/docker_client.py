@@ -45,7 +45,7 @@ class DockerClient:
 
     Args:
         program: its path.
-        buildx: whether it does so through the buildx plugin.
+        buildx: whether it builds through the buildx plugin.
     """
 
     program: Path
@@ -53,7 +53,7 @@ class DockerClient:
 
     @property
     def build_command(self) -> tuple[str, ...]:
-        """The words that begin a build whose image the engine keeps."""
+        """The command that builds an image and keeps it in the engine."""
         program = str(self.program)
         return (program, "buildx", "build", "--load") if self.buildx else (program, "build")
 
@@ -93,9 +93,9 @@ def find_client(environment: Mapping[str, str]) -> DockerClient:
 def client_environment(
     environment: Mapping[str, str], logins: Mapping[str, Login]
 ) -> Iterator[dict[str, str]]:
-    """Give an environment in which the client has the runner's configuration and *logins*.
+    """Yield an environment in which the client has the runner's configuration and *logins*.
 
-    No login is written to a file: a credential helper hands out what is in the environment.
+    No login is written to a file: a credential helper returns the logins from the environment.
 
     Args:
         environment: the runner's.

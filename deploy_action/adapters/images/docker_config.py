@@ -1,4 +1,4 @@
-"""The runner's Docker configuration: logins that `docker login` or docker/login-action left.
+"""The runner's Docker configuration: logins from `docker login` or docker/login-action.
 
 Sources: docker/cli, "Configuration files"; docker/docker-credential-helpers, "Development", for
 the protocol of the helpers.
@@ -63,7 +63,7 @@ class DockerConfig:
         return None
 
     def inline_logins(self) -> dict[str, Login]:
-        """Return the logins that stand in the file itself, by the name of their server."""
+        """Return the logins that are stored in the file itself, by server name."""
         auths = _mapping(self.content().get("auths"))
         logins = {str(name): _decoded(entry) for name, entry in auths.items()}
         return {name: login for name, login in logins.items() if login}

@@ -1,7 +1,7 @@
 """`.dockerignore` files, with the engine's own semantics.
 
 Sources: Docker documentation, "Build context", section ".dockerignore files"; Go's
-``path/filepath`` (``Clean`` and ``Match``) and ``regexp`` packages, on which the engine builds.
+``path/filepath`` (``Clean`` and ``Match``) and ``regexp`` packages, which the engine uses.
 The engine turns a pattern with wildcards into a regular expression without looking at brackets
 first, so ``[*]`` does not mean a literal star. Such details are kept, because a file that the
 engine would leave out must not be uploaded. Paths and patterns are text as `os.fsdecode` returns.
@@ -54,7 +54,7 @@ class _Rule:
 
     @cached_property
     def matches(self) -> Callable[[str], bool]:
-        """Compares a path; made when it is needed first, as the engine does."""
+        """The function that matches a path; compiled on first use, as in the engine."""
         try:
             return _matcher(self.text)
         except (ValueError, IndexError, re.error):
@@ -155,7 +155,7 @@ def _refused(name: str, number: int, why: str) -> InputError:
 def _check_brackets(text: str) -> None:
     """Raise `ValueError` or `IndexError` where Go's ``filepath.Match`` reports a bad pattern.
 
-    It compares with "." and looks no further than the first ``*`` behind something else.
+    It matches against "." and stops at the first ``*`` that follows another character.
     """
     text, at = text.lstrip("*"), 0
     while at < len(text) and (text[at] != "*" or text[:at] in {"?", "."}):
@@ -219,7 +219,7 @@ def _go_expression(text: str) -> tuple[str, str]:
         elif char in _ESCAPED:
             out += f"\\{char}"
         elif char == "\\" and at == len(text):
-            out += char  # it takes the end's "$" for itself
+            out += char  # it escapes the final "$"
         elif char == "\\":
             out, kind = f"{out}\\{text[at]}", "expression"
             at += 1

@@ -29,7 +29,7 @@ class Reference:
         """Read ``host/repository:tag`` or ``host/repository@sha256:…``.
 
         Raises:
-            InputError: it is neither.
+            InputError: *text* has neither form.
         """
         match = _REFERENCE.fullmatch(text)
         if not match or "." not in match["host"]:
@@ -53,7 +53,7 @@ class Reference:
         return f"{self.host}/{self.repository}@{digest}"
 
     def __str__(self) -> str:
-        """Return the name as it was given."""
+        """Return the name as it was written."""
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
         return f"{self.host}/{self.repository}{tag}{digest}"

@@ -94,7 +94,7 @@ class Registry:
         """Return user and password for a push.
 
         Raises:
-            PreflightError: the registry does not admit this identity, or there is no login.
+            PreflightError: the registry refuses this identity, or there is no login.
         """
         if self.is_azure:
             return Login(user=DOCKER_USER, password=self.refresh_token())
@@ -111,7 +111,7 @@ class Registry:
         It lasts three hours, longer than a build may take.
 
         Raises:
-            PreflightError: the registry does not answer, or does not admit this identity.
+            PreflightError: the registry does not respond, or refuses this identity.
         """
         if not self._refresh_token:
             url = f"{self._address}/oauth2/exchange"
@@ -128,11 +128,11 @@ class Registry:
         return self._refresh_token
 
     def digest(self, reference: Reference) -> str | None:
-        """Return ``sha256:…`` of what the reference means now, or None if it does not exist.
+        """Return the current digest of a reference, or None if it does not exist.
 
         Raises:
-            PreflightError: the registry does not admit this identity.
-            DeployError: it answered something else.
+            PreflightError: the registry refuses this identity.
+            DeployError: the registry returned another error.
         """
         response = self._manifest(reference)
         return self._digest_in(response, reference) if response else None
@@ -141,7 +141,7 @@ class Registry:
         """Return digest, platforms and labels, or None if the image does not exist.
 
         Raises:
-            PreflightError, DeployError: as `digest`.
+            PreflightError, DeployError: see `digest`.
         """
         response = self._manifest(reference)
         if response is None:
@@ -172,10 +172,10 @@ class Registry:
         response = self._send("POST", url, headers=headers)
         if response.status != 202:
             raise self._denied("push to", repository)
-        # The upload that this began is abandoned; registries remove it by themselves.
+        # The started upload is abandoned; registries remove it automatically.
 
     def tag(self, image: Reference, tag: str) -> None:
-        """Let *tag* mean the image, which is given by digest.
+        """Point *tag* to the image, which is named by digest.
 
         Raises:
             DeployError: the registry did not accept it.
@@ -235,7 +235,7 @@ class Registry:
         return f"{self._address}/v2/{repository}/{kind}/{quote(name, safe=':')}"
 
     def _access(self, repository: str, actions: str) -> dict[str, str]:
-        """Return the header for *actions* on a repository; none where the registry wants none."""
+        """Return the header for *actions* on a repository; empty if the registry needs none."""
         scope = f"repository:{repository}:{actions}"
         if self.is_azure:
             url = f"{self._address}/oauth2/token"

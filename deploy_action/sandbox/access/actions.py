@@ -58,7 +58,7 @@ class Need:
 
 
 def needed(method: str, path: str) -> Need | None:
-    """Return what a request needs; None where every caller is served, or the answer is filtered."""
+    """Return what a request needs; None if everyone is allowed, or if the response is filtered."""
     parts = [part for part in path.split("/") if part]
     low = [part.lower() for part in parts]
     need: Need | None = None
@@ -70,7 +70,7 @@ def needed(method: str, path: str) -> Need | None:
         case ["subscriptions", _, "providers", _, "register"]:
             need = Need(f"{_spelled(parts[3])}/register/action", f"/subscriptions/{parts[1]}")
         case ["subscriptions", _, "providers", "microsoft.app", "locations", *_]:
-            pass  # the addresses of operations carry a token of their own
+            pass  # operation URLs are signed
         case [*_, "microsoft.operationalinsights", "workspaces", _, "api", "query"]:
             need = Need(f"{_spelled(parts[-5])}/workspaces/query/read", "/" + "/".join(parts[:-2]))
         case _ if "providers" in low and not is_filtered(method, path):
@@ -91,7 +91,7 @@ def is_filtered(method: str, path: str) -> bool:
 
 
 def _on_a_resource(method: str, home: list[str], namespace: str, rest: list[str]) -> Need:
-    """Types and names alternate in *rest*; what is left over is a list's type or a POST's name."""
+    """Types and names alternate in *rest*; an unpaired last one is a list or a POST."""
     leftover = len(rest) % 2 == 1
     named = rest[:-1] if leftover else rest
     types = [_spelled(part) for part in (rest if method != "POST" else named)[0::2]]

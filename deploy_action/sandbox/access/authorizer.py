@@ -62,7 +62,7 @@ class Authorizer:
         """
         principal, need = self.principal(request), needed(request.method, request.path)
         if need is None or not is_within(need.scope, f"/subscriptions/{self._subscription}"):
-            return  # a subscription that does not exist is reported as that
+            return  # a missing subscription is reported as such later
         if not self._may(principal, need):
             raise authorization_failed(principal, need)
         if not need.action.lower().startswith("microsoft.authorization/locks/"):
@@ -94,7 +94,7 @@ class Authorizer:
         own, need = f"/subscriptions/{self._subscription}", needed("GET", str(item["id"]))
         if need is None or is_within(need.scope, own):
             return need is None or self._may(principal, need)
-        # The subscription of the shared registry is for those with a role on the whole other one.
+        # The shared registry's subscription is visible to roles on the whole main subscription.
         held = self._assignments.of(principal.object_id)
         return any(entry.scope.lower() == own.lower() for entry in held)
 

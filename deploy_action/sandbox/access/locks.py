@@ -55,7 +55,7 @@ class Locks:
         """Create or replace a lock.
 
         Raises:
-            Refused: the level is none of Azure's.
+            Refused: Azure has no such level.
         """
         level = _LEVELS.get(str(properties.get("level")).lower())
         if level is None:
@@ -66,7 +66,7 @@ class Locks:
         return lock
 
     def remove(self, scope: str, name: str) -> bool:
-        """Remove a lock; whether there was one."""
+        """Remove a lock; return whether it existed."""
         return self._held.pop((scope.lower(), name.lower()), None) is not None
 
     def check(self, kind: str, scope: str) -> None:

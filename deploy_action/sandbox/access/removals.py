@@ -13,14 +13,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """A permission that was taken away; *scope* is the begin of resource ids, empty for all."""
+    """A permission that was taken away; *scope* is a prefix of resource ids, empty for all."""
 
     action: str
     scope: str = ""
 
 
 class Removals:
-    """The permissions that are missing."""
+    """The permissions that were taken away."""
 
     def __init__(self) -> None:
         self._removals: list[Removal] = []

@@ -1,7 +1,7 @@
 """The storage account behind remote builds: contexts come in, logs go out, by signed addresses.
 
 Source: Azure Storage REST, Put Blob, Put Block, Put Block List, Get Blob, Get Blob Properties
-(2019-07-07), of which just this is imitated.
+(2019-07-07). Nothing else is imitated.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Blobs:
         self._blobs: dict[str, Blob] = {}
 
     def create(self, name: str, permissions: str, *, kind: str = "BlockBlob") -> Blob:
-        """Make room for a blob; *permissions* are those of its signed address (``r``, ``cw``)."""
+        """Create an unwritten blob; *permissions* are those of its address (``r``, ``cw``)."""
         self._directory.mkdir(parents=True, exist_ok=True)
         blob = Blob(
             path=self._directory / secrets.token_hex(16),
@@ -162,7 +162,7 @@ class Blobs:
 
 
 def _signed(request: web.BaseRequest, blob: Blob) -> bool:
-    """Whether the address bears the signature that was given out, and not too late."""
+    """Whether the URL has the issued signature and has not expired."""
     sent = request.query.get("sig", "").encode()
     return hmac.compare_digest(sent, blob.signature.encode()) and blob.expires > datetime.now(UTC)
 

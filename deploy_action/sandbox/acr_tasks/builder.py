@@ -1,6 +1,6 @@
 """Builds an image from a Dockerfile without a container engine.
 
-What comes out is a real image (configuration, gzip layers, a Docker v2 manifest) in the registry.
+The result is a real image (configuration, gzip layers, a Docker v2 manifest) in the registry.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from deploy_action.sandbox.seams import Image, ImageNotFound
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG: Final = "application/vnd.docker.container.image.v1+json"
 _LAYER: Final = "application/vnd.docker.image.rootfs.diff.tar.gzip"
-_PLATFORM: Final = {  # arguments that a Dockerfile may declare without being given them
+_PLATFORM: Final = {  # predefined arguments that a Dockerfile may declare
     "TARGETPLATFORM": "linux/amd64",
     "TARGETOS": "linux",
     "TARGETARCH": "amd64",
@@ -64,23 +64,23 @@ class ImageBuilder(Protocol):
 
         Args:
             context: the folder with the sources.
-            reference: where the image goes, ``host/repository:tag``.
+            reference: the image's name, ``host/repository:tag``.
             dockerfile: path of the Dockerfile in *context*.
             arguments: build arguments by name.
             also: further names of the same image.
             target: the stage to build; the last one by default.
             push: whether to store it at all.
-            log: takes each line of the builder's output.
+            log: receives each line of the builder's output.
 
         Raises:
-            BuildFailed: with the words that the log ends with.
+            BuildFailed: the message is the last line of the log.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _From:
-    """One FROM line, variables put in."""
+    """One FROM line, with variables expanded."""
 
     step: Instruction
     base: str
@@ -164,7 +164,7 @@ class Builder:
 
 
 class _Plan:
-    """A parsed Dockerfile with its stages' bases known."""
+    """A parsed Dockerfile with its stages' base images resolved."""
 
     def __init__(self, parsed: Parsed, arguments: Mapping[str, str]) -> None:
         self.arguments = arguments
@@ -215,7 +215,7 @@ class _Plan:
 
 
 class _Work:
-    """Carries a plan out; runs in a thread."""
+    """Executes a plan; runs in a thread."""
 
     def __init__(
         self, plan: _Plan, bases: Mapping[str, Pulled | None], scratch: Path, log: Log
@@ -244,7 +244,7 @@ class _Work:
             stage = Stage(around)
             for step in (begin.step, *steps):
                 number += 1
-                self._log(f"Step {number}/{total} : {_told(step)}")
+                self._log(f"Step {number}/{total} : {_describe(step)}")
                 if step is begin.step:
                     self._begin(stage, begin.base)
                 else:
@@ -303,7 +303,7 @@ class _Work:
         return built
 
 
-def _told(step: Instruction) -> str:
+def _describe(step: Instruction) -> str:
     flags = "".join(f"--{name}={value} " for name, value in step.flags.items())
     return f"{step.keyword} {flags}{step.text}"
 

@@ -18,8 +18,8 @@ _FLAG: Final = re.compile(r"--([a-z-]+)(?:=(\S*))?(?:\s+|$)")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
-class BuildFailed(Exception):  # noqa: N818  the builder's own words travel in it
-    """The build ends here; the message is what the log says last."""
+class BuildFailed(Exception):  # noqa: N818  its message is the builder's
+    """The build failed; the message is the last line of the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Instruction:
     heredocs: tuple[Heredoc, ...] = ()
 
     def array(self) -> list[str] | None:
-        """Return the JSON form's values, or None when it is the other form."""
+        """Return the JSON form's values, or None for the shell form."""
         if not self.text.startswith("["):
             return None
         try:
@@ -127,7 +127,7 @@ def _heredoc(numbered: Iterator[tuple[int, str]], name: str, *, strip_tabs: bool
 
 
 def words(text: str, variables: Mapping[str, str], escape: str) -> list[str]:
-    """Split *text* at blanks outside quotes, and put variables in.
+    """Split *text* at unquoted white space and expand variables.
 
     Raises:
         BuildFailed: a quote or brace does not end, or a form of replacement is not imitated.
@@ -136,7 +136,7 @@ def words(text: str, variables: Mapping[str, str], escape: str) -> list[str]:
 
 
 def word(text: str, variables: Mapping[str, str], escape: str) -> str:
-    """Put variables into *text* and take its quotes off, without splitting; raises as `words`."""
+    """Expand variables in *text* and remove quotes, without splitting; raises as `words`."""
     return _Words(text, variables, escape).whole()
 
 

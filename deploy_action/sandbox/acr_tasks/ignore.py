@@ -2,7 +2,7 @@
 
 Sources: Docker documentation, "Build context", section ".dockerignore files"; Go's
 ``path/filepath`` (``Clean`` and ``Match``) and ``regexp`` packages, on which the engine builds.
-Patterns with wildcards become regular expressions without a look at brackets first.
+Patterns with wildcards become regular expressions without checking brackets first.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class _Rule:
 
     @cached_property
     def matches(self) -> Callable[[str], bool]:
-        """Compares a path; made when it is needed first, as the engine does."""
+        """The function that matches a path; compiled on first use, as in the engine."""
         try:
             return _matcher(self.text)
         except (ValueError, IndexError, re.error):
@@ -81,7 +81,7 @@ class Ignore:
 
     @classmethod
     def of(cls, context: Path, dockerfile: str) -> Ignore:
-        """Read the file beside the Dockerfile that bears its name, else the context's own."""
+        """Read ``DOCKERFILE.dockerignore`` next to the Dockerfile, else the context's file."""
         for name in (f"{dockerfile}.dockerignore", ".dockerignore"):
             file = context / name
             if file.is_file():
@@ -174,7 +174,7 @@ def _rule(text: str) -> _Rule:
 def _check_brackets(text: str) -> None:
     """Raise `ValueError` or `IndexError` where Go's ``filepath.Match`` reports a bad pattern.
 
-    It compares with "." and looks no further than the first ``*`` behind something else.
+    It matches against "." and stops at the first ``*`` that follows another character.
     """
     text, at = text.lstrip("*"), 0
     while at < len(text) and (text[at] != "*" or text[:at] in {"?", "."}):
@@ -238,7 +238,7 @@ def _go_expression(text: str) -> tuple[str, str]:
         elif char in _ESCAPED:
             out += f"\\{char}"
         elif char == "\\" and at == len(text):
-            out += char  # it takes the end's "$" for itself
+            out += char  # it escapes the final "$"
         elif char == "\\":
             out, kind = f"{out}\\{text[at]}", "expression"
             at += 1

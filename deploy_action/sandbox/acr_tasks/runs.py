@@ -1,4 +1,4 @@
-"""One build in a registry: its states and its log, in the words of the build service.
+"""One build in a registry: its states and its log, as the build service shows them.
 
 Source: Microsoft.ContainerRegistry 2019-06-01-preview, "Run"; the log's lines are as seen in public
 logs of `az acr build`.
@@ -106,7 +106,7 @@ class Run:
         return found
 
     async def carry_out(self, builder: ImageBuilder, source: Path | None, scratch: Path) -> None:
-        """Build and push; never raises but for cancellation. *scratch* is made and removed."""
+        """Build and push; raises only when cancelled. *scratch* is created and removed."""
         self.status, self.started = "Running", datetime.now(UTC)
         try:
             async with asyncio.timeout(self.order.timeout_s):
@@ -129,7 +129,7 @@ class Run:
             shutil.rmtree(scratch, ignore_errors=True)
 
     def cancel(self) -> None:
-        """End it, whether it has begun or not."""
+        """Cancel the run, started or not."""
         if self.task and not self.finished:
             self.task.cancel()
             if self.status == "Queued":
@@ -179,7 +179,7 @@ class Run:
             self._line(f"Run ID: {self.run_id} was successful after {took:.0f}s")
         else:
             self._line(f"Run ID: {self.run_id} failed after {took:.0f}s. Error: {error}")
-        # The sign that readers of the log wait for.
+        # Clients wait for this metadata to know that the log is complete.
         self.log.metadata["Complete"] = _COMPLETE.get(status, "failed")
         self.error, self.status = error, status
 

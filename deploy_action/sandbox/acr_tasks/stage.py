@@ -39,9 +39,9 @@ _COPY_FLAGS: Final = frozenset({"from", "chown", "chmod", "link"})
 
 @dataclass(slots=True, kw_only=True)
 class Surroundings:
-    """What every stage of one build shares.
+    """The state that all stages of one build share.
 
-    *sources* finds another stage's or image's files by name; None when nothing is known of it.
+    *sources* finds another stage's or image's files by name; None if it is unknown.
     """
 
     context: Tree
@@ -73,7 +73,7 @@ class Stage:
         self.run = {name: _copied(value) for name, value in base.run.items()}
 
     def carry_out(self, step: Instruction) -> None:
-        """Do one instruction.
+        """Execute one instruction.
 
         Raises:
             BuildFailed: it cannot be done, or is not imitated.
@@ -102,7 +102,7 @@ class Stage:
         return word(text, self._variables(), self._around.escape)
 
     def _values(self, step: Instruction) -> list[str]:
-        """Return the words of the JSON form or of the plain one, variables put in."""
+        """Return the words of the JSON form or of the shell form, with variables expanded."""
         array = step.array()
         return self._words(step.text) if array is None else [self._word(one) for one in array]
 
@@ -281,7 +281,7 @@ class Stage:
         return Entry("file", 0o644, (self._expanded(body) if expand else body).encode())
 
     def _expanded(self, body: str) -> str:
-        """Put variables into a here-document, where quotes mean nothing."""
+        """Expand variables in a here-document, where quotes are ordinary characters."""
         quoted = re.sub(r"([\"'])", r"\\\1", body)
         return self._word(quoted)
 
@@ -294,7 +294,7 @@ class Stage:
         return found or {}
 
     def _missing(self, step: Instruction, path: str, origin: str) -> None:
-        if origin:  # a RUN that was not executed may have been meant to make it
+        if origin:  # a RUN that was not executed may create it
             self._around.log(f" ---> Not there in {origin}, left out: {path}")
             return
         if step.keyword == "ADD" and "://" in path:
@@ -305,7 +305,7 @@ class Stage:
         )
 
     def _opened(self, made: Tree, copy: Copy) -> dict[str, Entry]:
-        """ADD unpacks local archives to where they were to be copied."""
+        """Unpack local archives at the destination, as ADD does."""
         out: dict[str, Entry] = {}
         for path, entry in made.items():
             folder = Path(mkdtemp(dir=self._around.scratch)) / "archive"

@@ -45,7 +45,7 @@ class Tasks:
         builder: what builds.
         groups: by registry name, ``/subscriptions/…/resourceGroups/…`` of its resource; a registry
             that is not in it is found in any group.
-        location: the region that the resources tell.
+        location: the region of the resources.
     """
 
     blob_host: Final = "acrtasksstore.blob.core.windows.net"

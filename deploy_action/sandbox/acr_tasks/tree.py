@@ -1,7 +1,7 @@
-"""Files of a context or a stage, what COPY does with them, and the layer that comes of it.
+"""Files of a context or a stage, what COPY does with them, and the resulting layer.
 
 Source: Dockerfile reference, "COPY"; OCI image specification 1.1, "Image Layer Filesystem
-Changeset". No clock and no order of a disk gets into a layer, so equal files give equal digests.
+Changeset". Layers contain no time and no disk order, so equal files give equal digests.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Blob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """One COPY or ADD: which of the sources go where, and as whose."""
+    """One COPY or ADD: sources, destination and owner."""
 
     patterns: Sequence[str]
     to: str
@@ -162,7 +162,7 @@ def _parents(path: str) -> Iterator[str]:
 
 
 def _entry(path: Path) -> Entry | None:
-    """Return a file as an entry; sockets, pipes and devices are none."""
+    """Return a file as an entry; None for sockets, pipes and devices."""
     about = path.lstat()
     mode = stat.S_IMODE(about.st_mode) & 0o777
     if stat.S_ISLNK(about.st_mode):

@@ -35,7 +35,7 @@ def mode(text: str) -> int | None:
     """Read ``--chmod``, octal; None when it is not given.
 
     Raises:
-        BuildFailed: it is something else.
+        BuildFailed: it is not octal.
     """
     if not text:
         return None
@@ -48,7 +48,7 @@ def nanoseconds(text: str) -> int:
     """Read a duration such as ``1m30s``.
 
     Raises:
-        BuildFailed: it is none.
+        BuildFailed: it is not a duration.
     """
     parts = re.findall(r"(\d+(?:\.\d+)?)(ns|us|ms|s|m|h)", text)
     if "".join(f"{number}{unit}" for number, unit in parts) != text or not parts:

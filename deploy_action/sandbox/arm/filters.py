@@ -21,7 +21,7 @@ Resource = Mapping[str, Any]
 
 
 def resource_filter(text: str) -> Callable[[Resource], bool]:
-    """Return what decides whether a resource is listed.
+    """Return a predicate that decides whether a resource is listed.
 
     Raises:
         Refused: the filter is not understood.

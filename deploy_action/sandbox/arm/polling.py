@@ -1,4 +1,4 @@
-"""The addresses of long operations: signed, long, and good only as they were given.
+"""URLs of long-running operations: signed, long, and valid only unchanged.
 
 Source: recorded traffic since autumn 2023: subscription-scoped, about 3,000 characters, the query
 parameters ``t``, ``c``, ``s`` and ``h``; the whole query must be sent back.
@@ -23,7 +23,7 @@ _CERTIFICATE: Final = secrets.token_urlsafe(1900)  # as long as the certificate 
 
 
 class Addresses:
-    """Makes and checks them; the key lives as long as the sandbox."""
+    """Makes and checks these URLs; the key exists as long as the sandbox runs."""
 
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
@@ -39,7 +39,7 @@ class Addresses:
         return self._signed(path, {"api-version": api_version})
 
     def good(self, request: web.BaseRequest) -> bool:
-        """Whether a request comes with the query that was given out for its path."""
+        """Whether a request has the query that was issued for its path."""
         query = dict(parse_qsl(urlsplit(request.raw_path).query, keep_blank_values=True))
         given = query.pop("h", "")
         return hmac.compare_digest(given, self._digest(request.path, query))

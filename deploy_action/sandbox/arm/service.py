@@ -1,7 +1,7 @@
 """Azure Resource Manager's routes: Microsoft.App, and enough of the rest for real clients.
 
-Any api-version is taken and given back in polling addresses; paths are matched without regard to
-case. What is not imitated answers 501 and says so, it never passes silently.
+Any api-version is accepted and repeated in polling URLs; paths are matched without regard to
+case. Everything else responds 501 with a message.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ class Arm:
     """A `seams.Service` for ``management.azure.com``.
 
     Args:
-        world: what exists.
+        world: the state of the sandbox.
         subscription: has everything but the shared registry.
         shared_subscription: has the registry that teams share, and nothing else.
         tenant: its Entra tenant.
         retry_after_s: seconds that polling answers ask to wait.
         status_url: whether PATCH answers with ``Azure-AsyncOperation`` too, as it does since 2024.
-        allowed: whether a bearer token is good for Resource Manager.
-        registries: answers for Microsoft.ContainerRegistry, or gives None.
-        streams: gives the tokens for log streams.
+        allowed: whether a bearer token is valid for Resource Manager.
+        registries: handles Microsoft.ContainerRegistry; returns None for other requests.
+        streams: issues tokens for log streams.
         monitor: answers for Microsoft.Insights.
         registry_list: lists registries for the resource list of a subscription.
         authorizer: checks what the caller may do.
@@ -108,7 +108,7 @@ class Arm:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._allowed(token):
-            return self._who_are_you(given=bool(token))
+            return self._challenge(given=bool(token))
         if not request.query.get("api-version"):
             raise refuse(
                 400,
@@ -140,7 +140,7 @@ class Arm:
                 return await self._in_subscription(request, parts[2:])
         raise not_imitated(f"{request.method} {request.path}")
 
-    def _who_are_you(self, *, given: bool) -> web.Response:
+    def _challenge(self, *, given: bool) -> web.Response:
         login = f"https://login.microsoftonline.com/{self._tenant}"
         error = "invalid_token" if given else "authentication_failed"
         code = "InvalidAuthenticationToken" if given else "AuthenticationFailed"

@@ -1,4 +1,4 @@
-"""How Azure writes what exists: key sets, casing and times after recorded answers (2025-2026)."""
+"""Responses in Azure's format: keys, casing and times as recorded (2025-2026)."""
 
 from __future__ import annotations
 

@@ -133,7 +133,7 @@ class KeyVault:
     async def _route(  # noqa: PLR0911  a routing table, in one piece
         self, request: web.BaseRequest, vault: Vault, parts: list[str]
     ) -> tuple[str, Callable[[], dict[str, Any]]]:
-        """Return the data action that a request needs, and what answers it."""
+        """Return the data action that a request needs, and its handler."""
         body = await _body(request) if request.method in {"PUT", "PATCH"} else {}
         match request.method, parts:
             case "GET", ["secrets"]:

@@ -13,7 +13,7 @@ function drawCharts() {
   drawAreas($("chart"), "fresh", begin, end, true);
   drawAreas($("probes"), "fresh_probes", begin, end, false);
 }
-/** Return for each frame since `begin` how many answers a second each revision gave. */
+/** Return responses per second of each revision for each frame since `begin`. */
 function rates(key, begin) {
   const points = [], names = [];
   let before = null;
@@ -63,7 +63,7 @@ function drawAreas(chart, key, begin, end, marked) {
     chart.append(svg("text", { x: x(t), y: height - 3, "text-anchor": anchor }, clock(t)));
   }
 }
-/** Mark where phases began; of those that lie on top of each other, the last one is shown. */
+/** Mark where phases began; of overlapping marks, only the last one is shown. */
 function drawMarks(chart, begin, height, x) {
   const places = seen.phases
     .map((one, index) => ({ at: x(one.t), number: index + 1, t: one.t, text: one.text }))

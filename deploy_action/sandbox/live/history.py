@@ -1,4 +1,4 @@
-"""The record that the page is drawn from: pictures of the state, and what happened between them."""
+"""The data of the page: snapshots of the state, and the events between them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class _Tail:
 
 
 class History:
-    """What was seen, newest last; bounded."""
+    """Snapshots and events, newest last; bounded."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
@@ -42,29 +42,29 @@ class History:
         return self.at(time.monotonic())
 
     def at(self, moment: float) -> float:
-        """Return the same for a moment of the monotonic clock."""
+        """Convert a time of the monotonic clock to seconds since the start."""
         return round(moment - self._began, 3)
 
     def picture(self, state: Mapping[str, Any]) -> None:
-        """Note how everything stands, unless it stands as before."""
+        """Record a snapshot of the state if it has changed."""
         if state != self._last:
             self._frames.add({"t": self.now(), **state})
             self._last = state
 
     def happened(self, kind: str, text: str, **about: Any) -> None:
-        """Note something that happened.
+        """Record an event.
 
         Args:
             kind: ``chapter``, ``say``, ``run``, ``phase``, ``revision``, ``commit``, ``fault``,
                 ``title``, ``result`` (with ``outcome``: ``deployed``, ``aborted`` or ``failed``)
                 or ``summary`` (with ``html``).
             text: one line.
-            about: what else the page shows of it.
+            about: more fields for the page.
         """
         self._events.add({"t": self.now(), "kind": kind, "text": text, **about})
 
     def since(self, frame: int = 0, event: int = 0) -> dict[str, Any]:
-        """Return what came after so many frames and events, and all operations."""
+        """Return the frames and events after the given numbers, and all operations."""
         return {
             "now": self.now(),
             "frames": self._frames.since(frame),

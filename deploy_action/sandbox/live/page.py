@@ -1,4 +1,4 @@
-"""The page: one file without anything from elsewhere, live or with its record inside."""
+"""The page: one self-contained file, live or with its data embedded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RECORD: Final = '<script id="record" type="application/json"></script>'
 
 @cache
 def live_page() -> str:
-    """Return the page that follows a local Azure."""
+    """Return the page of a running sandbox."""
     style = (_HERE / "page.css").read_text("utf-8")
     script = "".join((_HERE / name).read_text("utf-8") for name in ("chart.js", "page.js"))
     page = (_HERE / "page.html").read_text("utf-8")
@@ -23,7 +23,7 @@ def live_page() -> str:
 
 
 def kept_page(history: Mapping[str, Any]) -> str:
-    """Return the page with *history* inside, readable when the local Azure is gone."""
+    """Return the page with *history* embedded, to read after the sandbox has stopped."""
     # "</script>" inside a text must not end the element.
     record = json.dumps(history).replace("<", "\\u003c")
     return live_page().replace(_RECORD, _RECORD.replace("></", f">{record}</"))

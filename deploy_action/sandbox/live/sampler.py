@@ -1,4 +1,4 @@
-"""Looks at everything twice a second, and at cache and repositories while somebody watches."""
+"""Samples the state twice a second; cache and repositories only while the page is open."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deploy_action.sandbox.services.git import run_git
 from deploy_action.sandbox.world import App, Operation, World
 
 _EVERY_S: Final = 0.5
-_WATCHED_S: Final = 15.0  # after somebody has looked, or told something
+_WATCHED_S: Final = 15.0  # after the last request of the page, or the last note
 _OPERATIONS: Final = 200
 _MOST_KEYS: Final = 20_000
 
@@ -24,11 +24,11 @@ class Sampler:
     """Fills a history.
 
     Args:
-        history: what is filled.
+        history: receives the samples.
         world: apps and operations.
-        faults: what goes wrong on purpose.
+        faults: the scripted faults.
         redis_url: of the cache.
-        repository: the remote that the local Azure brings along.
+        repository: the sandbox's own git remote.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Sampler:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to look."""
+        """Start sampling."""
         self._task = asyncio.ensure_future(self._run())
 
     async def close(self) -> None:
@@ -59,15 +59,15 @@ class Sampler:
                 await self._task
 
     def watched(self) -> None:
-        """Somebody is interested: for a while cache and repositories are looked at, too."""
+        """Also sample cache and repositories for the next seconds."""
         self._until = time.monotonic() + _WATCHED_S
 
     def watch(self, repository: Path) -> None:
-        """Look at another remote, too."""
+        """Also sample another remote."""
         self._heads.setdefault(repository, "")
 
     async def look(self) -> None:
-        """Look once."""
+        """Sample once."""
         if time.monotonic() < self._until:
             await asyncio.gather(self._count_keys(), *map(self._read_log, list(self._heads)))
         self._look_at_operations()
@@ -148,7 +148,7 @@ class Sampler:
     # -- the cache and the repositories ----------------------------------------------------------
 
     async def _count_keys(self) -> None:
-        """Count the keys by what they begin with."""
+        """Count the keys by prefix."""
         from redis import RedisError  # noqa: PLC0415  loaded once somebody watches
         from redis.asyncio import Redis  # noqa: PLC0415  as above
 
@@ -162,7 +162,7 @@ class Sampler:
             self._keys = dict(sorted(kinds.items()))
 
     async def _read_log(self, repository: Path) -> None:
-        """Tell commits that were not on any branch the last time."""
+        """Record commits that were on no branch at the last sample."""
         newest = _branches(repository)
         before, self._heads[repository] = self._heads[repository], newest
         if newest == before:
@@ -177,7 +177,7 @@ class Sampler:
 
 
 def _branches(repository: Path) -> str:
-    """Return what changes whenever a branch does, without asking git."""
+    """Return a value that changes when a branch changes, without running git."""
     loose = [file for file in (repository / "refs" / "heads").rglob("*") if file.is_file()]
     files = [*loose, repository / "packed-refs"]
     return "\n".join(sorted(f"{file} {file.read_text('utf-8')}" for file in files if file.exists()))

@@ -1,4 +1,4 @@
-"""A small part of KQL: a table and the operators that deployments ask logs with.
+"""A small part of KQL: a table and the operators that log queries of deployments use.
 
 ``where`` (comparisons, ``contains``, ``has``, ``startswith``, ``in``, ``ago``, ``and``, ``or``),
 ``summarize`` (``count``, ``max``, ``min``, ``take_any``), ``count``, ``project``, ``take``,
@@ -71,7 +71,7 @@ def run(text: str, tables: Mapping[str, Sequence[Row]], now: datetime) -> Result
         now: what ``ago`` counts from.
 
     Raises:
-        KqlError: the query is not of the part that is understood, or a name is unknown.
+        KqlError: the query uses unsupported syntax or an unknown name.
     """
     return _Reader(text, now).query(tables)
 

@@ -49,7 +49,7 @@ class LogAnalytics:
     Args:
         world: whose logs are stored.
         workspaces: those that exist.
-        allowed: whether a bearer token is good for `AUDIENCE`.
+        allowed: whether a bearer token is valid for `AUDIENCE`.
     """
 
     def __init__(

@@ -28,7 +28,7 @@ def parse_filter(text: str) -> Filter:
     """Read a filter.
 
     Raises:
-        FilterError: it is not of the form that is described above.
+        FilterError: the syntax is not supported.
     """
     reader = _Reader(text)
     found = reader.conjunction()

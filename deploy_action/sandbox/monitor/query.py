@@ -22,12 +22,12 @@ _READ: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """Which minutes of the epoch are asked for.
+    """The requested minutes, counted from the epoch.
 
     Args:
         start: the first one.
         end: the first one that is not returned any more.
-        visible: from this one on, what was recorded has not reached Azure Monitor.
+        visible: the first minute whose data has not reached Azure Monitor.
         grain: minutes in one point; 0 for one point in all.
         born: whether the app is old enough to have metrics at all.
     """
@@ -48,7 +48,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
-    """What is asked of one metric."""
+    """A request for one metric."""
 
     metric: Metric
     window: Window
@@ -107,7 +107,7 @@ class Query:
 
 
 def stamp(minute: int) -> str:
-    """Write the begin of a minute as Azure Monitor does."""
+    """Format the start of a minute as Azure Monitor does."""
     return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

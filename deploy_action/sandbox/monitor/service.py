@@ -27,7 +27,7 @@ _MOST_NAMES, _MOST_DAYS, _USUAL_TOP, _HIGHEST_TOP = 20, 30, 10, 2**31 - 1
 
 @dataclass(slots=True, kw_only=True)
 class MetricSettings:
-    """How far Azure Monitor is behind, in seconds of the sandbox's clock.
+    """The delay of Azure Monitor, in seconds of the sandbox's clock.
 
     Args:
         lag_s: a minute is empty until this long after its end.
@@ -70,7 +70,7 @@ class Metrics:
         self.settings = settings
 
     def definitions(self, resource: str) -> web.Response:
-        """Return the metrics that there are."""
+        """Return the available metrics."""
         return web.json_response(
             {"value": [metric.definition(resource) for metric in METRICS.values()]}
         )

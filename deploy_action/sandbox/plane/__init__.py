@@ -1,4 +1,4 @@
-"""The data plane: what users' requests pass through, byte by byte and both ways."""
+"""The data plane: the ingress for user requests, streaming in both directions."""
 
 from deploy_action.sandbox.plane.edge import Plane
 

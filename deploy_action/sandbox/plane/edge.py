@@ -28,13 +28,13 @@ _NO_UPSTREAM = (
 
 
 class Plane:
-    """Answers for the data plane's host names.
+    """Serves the host names of the data plane.
 
     Args:
-        directory: knows which replica answers.
-        faults: what goes wrong on purpose.
+        directory: chooses the replica for a request.
+        faults: the scripted faults.
         clock: scales the faults' delays.
-        seen: is told host, method, path and status of each answer; 0 where there was none.
+        seen: called with host, method, path and status of each response; 0 without one.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Edge(asyncio.Protocol):
         self._held: set[str] = set()
         self._current: Request | None = None
         self._sink: Upstream | None = None
-        self._lost = self._deaf = False
+        self._lost = self._upgraded = False
         self._began = 0.0
 
     # -- requests come in: asyncio and httptools' callbacks --------------------------------------
@@ -93,11 +93,11 @@ class Edge(asyncio.Protocol):
         self._task = asyncio.ensure_future(self._serve())
 
     def data_received(self, data: bytes) -> None:
-        """Read a part of a request, or what is spoken after an upgrade."""
+        """Parse a part of a request, or pass data on after an upgrade."""
         if self._sink and self._sink.tunnel:
             self._sink.body(data)
             return
-        if self._deaf:  # an upgrade was asked for: what follows belongs to the other protocol
+        if self._upgraded:  # an upgrade was asked for: what follows belongs to the other protocol
             self.on_body(data)
             return
         if self._lost or self._transport.is_closing():
@@ -106,7 +106,7 @@ class Edge(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as switch:
-            self._deaf = True
+            self._upgraded = True
             if rest := data[switch.args[0] :]:
                 self.on_body(rest)
         except httptools.HttpParserError as error:
@@ -150,7 +150,7 @@ class Edge(asyncio.Protocol):
             self.hold("ahead")
 
     def on_body(self, piece: bytes) -> None:
-        """Pass a part of the body on, or keep it until it is known where to."""
+        """Pass a part of the body on, or buffer it until there is a replica."""
         self._unparsed = 0
         request = self._coming
         if self._sink and request is self._current:
@@ -173,13 +173,13 @@ class Edge(asyncio.Protocol):
         self._arrived.set()
 
     def hold(self, why: str) -> None:
-        """Read nothing more for now."""
+        """Pause reading for the reason *why*."""
         if not self._held and not self._lost:
             self._transport.pause_reading()
         self._held.add(why)
 
     def free(self, why: str) -> None:
-        """Read on, unless it is held for another reason."""
+        """Resume reading, unless it is paused for another reason."""
         if self._held:
             self._held.discard(why)
             if not self._held and not self._lost:
@@ -193,17 +193,17 @@ class Edge(asyncio.Protocol):
             self._transport.write(data)
 
     def pause_writing(self) -> None:
-        """The user is slow: the replica waits."""
+        """Pause the replica while the user reads too slowly."""
         if self._sink:
             self._sink.hold()
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume the replica."""
         if self._sink:
             self._sink.free()
 
     def connection_lost(self, _: Exception | None) -> None:
-        """The user is gone; so is the request, for the replica too."""
+        """Cancel the request to the replica when the user disconnects."""
         self._lost = True
         self._plane.edges.discard(self)
         self._task.cancel()
@@ -234,7 +234,7 @@ class Edge(asyncio.Protocol):
         return self._requests.popleft()
 
     async def _rest_of(self, request: Request) -> None:
-        """Let go of a body that nobody wanted."""
+        """Discard the rest of a request body that the app did not read."""
         request.unwanted = True
         request.early.clear()
         self.free("early")
@@ -265,7 +265,10 @@ class Edge(asyncio.Protocol):
             return self._own(request, picked.status, picked.reason)
         for revision in ("", picked.revision):
             fault = plane.faults.strike(host, method, path, revision)
-            if fault and (struck := await self._struck(fault, request, host, picked)) is not None:
+            if (
+                fault
+                and (struck := await self._apply_fault(fault, request, host, picked)) is not None
+            ):
                 return struck
         for fresh in (False, True):
             try:
@@ -302,7 +305,7 @@ class Edge(asyncio.Protocol):
                 async with asyncio.timeout(ANSWER_S):
                     status = await upstream.answered
             except TimeoutError:
-                upstream.close()  # or its late answer would be taken for the next one's
+                upstream.close()  # or its late response would be used for the next request
                 self._answered(host, picked, 504)
                 return self._own(request, 504, "stream timeout")
             self._answered(host, picked, status)
@@ -318,10 +321,10 @@ class Edge(asyncio.Protocol):
             request.keep = False
         return status
 
-    async def _struck(
+    async def _apply_fault(
         self, fault: Fault, request: Request, host: str, picked: Backend
     ) -> int | None:
-        """Let go wrong what is to go wrong; return the status of what is answered instead."""
+        """Apply a scripted fault; return the status that is sent instead."""
         await self._plane.clock.sleep(fault.delay)
         if fault.crash:
             self._plane.directory.crash(picked)

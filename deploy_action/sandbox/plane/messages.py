@@ -1,4 +1,4 @@
-"""What of an HTTP message is passed on, and how its body is marked off. Pure.
+"""Which parts of an HTTP message are forwarded, and how its body is delimited. Pure.
 
 Source: RFC 9110, section 7.6.1 (fields of one connection), RFC 9112, section 6 (message body).
 """
@@ -28,7 +28,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Framing(Enum):
-    """How the end of a body is told."""
+    """How the end of a body is marked."""
 
     NONE = "no body"
     LENGTH = "by its length"
@@ -46,11 +46,11 @@ class Request:
         fields: header fields as sent.
         framing: of its body.
         keep: whether the connection goes on after the answer.
-        upgrade: whether another protocol is asked for.
+        upgrade: whether it requests another protocol.
         modern: whether the client speaks HTTP/1.1.
-        ended: whether all of it is here.
-        early: what of its body came before it was known where to.
-        unwanted: whether the rest of its body goes nowhere.
+        ended: whether it has arrived completely.
+        early: the part of its body that arrived before a replica was chosen.
+        unwanted: whether the rest of its body is discarded.
     """
 
     method: bytes = b""
@@ -66,7 +66,7 @@ class Request:
     unwanted: bool = False
 
     def get(self, name: bytes) -> bytes:
-        """Return a field's value, or nothing; *name* in small letters."""
+        """Return a field's value, or nothing; *name* in lower case."""
         return next((value for key, value in self.fields if key.lower() == name), b"")
 
     def head(self, *, peer: str, request_id: str) -> bytes:
@@ -89,7 +89,7 @@ class Request:
 
 
 def framing_of(fields: Fields) -> Framing | None:
-    """Return how a body is marked off by *fields*, or None where they say nothing."""
+    """Return the framing that *fields* declare, or None."""
     names = {name.lower(): value for name, value in fields}
     if b"chunked" in names.get(b"transfer-encoding", b"").lower():
         return Framing.CHUNKED
@@ -97,7 +97,7 @@ def framing_of(fields: Fields) -> Framing | None:
 
 
 def passed_on(fields: Fields) -> Fields:
-    """Leave out what is about one connection alone."""
+    """Remove hop-by-hop header fields."""
     named = {
         token.strip().lower()
         for name, value in fields
@@ -121,7 +121,7 @@ def answer_head(
 
 
 def switched_head(fields: Fields) -> bytes:
-    """Return the head of the answer after which another protocol is spoken."""
+    """Return the head of a 101 Switching Protocols response."""
     other = next((value for name, value in fields if name.lower() == b"upgrade"), b"websocket")
     kept = [*passed_on(fields), (b"Connection", b"Upgrade"), (b"Upgrade", other)]
     return _head(b"HTTP/1.1 101 Switching Protocols", kept)

@@ -1,4 +1,4 @@
-"""Connections to replicas: one answer after another goes straight to the user's connection."""
+"""Connections to replicas; responses are streamed to the user's connection."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ _BODILESS = frozenset({204, 304})
 
 
 class Broken(Exception):  # noqa: N818  what happened to an exchange, not a fault of ours
-    """The exchange ended before its time.
+    """The connection closed before the response was complete.
 
     Args:
-        begun: whether the user has got a part of the answer.
-        stale: whether it was a kept connection that had ended before it could be used again.
+        begun: whether the user has received part of the response.
+        stale: whether it was a keep-alive connection that had closed before it was reused.
     """
 
     def __init__(self, *, begun: bool, stale: bool) -> None:
@@ -39,16 +39,16 @@ class Broken(Exception):  # noqa: N818  what happened to an exchange, not a faul
 
 
 class Reader(Protocol):
-    """Where an answer goes to."""
+    """The receiver of a response."""
 
     def write(self, data: bytes) -> None:
         """Take a part of it."""
 
     def hold(self, why: str) -> None:
-        """Read nothing more for now."""
+        """Pause reading."""
 
     def free(self, why: str) -> None:
-        """Read on."""
+        """Resume reading."""
 
 
 class Upstream(asyncio.Protocol):
@@ -95,15 +95,15 @@ class Upstream(asyncio.Protocol):
             self._transport.write(LAST_CHUNK)
 
     def hold(self) -> None:
-        """Read nothing more for now: the user is slow."""
+        """Pause reading because the user reads slowly."""
         self._transport.pause_reading()
 
     def free(self) -> None:
-        """Read on."""
+        """Resume reading."""
         self._transport.resume_reading()
 
     def close(self) -> None:
-        """End the connection, and what was going on."""
+        """Close the connection and the current exchange."""
         if self.over:
             self.over.cancel()
             self.answered.cancel()
@@ -203,7 +203,7 @@ class Upstream(asyncio.Protocol):
                 self._user.write(data)
             return
         if self._parser is None:
-            self._transport.abort()  # nobody asked
+            self._transport.abort()  # unsolicited data
             return
         try:
             self._parser.feed_data(data)
@@ -217,17 +217,17 @@ class Upstream(asyncio.Protocol):
         self._flush()
 
     def pause_writing(self) -> None:
-        """The replica is slow: the user's bytes wait."""
+        """Pause the user while the replica reads slowly."""
         if self._user:
             self._user.hold("replica")
 
     def resume_writing(self) -> None:
-        """Go on."""
+        """Resume the user."""
         if self._user:
             self._user.free("replica")
 
     def connection_lost(self, _: Exception | None) -> None:
-        """End what was going on."""
+        """End the current exchange."""
         self._pool.forget(self._address, self)
         over = self.over
         if over is None or over.done():
@@ -246,7 +246,7 @@ class Upstream(asyncio.Protocol):
 
 
 class Pool:
-    """Connections to replicas that wait to be used again."""
+    """Idle keep-alive connections to replicas."""
 
     def __init__(self) -> None:
         self._idle: defaultdict[tuple[str, int], list[Upstream]] = defaultdict(list)
@@ -259,7 +259,7 @@ class Pool:
             fresh: whether it must be a new one.
 
         Raises:
-            OSError: nobody listens there, or not within five seconds.
+            OSError: connecting failed or took longer than five seconds.
         """
         if not fresh and self._idle[address]:
             return self._idle[address].pop()
@@ -280,7 +280,7 @@ class Pool:
             del self._idle[address]
 
     def close(self) -> None:
-        """End all that wait."""
+        """Close all idle connections."""
         for some in list(self._idle.values()):
             for one in list(some):
                 one.close()

@@ -1,6 +1,6 @@
 """Microsoft Teams' webhooks of Workflows (Power Automate).
 
-They answer 202 before they look at the message, so a card that is broken is accepted, too, and just
+They respond 202 before they process the message, so an invalid card is accepted, too, and just
 never shown. Source: reports of users of both kinds of addresses, and the schema of adaptive cards.
 """
 

@@ -34,7 +34,7 @@ class Webhook:
 
     @property
     def secret(self) -> str:
-        """What the sender signs with."""
+        """The secret that the sender signs with."""
         return "whsec_" + base64.b64encode(self._key).decode()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""The container registries: sign-in as Azure's, contents of their own or of Debian's registry."""
+"""The container registries: Azure's sign-in, with a built-in store or Debian's registry."""
 
 from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.registry.reference import Reference

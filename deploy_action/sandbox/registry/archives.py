@@ -23,11 +23,11 @@ _OPAQUE: Final = ".wh..wh..opq"
 
 
 class UnsafeArchive(Exception):  # noqa: N818  it is the archive that is unsafe
-    """It wants to write outside its folder, or is in a form that cannot be read."""
+    """An archive would write outside its folder, or cannot be read."""
 
 
 def unpack_layers(layers: Sequence[Layer], root: Path) -> None:
-    """Lay *layers* over each other in the new folder *root*.
+    """Unpack *layers* in order into the new folder *root*.
 
     Raises:
         UnsafeArchive: one of them cannot be trusted or read; *root* is removed then.
@@ -65,7 +65,7 @@ def _extract(archives: Sequence[Path], root: Path, *, layered: bool) -> None:
 
 
 def _whited_out(path: Path) -> bool:
-    """Carry out a whiteout: an entry that says what of the lower layers is gone."""
+    """Apply a whiteout: an entry that deletes a path of the lower layers."""
     if path.name == _OPAQUE:
         for child in path.parent.iterdir():
             _remove(child)

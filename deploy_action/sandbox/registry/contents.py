@@ -1,4 +1,4 @@
-"""What a registry host holds, as the rest of the sandbox sees it: two real implementations.
+"""The interface to the contents of a registry host; it has two implementations.
 
 `embedded.Embedded` keeps it on disk itself; `upstream.Upstream` asks Debian's docker-registry.
 """
@@ -52,7 +52,7 @@ class Contents(Protocol):
     """The contents of one registry host."""
 
     async def serve(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
-        """Answer a request of the distribution API that was let through; may raise `Refusal`."""
+        """Answer an authorised request of the distribution API; may raise `Refusal`."""
         ...
 
     async def manifest(self, repository: str, wanted: str) -> Manifest | None:
@@ -88,5 +88,5 @@ class Contents(Protocol):
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         ...

@@ -71,7 +71,7 @@ class DebianRegistry:
         await self._leash.close()
 
     async def _ready(self, url: str) -> None:
-        """Ask until it answers; its death ends the wait."""
+        """Poll until it responds or exits."""
         child = self._child
         async with aiohttp.ClientSession() as session, asyncio.timeout(_START_LIMIT_S):
             while True:

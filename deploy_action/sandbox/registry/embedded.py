@@ -38,7 +38,7 @@ class Embedded:
         response: web.StreamResponse = await answer(request, route)
         return response
 
-    # --- the sandbox's own ways in -------------------------------------------------------------
+    # --- direct access for the sandbox ---------------------------------------------------------
 
     async def manifest(self, repository: str, wanted: str) -> Manifest | None:
         """Return a manifest; see `Contents`."""
@@ -73,7 +73,7 @@ class Embedded:
         return self.store.stored_at(repository, digest)
 
     async def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing: there are no connections."""
 
     # --- reading -------------------------------------------------------------------------------
 
@@ -188,7 +188,7 @@ class Embedded:
         return web.Response(status=202)
 
     def _check_range(self, request: web.BaseRequest, route: Route) -> None:
-        """A chunk that says where it belongs must follow the last one."""
+        """Check that a chunk with a Content-Range continues the last one."""
         said = request.headers.get("Content-Range", "")
         at = self.store.upload(route.repository, route.last).size
         found = _CONTENT_RANGE.fullmatch(said)
@@ -238,7 +238,7 @@ def page(
 ) -> web.Response:
     """Return the names after ``last``, at most ``n``, with a link to the next page.
 
-    Source: OCI distribution specification 1.1, "Listing Tags"; the catalog goes the same way.
+    Source: OCI distribution specification 1.1, "Listing Tags"; the catalog works the same way.
     """
     last, most = request.query.get("last", ""), request.query.get("n", "")
     rest = [name for name in sorted(names) if name > last]

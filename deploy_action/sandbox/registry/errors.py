@@ -39,7 +39,7 @@ class Refusal(Exception):  # noqa: N818  a refusal is an ordinary answer of a re
 
 
 def unauthorized(challenge: str) -> Refusal:
-    """Nobody, or somebody without the right; *challenge* says where a token is to be had."""
+    """The token is missing or insufficient; *challenge* says where to get one."""
     return Refusal(
         401,
         "UNAUTHORIZED",
@@ -49,7 +49,7 @@ def unauthorized(challenge: str) -> Refusal:
 
 
 def token_refused(message: str, *, status: int = 401) -> Refusal:
-    """The token endpoints do not take what was sent."""
+    """A token endpoint rejects the request."""
     return Refusal(status, "UNAUTHORIZED" if status == 401 else "BAD_REQUEST", message)
 
 
@@ -72,7 +72,7 @@ def name_unknown(repository: str) -> Refusal:
 
 
 def name_invalid(path: str) -> Refusal:
-    """The path is none of the registry's."""
+    """The path is not part of the registry's API."""
     return Refusal(404, "NAME_INVALID", "invalid repository name or unknown route", {"path": path})
 
 
@@ -82,12 +82,12 @@ def blob_unknown(digest: str) -> Refusal:
 
 
 def upload_unknown(upload: str) -> Refusal:
-    """No such upload, or it is over."""
+    """The upload does not exist or has ended."""
     return Refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", {"uuid": upload})
 
 
 def digest_invalid(said: str, found: str = "") -> Refusal:
-    """The digest is no digest, or not that of the bytes sent."""
+    """The digest is malformed, or does not match the content."""
     return Refusal(
         400,
         "DIGEST_INVALID",
@@ -107,7 +107,7 @@ def range_invalid(at: int) -> Refusal:
 
 
 def manifest_invalid(why: str) -> Refusal:
-    """The manifest is no manifest."""
+    """The manifest is malformed."""
     return Refusal(400, "MANIFEST_INVALID", "manifest invalid", {"reason": why})
 
 
@@ -117,5 +117,5 @@ def manifest_blob_unknown(digest: str) -> Refusal:
 
 
 def unsupported(what: str) -> Refusal:
-    """Not imitated, or not allowed by the specification; named."""
+    """The operation is not imitated, or not allowed by the specification."""
     return Refusal(405, "UNSUPPORTED", f"the operation is unsupported: {what}")

@@ -1,4 +1,4 @@
-"""From a reference to what a runtime needs: manifest, configuration, layers.
+"""Resolves an image reference to manifest, configuration and layers.
 
 Source: OCI image specification 1.1 (manifest, index, config); Docker's v2 schema 2 has the same
 fields.
@@ -80,7 +80,7 @@ def _holder(contents: Mapping[str, Contents], reference: str) -> tuple[Reference
     except ValueError as error:
         raise ImageNotFound(str(error)) from None
     if parsed.host not in contents:
-        # Nothing but the sandbox's own registries can be reached; told as a puller would see it.
+        # Nothing but the sandbox's own registries can be reached; reported as Azure's puller would.
         raise ImageNotFound(
             f'Get "https://{parsed.host}/v2/": dial tcp: lookup {parsed.host}: no such host'
         )
@@ -88,7 +88,7 @@ def _holder(contents: Mapping[str, Contents], reference: str) -> tuple[Reference
 
 
 async def _for_platform(holder: Contents, name: Reference, manifest: Manifest) -> Manifest:
-    """Of an index, take what Container Apps runs: linux/amd64."""
+    """Choose linux/amd64 from an index, as Container Apps does."""
     if manifest.media_type not in INDEX_TYPES:
         return manifest
     for entry in json.loads(manifest.body).get("manifests", []):

@@ -28,13 +28,13 @@ _ATTRIBUTES: Final = {
 
 
 def repository_of(path: str) -> str | None:
-    """Return the repository that a path of this API is about, or None if it is none of its."""
+    """Return the repository in a path of this API, or None for other paths."""
     found = _PATH.fullmatch(path)
     return found["repository"] if found else None
 
 
 async def serve(request: web.BaseRequest, host: str, contents: Contents) -> web.Response:
-    """Answer one request; the gate has been passed.
+    """Answer one request; the caller is already authorised.
 
     Raises:
         Refusal: unknown, or not imitated.

@@ -1,4 +1,4 @@
-"""All registries of one sandbox: who may come in, and who answers.
+"""All registries of one sandbox: authorisation and routing.
 
 A `seams.Service` for the hosts ``<name>.azurecr.io`` and the platform's `seams.Images`.
 """
@@ -40,7 +40,7 @@ class Registry:
     Args:
         directory: where contents are kept (or cached, with *upstream*).
         hosts: the registries' names, such as ``contoso.azurecr.io``.
-        check_token: whether an Entra token is good for registries.
+        check_token: whether an Entra token is valid for registries.
         owner: returns the object id of an Entra token.
         allows: whether an object id may perform an action on a host; everything without it.
         upstream: ``http://127.0.0.1:port`` of a real registry that keeps the contents instead.
@@ -75,10 +75,10 @@ class Registry:
             )
 
     async def start(self) -> None:
-        """Nothing is waited for; here so that all parts start alike."""
+        """Do nothing; exists so that all parts have the same interface."""
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         for contents in self._contents.values():
             await contents.close()
 
@@ -172,7 +172,7 @@ class Registry:
         try:
             gate.allow(authorization, Scope("repository", repository, frozenset({wanted})))
         except Refusal:
-            # Tokens for pulling may read what is told about an image, too.
+            # A token for pulling may also read an image's metadata.
             if wanted == "delete":
                 raise
             gate.allow(authorization, Scope("repository", repository, frozenset({"pull"})))

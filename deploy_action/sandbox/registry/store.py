@@ -41,7 +41,7 @@ class Manifest:
 
 @dataclass(slots=True)
 class Upload:
-    """A blob that is still coming in."""
+    """An unfinished upload of a blob."""
 
     repository: str
     path: Path
@@ -82,14 +82,14 @@ class Store:
         return digest
 
     def mount(self, repository: str, digest: str, source: str) -> bool:
-        """Let *repository* hold a blob of *source* too; False when *source* has it not."""
+        """Add a blob of *source* to *repository*, too; False if *source* does not have it."""
         if not _NAME.fullmatch(source) or not self.blob(source, digest):
             return False
         self._touch(self._link(repository, "_layers", digest))
         return True
 
     def drop_blob(self, repository: str, digest: str) -> bool:
-        """Let *repository* no longer hold a blob; the bytes stay for others."""
+        """Remove a blob from *repository*; its bytes stay for other repositories."""
         link = self._link(repository, "_layers", digest)
         found = link.exists()
         link.unlink(missing_ok=True)
@@ -174,7 +174,7 @@ class Store:
         return digest
 
     def drop_manifest(self, repository: str, digest: str) -> bool:
-        """Delete a manifest and every tag that means it."""
+        """Delete a manifest and every tag that points to it."""
         link = self._link(repository, "_manifests", digest)
         found = link.exists()
         link.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Who may do what: the registry's token exchange.
+"""The registry's token exchange and permissions.
 
 Source: "Azure Container Registry AAD integration" (AAD-OAuth.md of the acr repository) and the
 Docker registry token specification. An Entra token becomes a refresh token of the registry, that
@@ -28,7 +28,7 @@ ACCESS_LIFETIME_S: Final = 75 * 60  # that of an access token, as seen in the cl
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One thing and what is asked to do with it, e.g. ``repository:api:pull,push``."""
+    """A resource and the requested actions, such as ``repository:api:pull,push``."""
 
     kind: str
     name: str
@@ -65,11 +65,11 @@ class Sent:
 
 
 class Gate:
-    """The door of one registry host.
+    """The authorisation of one registry host.
 
     Args:
         host: its name, also the ``service`` that tokens are for.
-        check_token: whether an Entra token is good for registries.
+        check_token: whether an Entra token is valid for registries.
         now: seconds since the epoch.
         owner: returns the object id of an Entra token.
         allows: whether an object id may perform an action on this host; everything without it.
@@ -96,7 +96,7 @@ class Gate:
         """POST /oauth2/exchange: an Entra token for a refresh token; ``tenant`` is optional.
 
         Raises:
-            Refusal: 400 for a malformed form, 401 for a token that is not good.
+            Refusal: 400 for a malformed form, 401 for an invalid token.
         """
         grant = sent.one("grant_type")
         if grant not in {"access_token", "access_token_refresh_token"}:
@@ -134,7 +134,7 @@ class Gate:
         return owner in {"", ADMIN} or self._allows(owner, self.host, action)
 
     def allow(self, authorization: str, scope: Scope | None) -> None:
-        """Let a request of the distribution API through, or not.
+        """Authorise a request of the distribution API.
 
         Args:
             authorization: the header, or an empty text.
@@ -212,7 +212,7 @@ class Gate:
         return f"{signed}.{_encode(self._mac(signed))}"
 
     def _claims(self, token: str, grant: str) -> dict[str, Any] | None:
-        """Return the claims of a token of ours that is still good, else None."""
+        """Return the claims of a valid token of ours, else None."""
         signed, _, mac = token.rpartition(".")
         try:
             good = hmac.compare_digest(_decode(mac), self._mac(signed))

@@ -1,7 +1,7 @@
-"""The distribution API of a real registry (Debian's docker-registry), carried through.
+"""Forwards the distribution API to a real registry (Debian's docker-registry).
 
-The real registry knows nothing of hosts and tokens: each of our hosts is a folder in it, and the
-gate has been passed before a request comes here. Bodies stream both ways.
+The real registry does not handle hosts and tokens: each of our hosts is a folder in it, and
+requests are authorised before they arrive here. Bodies stream in both directions.
 """
 
 from __future__ import annotations
@@ -64,12 +64,12 @@ class Upstream:
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close connections."""
         if self._session:
             await self._session.close()
 
     async def serve(self, request: web.BaseRequest, route: Route) -> web.StreamResponse:
-        """Carry one request through; see `Contents`."""
+        """Forward one request; see `Contents`."""
         if route.kind == "base":
             return web.json_response({})
         if route.kind == "catalog":
@@ -153,7 +153,7 @@ class Upstream:
         return sorted(name.removeprefix(ours) for name in names if name.startswith(ours))
 
     async def stored_at(self, _repository: str, _digest: str) -> float:
-        """Return the sandbox's start: docker-registry tells no times."""
+        """Return the sandbox's start: docker-registry has no times."""
         return self._started
 
     async def _tag_names(self, repository: str) -> list[str]:
@@ -161,7 +161,7 @@ class Upstream:
             return sorted((await reply.json()).get("tags") or []) if reply.status == 200 else []
 
     async def _known(self, route: Route) -> None:
-        """A missing manifest is told in the words of Azure's registry."""
+        """Report a missing manifest as Azure's registry does."""
         url = f"{self._base(route.repository)}/manifests/{route.last}"
         async with self._client().head(url, headers={"Accept": _ACCEPT}) as reply:
             if reply.status == 404:
@@ -175,7 +175,7 @@ class Upstream:
             if name.lower() not in _NOT_SENT_ON
         ]
         if route.kind == "manifest" and "manifest" not in request.headers.get("Accept", ""):
-            # Who names no kind would get the manifest rewritten to the schema of 2014.
+            # Without an Accept header the registry converts manifests to schema 1.
             headers = [pair for pair in headers if pair[0].lower() != "accept"]
             headers.append(("Accept", _ACCEPT))
         body: AsyncIterator[bytes] | None = None

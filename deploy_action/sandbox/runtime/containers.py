@@ -70,15 +70,15 @@ class ContainerReplica:
             threading.Thread(target=self._wait_for, args=(name, container), daemon=True).start()
 
     def at(self, port: int) -> tuple[str, int]:
-        """Return where a port of it is reached."""
+        """Return the address at which a port of the replica is reachable."""
         return self._ip, port
 
     def may_reach(self, port: int) -> bool:
-        """Whether connecting to *port* is worth trying: only the connection itself tells."""
+        """Whether connecting to *port* is worth trying: only the attempt shows it."""
         return port > 0 and self.exit_code is None
 
     def listening(self) -> Sequence[int]:
-        """Return the ports that it listens on, where this machine may look into its network."""
+        """Return the ports that it listens on, where this machine can inspect its network."""
         return listening_in(self._pid) if self.exit_code is None else ()
 
     @property
@@ -232,7 +232,7 @@ class ContainerRuntime:
             raise RuntimeError(f"failed to create container: {error}") from error
 
     async def _loaded(self, image: Image) -> str:
-        """Return the engine's name of an image; whoever comes first loads it."""
+        """Return the engine's name of an image; the first caller loads it."""
         task = self._loading.get(image.digest)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = asyncio.create_task(self._load(image))

@@ -58,13 +58,13 @@ class ProcessReplica:
         self.stopped = False
 
     def at(self, port: int) -> tuple[str, int]:
-        """Return where a port of it is reached."""
+        """Return the address at which a port of the replica is reachable."""
         return self._address.ip, outer(port)
 
     def may_reach(self, port: int) -> bool:
-        """Whether it listens on *port*: at its address, others of this machine could, too."""
+        """Whether it listens on *port*; other processes could listen at its address, too."""
         if port not in self._reached and port in self.listening():
-            self._reached.add(port)  # looking takes milliseconds on a busy machine
+            self._reached.add(port)  # the check takes milliseconds on a busy machine
         return port in self._reached and self.exit_code is None
 
     def listening(self) -> Sequence[int]:
@@ -221,7 +221,7 @@ class ProcessRuntime:
         return directory
 
     async def _unpacked(self, image: Image) -> Path:
-        """Return the image's folder; whoever comes first unpacks, the others wait."""
+        """Return the image's folder; the first caller unpacks it, the others wait."""
         task = self._unpacking.get(image.digest)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
             task = asyncio.create_task(self._unpack(image))

@@ -1,7 +1,7 @@
-"""What a container would run, said in the words of this machine.
+"""Translates what a container would run into a command for this machine.
 
 A process has no file system of its own: paths of the image are looked up in the folder that it was
-unpacked to, Python is the one that runs the sandbox, and what else it needs comes from the machine.
+unpacked to, Python is the one that runs the sandbox, and other programs come from the machine.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def wrappers(directory: Path) -> None:
 
 
 class Translation:
-    """One image's folder and how its words are understood.
+    """Translates paths and programs of one image.
 
     Args:
         root: the folder that the image was unpacked to.
@@ -103,7 +103,7 @@ class Translation:
     def environment(
         self, image: Mapping[str, str], given: Mapping[str, str], cwd: Path
     ) -> dict[str, str]:
-        """Return the process's environment: the image's, then the app's, and little of ours.
+        """Return the process's environment: the image's, the app's, and a few of our variables.
 
         Values of the image's own variables that name a file of the image are translated; those
         that the app was given are not touched: they may be paths of an address.

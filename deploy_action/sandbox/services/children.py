@@ -1,9 +1,9 @@
 """Child processes that cannot outlive the sandbox.
 
-Two leashes, because each has a hole. `setpriv --pdeathsig` (util-linux) makes the kernel kill the
-child itself, but not what the child has started. A watcher process holds the other end of a pipe
-and kills whole process groups once the sandbox is gone, but hears of a group only after it was
-made. No code runs between fork and exec, which would not be safe beside threads.
+Two mechanisms, because neither is complete. `setpriv --pdeathsig` (util-linux) makes the kernel
+kill the child itself, but not what the child has started. A watcher process holds the other end of
+a pipe and kills whole process groups once the sandbox is gone, but learns about a group only after
+it was made. No code runs between fork and exec, which would not be safe beside threads.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from deploy_action.sandbox.seams import LogLine
 
 LOG_LINES: Final = 1000
 _LINE_LIMIT: Final = 16 * 1024  # a line longer than this is broken, so that memory is bounded
-_PORTS: Final = (20000, 32000)  # below the range from which outgoing connections take theirs
+_PORTS: Final = (20000, 32000)  # below the range of ephemeral ports
 _WATCHER: Final = """\
 trap '' INT TERM HUP QUIT
 held=' '
@@ -45,7 +45,7 @@ for one in $held; do kill -KILL -- "-$one" 2>/dev/null; done
 
 
 class Leash:
-    """Kills the process groups it holds when this process is gone, however it went."""
+    """Kills the registered process groups when this process ends, for whatever reason."""
 
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[bytes] | None = None
@@ -65,11 +65,11 @@ class Leash:
         self._say("hold", group)
 
     def free(self, group: int) -> None:
-        """Forget *group*, which is empty now."""
+        """Unregister *group*, which is empty now."""
         self._say("free", group)
 
     async def close(self) -> None:
-        """Let the watcher end, and with it all groups that it still holds."""
+        """End the watcher, which kills all groups that are still registered."""
         watcher, self._watcher = self._watcher, None
         if watcher and watcher.stdin:
             with contextlib.suppress(BrokenPipeError):
@@ -84,11 +84,11 @@ class Leash:
 
 
 class Child:
-    """One running child and what it has written last.
+    """One child process and the last lines of its output.
 
     Args:
         process: the child.
-        leash: what kills its group when the sandbox is gone.
+        leash: kills its group when the sandbox is gone.
         now: the date that its lines are stamped with.
     """
 
@@ -124,7 +124,7 @@ class Child:
         return self.exit_code or 0
 
     async def stop(self, *, grace_s: float) -> None:
-        """SIGTERM to it alone, as a container engine does; SIGKILL to all after *grace_s*."""
+        """Send SIGTERM to the child alone, as container engines do; kill all after *grace_s*."""
         if self.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 self._process.send_signal(signal.SIGTERM)
@@ -134,7 +134,7 @@ class Child:
         await self.wait()
 
     async def _follow(self) -> None:
-        """Read until the end; then nothing of the group may stay behind."""
+        """Read output until the child exits, then kill the rest of its group."""
         reading = asyncio.create_task(self._read())
         await self._process.wait()
         self._kill_group()
@@ -203,14 +203,14 @@ async def start_child(
 
 
 class Port:
-    """A free loopback port that no other sandbox on this machine will take meanwhile."""
+    """A free loopback port reserved among the sandboxes on this machine."""
 
     def __init__(self, number: int, locks: Sequence[socket.socket]) -> None:
         self.number = number
         self._locks = tuple(locks)
 
     def release(self) -> None:
-        """Let others have it; harmless when done twice."""
+        """Release the port; can be called twice."""
         for lock in self._locks:
             lock.close()
 
@@ -239,7 +239,7 @@ def free_port(*, occupied: bool = False) -> Port:
 
 
 def _reserved(number: int) -> socket.socket | None:
-    """Reserve *number* among sandboxes by a name that the kernel forgets when we die."""
+    """Reserve *number* among sandboxes by a name that the kernel removes when this process ends."""
     lock = socket.socket(socket.AF_UNIX if sys.platform == "linux" else socket.AF_INET)
     if sys.platform == "linux":
         try:

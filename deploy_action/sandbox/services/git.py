@@ -1,4 +1,4 @@
-"""One git command on a bare repository, untouched by anybody's settings."""
+"""Runs git on a bare repository, independent of user and system settings."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 async def run_git(
     repository: Path, *words: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
 ) -> tuple[int, bytes, str]:
-    """Run ``git *words``; return its exit code, its output, and what it said beside.
+    """Run ``git *words``; return its exit code, its output, and its standard error.
 
     Args:
         repository: the bare repository; it exists.

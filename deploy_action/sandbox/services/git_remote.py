@@ -1,4 +1,4 @@
-"""A bare git repository that stands for the one on GitHub: a path to clone from and push to."""
+"""A bare git repository in place of the one on GitHub, to clone from and push to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deploy_action.sandbox.services.git import run_git
 
 _AUTHOR: Final = "Sandbox <sandbox@localhost>"
 _SETTINGS: Final = (
-    # Housekeeping would leave processes behind that run on after a push.
+    # Git's maintenance would leave processes running after a push.
     ("gc.auto", "0"),
     ("receive.autogc", "false"),
     ("maintenance.auto", "false"),
@@ -36,10 +36,10 @@ class GitRemote:
         Args:
             files: by path in the repository: its bytes, or a file or folder to copy from.
             message: the commit's message.
-            branch: where it goes, also what HEAD means in a new repository.
+            branch: the branch, also HEAD of a new repository.
 
         Raises:
-            RuntimeError: git refused; the message has its words.
+            RuntimeError: git failed; the message has its output.
         """
         if not self.path.exists():
             await self._create(branch)
@@ -67,7 +67,7 @@ class GitRemote:
     async def _git(
         self, arguments: Sequence[str], stdin: bytes = b"", *, make: bool = False
     ) -> str:
-        """Run git on the repository; a refusal is an error with its words."""
+        """Run git on the repository; raise an error with its output if it fails."""
         if make:
             self.path.mkdir()
         code, out, said = await run_git(self.path, *arguments, stdin=stdin)
@@ -91,7 +91,7 @@ def _fast_import(
 
 
 def _flat(files: Mapping[str, bytes | Path]) -> Iterator[tuple[str, bytes, bool]]:
-    """Yield path, bytes and whether it is executable, folders opened up."""
+    """Yield path, bytes and whether it is executable, with folders expanded."""
     for path, source in files.items():
         if isinstance(source, bytes):
             yield path, source, False

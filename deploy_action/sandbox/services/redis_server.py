@@ -1,4 +1,4 @@
-"""A real Redis on loopback: redis-server if installed, else the Valkey that comes in a wheel."""
+"""A real Redis on loopback: redis-server if installed, else Valkey from a Python wheel."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ daemonize no
 
 
 class RedisServer:
-    """A Redis without persistence under *directory*; its password is its own."""
+    """A Redis without persistence under *directory*; with a random password."""
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory

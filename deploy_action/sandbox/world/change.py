@@ -1,4 +1,4 @@
-"""What a PUT or PATCH makes of an app: pure, no time, no processes.
+"""The effect of a PUT or PATCH on an app's resource: pure, without time and processes.
 
 Source: JSON merge patch (RFC 7396) and recorded traffic of Microsoft.App: arrays replace, enums and
 numbers come back in Azure's own form, an unchanged template makes no revision.
@@ -113,7 +113,7 @@ def _ephemeral_storage(cpu: Any) -> str:
 
 
 def effective(template: Mapping[str, Any]) -> str:
-    """Return what of a template makes it differ from another one: defaults spelled out do not."""
+    """Return a template's content for comparison; explicit defaults make no difference."""
     shown = filled(template)
     for container in _containers(shown):
         for key in _WITHOUT_REVISION:
@@ -132,13 +132,13 @@ def checked(
 
     Args:
         name: the app's name.
-        resource: all of it as it is asked for.
+        resource: the complete requested resource.
         old: as it is stored now, or None.
         known: the names of the app's revisions.
         storages: the names of the environment's storages.
 
     Raises:
-        Refused: it cannot be meant.
+        Refused: it is invalid.
     """
     wanted: dict[str, Any] = _without_null(resource)
     properties = wanted.setdefault("properties", {})
@@ -171,7 +171,7 @@ def _mode(configuration: dict[str, Any]) -> None:
 
 
 def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> None:
-    """Values never show, so what is written back without one keeps the stored value."""
+    """Keep the stored values of secrets without one: reads never return values."""
     before = ((old or {}).get("properties") or {}).get("configuration") or {}
     stored = {item["name"]: item for item in before.get("secrets") or ()}
     check_secrets(configuration.get("secrets") or ())
@@ -257,7 +257,7 @@ def _template(template: Any, name: str) -> None:
 
 
 def _without_null(value: Any) -> Any:
-    """Drop null members: they say as much as members that are not there."""
+    """Remove null members, which mean the same as missing ones."""
     if isinstance(value, Mapping):
         return {key: _without_null(item) for key, item in value.items() if item is not None}
     if isinstance(value, list):
@@ -266,7 +266,7 @@ def _without_null(value: Any) -> Any:
 
 
 def _without_nothing(value: Any) -> Any:
-    """Drop what says nothing: null, and what is empty."""
+    """Remove null and empty members."""
     if isinstance(value, Mapping):
         kept = {key: _without_nothing(item) for key, item in value.items()}
         return {key: item for key, item in kept.items() if item not in (None, "", [], {})}
@@ -276,7 +276,7 @@ def _without_nothing(value: Any) -> Any:
 
 
 def what_changes(body: Mapping[str, Any]) -> list[str]:
-    """Name what a merge patch is about: template, traffic, configuration, tags."""
+    """Return what a merge patch changes: template, traffic, configuration, tags."""
     properties = body.get("properties") or {}
     configuration = properties.get("configuration") or {}
     ingress = configuration.get("ingress") or {}

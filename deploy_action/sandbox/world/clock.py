@@ -1,8 +1,8 @@
-"""The sandbox's only sense of time: Azure's delays, scaled; and the date, which is not.
+"""The sandbox's clock: scaled delays of Azure, and an unscaled date.
 
 Delays of Azure's own (how long an operation takes) are multiplied by the factor. What real programs
-need is not hurried along: `patience` never runs faster than twenty times real time, or an app that
-takes half a second to start would be called hopeless. Both can be pushed on by `advance`.
+need is not scaled as much: `patience` never runs faster than twenty times real time, or an app that
+takes half a second to start would count as failed. `advance` moves both forward.
 """
 
 from __future__ import annotations
@@ -79,22 +79,22 @@ class Clock:
         return spread.sample(self._chance)
 
     def set_factor(self, factor: float) -> None:
-        """Change the pace; delays that run take the new one from now on.
+        """Change the factor, also for delays that are running.
 
         Raises:
             ValueError: *factor* is negative.
         """
         if factor < 0:
             raise ValueError("the factor is a number of seconds, zero or more")
-        _ = self.elapsed  # what has passed until now has passed at the old pace
+        _ = self.elapsed  # account for the time so far with the old factor
         self._factor = factor
         self._wake()
 
     def advance(self, seconds: float) -> None:
-        """Push the date and all delays that run by *seconds*.
+        """Move the date and all running delays forward by *seconds*.
 
         Raises:
-            ValueError: *seconds* is negative; time goes one way.
+            ValueError: *seconds* is negative.
         """
         if seconds < 0:
             raise ValueError("time cannot be turned back")
@@ -106,18 +106,18 @@ class Clock:
         await self._wait(seconds, 0.0)
 
     async def patience(self, seconds: float) -> None:
-        """Wait as long as Azure would wait for a program, which is not hurried like the rest."""
+        """Wait as long as Azure would wait for a program; scaled at most twenty times."""
         await self._wait(seconds, _LEAST_PATIENCE)
 
     async def before(
         self, seconds: float, what: Awaitable[object], *, least: float = _LEAST_PATIENCE
     ) -> bool:
-        """Whether *what* ends within Azure's patience of *seconds*; it is cancelled if not.
+        """Return whether *what* ends within *seconds*; cancel it otherwise.
 
         Args:
             seconds: of Azure's.
-            what: is waited for.
-            least: real seconds for one of Azure's, however hurried the clock is.
+            what: the task to wait for.
+            least: the smallest factor to use, whatever the clock's factor.
         """
         task = asyncio.ensure_future(what)
         limit = asyncio.ensure_future(self._wait(seconds, least))

@@ -23,7 +23,7 @@ class Schedule:
     days: frozenset[int]
     months: frozenset[int]
     weekdays: frozenset[int]
-    any_day: bool  # neither field of days is a star: one of both is enough
+    any_day: bool  # both day fields are restricted: either may match
 
     @classmethod
     def parse(cls, text: str) -> Schedule:

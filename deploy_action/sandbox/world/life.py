@@ -1,4 +1,4 @@
-"""The life of a revision: Processing, Activating, Running, and the ways in which that goes wrong.
+"""The life cycle of a revision: Processing, Activating, Running, and how that can fail.
 
 Replicas are real: a crashing app really crashes, a wrong port is really not listening. The states
 and their times are recorded ones (a crash makes Failed, a wrong port stays Activating for a quarter
@@ -42,13 +42,13 @@ _NOT_READY: Final = "Deployment Progress Deadline Exceeded. 0/1 replicas ready."
 
 
 class Lives:
-    """Starts, watches and ends the replicas of revisions.
+    """Starts, monitors and stops the replicas of revisions.
 
     Args:
-        images: where the platform pulls.
+        images: the registries to pull from.
         runtime: where replicas run.
         clock: scales delays.
-        became_ready: is told an app and its revision that can serve from now on.
+        became_ready: called with an app and its revision when that can serve.
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Lives:
     # -- one replica ---------------------------------------------------------------------------
 
     async def _copy(self, app: App, revision: Revision) -> Copy:
-        """Start one replica and take care of it from then on."""
+        """Start one replica and supervise it from then on."""
         container = revision.template["containers"][0]
         names = ("initContainers", "containers")
         images: dict[str, Image] = {}
@@ -365,7 +365,7 @@ class Lives:
             target_port=app.target_port,
         )
 
-    # -- going ---------------------------------------------------------------------------------
+    # -- stopping ---------------------------------------------------------------------------------
 
     async def _go(self, revision: Revision, draining_s: float) -> None:
         await self._clock.patience(draining_s)

@@ -1,4 +1,4 @@
-"""What Azure Monitor would know of one app: counts and measurements by minute, kept in memory."""
+"""Metrics of one app: counts and measurements by minute, in memory."""
 
 from __future__ import annotations
 

@@ -28,10 +28,10 @@ class Operation:
         location: the region in its address.
         app: the app's name.
         started: when it was accepted.
-        subject: what its result is about once it succeeded; None after a deletion.
+        subject: the app that it changes; None after a deletion.
         asked: the requested resource; GET shows it until the operation ends.
         revision: the name of the revision that it creates, if any.
-        what: what changes, in words.
+        what: a description of the change.
         began: by the monotonic clock.
         ended: likewise; None while it runs.
     """
@@ -60,11 +60,11 @@ class Copy:
     """One replica of a revision with what its probes found.
 
     Args:
-        replica: what runs.
+        replica: the running replica.
         created: when.
         container: the name of its container.
         on_stop: called before the platform stops it.
-        past: what it wrote before it was started again.
+        past: its output from before the last restart.
         past_written: how many lines that were.
     """
 
@@ -83,7 +83,7 @@ class Copy:
 
     @property
     def lines(self) -> list[LogLine]:
-        """What it has written, newest last, also before it was started again."""
+        """Its output, newest last, including the time before a restart."""
         return [*self.past, *self.replica.logs()][-LOG_LINES:]
 
     @property
@@ -152,7 +152,7 @@ class Revision:
 
 @dataclass(slots=True)
 class Environment:
-    """A managed environment; apps live under its domain."""
+    """A managed environment; apps have host names in its domain."""
 
     id: str
     name: str
@@ -173,7 +173,7 @@ class App:
         subscription: likewise.
         resource: what ARM stores of it (``location``, ``tags``, ``properties`` …), secrets' values
             included.
-        environment: where it lives.
+        environment: its managed environment.
         created: when.
     """
 
@@ -214,7 +214,7 @@ class App:
 
     @property
     def configuration(self) -> Mapping[str, Any]:
-        """Its configuration as it is in effect."""
+        """Its effective configuration."""
         found: Mapping[str, Any] = self.resource["properties"].get("configuration") or {}
         return found
 
@@ -245,7 +245,7 @@ class App:
 
     @property
     def shares(self) -> list[dict[str, Any]]:
-        """The same, not to be changed: read for each request of a user."""
+        """The stored split without copying, because it is read for each request; do not modify."""
         return (self.ingress or {}).get("traffic") or [{"weight": 100, "latestRevision": True}]
 
     def host(self, name: str = "") -> str:

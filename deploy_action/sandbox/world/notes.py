@@ -55,7 +55,7 @@ class Notes:
         self._now = now
 
     def assigned(self) -> None:
-        """The replica has a place to run."""
+        """Record that the replica was assigned to a node."""
         text = f"Replica '{self._replica}' has been scheduled to run on a node."
         self._add("AssigningReplica", text)
 
@@ -94,7 +94,7 @@ class Notes:
             self._terminated(str(exit_code), "ProcessExited")
 
     def stopped(self) -> None:
-        """The platform stops the replica because its revision goes or shrinks."""
+        """Record that the replica is stopped by a deactivation or scale-down."""
         self._terminated("", "ManuallyStopped")
 
     def probe_failed(self, probe: str, code: int, misses: int) -> None:
@@ -140,7 +140,7 @@ def port_mismatch(app: App, revision: Revision, at: datetime) -> None:
 
 
 def scalers_started(app: App, revision: Revision, at: datetime) -> None:
-    """KEDA watches a revision."""
+    """Record that KEDA started its scalers."""
     text = f"KEDA is starting a watch for revision '{revision.name}' to monitor scale operations"
     record(app, at, "KEDAScalersStarted", text, revision=revision.name, source=KEDA)
 

@@ -1,4 +1,4 @@
-"""Probes: how the platform asks a container whether it has started, is alive, is ready.
+"""Probes: the platform's startup, liveness and readiness checks of a container.
 
 Source: "Health probes in Azure Container Apps": the three kinds, their fields, and the probes that
 an app with an ingress gets when it names none (TCP on the target port).
@@ -15,7 +15,7 @@ from deploy_action.sandbox.seams import Replica
 from deploy_action.sandbox.world.clock import Clock
 
 PASSED: Final = 0
-NO_ANSWER: Final = 1  # what the platform's events call a probe that nothing answers
+NO_ANSWER: Final = 1  # the code in the platform's events for a probe without a response
 _DEFAULTS: Final[Mapping[str, Mapping[str, Any]]] = {
     "Startup": {"periodSeconds": 1, "timeoutSeconds": 3, "failureThreshold": 240},
     "Readiness": {"periodSeconds": 5, "timeoutSeconds": 5, "failureThreshold": 48},

@@ -22,7 +22,7 @@ _FIXED: Final = re.compile(r"/secrets/[^/]+/[0-9a-f]{32}/?$", re.IGNORECASE)
 
 
 class References:
-    """Resolves what an app's configuration names outside of the app.
+    """Resolves an app's references to identities, vaults and registries.
 
     Args:
         identities: the managed identities.
@@ -36,7 +36,7 @@ class References:
     def prepare(
         self, subscription: str, group: str, name: str, wanted: dict[str, Any], app: App | None
     ) -> None:
-        """Complete the identities of a resource that is asked for, and check its secrets.
+        """Complete the identities of a requested resource, and check its secrets.
 
         Raises:
             Refused: an identity does not exist, or an active revision needs a removed secret.
@@ -86,7 +86,7 @@ class References:
     async def keep_in_sync(
         self, app: App, restart: Callable[[App, Revision], Awaitable[None]]
     ) -> None:
-        """Read the values again and again, and restart active revisions when one changed."""
+        """Re-read the values periodically, and restart active revisions when one changed."""
         while app.state != "Deleting":
             await self._clock.sleep(SYNC_S)
             changed = False

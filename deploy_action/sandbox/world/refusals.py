@@ -1,4 +1,4 @@
-"""What Azure says when it refuses: one catalogue, each text with its source.
+"""Azure's error responses, each with the source of its text.
 
 R: recorded traffic. I: reported by third parties. Chosen: not established, see DIFFERENCES.md.
 """
@@ -19,7 +19,7 @@ class Problem:
     message: str
 
 
-class Refused(Exception):  # noqa: N818  it is what happened
+class Refused(Exception):  # noqa: N818  a response, not a bug
     """A request was refused; nothing has changed."""
 
     def __init__(self, problem: Problem) -> None:
@@ -79,7 +79,7 @@ def registry_secret_missing(secret: str, server: str) -> Refused:
 
 
 def secret_invalid(names: str) -> Refused:
-    """I: what a read-change-write meets, since secrets never show values."""
+    """I: the error of a read-modify-write, as reads do not return secret values."""
     text = (
         f"Invalid Request: Container app secret(s) with name(s) '{names}' are invalid: "
         "value or keyVaultUrl and identity should be provided."
@@ -88,18 +88,18 @@ def secret_invalid(names: str) -> Refused:
 
 
 def invalid(field: str, detail: str) -> Refused:
-    """Chosen: a value that makes no sense, with the field's name."""
+    """Chosen: an invalid value, with the field's name."""
     return refuse(400, "InvalidRequestContent", f"The field '{field}' is invalid: {detail}")
 
 
 def not_imitated(what: str) -> Refused:
-    """Ours, never Azure's: loud instead of silently wrong."""
+    """The sandbox's own error for what it does not imitate."""
     text = f"The local Azure does not imitate {what}. See DIFFERENCES.md of the sandbox."
     return refuse(501, "NotImitatedByTheLocalAzure", text)
 
 
 def suffix_taken(app: str, suffix: str) -> Problem:
-    """I (August 2026): how an operation ends whose revision suffix exists already."""
+    """I (August 2026): the error of an operation whose revision suffix already exists."""
     detail = (
         f"Field 'template.revisionsuffix' is invalid with details: 'Invalid value: \"{suffix}\": "
         f"revision with suffix {suffix} already exists.';.."
@@ -108,7 +108,7 @@ def suffix_taken(app: str, suffix: str) -> Problem:
 
 
 def image_missing(app: str, container: str, image: str, words: str) -> Problem:
-    """I: how an operation ends whose image cannot be pulled; *words* are the registry's."""
+    """I: the error of an operation whose image cannot be pulled; *words* is the registry's text."""
     detail = (
         f"Field 'template.containers.{container}.image' is invalid with details: "
         f"'Invalid value: \"{image}\": {words}';.."

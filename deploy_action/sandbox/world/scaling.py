@@ -2,8 +2,8 @@
 
 Source: "Set scaling rules in Azure Container Apps": an app with an ingress and no rules has an HTTP
 rule of 10 concurrent requests; their number is that of the last 15 seconds, divided by 15. The
-highest rule decides. Scaling up takes place at once, scaling down after 300 seconds below, to zero
-after the cool-down. Other rules (queues, topics) never ask for a replica here.
+highest rule decides. The app scales up at once, down after 300 seconds below the target, and to
+zero after the cool-down. Other rules (queues, topics) never add a replica here.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _UNITS: Final = {"Gi": 2**30, "Mi": 2**20}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """What the rules look at.
+    """The inputs of the scale rules.
 
     Args:
         concurrency: requests of the last 15 seconds, divided by 15.
@@ -115,7 +115,7 @@ class Scaler:
 
     Args:
         app: whose revision it is.
-        revision: what is scaled.
+        revision: the revision to scale.
         clock: scales delays.
         add: starts a replica.
         remove: stops one in the background, after its running requests.
@@ -141,7 +141,7 @@ class Scaler:
         self._below_since = self._busy_at = clock.elapsed
 
     async def run(self) -> None:
-        """Look every 15 seconds, and at once when a request comes for a revision at zero."""
+        """Evaluate the rules every 15 seconds, and when a request wakes a revision from zero."""
         revision = self._revision
         while True:
             looked_at = self._clock.elapsed

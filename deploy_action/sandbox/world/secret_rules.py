@@ -53,7 +53,7 @@ def check_secrets(secrets: Iterable[Mapping[str, Any]]) -> None:
 
 
 def unreadable_reference(secret: Mapping[str, Any]) -> Problem:
-    """Return how an operation ends whose Key Vault reference cannot be resolved."""
+    """Return the error of an operation whose Key Vault reference cannot be resolved."""
     name, identity = secret["name"], secret.get("identity")
     text = (
         "Failed to update secrets. Error details: The following field(s) are either invalid or "

@@ -86,7 +86,7 @@ def secret_refs(template: Mapping[str, Any]) -> set[str]:
 
 
 def require_activatable(template: Mapping[str, Any]) -> None:
-    """Check what Azure accepts in a template and then cannot activate.
+    """Check for faults that Azure accepts in a template but that prevent activation.
 
     Raises:
         RuntimeError: a container has a variable twice.

@@ -2,7 +2,7 @@
 
 After recorded traffic of Microsoft.App: an operation ends asynchronously and before the revision is
 ready, a second change meanwhile is refused, declared weight is not served weight, and almost
-nothing is guarded.
+nothing is validated.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ PUT: Final = Spread(6, 9, 20)
 PATCH_TEMPLATE: Final = Spread(7, 11, 20)
 PATCH_CONFIGURATION: Final = Spread(7, 9, 17)
 DELETE: Final = Spread(7, 13, 23)
-# How the operation that a request begins is to end, if not by itself: a scripted fault.
+# The scripted result of the operation that the current request starts, if any.
 DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
 _HOLD_S: Final = 240.0
-_HOLD_PACE: Final = 0.1  # so that a slow machine can start a program meanwhile
+_HOLD_PACE: Final = 0.1  # so that a slow machine has time to start a program
 _APP: Final = "Microsoft.App/containerApps"
 
 
@@ -57,7 +57,7 @@ class World:
 
     Args:
         environments: the managed environments that exist.
-        images: where the platform pulls.
+        images: the registries to pull from.
         runtime: where replicas run.
         clock: scales delays.
         seed: of the routing's chance.
@@ -84,21 +84,21 @@ class World:
         self._silent_suffix = silent_suffix
         self._references = References(identities, clock)
         self._images = images
-        self._chance = random.Random(seed)  # noqa: S311  traffic is split, nothing is kept secret
+        self._chance = random.Random(seed)  # noqa: S311  splits traffic; not a secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._lives = Lives(
             images=images, runtime=runtime, clock=clock, became_ready=self._became_ready
         )
 
     async def close(self) -> None:
-        """End all operations and lives."""
+        """End all operations and stop all replicas."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         revisions = [item for app in self.apps.values() for item in app.revisions.values()]
         await asyncio.gather(*(self._lives.stop(item) for item in revisions))
 
-    # -- looking -------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------
 
     def group(self, name: str) -> str:
         """Return a resource group's name as it was first written.
@@ -153,7 +153,7 @@ class World:
         """Accept a whole app; the operation goes on by itself.
 
         Raises:
-            Refused: it cannot be meant, or another operation runs.
+            Refused: it is invalid, or another operation runs.
         """
         known = self.group(group)
         app = self.apps.get((group.lower(), name.lower()))
@@ -177,7 +177,7 @@ class World:
         """Accept a merge patch; the operation goes on by itself.
 
         Raises:
-            Refused: it cannot be meant, or another operation runs.
+            Refused: it is invalid, or another operation runs.
         """
         app = self.app(group, name)
         self._must_be_free(app)
@@ -216,7 +216,7 @@ class World:
         return app, operation
 
     def activate(self, app: App, name: str) -> None:
-        """Activate a revision; nothing is guarded.
+        """Activate a revision, without any check.
 
         Raises:
             Refused: there is none of that name.
@@ -226,7 +226,7 @@ class World:
             self._lives.begin(app, revision)
 
     def deactivate(self, app: App, name: str) -> None:
-        """Deactivate a revision; nothing is guarded, not even the one that serves.
+        """Deactivate a revision without any check, even if it serves.
 
         Raises:
             Refused: there is none of that name.
@@ -371,7 +371,7 @@ class World:
                     self._lives.replace(revision)
 
     def _purge(self, app: App) -> None:
-        """Forget the oldest inactive revisions beyond what the app keeps."""
+        """Delete the oldest inactive revisions beyond the app's limit."""
         most = int(app.configuration.get("maxInactiveRevisions") or _MOST_INACTIVE)
         inactive = [name for name, item in app.revisions.items() if not item.active]
         for name in inactive[: max(0, len(inactive) - most)]:
@@ -385,7 +385,7 @@ class World:
 
     async def pick(self, host: str) -> Backend | Refusal:
         """Choose a replica by weight for one request; see `seams.Directory`."""
-        found = self._meant(host)
+        found = self._revision_for(host)
         if isinstance(found, Refusal):
             return found
         found.requests += 1
@@ -401,7 +401,7 @@ class World:
         return Backend(found.name, *replica.address, replica.name)
 
     async def _until_ready(self, revision: Revision) -> None:
-        """Hold a request while nothing listens."""
+        """Hold a request until a replica listens."""
         while revision.routable and not revision.ready_copies:
             revision.changed.clear()
             await revision.changed.wait()
@@ -435,7 +435,7 @@ class World:
                 return app
         return None
 
-    def _meant(self, host: str) -> Revision | Refusal:
+    def _revision_for(self, host: str) -> Revision | Refusal:
         """Find the revision for a host name: an app's, a revision's or a label's."""
         app = self._app_at(host)
         if app is None or app.ingress is None or host != app.host(host.partition(".")[0]):
