@@ -106,9 +106,21 @@ def test_a_missing_role_is_named(stage: Stage, monitor: AzureMonitor) -> None:
     assert "Monitoring Reader" in caught.value.hint
 
 
-def test_an_unknown_revision_is_told_apart(stage: Stage, monitor: AzureMonitor) -> None:
-    with pytest.raises(NoMetricsYetError, match="does not support requested dimension"):
-        monitor.requests_by_class(f"{stage.scene.app}--new", last_minutes(monitor))
+def test_a_young_revision_is_distinguished_from_other_errors(
+    stage: Stage, monitor: AzureMonitor
+) -> None:
+    admin(stage, "metrics", {"young_s": 1e9})
+    try:
+        with pytest.raises(NoMetricsYetError, match="does not support requested dimension"):
+            monitor.requests_by_class(stage.first, last_minutes(monitor))
+    finally:
+        admin(stage, "metrics", {"young_s": 120.0})
+
+
+def test_a_name_that_no_revision_has_counts_no_requests(
+    stage: Stage, monitor: AzureMonitor
+) -> None:
+    assert not monitor.requests_by_class(f"{stage.scene.app}--new", last_minutes(monitor))
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -200,12 +200,11 @@ def test_values_that_never_occurred_have_no_series(stage: Stage) -> None:
     ]
 
 
-def test_a_young_or_unknown_revision_is_refused_without_an_error_object(stage: Stage) -> None:
+def test_a_young_revision_is_refused_without_an_error_object(stage: Stage) -> None:
     young = ask(stage, "Requests", f"revisionName eq '{stage.first}'")
-    unknown = ask(stage, "Requests", "revisionName eq 'no-such--revision'")
     wrong = ask(stage, "CpuPercentage", "revisionName eq '*'")
 
-    for answer in (young, unknown, wrong):
+    for answer in (young, wrong):
         assert answer.status_code == 400
         assert answer.json().keys() == {"code", "message"}
         assert answer.json()["code"] == "BadRequest"
@@ -216,6 +215,14 @@ def test_a_young_or_unknown_revision_is_refused_without_an_error_object(stage: S
 
     stage.clock(advance=LONG_AGO_S)
     assert ask(stage, "Requests", f"revisionName eq '{stage.first}'").status_code == 200
+
+
+def test_a_name_that_no_revision_has_matches_no_series(stage: Stage) -> None:
+    answer = ask(stage, "Requests", "revisionName eq 'no-such--revision'")
+    assert answer.status_code == 200
+    [value] = answer.json()["value"]
+    assert value["errorCode"] == "Success"
+    assert value["timeseries"] == []
 
 
 def test_requests_that_cannot_be_read_are_refused(stage: Stage) -> None:

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from aiohttp import web
 
 from deploy_action.sandbox.monitor.catalog import GRAINS, METRICS, NAMESPACE, Metric
-from deploy_action.sandbox.monitor.filters import ANY, Filter, FilterError, parse_filter
+from deploy_action.sandbox.monitor.filters import Filter, FilterError, parse_filter
 from deploy_action.sandbox.monitor.query import Query, Window
 from deploy_action.sandbox.world import App, World
 from deploy_action.sandbox.world.meter import minute_of
@@ -172,22 +172,14 @@ class Metrics:
         return (self._world.clock.now() - created).total_seconds() >= self.settings.young_s
 
     def _check_revisions(self, app: App, restricted: Filter, metric: Metric) -> None:
-        """Refuse revisions that Azure Monitor does not know, or not yet."""
+        """Refuse a filter by a new revision; a name that no revision has matches no series."""
+        created = {name.lower(): revision.created for name, revision in app.revisions.items()}
         for name, values in restricted.items():
             if name.lower() != "revisionname":
                 continue
-            for value in values:
-                if value != ANY and not self._is_known(app, value):
-                    raise _dimensions_error(metric, restricted)
-
-    def _is_known(self, app: App, name: str) -> bool:
-        found = {key.lower(): item for key, item in app.revisions.items()}.get(name.lower())
-        if found:
-            return self._is_old(found.created)
-        return any(
-            series.dimensions["revisionName"].lower() == name.lower()
-            for series in app.meter.series("Replicas")
-        )
+            found = [created[value.lower()] for value in values if value.lower() in created]
+            if not all(map(self._is_old, found)):
+                raise _dimensions_error(metric, restricted)
 
 
 def _named(text: str) -> list[Metric]:
