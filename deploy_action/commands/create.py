@@ -10,7 +10,7 @@ from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.revision import suffix_for
 from deploy_action.core.revisions.template import for_new_app
 from deploy_action.core.settings.schema import Settings
-from deploy_action.errors import InputError
+from deploy_action.errors import DeployError, InputError
 from deploy_action.rollout.content import Content, decide_content
 from deploy_action.rollout.served import Served
 from deploy_action.rollout.undo import Undo
@@ -57,7 +57,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
         with record.phase(Phase.CREATE):
             undo.push(
                 "the app",
-                partial(_deleted, services),
+                partial(_delete, services, name, undo),
                 by_hand=f"az containerapp delete --name {app.name} --yes",
             )
             app.creation.create(
@@ -117,8 +117,11 @@ def _decide(services: Services, record: Record) -> Content:
     )
 
 
-def _deleted(services: Services) -> str:
+def _delete(services: Services, revision: str, undo: Undo) -> str:
+    """Delete the app; read the logs of its revision first, because they are deleted with it."""
     if services.app.creation.exists():
         services.app.wait_until_idle()
+        if isinstance(undo.cause, DeployError):
+            services.diagnosis.explain(revision, undo.cause)
         services.app.creation.delete()
     return "deleted again"

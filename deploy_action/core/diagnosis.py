@@ -34,12 +34,14 @@ class Evidence:
         state: the revision's states and details as Azure reports them.
         events: the platform's events about it, oldest first.
         log: the last lines that its container wrote.
+        missing_secrets: secrets that its variables name, but that the app does not have.
     """
 
     error: str = ""
     state: str = ""
     events: tuple[SystemEvent, ...] = ()
     log: tuple[str, ...] = ()
+    missing_secrets: tuple[str, ...] = ()
 
     @property
     def texts(self) -> Iterator[str]:
@@ -221,6 +223,25 @@ def _init_container(evidence: Evidence) -> Cause | None:
     )
 
 
+def _missing_secret(evidence: Evidence) -> Cause | None:
+    if not evidence.missing_secrets:
+        return None
+    names = ", ".join(f"'{name}'" for name in evidence.missing_secrets)
+    return Cause(
+        cause=f"Environment variables are empty, because the app has no secret {names}.",
+        hint="Compare the names with 'az containerapp secret list'; upper and lower case differ.",
+    )
+
+
+def _scaled_to_zero(evidence: Evidence) -> Cause | None:
+    if evidence.events or not re.search(r"\bScaledToZero\b", evidence.state):
+        return None
+    return Cause(
+        cause="The revision has no replica: its minimum is 0, and no request has started one.",
+        hint="Send it a request, or set the minimum number of replicas to 1.",
+    )
+
+
 _RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
     _firewall,
     _image_forbidden,
@@ -228,12 +249,14 @@ _RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
     _wrong_port,
     _out_of_memory,
     _wrong_command,
+    _missing_secret,
     _own_error,
     _probe,
     _key_vault,
     _no_capacity,
     _error_in_log,
     _init_container,
+    _scaled_to_zero,
 )
 
 

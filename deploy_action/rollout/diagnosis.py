@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.event_stream import EventStream, LogsUnavailableError
+from deploy_action.core.app_wide import secrets_of
 from deploy_action.core.diagnosis import MOST_LOG_LINES, Evidence, SystemEvent, likely_cause, tidy
 from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
 from deploy_action.errors import DeployError
 from deploy_action.runtime.concurrency import BackgroundTask
 
@@ -49,12 +51,22 @@ class Diagnosis:
             state=revision.in_words if revision else "",
             events=events,
             log=log,
+            missing_secrets=self._missing_secrets(revision),
         )
         cause = likely_cause(evidence)
         if cause or log:
             self.record.diagnosed(
                 cause=cause.cause if cause else "", hint=cause.hint if cause else "", log=log
             )
+
+    def _missing_secrets(self, revision: Revision | None) -> tuple[str, ...]:
+        if revision is None:
+            return ()
+        try:
+            wanted = secrets_of(revision.template)
+            return tuple(sorted(wanted - self.app.read().secret_names)) if wanted else ()
+        except (DeployError, ValueError):
+            return ()
 
     def _events(self, stream: EventStream, name: str, since_s: float) -> tuple[SystemEvent, ...]:
         try:

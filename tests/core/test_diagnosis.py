@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,12 +14,12 @@ from deploy_action.core.diagnosis import Evidence, SystemEvent, likely_cause, ti
 REVISION = "api--v2"
 
 
-def evidence(*events: tuple[str, str], log: str = "", **more: str) -> Evidence:
+def evidence(*events: tuple[str, str], log: str = "", **more: Any) -> Evidence:
     recorded = tuple(
         SystemEvent(at_s=float(number), reason=reason, text=text, revision=REVISION)
         for number, (reason, text) in enumerate(events)
     )
-    return Evidence(events=recorded, log=tuple(log.splitlines()), **more)
+    return replace(Evidence(events=recorded, log=tuple(log.splitlines())), **more)
 
 
 STARTED = ("ContainerStarted", "Started container 'api'")
@@ -163,6 +166,16 @@ ModuleNotFoundError: No module named 'httpx'
             evidence(state="Provisioning, None, Activating"),
             "init container",
             "exit code 0",
+        ),
+        (
+            replace(evidence(STARTED, log="KeyError: 'DATABASE_URL'"), missing_secrets=("db-url",)),
+            "no secret 'db-url'",
+            "az containerapp secret list",
+        ),
+        (
+            evidence(state="Provisioned, Healthy, ScaledToZero"),
+            "no replica: its minimum is 0",
+            "Send it a request",
         ),
         (
             evidence(STARTED, log="INFO: up\n" + TRACEBACK, error="the health gate failed"),

@@ -4,7 +4,7 @@ from tests.stage import NEXT_VERSION, VERSION, Stage
 
 
 def test_an_app_that_follows_latest_is_pinned_shipped_and_published(stage: Stage) -> None:
-    """RawValue an app at 1.3.0.2, when a change is pushed, 1.3.0.3 serves and is on main."""
+    """Given an app at 1.3.0.2, when a change is pushed, 1.3.0.3 serves and is on main."""
     pushed = stage.push_better()
     with stage.users().busy() as users:
         run = stage.run(manifest="addin/manifest.xml")

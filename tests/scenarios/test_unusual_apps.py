@@ -167,6 +167,21 @@ def test_an_app_whose_first_revision_is_sick_is_not_left_behind(nobody: Stage) -
     assert stage.checkout_is_clean()
 
 
+def test_the_failure_of_a_first_revision_is_explained_before_the_app_is_deleted(
+    nobody: Stage,
+) -> None:
+    nobody.push("addin/app/__main__.py", "import os", "raise KeyError('DATABASE_URL')\nimport os")
+    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+    run = nobody.run(
+        **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="20s"
+    )
+
+    assert run.exit_code == 4, run.log
+    assert "likely cause: The program ended with exit code 1: KeyError" in run.log, run.log
+    assert "Last lines of the container" in run.summary
+    _until_gone(nobody)
+
+
 def test_an_environment_that_does_not_exist_is_named(nobody: Stage) -> None:
     nobody.push_better()
     run = nobody.run(**INPUTS, create="true", managed_environment="nowhere")
