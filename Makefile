@@ -10,19 +10,19 @@ export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-sandbox: ## Run the demonstration in the sandbox: no Azure account, no Docker, no Redis needed
+sandbox: ## Run the demo in the sandbox; needs no Azure account, Docker or Redis
 	@python="$$($(BOOTSTRAP) deploy_action/sandbox/requirements.txt)" && \
 	"$$python" -m deploy_action sandbox demo --page .sandbox/demo.html $(ARGUMENTS)
 
-setup: ## Install what the tests and linters need, as root on Debian also system packages
+setup: ## Install what the tests and linters need; as root on Debian, this includes system packages
 	@$(PYTHON) tests/support/system_packages.py
 	@mkdir -p $(BUILD)
 	@$(BOOTSTRAP) tests/requirements.txt > $(BUILD)/test-python
 
-hooks: setup ## Run the linters on every commit
+hooks: setup ## Install git hooks that run the linters on every commit
 	@$(IN_ENV) prek install
 
-test: setup ## Run the tests; ARGUMENTS="-k NAME" selects some
+test: setup ## Run the tests; ARGUMENTS="-k NAME" runs a subset
 	@$(IN_ENV) pytest -n 4 --dist loadgroup $(ARGUMENTS)
 
 quick: setup ## Run the fast tests, in less than a minute
@@ -41,18 +41,18 @@ test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azu
 lint: setup ## Run all linters on all files; .pre-commit-config.yaml lists them
 	@$(IN_ENV) prek run --all-files
 
-audit: ## Check the locked packages for known vulnerabilities (needs an index that lists them)
+audit: ## Check the locked packages for known vulnerabilities (needs a package index with advisory data)
 	@python="$$($(BOOTSTRAP) tools/audit/requirements.txt)" && \
 	"$$python" -m pip_audit --strict --disable-pip --require-hashes \
 		-r requirements.txt -r deploy_action/sandbox/requirements.txt
 
-docs: setup ## Update the generated parts of README.md and action.yml
+docs: setup ## Update the generated parts of docs/ and action.yml
 	@$(IN_ENV) python tools/generate_docs.py
 
 bench: setup ## Run the benchmarks; each compares with a named alternative
 	@$(IN_ENV) python benchmarks
 
-lock: ## Update the lock files after a change of pyproject.toml (needs uv)
+lock: ## Update the lock files after changing pyproject.toml (needs uv)
 	@sh tools/lock.sh
 
 clean: ## Delete what the other targets created

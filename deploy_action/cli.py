@@ -35,10 +35,8 @@ _SECRET_VARIABLES = (
     "ACTIONS_RUNTIME_TOKEN",
     "GITHUB_TOKEN",
 )
-_EPILOG = (
-    "Exit codes: 0 done, 1 unexpected error, 2 invalid input, 3 refused, 4 aborted and restored, \
+_EPILOG = "Exit codes: 0 done, 1 unexpected error, 2 invalid input, 3 refused, 4 aborted and \
 restored, 5 not everything restored, 6 another run owns the app, 130 and 143 cancelled."
-)
 
 
 class _Lazy(click.Group):
@@ -183,10 +181,15 @@ def validate(**given: str) -> None:
 @click.option(
     "--part",
     type=click.Choice(["build", "patch", "minor", "major"]),
-    help="The part to bump. [default: the last part: build, in a unified manifest patch]",
+    help="The part to bump. [default: the last part (build, or patch in a unified manifest)]",
 )
-@click.option("--set", "exactly", metavar="VERSION", help="The version to write; not with --part.")
-@click.option("--allow-lower", is_flag=True, help="Let --set write a lower version.")
+@click.option(
+    "--set",
+    "exactly",
+    metavar="VERSION",
+    help="The version to write. Cannot be combined with --part.",
+)
+@click.option("--allow-lower", is_flag=True, help="Allow --set to write a lower version.")
 @click.option("--carry", is_flag=True, help="If a part is at 99999, bump the part before it.")
 @click.option(
     "--url-mode",
@@ -207,7 +210,7 @@ def validate(**given: str) -> None:
     type=click.Choice(["versions", "any"]),
     default="versions",
     show_default=True,
-    help="Which of its values are replaced.",
+    help="Which values of the parameter to replace: version numbers only, or any.",
 )
 @click.option(
     "--origin",

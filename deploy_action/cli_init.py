@@ -29,7 +29,7 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
 
 
 @click.command()
-@_question("--app", "Name of the container app, which exists")
+@_question("--app", "Name of the existing container app")
 @_question("--resource-group", "Resource group of the app")
 @_question("--registry", "Name of the container registry")
 @_question("--repository", "GitHub repository, as OWNER/NAME")
@@ -37,16 +37,19 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
     "--environment",
     default="prod",
     show_default=True,
-    help="The environment of GitHub and of the settings file.",
+    help="Name of the environment, on GitHub and in the settings file.",
 )
 @click.option(
     "--repository-ids",
     default="",
     metavar="OWNER_ID/REPOSITORY_ID",
-    help="For repositories that were created, renamed or transferred since 15 July 2026: GitHub "
+    help="IDs of the owner and the repository. Required if it was created, renamed or "
+    "transferred since 15 July 2026: GitHub "
     "adds these ids to the tokens of their jobs.",
 )
-@click.option("--branch", default="main", show_default=True, help="A push to it deploys.")
+@click.option(
+    "--branch", default="main", show_default=True, help="Branch whose pushes are deployed."
+)
 @click.option(
     "--builder",
     type=click.Choice(["acr", "docker"]),
@@ -61,7 +64,7 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
     "--action",
     default=f"the-well/deploy-action@v{__version__}",
     show_default=True,
-    help="What the workflows use.",
+    help="Action reference to use in the workflows, as OWNER/NAME@REF.",
 )
 @click.option(
     "--directory",
@@ -70,7 +73,7 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
     help="The checkout to write to. [default: the current folder]",
 )
 @click.option("--overwrite", is_flag=True, help="Replace files that exist.")
-@click.option("--run", "run_az", is_flag=True, help="Run the az commands, do not print them.")
+@click.option("--run", "run_az", is_flag=True, help="Run the az commands instead of printing them.")
 def init(*, directory: Path, overwrite: bool, run_az: bool, **options: str) -> None:
     """Write workflows and settings for an app, and print or run the az commands for it.
 

@@ -68,7 +68,7 @@ class DeployError(Exception):
 
 
 class InputError(DeployError):
-    """A setting or a file of the user is invalid. Nothing was changed."""
+    """An input, setting or file is invalid. Nothing was changed."""
 
     exit_code = 2
     result = "invalid"

@@ -110,7 +110,7 @@ def with_inputs(text: str) -> str:
     for spec in setting_specs():
         if not spec.is_input:
             continue
-        default = f" Default: {spec.default}." if spec.default else ""
+        default = f' Default: "{spec.default}".' if spec.default else ""
         description = f"{spec.about}{default}".replace("'", "''")
         lines = [f"  {spec.name}:", f"    description: '{description}'", "    required: false"]
         if spec.name in WORKFLOW_DEFAULTS:

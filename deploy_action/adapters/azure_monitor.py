@@ -130,7 +130,7 @@ class AzureMonitor:
         if response.status == 403:
             raise MetricsForbiddenError(
                 f"This identity is not allowed to read the app's metrics: {response.problem}",
-                hint="Give it the role Monitoring Reader on the app.",
+                hint="Assign it the role Monitoring Reader on the app.",
             )
         if response.status == 400:
             raise NoMetricsYetError(f"Azure refused to read the metrics: {response.problem}")

@@ -74,7 +74,7 @@ class RenewableCredential:
             token = BackgroundTask(request).result(_TOKEN_S)
         except TimeoutError:
             raise PreflightError(
-                f"The sign-in to Azure gave no token within {_TOKEN_S:.0f} s.",
+                f"The sign-in to Azure returned no token within {_TOKEN_S:.0f} s.",
                 hint="Check the network and the proxy, then run again.",
             ) from None
         self._on_secret(str(token.token))
@@ -144,7 +144,7 @@ def sign_in(
     raise PreflightError(
         "No Azure sign-in was found: no client-id was given, there is no az session, and this "
         "machine has no managed identity.",
-        hint="Give client-id, tenant-id and subscription-id with the job permission "
+        hint="Set client-id, tenant-id and subscription-id, and the job permission "
         "'id-token: write', or run azure/login before this step.",
     )
 
@@ -167,8 +167,8 @@ def _with_github(
     request_token = environment.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "")
     if not url or not request_token:
         raise PreflightError(
-            f"Input client-id: '{client_id}' asks for a sign-in with GitHub's OIDC token, but the "
-            "job may not ask for one.",
+            f"Input client-id: '{client_id}' requires a sign-in with GitHub's OIDC token, but the "
+            "job is not allowed to request one.",
             hint="Add 'id-token: write' to the job's permissions.",
         )
     http = HttpClient()
@@ -234,7 +234,7 @@ def _with_az_session(
         _, subscription = session()
     except CLIError as error:
         raise PreflightError(
-            f"The az session in {folder} cannot be used: {error}",
+            f"The Azure CLI session in {folder} cannot be used: {error}",
             hint="Run azure/login (or az login) again before this step.",
         ) from None
     return SignIn(
@@ -250,7 +250,7 @@ def _with_identity(subscription_id: str, on_secret: Callable[[str], None]) -> Si
     if not subscription_id:
         raise PreflightError(
             "Input subscription-id: it is empty, but a managed identity does not name one.",
-            hint="Give subscription-id.",
+            hint="Set subscription-id.",
         )
     return SignIn(
         how="the managed identity of this machine",

@@ -120,7 +120,7 @@ class EventStream:
         host = urlsplit(endpoint).hostname or ""
         if not endpoint.startswith("https://") or not _HOST.fullmatch(host):
             reason = app.problem or f"its host '{host}' is not one of Container Apps"
-            raise LogsUnavailableError(f"The app's event stream is not known: {reason}.")
+            raise LogsUnavailableError(f"The URL of the app's event stream is unknown: {reason}.")
         answer = self.arm.post(f"{self.app_id}/getAuthToken", version)
         token = str((answer.body.get("properties") or {}).get("token") or "")
         if not token:

@@ -95,7 +95,7 @@ class GitHub:
         """Whether a branch's rules ask for a pull request; raises `GitHubError`."""
         rules = self._request("GET", f"/rules/branches/{quote(branch, safe='')}", default=[])
         if not isinstance(rules, list):
-            raise _unexpected("the branch's rules are no list")
+            raise _unexpected("the branch's rules are not a list")
         kinds = {str(_object(rule).get("type")) for rule in rules}
         return bool(kinds & _BY_PULL_ONLY)
 
@@ -162,7 +162,7 @@ class GitHub:
         query = f"state=open&base={quote(base, safe='')}&sort=created&direction=desc&per_page=100"
         listed = self._request("GET", f"/pulls?{query}")
         if not isinstance(listed, list):
-            raise _unexpected("the pull requests are no list")
+            raise _unexpected("the pull requests are not a list")
         return [
             PullRequest(
                 page=_text(item, "html_url"),
@@ -208,7 +208,7 @@ class GitHub:
         reason = value.get("message") if isinstance(value, dict) else response.text[:200]
         raise GitHubError(
             f"GitHub's API answered {response.status}: {reason}.",
-            hint="Give the job contents: write (and pull-requests: write), or set commit to none."
+            hint="Grant the job contents: write (and pull-requests: write), or set commit to none."
             if response.status in {401, 403, 404}
             else "",
         )
@@ -231,7 +231,7 @@ def _text(value: Any, *path: str) -> str:
 
 def _unexpected(reason: str) -> GitHubError:
     return GitHubError(
-        f"The response of GitHub's API cannot be understood: {reason}.",
+        f"The response of GitHub's API could not be parsed: {reason}.",
         hint="Run again, or set commit to push.",
     )
 
@@ -243,5 +243,5 @@ def _refusal(error: Mapping[str, Any]) -> GitHubError:
         return StaleError(f"The branch moved: {words}")
     if "pull request" in words or "rule violations" in words or "rotected branch" in words:
         return ProtectedError(f"The branch is protected: {words}")
-    hint = "Give the job contents: write." if kind == "FORBIDDEN" else ""
+    hint = "Grant the job contents: write." if kind == "FORBIDDEN" else ""
     return GitHubError(f"GitHub refused the commit: {words}", hint=hint)

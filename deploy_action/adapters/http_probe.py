@@ -81,7 +81,7 @@ class HttpProbe:
         except RequestError as error:
             return Measurement(verdict=Verdict.FAIL, evidence=f"{answered}: {error}")
         if mismatch := expected.mismatch(answer):
-            return Measurement(verdict=Verdict.FAIL, evidence=f"{answered} and names {mismatch}")
+            return Measurement(verdict=Verdict.FAIL, evidence=f"{answered} and reports {mismatch}")
         names = [str(answer.get(key) or "") for key in ("revision", "version", "commit")]
         evidence = f"answered as {' '.join(name for name in names if name)}"
         return Measurement(verdict=Verdict.PASS, evidence=evidence)
@@ -148,5 +148,5 @@ class HttpProbe:
 
 def _describe(path: str, response: Response) -> str:
     if 300 <= response.status < 400:
-        return f"{path} redirected ({response.status}); is a sign-in in front of it?"
+        return f"{path} redirected ({response.status}); it may require a sign-in"
     return f"{path} answered {response.status}"

@@ -124,7 +124,7 @@ class KeyVault:
             raise SecretUnreadableError(
                 SecretProblem.UNREACHABLE,
                 f"Key vault '{reference.vault}' could not be reached: {error}.",
-                hint="Check the vault's name, and that this runner may connect to it.",
+                hint="Check the vault's name, and that this runner can connect to it.",
             ) from None
 
     def _problem(self, reference: SecretReference, response: Response) -> SecretUnreadableError:
@@ -185,7 +185,8 @@ class KeyVault:
                 hint="Recover it: az keyvault secret recover "
                 f"--vault-name {reference.vault} --name {reference.name}",
             )
-        also = "" if deleted == 404 else " (or was deleted: this identity may not look that up)"
+        unknown = " (or was deleted: this identity is not allowed to check that)"
+        also = "" if deleted == 404 else unknown
         return SecretUnreadableError(
             SecretProblem.MISSING,
             f"The {reference} does not exist{also}.",

@@ -49,7 +49,7 @@ class LogAnalytics:
         if response.status == 403:
             raise QueryError(
                 f"This identity is not allowed to query the workspace: {response.problem}",
-                hint="Give it the role Log Analytics Reader on the workspace.",
+                hint="Assign it the role Log Analytics Reader on the workspace.",
             )
         if not response.ok:
             raise QueryError(f"The query failed: {response.problem}")

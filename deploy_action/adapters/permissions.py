@@ -188,7 +188,7 @@ def _verdict(entries: Iterable[Mapping[str, Any]], action: Action, *, cut: bool)
 
 
 def _why(*, cut: bool) -> str:
-    return "Azure returned only a part of the permissions" if cut else ""
+    return "Azure returned only some of the permissions" if cut else ""
 
 
 def _entries(value: Any) -> list[Mapping[str, Any]]:

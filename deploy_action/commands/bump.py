@@ -160,7 +160,9 @@ def _check_origins(planned: Sequence[BumpResult], request: BumpRequest) -> None:
     for text in request.rules.origins:
         if all(item.bump is None or text in item.bump.unused_origins for item in planned):
             names = ", ".join(item.path for item in planned)
-            hint = "Give scheme, host and port as in the manifest, such as https://cdn.contoso.com."
+            hint = (
+                "Specify scheme, host and port as in the manifest, such as https://cdn.contoso.com."
+            )
             raise InputError(f"Option --origin: no URL of {names} is on '{text}'.", hint=hint)
 
 

@@ -58,7 +58,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             undo.push(
                 "the app",
                 partial(_delete, services, name, undo),
-                by_hand=f"az containerapp delete --name {app.name} --yes",
+                by_hand=f"az containerapp delete --resource-group GROUP --name {app.name} --yes",
             )
             app.creation.create(
                 for_new_app(
@@ -101,8 +101,9 @@ def _decide(services: Services, record: Record) -> Content:
     settings = services.settings
     if settings.secrets or settings.tags:
         raise InputError(
-            f"App '{settings.app}' does not exist yet, and create sets no secrets or tags.",
-            hint="Deploy once without secrets and tags, then with them.",
+            f"App '{settings.app}' does not exist yet, and create does not support secrets and "
+            "tags.",
+            hint="Deploy once without secrets and tags, then add them and deploy again.",
         )
     if disagreement := services.checked_out[1]:
         record.warn(disagreement)

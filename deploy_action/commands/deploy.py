@@ -74,7 +74,8 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             undo.push(
                 "the candidate",
                 partial(_withdraw, services, shift, undo),
-                by_hand=f"az containerapp revision deactivate --revision {plan.candidate}",
+                by_hand="az containerapp revision deactivate --resource-group "
+                f"{settings.resource_group} --revision {plan.candidate}",
             )
             shift.create(plan.template(image))
         with record.phase(Phase.GATES):
@@ -87,7 +88,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
                 record.attempts(version=version)
         with record.phase(Phase.SHIFT):
             restore = partial(shift.restore, wait_s=CONFIRM_S)
-            undo.push("the traffic", restore, by_hand="command repair")
+            undo.push("the traffic", restore, by_hand="run the command repair")
             if not services.stale_pages.cut_over(plan, candidate):
                 shift.step_through(candidate)
         with record.phase(Phase.PROMOTE):

@@ -49,9 +49,10 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         candidate = by_name(observed.revisions, journal.candidate)
         record.say(
             f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
-            f"{journal.candidate}; traffic now {observed.app.split}, before {journal.before}"
+            f"{journal.candidate}; traffic now {observed.app.split}, before that run "
+            f"{journal.before}"
         )
-        record.say(f"To do: {journal.remedy(observed.app.split, candidate).value}")
+        record.say(f"Recovery: {journal.remedy(observed.app.split, candidate).value}")
         record.learned(revision=journal.stable, previous_revision=journal.candidate)
         stable = by_name(observed.revisions, journal.stable)
         record.observed(observed.app.split, _side(stable, journal.stable))

@@ -55,7 +55,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     lock = _lock(settings, services, observed, target)
     # A rollout that holds the lock must stop even if the target already has the traffic.
     if done_already and not (earlier and earlier.kind is Kind.DEPLOY):
-        record.say(f"{target.name} receives all traffic already")
+        record.say(f"{target.name} already receives all traffic")
         if earlier:
             app.write_tags(lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
             lock.opened = True
@@ -185,7 +185,7 @@ def _finish(
         reasons = " ".join(str(error) for error, _ in failures)
         raise RollbackIncompleteError(
             f"All traffic is on {target.name}, but the rollback is incomplete: {reasons}",
-            hint="Run the rollback again, or the command repair, to do the rest."
+            hint="Run the rollback again, or run the command repair, to complete it."
             if pending
             else "Roll back to another revision.",
         )
@@ -224,9 +224,9 @@ def _watch_target(
     except DeployError as error:
         lock.release()
         raise RollbackIncompleteError(
-            f"All traffic is on {target.name}, but it fails, too: {error.message}",
+            f"All traffic is on {target.name}, but it is failing as well: {error.message}",
             hint="Traffic was not shifted again, because that would restore what the rollback was "
-            "for. Roll back to another revision, or fix the cause if both share it.",
+            "from. Roll back to another revision, or fix the cause if it affects both.",
         ) from None
 
 

@@ -64,7 +64,8 @@ class App:
             raise PreflightError(
                 f"App '{self.name}' is in {self.mode} revision mode, but splitting traffic needs "
                 "Multiple.",
-                hint=f"{convert}az containerapp revision set-mode --mode multiple --name "
+                hint=f"{convert}az containerapp revision set-mode --mode multiple "
+                "--resource-group GROUP --name "
                 f"{self.name}",
             )
 
@@ -214,7 +215,7 @@ class Container:
             return "See its log in Azure for why it ends; image, command and secrets first."
         if self.started:
             return "See what its readiness probe's path answers, and its log in Azure."
-        return "Check that it listens on the ingress' target port, and its log in Azure."
+        return "Check that it listens on the ingress target port, and check its log in Azure."
 
 
 def containers_from_azure(replicas: Iterable[Mapping[str, Any]]) -> tuple[Container, ...]:

@@ -62,7 +62,7 @@ class AppChanges:
         lines += [f"app-wide: secret {name} gets a new value" for name in self.changed]
         lines += [f"app-wide: secret {name} is removed if nothing uses it" for name in self.removed]
         lines += [
-            f"app-wide: tag {name} " + ("is removed" if value is None else f"becomes '{value}'")
+            f"app-wide: tag {name} " + ("is removed" if value is None else f"is set to '{value}'")
             for name, value in self.tags.items()
         ]
         if self.changed:

@@ -105,7 +105,7 @@ def _image_forbidden(evidence: Evidence) -> Cause | None:
         return None
     return Cause(
         cause="The app's identity is not allowed to pull the image.",
-        hint="Give the app's identity the role AcrPull on the registry, and check the registry's "
+        hint="Assign the app's identity the role AcrPull on the registry, and check the registry's "
         "firewall.",
     )
 
@@ -122,7 +122,7 @@ def _out_of_memory(evidence: Evidence) -> Cause | None:
     killed = evidence.find(r"OOMKilled|exit code '?137\b")
     return killed and Cause(
         cause="The container was killed (exit code 137), most likely because it ran out of memory.",
-        hint="Give the container the next larger pair of CPU and memory.",
+        hint="Increase the container's CPU and memory to the next larger size.",
     )
 
 
@@ -189,7 +189,7 @@ def _key_vault(evidence: Evidence) -> Cause | None:
         return None
     return Cause(
         cause="A secret could not be read from Key Vault.",
-        hint="Give the app's identity the role Key Vault Secrets User on the vault; a new role "
+        hint="Assign the app's identity the role Key Vault Secrets User on the vault; a new role "
         "takes up to 10 minutes.",
     )
 
@@ -217,8 +217,7 @@ def _init_container(evidence: Evidence) -> Cause | None:
     if evidence.events or not re.search(r"\bProvisioning\b", evidence.state):
         return None
     return Cause(
-        cause="The revision is still provisioning: an init container that does not end keeps it "
-        "there.",
+        cause="The revision is still provisioning: an init container that does not exit blocks it.",
         hint="Check that every init container ends with exit code 0.",
     )
 

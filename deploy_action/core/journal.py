@@ -116,8 +116,8 @@ class Journal:
     def describe_holder(self, now: float) -> str:
         """Return which run has locked the app, since when, with a link."""
         link = f" ({self.link})" if self.link else ""
-        since = f" since {max(0, int(now - self.since))} s" if self.since else ""
-        what = "deploys" if self.kind is Kind.DEPLOY else "rolls back"
+        since = f" for {max(0, int(now - self.since))} s" if self.since else ""
+        what = "has been deploying" if self.kind is Kind.DEPLOY else "has been rolling back"
         return f"Run {self.run}{link} {what} this app{since}, in phase {self.phase.key}"
 
     def lease_valid(self, now: float) -> bool:

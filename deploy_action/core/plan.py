@@ -237,7 +237,7 @@ def schedule_for(settings: Settings, *, stable_is_down: bool = False) -> tuple[S
     if longest_s > settings.time_limit_s:
         raise InputError(
             f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
-            f"{settings.time_limit_s:.0f} s that it says.",
+            f"{settings.time_limit_s:.0f} s that it allows.",
             hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
             "(and the job's timeout-minutes).",
         )
@@ -329,14 +329,14 @@ def _stable(seen: Observed, *, convert: bool) -> Revision:
         app.require_multiple()
     if not app.fqdn:
         raise PreflightError(
-            f"App '{app.name}' has no ingress, so there is no traffic to move.",
+            f"App '{app.name}' has no ingress, so there is no traffic to shift.",
             hint="Enable ingress on the app.",
         )
     stable = serving(app, seen.revisions)
     if stable is None:
         raise PreflightError(
             f"App '{app.name}' has no revision that serves its traffic ({app.split}).",
-            hint="Give the traffic to a healthy revision first.",
+            hint="Route the traffic to a healthy revision first.",
         )
     others = [one.name for one in seen.revisions if one.readiness is Readiness.READY]
     if stable.is_down and others:
@@ -378,11 +378,11 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
         )
     if not settings.identity_path:
         found.append(
-            "The candidate is not asked who it is: set identity-path to a path whose JSON names "
+            "The candidate's identity is not checked: set identity-path to a path whose JSON names "
             "the revision."
         )
     if seen.app.split.heaviest().weight < 100:
-        found.append(f"Traffic is split already before this run: {seen.app.split}.")
+        found.append(f"Traffic was already split before this run: {seen.app.split}.")
     return found
 
 

@@ -83,7 +83,10 @@ def diff_lines(diff: Mapping[str, Any]) -> list[str]:
             lines.append(f"{title}:")
             lines += [f"  {_line(change)}" for change in changes]
     if diff["deactivated"]:
-        lines += ["deactivated afterwards:", *(f"  - {name}" for name in diff["deactivated"])]
+        lines += [
+            "revisions to deactivate afterwards:",
+            *(f"  - {name}" for name in diff["deactivated"]),
+        ]
     return lines
 
 

@@ -58,9 +58,9 @@ def _named(wanted: str, seen: Observed) -> Revision:
         return deployed[-1]
     names = ", ".join(_describe(one) for one in reversed(seen.revisions[-_SHOWN:]))
     raise InputError(
-        f"Input revision: app '{seen.app.name}' has no revision '{full}', and none of version or "
+        f"Input revision: app '{seen.app.name}' has no revision '{full}', and none with version or "
         f"commit '{wanted}'.",
-        hint=f"The newest are: {names}.",
+        hint=f"Newest revisions: {names}.",
     )
 
 
@@ -78,14 +78,14 @@ def _previous(seen: Observed) -> Revision:
     if target is None:
         raise PreflightError(
             f"No previous revision is recorded for '{stable.name if stable else seen.app.name}'.",
-            hint="Name the target in the input revision. " + _candidates(seen.app, seen.revisions),
+            hint="Set the input revision to the target. " + _candidates(seen.app, seen.revisions),
         )
     return target
 
 
 def _candidates(app: App, revisions: Collection[Revision]) -> str:
     others = [_describe(one) for one in revisions if not app.split.weight_of(one.name)]
-    return f"There are: {', '.join(others[-_SHOWN:])}." if others else ""
+    return f"Available: {', '.join(others[-_SHOWN:])}." if others else ""
 
 
 def _describe(revision: Revision) -> str:

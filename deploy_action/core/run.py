@@ -43,5 +43,5 @@ class Run:
         names = [f"branch {name}" if name else "no branch" for name in (actual, self.branch)]
         return run, (
             f"The checkout is at {commit[:10]} ({names[0]}), but the workflow run is for "
-            f"{self.commit[:10]} ({names[1]}). Provenance and version commit follow the checkout."
+            f"{self.commit[:10]} ({names[1]}). Provenance and the version commit use the checkout."
         )

@@ -62,7 +62,7 @@ def inline(text: str) -> dict[str, RawValue]:
     if root is None:
         return {}
     if not isinstance(root, Mapping):
-        raise InputError("Input settings: it must be lines of KEY: VALUE.")
+        raise InputError("Input settings: it must be YAML with KEY: VALUE lines.")
     return {key.text: raw_value(key, node) for key, node in root.pairs}
 
 
@@ -112,7 +112,7 @@ def _resolved(sections: Mapping, name: str, file: str, chain: tuple[str, ...]) -
         raise InputError(
             f"{source}: settings file '{file}' has no environment '{name}'; it has "
             f"{', '.join(known)}.{did_you_mean(name, known)}",
-            hint="Add it under 'environments:', or name one of these.",
+            hint="Add it under 'environments:', or use one of these.",
             place=sections.location,
         )
     if isinstance(section, Scalar) and section.null:

@@ -49,7 +49,7 @@ def relative_path(name: str, text: str, workspace: Path, *, inside: bool = True)
     if inside and (posixpath.isabs(plain) or plain.startswith("../") or plain == ".."):
         raise InputError(
             f"Input {name}: '{text}' is outside the checkout, '{workspace}'.",
-            hint="Give a path inside the checkout, relative to its root.",
+            hint="Use a path inside the checkout, relative to its root.",
         )
     return plain
 

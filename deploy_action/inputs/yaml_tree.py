@@ -76,7 +76,7 @@ def _syntax_error(error: yaml.YAMLError, text: str, locate: Locate, what: str) -
         problem = f"a value that starts with & or ! must be quoted ({problem})"
         hint = "Write it in quotes."
     elif "expected a single document" in str(error):
-        problem, hint = "it has several documents", "Remove the line '---' between them."
+        problem, hint = "it contains more than one document", "Remove the line '---' between them."
     else:
-        hint = "Check the indentation, and quote values that contain a colon followed by a blank."
+        hint = "Check the indentation, and quote values that contain a colon followed by a space."
     return InputError(f"{what} is not valid YAML: {problem}.", hint=hint, place=place)

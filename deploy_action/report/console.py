@@ -37,7 +37,7 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of
             return f"    traffic {event.why}: {event.split}"
         case CacheCleared():
             counts = ", ".join(f"{pattern} {count}" for pattern, count in event.removed)
-            rest = "" if event.complete else ", not complete"
+            rest = "" if event.complete else ", incomplete"
             return f"    cache cleared ({event.moment}): {counts}{rest}"
         case PutBack():
             state = "restored" if event.ok else "NOT restored"

@@ -22,7 +22,7 @@ def restored(record: Record) -> list[str]:
     found = [event for event in record.events if isinstance(event, PutBack)]
     if not found:
         return []
-    lines = ["| what | state | how it stands |", "|---|---|---|"]
+    lines = ["| what | state | details |", "|---|---|---|"]
     for event in found:
         state = "restored" if event.ok else "**not restored**"
         lines.append(f"| {plain(event.what)} | {state} | {code(event.detail)} |")
@@ -77,7 +77,7 @@ def traffic(record: Record) -> list[str]:
     if not found:
         return []
     rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in found]
-    return ["| at | why | split, as read back |", "|---:|---|---|", *rows]
+    return ["| at | why | traffic split |", "|---:|---|---|", *rows]
 
 
 def cache(record: Record) -> list[str]:
@@ -112,7 +112,7 @@ def timeline(record: Record) -> list[str]:
         name = title.replace(":", " ").replace(";", " ").replace("#", " ")
         mark = "crit, " if bad else "done, " if end else "active, "
         chart.append(f"  {name} :{mark}{start.at:.0f}, {max(until, start.at + 1):.0f}")
-        state = ("done" if end.ok else "**stopped here**") if end else "under way"
+        state = ("done" if end.ok else "**stopped here**") if end else "in progress"
         table.append(f"| {title} | {start.at:.1f} s | {until - start.at:.1f} s | {state} |")
     return [*chart, "```", *table]
 

@@ -13,7 +13,7 @@ def table(now: AppStatus) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
     lines = [f"{now.app} at {now.url}, {now.mode} mode, {now.state}"]
     if now.held_by:
-        lines.append(f"held by run {now.held_by} in phase {now.held_in}")
+        lines.append(f"locked by run {now.held_by} in phase {now.held_in}")
     if now.recent_problem:
         lines.append(f"last 10 min: not read: {now.recent_problem}")
     if now.cache:
@@ -33,6 +33,6 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def _recent(recent: RecentTraffic) -> str:
-    restarts = f", restarts in {recent.restarts} min" if recent.restarts else ""
+    restarts = f", restarts in {recent.restarts} of 10 minutes" if recent.restarts else ""
     usage = f", {recent.usage}" if recent.usage else ""
     return f"{recent.requests} requests, {recent.errors} failed{restarts}{usage}"

@@ -55,7 +55,7 @@ class Analysis:
             return
         if not self.read_baseline(stable, refuse=self.config.required):
             return
-        self.record.say(f"production traffic of the last hour: {self.before}")
+        self.record.say(f"production traffic in the last hour: {self.before}")
         for weight in schedule.judged_weights:
             last = weight == FULL_TRAFFIC
             seconds = schedule.whole_bake_s if last else schedule.whole_step_s
@@ -78,7 +78,7 @@ class Analysis:
         except MetricsForbiddenError as error:
             if refuse:
                 raise PreflightError(
-                    error.message, hint=f"{error.hint} Or set analysis: auto."
+                    error.message, hint=f"{error.hint} Alternatively, set analysis: auto."
                 ) from None
             self._forbidden = True
             self.record.warn(
@@ -86,7 +86,7 @@ class Analysis:
             )
             return False
         except MetricsError as error:
-            self.record.warn(f"{error.message} The steps will try again.")
+            self.record.warn(f"{error.message} It is retried during the steps.")
             return False
         self.before = Counts.from_classes(classes, self.config.error_classes)
         return True
@@ -120,7 +120,7 @@ class Analysis:
             f"of candidates that fail {rate:.0%} of requests"
             for rate in (0.05, 0.3)
         ]
-        return f"{where}: enough to find {' and '.join(found)}"
+        return f"{where}: enough to detect {' and '.join(found)}"
 
     def begin(
         self,

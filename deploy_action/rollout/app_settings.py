@@ -55,9 +55,10 @@ class AppSettings:
         self._changes = changes = needed_changes(current, app.tags, self.secrets, self.tags)
         if any(len(name) + len(BACKUP) > LONGEST_NAME for name in changes.changed):
             raise PreflightError(
-                f"The name of a secret that changes has at most {LONGEST_NAME - len(BACKUP)} "
-                f"characters, because its earlier value is kept meanwhile: {changes.changed}.",
-                hint="Put the new value under a new name.",
+                f"To change a secret, its name can have at most {LONGEST_NAME - len(BACKUP)} "
+                "characters, because its previous value is kept until the end of the run: "
+                f"{changes.changed}.",
+                hint="Store the new value under a new, shorter name.",
             )
         markers = len(changes.added) + len(changes.changed) + 2 * len(changes.tags)
         if changes.any and len(app.tags) + markers + _JOURNAL_TAGS > _MOST_TAGS:

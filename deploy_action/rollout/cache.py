@@ -141,15 +141,16 @@ class CacheMaintenance:
         self.record.cleared(moment, removed, complete=done.complete)
         if not done.complete and self.required:
             raise DeployError(
-                f"The cache was not cleared completely ({moment}): it has more keys than "
+                f"The cache was not cleared completely ({moment}): there are more matching keys "
+                "than "
                 "cache-timeout or cache-max-keys allow.",
-                hint="Raise cache-timeout or cache-max-keys.",
+                hint="Increase cache-timeout or cache-max-keys.",
             )
         for item in done.patterns:
             if not item.removed and moment == "before":
                 self.record.say(f"  No key matches {item.pattern}")
             if item.samples:
-                self.record.say(f"  {item.pattern}: such as {', '.join(item.samples)}")
+                self.record.say(f"  {item.pattern}: for example {', '.join(item.samples)}")
         return f"{sum(count for _, count in removed)} keys removed"
 
     def write_metadata(self, facts: Mapping[str, str]) -> None:
@@ -163,7 +164,7 @@ class CacheMaintenance:
             cache.push_history(HISTORY_KEY, value, HISTORY_KEPT, self.ttl_s)
             return True
 
-        self._tried(write, "The deployment's metadata is not in the cache")
+        self._tried(write, "The deployment's metadata was not written to the cache")
 
     def warm(self, host: str, facts: Mapping[str, str]) -> None:
         """Write the keys and request the pages that `cache-warm` lists.
@@ -178,7 +179,7 @@ class CacheMaintenance:
             if one.path:
                 answer, body = self.probes.body(host, render(one.path, facts))
                 if answer.verdict is not Verdict.PASS:
-                    self.record.warn(f"Not warmed: {answer.evidence}.")
+                    self.record.warn(f"A page for cache-warm was not fetched: {answer.evidence}.")
                     continue
                 asked += 1
                 text = body.decode("utf-8", "replace")

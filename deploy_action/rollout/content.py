@@ -58,7 +58,9 @@ def decide_content(
             published.
     """
     if origin := images.origin():
-        require_not_lower(origin.version, served, "To go back, use the command 'rollback'.")
+        require_not_lower(
+            origin.version, served, "To go back to an earlier version, use the command 'rollback'."
+        )
         return Content(bump=None, version=origin.version, commit=origin.commit or run.commit)
     manifest = versioning()
     if manifest is None:

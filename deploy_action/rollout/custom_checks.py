@@ -127,7 +127,7 @@ class StepChecks:
         tolerated = tally.failures <= check.failure_limit
         return Measurement(
             verdict=Verdict.INCONCLUSIVE if tolerated else Verdict.FAIL,
-            evidence=f"{evidence}, {check.failure_limit} are tolerated" if tolerated else evidence,
+            evidence=f"{evidence}, failure-limit {check.failure_limit}" if tolerated else evidence,
         )
 
 

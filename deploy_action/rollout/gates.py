@@ -110,7 +110,7 @@ class Gates:
         path, deadline = self.asked.health_path.of(revision), Deadline(self.asked.timeout_s)
         probes = self.probes.until(deadline)
         self._streak(lambda: probes.healthy(host, path), deadline)
-        return f"https://{host}{path} passes"
+        return f"https://{host}{path} is healthy"
 
     def check_serving(self, host: str, stable: Revision | None) -> str:
         """Check the health path on the app that serves now, before anything is changed.
@@ -136,10 +136,10 @@ class Gates:
         status = measurement.status
         if 400 <= status < 500 and status not in {408, 429}:
             raise PreflightError(
-                f"The app does not pass its health check now: {measurement.evidence}.",
+                f"The running app does not pass its health check: {measurement.evidence}.",
                 hint=f"Set health-path to a path that answers 200; '{path}' does not.",
             )
-        return f"The app is not healthy before this deployment: {measurement.evidence}."
+        return f"The app was already unhealthy before this deployment: {measurement.evidence}."
 
     def _started(self, name: str, deadline: Deadline) -> Revision:
         """Wait until the platform reports the revision as healthy, or as scaled to zero."""
@@ -150,7 +150,7 @@ class Gates:
                 return None, "the revision is not listed yet"
             if revision.readiness is Readiness.FAILED:
                 raise GateFailedError(
-                    f"Revision '{name}' does not start: {revision.in_words}.",
+                    f"Revision '{name}' failed to start: {revision.in_words}.",
                     hint="Look at its container's log in Azure; image, command and secrets first.",
                 )
             ready = revision.readiness in {Readiness.READY, Readiness.IDLE}
@@ -176,7 +176,7 @@ class Gates:
         except DeployError:
             sick = []
         if not sick:
-            return GateFailedError(error.message, hint="See the revision's log stream in Azure.")
+            return GateFailedError(error.message, hint="Check the revision's log stream in Azure.")
         return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
     def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
@@ -232,7 +232,7 @@ class Gates:
     def _addin(self, probes: HttpProbe, host: str, version: str) -> None:
         answer, served = self._served(probes, host)
         if served is None and not self.asked.manifest_path_is_explicit:
-            self.record.say(f"the served manifest is not looked at: {answer.evidence}")
+            self.record.say(f"manifest check skipped: {answer.evidence}")
             return
         self._once(
             "add-in", lambda: self._pages(probes, host, version, served) if served else answer

@@ -75,7 +75,7 @@ class DeploymentLock:
             if self.owns(self.app.read()):
                 self.app.write_tags(replace(self.journal, until=0).as_tags())
         except DeployError as error:
-            return f"left for the next run; its lease ends later ({error.message})"
+            return f"left for the next run; its lease expires later ({error.message})"
         return "left for the next run"
 
     def check(self, app: App) -> None:
@@ -112,11 +112,11 @@ class DeploymentLock:
             return "was not taken"
         app = self.app.read()
         if not self.owns(app):
-            return "belongs to the run that took over"
+            return "held by the run that took over"
         if pending:
             ordered = tuple(item for item in Pending if item in pending)
             self.app.write_tags(replace(self.journal, pending=ordered, until=0).as_tags())
-            done = "released; the next run does the remaining work"
+            done = "released; the next run completes the remaining work"
         else:
             if tags := closing_tags(app.tags):
                 self.app.write_tags(tags)

@@ -84,7 +84,7 @@ class GitPublisher:
         if refused := self.git.dry_push(branch):
             raise PreflightError(
                 f"The version commit could not be pushed: {refused.message}",
-                hint=refused.hint or "Give the job contents: write, or set commit to none.",
+                hint=refused.hint or "Grant the job contents: write, or set commit to none.",
             )
         return f"push to {branch}"
 
@@ -152,12 +152,13 @@ class ApiPublisher:
             self._required = self.github.by_pull_only(branch)
         except GitHubError as error:
             raise PreflightError(
-                f"The version commit could not be made: {error.message}", hint=error.hint
+                f"The version commit could not be created: {error.message}", hint=error.hint
             ) from None
         if not may_write:
             raise PreflightError(
-                "The version commit could not be made: the token may not write to the repository.",
-                hint="Give the job contents: write, or set commit to none.",
+                "The version commit could not be created: the token has no write access to the "
+                "repository.",
+                hint="Grant the job contents: write, or set commit to none.",
             )
         if self.pull or self._required:
             return f"pull request to {branch}" + (", as its rules require" * self._required)
@@ -222,7 +223,7 @@ class ApiPublisher:
             if self.github.file(path, commit) != content:
                 raise GitHubError(
                     f"Commit {commit[:10]} on {branch} does not contain the new '{path}'.",
-                    hint="Check what GitHub made of the path, and commit the version by hand.",
+                    hint="Check the path in the repository, and commit the version manually.",
                 )
         return commit
 
@@ -241,7 +242,8 @@ class FallbackPublisher:
             how = self.first.check(branch)
         except PreflightError as error:
             self._chosen = self.second
-            return f"{self.second.check(branch)}, as {error.message[:1].lower()}{error.message[1:]}"
+            why = f"{error.message[:1].lower()}{error.message[1:]}"
+            return f"{self.second.check(branch)}, because {why}"
         self._chosen = self.first
         return how
 

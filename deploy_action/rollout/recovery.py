@@ -110,7 +110,9 @@ class Recovery:
         self, split: Split, remedy: Remedy, journal: Journal, pending: tuple[Pending, ...]
     ) -> None:
         if pending:
-            self.record.warn(f"Still to do: {', '.join(item.value for item in pending)}.")
+            self.record.warn(
+                f"Remaining work for the next run: {', '.join(item.value for item in pending)}."
+            )
             self.app.write_tags(replace(journal, pending=pending, until=0).as_tags())
         else:
             self.app.write_tags(closing_tags(self.app.read().tags))
@@ -128,14 +130,14 @@ def _ensure_active(app: ContainerApp, split: Split) -> None:
         if revision is None:
             raise DeployError(
                 f"The traffic cannot go back to revision '{name}': it no longer exists.",
-                hint="Name a good revision with the command rollback.",
+                hint="Roll back to a healthy revision with the command rollback.",
             )
         if not revision.active:
             app.activate(name)
 
             def probe(name: str = name) -> tuple[Revision | None, str]:
                 now = app.revision(name)
-                state = now.in_words if now else "not there"
+                state = now.in_words if now else "not found"
                 return (now if now and now.can_serve else None), state
 
             poll_until(probe, what=f"revision '{name}' to start again", deadline=Deadline(_START_S))

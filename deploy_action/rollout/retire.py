@@ -49,7 +49,7 @@ def candidate(
     if now.split.depends_on(name):
         if not ours(now.split):
             return f"{name} left active, as somebody else set the traffic"
-        raise DeployError(f"{name} may still hold traffic ({now.split}).")
+        raise DeployError(f"{name} may still receive traffic ({now.split}).")
     app.deactivate(name)
     return f"{name} deactivated"
 

@@ -55,7 +55,7 @@ class StalePages:
             return True
         self.record.warn(
             f"{risk}: while traffic is split, users may see the old page under the new URL. Let "
-            "the app allow caching only under its own version, or set stale-pages: cut-over."
+            "the app cacheable only for its own version, or set stale-pages: cut-over."
         )
         return False
 

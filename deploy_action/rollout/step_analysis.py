@@ -160,9 +160,9 @@ class StepAnalysis:
             return "the next read of the metrics"
         judgement = self._read(self.monitor, final=True)
         if judgement is None:
-            return "the metrics of enough minutes"
+            return "enough minutes of metrics"
         if judgement.verdict is Verdict.UNREACHABLE and self._failed_reads < _TRIES:
-            return f"metrics that can be read: {judgement.reason}"
+            return f"readable metrics: {judgement.reason}"
         if judgement.rule is Rule.SHARED_CAUSE:
             self._began_s = self.monitor.now_s()  # whether it ended shows only later
             return judgement.sentence
@@ -179,11 +179,11 @@ class StepAnalysis:
         judgement = judge_latency(ours, theirs, limits)
         if judgement.verdict is Verdict.INCONCLUSIVE:
             if self.config.required:
-                return f"{FEWEST_SAMPLES} responses of each revision"
+                return f"{FEWEST_SAMPLES} responses from each revision"
             self.record.say(f"latency {self.when}: not judged, {judgement.reason}")
             return ""
         if judgement.verdict is Verdict.FAIL and len(ours) < self._proof_at(len(ours)):
-            return f"a second look at the latency: {judgement.reason}"
+            return f"a second latency comparison: {judgement.reason}"
         self._settle("latency", judgement.verdict, judgement.reason)
         return ""
 
@@ -264,7 +264,7 @@ class StepAnalysis:
         except MetricsError:
             return ""
         parts = [f"{sides[name]} {used}" for name, used in usage.items()]
-        return f" Highest use: {'; '.join(parts)}." if parts else ""
+        return f" Peak usage: {'; '.join(parts)}." if parts else ""
 
     def _settle(self, name: str, verdict: Verdict, evidence: str) -> None:
         """Record a final verdict and act on it."""
@@ -277,7 +277,8 @@ class StepAnalysis:
         if self.config.abort_on_inconclusive:
             raise AnalysisFailedError(
                 f"The analysis of {gate} is {verdict}: {evidence}",
-                hint="Nothing speaks against the candidate, but on-inconclusive is set to abort.",
+                hint="There is no evidence against the candidate, but on-inconclusive is set to "
+                "abort.",
             )
         self.record.warn(
             f"{gate} is {verdict}: {evidence} The rollout continues (on-inconclusive: continue)."

@@ -31,7 +31,7 @@ def require_tip(git: Git, run: Run) -> None:
         ) from None
     if newer:
         raise PreflightError(
-            f"Commit {run.commit[:10]} is no longer the newest of branch '{run.branch}': "
+            f"Commit {run.commit[:10]} is no longer the newest on branch '{run.branch}': "
             f"{newer[:10]} is newer.",
             hint="Deploy the newest commit, or remove require-tip.",
         )

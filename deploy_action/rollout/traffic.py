@@ -149,7 +149,7 @@ class TrafficShift:
             strict=False,
         )
         self._write_pending = False
-        self.record.shifted(now.split, "put back")
+        self.record.shifted(now.split, "restored")
         return f"back as before: {now.split}"
 
     def check(self) -> None:
@@ -216,8 +216,8 @@ class TrafficShift:
     def _drifted(self, app: App) -> SupersededError:
         return SupersededError(
             f"Somebody else changed the traffic of '{app.name}' during this run: it is "
-            f"{app.split}, this run had set {self._expected}.",
-            hint="Their change was left alone; look at the app before the next deployment.",
+            f"{app.split}, expected {self._expected}.",
+            hint="That change was kept. Check the app's traffic before the next deployment.",
         )
 
     def ours(self, split: Split) -> bool:

@@ -213,7 +213,7 @@ class Versioning:
         """
         record.learned(pending=str(bump.new), pull_request="")
         if self.publisher is None:
-            record.say("the version commit is left to you (commit: none)")
+            record.say("the version commit is not published (commit: none)")
             return True
         pull, version = self._open_pull_request()
         if pull and version and version >= bump.new:
@@ -317,7 +317,7 @@ class Versioning:
     def _check_publisher(self, publisher: Publisher, record: Record) -> None:
         """Check before the build whether publishing will work."""
         self.check_committed()
-        record.say(f"the version commit: {publisher.check(self._branch())}")
+        record.say(f"how the version commit is published: {publisher.check(self._branch())}")
 
     def check_committed(self) -> None:
         """Check that the manifest in the checkout is the commit's.
@@ -340,7 +340,7 @@ class Versioning:
     def _branch(self) -> str:
         if not self.run.branch:
             raise PreflightError(
-                "The checkout is not on a branch, so there is none to publish the version to.",
+                "The checkout is not on a branch, so the version commit cannot be published.",
                 hint="Check out a branch (input ref of actions/checkout), or set commit to none.",
             )
         return self.run.branch

@@ -84,7 +84,7 @@ class Watch:
             if bad >= _BAD_ROUNDS:
                 raise StepFailedError(
                     f"The {self.subject} failed {analysis.when}: {ours.evidence}, {bad} times in a "
-                    f"row; the stable revision meanwhile: {theirs.evidence}.",
+                    f"row; the stable revision at the same time: {theirs.evidence}.",
                 )
             if shared and patience.passed:
                 raise self._shared(analysis.when, ours, theirs)
@@ -101,11 +101,15 @@ class Watch:
                 before, waiting = waiting, analysis.conclude()
                 if not waiting:
                     checks = f"{rounds} checks, stable {theirs.evidence}"
-                    self.record.say(f"{analysis.when}: {ours.evidence}, {checks}")
+                    self.record.say(
+                        f"{analysis.when}: passed after {rounds} checks; "
+                        f"{self.subject}: {ours.evidence}, {checks}"
+                    )
                     return
                 if patience.passed:
                     raise StepFailedError(
-                        f"The analysis {analysis.when} did not end within {patience.seconds:.0f} s:"
+                        f"The analysis {analysis.when} did not complete within "
+                        f"{patience.seconds:.0f} s:"
                         f" {waiting}",
                         hint="If the cause is shared, such as a database, rolling back does not "
                         "fix it.",

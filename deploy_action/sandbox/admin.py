@@ -1,7 +1,7 @@
 """The sandbox's own API, on loopback without TLS: its state, and changes that Azure cannot make.
 
 ==============================  ================================================================
-GET /                           a page that shows what happens
+GET /                           live page
 GET /history                    data of the page, from ``frame`` and ``event`` on
 GET /healthz                    200 once everything answers
 GET /state                      apps, revisions, weights and responses by revision
@@ -22,7 +22,7 @@ POST /permissions               ``{"remove": [actions], "scope": prefix}`` takes
 POST /identities, /roles        identities and their roles: `identities`; GET /roles lists them
 GET /messages                   what Slack, Teams and the signed webhook were sent, and why a
                                 message was refused or is not shown; DELETE forgets them
-GET /telemetry                  what Application Insights has taken in
+GET /telemetry                  telemetry that Application Insights has received
 POST /tokens                    ``{"life_s": seconds}``: how long new Entra tokens are valid
 POST /vaults                    creates or changes a key vault: `keyvault.store`
 POST /watch                     ``{"repository": path}`` of one whose commits are shown, too
@@ -160,14 +160,16 @@ class Admin:
         if request.method == "GET" and request.path.startswith("/github/"):
             name = request.path.removeprefix("/github/")
             return web.json_response({"pulls": self._github.pulls(name)})
-        return web.json_response({"error": f"no {request.method} {request.path}"}, status=404)
+        return web.json_response(
+            {"error": f"unknown route: {request.method} {request.path}"}, status=404
+        )
 
     def _history(self, query: Mapping[str, str]) -> web.Response:
         self._sampler.watched()
         try:
             since = [int(query.get(name, 0)) for name in ("frame", "event")]
         except ValueError:
-            return web.json_response({"error": "frame and event are numbers"}, status=400)
+            return web.json_response({"error": "frame and event must be numbers"}, status=400)
         return web.json_response(self._sampler.history.since(*since))
 
     async def _post(self, path: str, request: web.BaseRequest) -> web.Response:

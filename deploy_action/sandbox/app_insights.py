@@ -146,7 +146,7 @@ def _view(component: Component) -> dict[str, Any]:
 def _list(component: Component, query: Mapping[str, str]) -> web.Response:
     start, end = (_moment(query.get(name, "")) for name in ("start", "end"))
     if start is None or end is None:
-        return _refused("BadRequest", "start and end are times")
+        return _refused("BadRequest", "start and end must be timestamps")
     found = [
         one
         for one in component.annotations.values()
@@ -161,16 +161,16 @@ def _put(component: Component, raw: bytes) -> web.Response:
     except ValueError:
         return _refused("InvalidRequestContent", "the body is no JSON")
     if not isinstance(body, dict) or not str(body.get("AnnotationName") or ""):
-        return _refused("BadRequest", "an annotation has an AnnotationName")
+        return _refused("BadRequest", "AnnotationName is required")
     annotation = {name: body[name] for name in _FIELDS if name in body}
     if _moment(str(annotation.get("EventTime") or "")) is None:
-        return _refused("BadRequest", "EventTime is a time")
+        return _refused("BadRequest", "EventTime must be a timestamp")
     try:
         properties = json.loads(annotation.get("Properties") or "{}")
     except (ValueError, TypeError):
         properties = None
     if not isinstance(properties, dict):
-        return _refused("BadRequest", "Properties is a JSON object as a string")
+        return _refused("BadRequest", "Properties must be a string that contains a JSON object")
     annotation.setdefault("Id", str(uuid.uuid4()))
     component.annotations[str(annotation["Id"]).lower()] = annotation
     return web.json_response([annotation])
@@ -204,7 +204,7 @@ def _items(raw: bytes) -> list[Any] | None:
 def _problem(item: Any, keys: set[str]) -> str:
     """Return why an item is not accepted."""
     if not isinstance(item, dict):
-        return "Field 'envelope' is no object"
+        return "Field 'envelope' is not an object"
     if item.get("iKey") not in keys:
         return "Invalid instrumentation key"
     data = item.get("data")

@@ -43,7 +43,7 @@ class _Pace(click.ParamType[float]):
 def sandbox() -> None:
     """A local Azure: no account, no Docker needed.
 
-    Real clients reach it through a proxy and its own certificate authority, with Azure's own
+    Real clients reach it through a proxy and its own certificate authority, at Azure's own
     addresses. What it does not imitate is in deploy_action/sandbox/DIFFERENCES.md.
     """
 
@@ -76,10 +76,12 @@ def sandbox() -> None:
     type=click.FloatRange(min=0),
     default=90.0,
     show_default=True,
-    help="Seconds of the sandbox's clock until Azure Monitor has a minute's metrics.",
+    help="Delay of Azure Monitor's metrics, in seconds of the sandbox's clock.",
 )
 @click.option(
-    "--location-only", is_flag=True, help="Answer as Azure did until 2024: no Azure-AsyncOperation."
+    "--location-only",
+    is_flag=True,
+    help="Return only the Location header, not Azure-AsyncOperation, as Azure did until 2024.",
 )
 @click.option(
     "--silent-suffix",
@@ -116,7 +118,7 @@ def sandbox() -> None:
     is_flag=True,
     help="Reach other hosts for real, unread; by default they are refused and nothing leaves.",
 )
-@click.option("--until-stdin-closes", is_flag=True, help="Stop, too, when stdin ends.")
+@click.option("--until-stdin-closes", is_flag=True, help="Also stop when stdin is closed.")
 def up(  # noqa: PLR0917  options of one command
     env_file: Path | None,
     directory: Path | None,
@@ -205,14 +207,14 @@ def _stop_at_eof(over: asyncio.Event) -> None:
     "--outage",
     "named",
     metavar="NAME",
-    help="Rehearse an outage; 'list' shows their names.",
+    help="Simulate an outage; 'list' shows the available names.",
 )
 @click.option(
     "--page",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Keep the live page in this file, with the job summary as GitHub shows it.",
+    help="Save the live page to this file, with the job summary as GitHub shows it.",
 )
-@click.option("--verbose", is_flag=True, help="Show the build log and the summary's Markdown, too.")
+@click.option("--verbose", is_flag=True, help="Also show the build log and the summary's Markdown.")
 def demo(*, broken: bool, named: str | None, page: Path | None, verbose: bool) -> None:
     """Run the main job in a local Azure and check the result from outside.
 
@@ -227,7 +229,7 @@ def demo(*, broken: bool, named: str | None, page: Path | None, verbose: bool) -
         return
     if named and named not in names():
         raise click.BadParameter(
-            f"'{named}' is none of {', '.join(names())}.", param_hint="--outage"
+            f"'{named}' is not one of {', '.join(names())}.", param_hint="--outage"
         )
     if named and broken:
         raise click.UsageError("--break and --outage cannot be combined.")

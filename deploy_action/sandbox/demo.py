@@ -41,7 +41,7 @@ SICK = ("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
 _NEXT = """
 Try next:
   make sandbox ARGUMENTS=--break                   # a version that fails its health checks
-  make sandbox ARGUMENTS='--outage throttled'      # an Azure that throttles
+  make sandbox ARGUMENTS='--outage throttled'      # Azure throttles requests
   {python} -m deploy_action sandbox up --env-file sandbox.env   # for your own clients"""
 BETTER = ("addin/app/greeting.py", "Hello", "Good morning")
 
@@ -163,7 +163,7 @@ class Demo:
 
     def _check_users(self, users: Users) -> None:
         total = sum(users.answers.values())
-        counts = f"{total + len(users.failures):,} requests of users"
+        counts = f"{total + len(users.failures):,} user requests"
         if self.outage and self.outage.harms_users:
             guilty = sorted(self._who_failed())
             stable = next(iter(self.scene.revisions()))
@@ -173,7 +173,7 @@ class Demo:
             self._check(total and not users.failures, f"{counts}, {len(users.failures)} failed")
         with self.scene.cache() as cache:
             keys = {kind: len(cache.keys(f"{kind}:*")) for kind in ("manifest", "session")}
-        self._check(keys["manifest"] == 0, "the cache has no key manifest:* any more")
+        self._check(keys["manifest"] == 0, "no manifest:* keys remain in the cache")
         self._check(keys["session"], f"{keys['session']} keys session:* are untouched")
 
     def _who_failed(self) -> set[str]:
@@ -190,8 +190,12 @@ class Demo:
         weights = self.scene.weights()
         newest = list(self.scene.revisions())[-1]
         self._check(exit_code == 0, f"the job's step ended with exit code {exit_code}")
-        self._check(weights == {newest: 100}, f"Azure reports {_listed(weights, ' %')}")
-        self._check(len(users.answers) > 1, f"users were answered by {_listed(users.answers)}")
+        self._check(
+            weights == {newest: 100}, f"Azure reports traffic weights {_listed(weights, ' %')}"
+        )
+        self._check(
+            len(users.answers) > 1, f"user requests were served by {_listed(users.answers)}"
+        )
         url = f"{users.url}/version"
         version = self.scene.session.get(url, timeout=30).json()["version"]
         self._check(version == NEXT_VERSION, f"{url} answers {version}")
@@ -208,10 +212,12 @@ class Demo:
         head = self.scene.git("rev-parse", "main", cwd=self.scene.remote)
         status = self.scene.git("status", "--porcelain", cwd=self.scene.workspace)
         self._check(exit_code == 4, f"the job's step ended with exit code {exit_code}")
-        self._check(weights == {stable: 100}, f"Azure reports {_listed(weights, ' %')}")
+        self._check(
+            weights == {stable: 100}, f"Azure reports traffic weights {_listed(weights, ' %')}"
+        )
         by_stable = set(users.answers) == {stable}
         harmed = self.outage is not None and self.outage.harms_users
-        self._check(by_stable or harmed, f"users were answered by {_listed(users.answers)}")
+        self._check(by_stable or harmed, f"user requests were served by {_listed(users.answers)}")
         self._check(not active, "the candidate is deactivated")
         self._check(head == commit, "nothing was pushed to the branch")
         self._check(not status, "the manifest in the checkout is unchanged")

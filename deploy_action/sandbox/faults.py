@@ -77,17 +77,19 @@ class Fault:
             ValueError: a field is invalid; the message names it.
         """
         if not isinstance(given, Mapping):
-            raise ValueError(f"a fault is a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
+            raise ValueError(f"a fault must be a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
         known = {item.name for item in fields(cls)} - {"matched", "happened", "holding"}
         unknown = sorted(set(given) - known)
         if unknown:
-            raise ValueError(f"'{unknown[0]}' is no field of a fault; there are {sorted(known)}")
+            raise ValueError(
+                f"'{unknown[0]}' is not a field of a fault; valid fields: {sorted(known)}"
+            )
         if not any(given.get(key) not in (None, False) for key in _DOES):
             raise ValueError(f"a fault does nothing without one of {', '.join(_DOES)}")
         body = given.get("body", "")
         operation = given.get("operation")
         if operation is not None and str(operation.get("status")) not in {"Failed", "Canceled"}:
-            raise ValueError("operation: status is Failed or Canceled")
+            raise ValueError("operation: status must be Failed or Canceled")
         mutate = str(given.get("mutate") or "")
         if mutate and not is_known(mutate):
             raise ValueError(f"mutate: there is no '{mutate}'")
@@ -200,7 +202,7 @@ def read_faults(file: Path) -> list[Mapping[str, Any]]:
     except yaml.YAMLError as error:
         raise ValueError(f"not valid YAML: {error}") from None
     if not isinstance(found, list):
-        raise ValueError(f"{file} holds no list of faults")  # noqa: TRY004  one kind of refusal
+        raise ValueError(f"{file} does not contain a list of faults")  # noqa: TRY004  one kind of refusal
     for one in found:
         Fault.of(one)
     return found

@@ -156,7 +156,11 @@ class GitHubApi:
 
     async def _graphql(self, asked: Mapping[str, Any]) -> dict[str, Any]:
         if "createCommitOnBranch" not in str(asked.get("query")):
-            return {"errors": [{"message": "the local GitHub knows createCommitOnBranch only"}]}
+            return {
+                "errors": [
+                    {"message": "the sandbox's GitHub API supports only createCommitOnBranch"}
+                ]
+            }
         given = asked["variables"]["input"]
         repository = self._repository(given["branch"]["repositoryNameWithOwner"])
         branch = given["branch"]["branchName"]

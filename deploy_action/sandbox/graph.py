@@ -100,7 +100,7 @@ class Graph:
             case "me", _:
                 text = "/me request is only valid with delegated authentication flow."
                 raise GraphError(400, "BadRequest", text)
-        text = f"{request.method} {request.path} is not imitated by the local Azure"
+        text = f"{request.method} {request.path} is not supported by the sandbox"
         raise GraphError(501, "NotImitatedByTheLocalAzure", text)
 
     def _by_app_id(self, found: re.Match[str]) -> str:
@@ -271,7 +271,7 @@ def _matches(item: Mapping[str, Any], filter_: str) -> bool:
         held = value if isinstance(value, list) else [value]
         return equals[2].lower() in {str(one).lower() for one in held}
     if filter_:
-        text = f"the filter {filter_} is not imitated by the local Azure"
+        text = f"the filter {filter_} is not supported by the sandbox"
         raise GraphError(501, "NotImitatedByTheLocalAzure", text)
     return True
 

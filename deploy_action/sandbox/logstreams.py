@@ -72,7 +72,7 @@ class LogStreams:
             return web.Response(status=refused.status, text=f"{refused}\n")
         except Refused as refused:
             return web.Response(status=404, text=str(refused))
-        text = "only the log streams of containers, apps and environments are imitated\n"
+        text = "the sandbox supports only the log streams of containers, apps and environments\n"
         return web.Response(status=501, text=text)
 
     def _authenticate(self, request: web.BaseRequest, owner: str) -> None:
@@ -173,7 +173,7 @@ async def _stream(
 def _tail(request: web.BaseRequest, usual: int) -> int:
     text = request.query.get("tailLines") or str(usual)
     if not text.isdecimal() or int(text) > _MOST:
-        raise _RefusedStreamError(400, "tailLines is a number from 0 to 300")
+        raise _RefusedStreamError(400, "tailLines must be a number from 0 to 300")
     return int(text)
 
 

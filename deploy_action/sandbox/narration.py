@@ -17,7 +17,7 @@ _PROBLEM: Final = re.compile(r"\b(fail(ed)?|aborted|not restored)\b", re.IGNOREC
 # Lines of the registry's build log, anywhere in a line of the action's log.
 _BUILD: Final = re.compile(
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d |Step \d+/\d+ ?:| ---> |Successfully built [0-9a-f]{6}"
-    r"|: digest: sha256:|Run ID: \S+ was successful|Registry \S+ runs build"
+    r"|: digest: sha256:|Run ID: \S+ was successful|Started build \S+ in registry"
 )
 _COLOURS: Final = ("blue", "green", "magenta", "cyan")
 
@@ -90,7 +90,10 @@ class Narrator:
             if count
         ]
         failures = click.style(f", {failed} failed so far", fg="red", bold=True) if failed else ""
-        click.echo(f"  {click.style('·', dim=True)} users: {', '.join(parts) or 'none'}{failures}")
+        click.echo(
+            f"  {click.style('·', dim=True)} user requests/s: "
+            f"{', '.join(parts) or 'none'}{failures}"
+        )
 
     def check(self, sentence: str, *, passed: bool) -> None:
         """Show one check of what was observed."""

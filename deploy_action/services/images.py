@@ -132,8 +132,8 @@ def build_context(workspace: Path, context: str, dockerfile: str) -> BuildContex
     _inside(workspace, "dockerfile", dockerfile)
     tried = dict.fromkeys(_shown(workspace, base / dockerfile) for base in (folder, workspace))
     raise InputError(
-        f"Input dockerfile: there is no '{dockerfile}' (tried {' and '.join(tried)}).",
-        hint="Give it relative to the context or to the checkout.",
+        f"Input dockerfile: '{dockerfile}' was not found (tried {' and '.join(tried)}).",
+        hint="Specify it relative to the context or to the checkout.",
     )
 
 

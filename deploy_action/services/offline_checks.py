@@ -78,7 +78,8 @@ def _dockerfile(services: Services) -> Passed:
     shown = context.dockerfile.relative_to(workspace).as_posix()
     if not has_base:
         raise PreflightError(
-            f"'{shown}' has no FROM instruction.", hint="Name the Dockerfile in dockerfile."
+            f"'{shown}' has no FROM instruction.",
+            hint="Set dockerfile to the path of a Dockerfile.",
         )
     return Passed(f"{shown} and its ignore file")
 
@@ -120,7 +121,9 @@ def _checkout(services: Services) -> Passed:
     publishes = services.versioning and services.settings.commit is not CommitBy.NONE
     if publishes and not run.branch:
         remedy = "Check out a branch (input ref of actions/checkout), or set commit to none."
-        warnings.append(("The checkout is not on a branch to publish the version to.", remedy))
+        warnings.append(
+            ("The checkout is not on a branch, so the version commit cannot be published.", remedy)
+        )
     return Passed(at, warnings)
 
 
@@ -128,15 +131,18 @@ def _job(services: Services) -> Passed:
     """Check what the job's environment shows of the workflow's ``permissions``."""
     settings, env = services.settings, services.environment
     if not services.runner.on_github:
-        return Passed("not known outside of GitHub Actions")
+        return Passed("not checked outside GitHub Actions")
     warnings = []
     if settings.client_id and not env.get("ACTIONS_ID_TOKEN_REQUEST_URL"):
-        text = "The job may not request a token for the sign-in to Azure with client-id."
+        text = (
+            "The job is not allowed to request an OIDC token, which the sign-in with client-id "
+            "needs."
+        )
         if not is_pull_request(services):
             raise PreflightError(text, hint="Give the job the permission id-token: write.")
         warnings.append((text, "Deployments need the job permission id-token: write."))
     by_api = settings.commit in {CommitBy.API, CommitBy.PULL_REQUEST}
     if settings.manifest and by_api and not settings.git_token:
         text = f"commit: {settings.commit.value} has no git-token."
-        warnings.append((text, "Set git-token, and give the job contents: write."))
+        warnings.append((text, "Set git-token, and grant the job contents: write."))
     return Passed("as far as the environment shows them", warnings)

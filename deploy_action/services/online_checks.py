@@ -100,14 +100,22 @@ class _Online:
             warnings.append((f"{text}{_JOURNAL_TAGS} while it runs.", "Remove some tags."))
         stable = serving(app, self._observed.revisions)
         serves = stable.name if stable else "no revision"
-        return Passed(f"{app.mode} revision mode, {serves} serves", warnings)
+        return Passed(f"{app.mode} revision mode, serving: {serves}", warnings)
 
     def _lock(self) -> Passed:
         left_behind = check_journal(self._observed)
         if left_behind is None:
             return Passed("free")
-        text = f"Run {left_behind.run} was interrupted or left work to do."
-        return Passed("", [(text, "The next deployment recovers from it, or the command repair.")])
+        text = f"Run {left_behind.run} was interrupted or did not complete all its work."
+        return Passed(
+            "",
+            [
+                (
+                    text,
+                    "The next deployment recovers from it. To recover now, run the command repair.",
+                )
+            ],
+        )
 
     def _resource_locks(self) -> Passed:
         path = f"{self.services.app_id}/providers/Microsoft.Authorization/locks"
@@ -121,8 +129,9 @@ class _Online:
         ]
         if "ReadOnly" in levels:
             raise PreflightError(
-                "A ReadOnly lock on the app or above it forbids every change.",
-                hint="Remove it: az lock list, az lock delete.",
+                "A ReadOnly lock on the app, its resource group or its subscription blocks every "
+                "change.",
+                hint="Find it with 'az lock list' and remove it with 'az lock delete'.",
             )
         return Passed(", ".join(levels) or "none")
 
@@ -223,7 +232,13 @@ class _Online:
             ]
         if results:
             return results
-        return [Check(name=name, state=CheckState.PASSED, detail=f"has all {len(found)} needed")]
+        return [
+            Check(
+                name=name,
+                state=CheckState.PASSED,
+                detail=f"all {len(found)} required permissions granted",
+            )
+        ]
 
 
 def _permission_result(

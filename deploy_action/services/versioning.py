@@ -76,9 +76,10 @@ def _publisher(services: Services, git: Git, path: str) -> Publisher | None:
             return None
         case CommitBy.API | CommitBy.PULL_REQUEST if not has_api:
             raise InputError(
-                f"Input commit: '{settings.commit.value}' needs git-token, and GitHub's API "
+                f"Input commit: '{settings.commit.value}' requires git-token and the variables "
+                "GITHUB_API_URL "
                 "and repository in the environment, as in a workflow.",
-                hint="Give git-token, or set commit to push.",
+                hint="Set git-token, or set commit to push.",
             )
         case CommitBy.PUSH:
             return push

@@ -97,12 +97,12 @@ def test_what_becomes_of_a_dead_runs_leftovers(
     assert journal.remedy(now, found) is remedy
 
 
-def test_whoever_is_refused_is_told_who_holds_the_app_since_when_and_where() -> None:
+def test_a_refusal_names_the_run_that_holds_the_lock_and_for_how_long() -> None:
     journal = replace(journal_with([("api--a", 100, "")]), since=1_999_999_900)
 
     told = journal.describe_holder(2_000_000_000)
 
     assert told == (
-        "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) deploys this app "
-        "since 100 s, in phase shift"
+        "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) has been "
+        "deploying this app for 100 s, in phase shift"
     )

@@ -33,9 +33,9 @@ def loaded(workspace: Path, **given: str) -> Settings:
 @pytest.mark.parametrize(
     ("name", "text", "sentence"),
     [
-        ("TRAFFIC_STEPS", "50,10", "Input traffic-steps: '50,10' must be rising percentages"),
-        ("TRAFFIC_STEPS", "0,100", "Input traffic-steps: '0,100' must be rising"),
-        ("TRAFFIC_STEPS", "10,101", "Input traffic-steps: '10,101' must be rising"),
+        ("TRAFFIC_STEPS", "50,10", "Input traffic-steps: '50,10' must be increasing percentages"),
+        ("TRAFFIC_STEPS", "0,100", "Input traffic-steps: '0,100' must be increasing"),
+        ("TRAFFIC_STEPS", "10,101", "Input traffic-steps: '10,101' must be increasing"),
         ("STEP_INTERVAL", "soon", "step-interval: 'soon' must be a duration such as 30s"),
         ("KEEP_REVISIONS", "0", "keep-revisions: '0' must be a whole number from 1 to 100"),
         ("KEEP_REVISIONS", "many", "keep-revisions: 'many' must be a whole number"),
@@ -116,9 +116,7 @@ def test_an_unknown_key_is_reported_with_its_place_and_the_nearest_name(
     with pytest.raises(InputError) as raised:
         loaded(tmp_path, SETTINGS_FILE="settings.yml")
 
-    assert "trafic-steps: there is no such setting. Did you mean traffic-steps?" in str(
-        raised.value
-    )
+    assert "trafic-steps: unknown setting. Did you mean traffic-steps?" in str(raised.value)
     assert str(raised.value.place) == "settings.yml:4:5"
 
 

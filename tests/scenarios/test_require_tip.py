@@ -40,7 +40,7 @@ def test_a_commit_that_was_overtaken_is_refused_before_anything_changes(stage: S
 
     assert refused.exit_code == 3, refused.log
     assert (
-        f"Commit {old[:10]} is no longer the newest of branch 'main': {newer[:10]}" in refused.log
+        f"Commit {old[:10]} is no longer the newest on branch 'main': {newer[:10]}" in refused.log
     )
     assert stage.scene.resource() == before
     assert stage.branch_head() == newer
@@ -70,7 +70,7 @@ def test_a_rewritten_branch_overtakes_the_commit(stage: Stage) -> None:
     run = stage.run(**MANIFEST, require_tip="true", dry_run="true")
 
     assert run.exit_code == 3, run.log
-    assert "is no longer the newest of branch 'main'" in run.log
+    assert "is no longer the newest on branch 'main'" in run.log
 
 
 def test_a_checkout_without_a_branch_is_refused(stage: Stage) -> None:

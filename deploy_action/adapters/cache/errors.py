@@ -48,17 +48,21 @@ def explain_error(error: BaseException) -> tuple[str, str]:
         (
             (ssl.SSLError,),
             "TLS failed",
-            "Check port and scheme: 6380 and 10000 speak TLS.",
+            "Check port and scheme: ports 6380 and 10000 use TLS.",
         ),
         ((ConnectionRefusedError,), "the connection was refused", where),
         ((redis.AuthenticationError,), "user or password were refused", "Renew the access key."),
         ((redis.ReadOnlyError,), "it is a replica and cannot be written", "Name the primary."),
-        ((redis.OutOfMemoryError,), "its memory is full", "Raise its size or its eviction policy."),
+        (
+            (redis.OutOfMemoryError,),
+            "its memory is full",
+            "Use a larger size or change the eviction policy.",
+        ),
         ((redis.BusyLoadingError,), "it is still loading its data", "Wait, then run again."),
         (
             (redis.exceptions.NoPermissionError,),
             "this user may not do that",
-            "Grant scan, unlink and set.",
+            "Allow it the commands SCAN, UNLINK and SET.",
         ),
         ((redis.TimeoutError, TimeoutError), "it did not answer in time", where),
     ):

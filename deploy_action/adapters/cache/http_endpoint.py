@@ -65,7 +65,7 @@ class CacheEndpoint:
             if Glob.of(pattern).matches_everything and not self._allow_flush:
                 raise InputError(
                     f"Input cache-patterns: '{pattern}' matches every key of the database.",
-                    hint="Name what is to go, or set cache-allow-flush to true.",
+                    hint="Use a narrower pattern, or set cache-allow-flush: true.",
                 )
         body = self._body.replace("{patterns}", json.dumps(list(patterns)))
         try:
@@ -85,7 +85,7 @@ class CacheEndpoint:
             }
             raise EndpointError(
                 f"The app's cache endpoint answered {response.status}.",
-                hint=hints.get(response.status, "See the app's log."),
+                hint=hints.get(response.status, "Check the app's log."),
             )
         return _counted(patterns, response)
 

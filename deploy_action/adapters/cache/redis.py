@@ -84,7 +84,7 @@ class Cache:
             if glob.matches_everything and not self._allow_flush:
                 raise InputError(
                     f"Input cache-patterns: '{glob.text}' matches every key of the database.",
-                    hint="Name what is to go, such as manifest:*, or set cache-allow-flush to "
+                    hint="Use a narrower pattern, such as manifest:*, or set cache-allow-flush to "
                     "true.",
                 )
         with self._translate_errors("be cleared"):

@@ -123,7 +123,7 @@ class ContainerApp:
             listed = self._revisions.list_revisions(self.resource_group, self.name, **limits)
             pages = list(islice(listed.by_page(), _MOST_PAGES + 1))
             if len(pages) > _MOST_PAGES:
-                raise ValueError("the list of revisions does not end")
+                raise ValueError("the list of revisions has too many pages")
             return [revision_from_azure(item.as_dict()) for page in pages for item in page]
 
         return tuple(sorted(self._reader.read(request), key=lambda revision: revision.created))
@@ -291,7 +291,7 @@ class ContainerApp:
             revision = self.revision(name, deadline)
             return revision is not None and revision.active is active
 
-        doing = "activating" if active else "deactivating"
+        doing = "the activation of" if active else "the deactivation of"
         self._send(send, f"{doing} revision '{name}'", done, deadline)
 
     def _send(
@@ -372,7 +372,7 @@ class ContainerApp:
         except DeployError:
             raise
         except Exception as error:  # noqa: BLE001  the SDK may raise anything
-            reason = f"Azure's response cannot be understood ({type(error).__name__})"
+            reason = f"Azure's response could not be parsed ({type(error).__name__})"
             return AzureUnavailableError(f"{what}: {reason}.", cause=reason)
         return None
 
@@ -415,13 +415,13 @@ class ContainerApp:
             return None, f"the app is {app.state}, its split {app.split}"
 
         try:
-            return poll_until(probe, what=f"{what} to show", deadline=lag)
+            return poll_until(probe, what=f"{what} to take effect", deadline=lag)
         except DeployError as error:
             if not isinstance(error, PollTimeoutError):
                 raise
             raise AzureRefusedError(
                 f"Azure reported success, but {what} is not there: {error.message}",
-                hint="Somebody else may have changed the app at the same moment.",
+                hint="Someone else may have changed the app at the same time. Run again.",
             ) from None
 
     def _failure(self, status_url: str) -> str:

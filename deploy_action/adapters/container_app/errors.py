@@ -48,7 +48,7 @@ class AzureUnavailableError(AzureRefusedError):
 
     def __init__(self, message: str, *, cause: str, retry_after_s: float = 0.0) -> None:
         super().__init__(
-            message, hint="Run again later; see status.azure.com, or raise operation-timeout."
+            message, hint="Run again later. Check status.azure.com, or increase operation-timeout."
         )
         self.cause = cause
         self.retry_after_s = retry_after_s
@@ -76,7 +76,7 @@ def translate_errors(app: str, resource_group: str) -> Iterator[None]:
         raise
     except ResourceNotFoundError as error:
         raise NotFoundError(
-            f"Azure does not find app '{app}' in resource group '{resource_group}': {text(error)}",
+            f"App '{app}' was not found in resource group '{resource_group}': {text(error)}",
             hint="Check the inputs app, resource-group and subscription-id.",
         ) from None
     except ClientAuthenticationError as error:
@@ -86,7 +86,7 @@ def translate_errors(app: str, resource_group: str) -> Iterator[None]:
     except AzureError as error:
         if _too_large(error):
             raise _unexpected(app, "it is too large") from None
-        raise unavailable(f"app '{app}'", error) from None
+        raise unavailable(f"the request for app '{app}'", error) from None
     except Exception as error:  # noqa: BLE001  the SDK meets anything that a server may answer
         reason = str(error) if isinstance(error, ValueError) else type(error).__name__
         raise _unexpected(app, reason) from None
@@ -97,13 +97,13 @@ def _from_response(app: str, error: HttpResponseError) -> DeployError:
     if status == 403:
         return PreflightError(
             f"This identity is not allowed to do that: {text(error)}",
-            hint="Give it the role Container Apps Contributor on the app.",
+            hint="Assign it the role Container Apps Contributor on the app.",
         )
     if status in RETRYABLE_READS:
-        return unavailable(f"app '{app}'", error)
+        return unavailable(f"the request for app '{app}'", error)
     if isinstance(error, DecodeError) or status < 400:
         return _unexpected(app, f"status {status}, {text(error)}")
-    return refused(f"app '{app}'", error)
+    return refused(f"the request for app '{app}'", error)
 
 
 def not_signed_in(error: Exception) -> PreflightError:

@@ -47,11 +47,11 @@ _SIGNS = {
     r"|Could not read from remote repository|Operation too slow|unable to access",
 }
 _HINTS = {
-    Refusal.MOVED: "Others push to it frequently; run the job again.",
+    Refusal.MOVED: "Other commits were pushed at the same time. Run the job again.",
     Refusal.PROTECTED: "Use a token that may bypass the rule, or set the input commit to "
     "pull-request.",
     Refusal.FORBIDDEN: "Give the job 'permissions: contents: write', or a token that may write.",
-    Refusal.HOOK: "Ask the administrator of the git server what its hook expects.",
+    Refusal.HOOK: "Ask the administrator of the git server what the hook requires.",
     Refusal.MISSING: "Run on a branch that exists on the remote.",
     Refusal.UNREACHABLE: "Check the remote's address, the network and the proxy.",
     Refusal.OTHER: "",

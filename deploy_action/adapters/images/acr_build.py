@@ -79,7 +79,7 @@ class AcrBuild:
             dockerfile = request.context.pack(archive, request.labels)
             source = self._upload(archive, deadline)
         run_id = self._schedule(request, source, dockerfile, deadline)
-        on_line(f"Registry {self._host} runs build {run_id}")
+        on_line(f"Started build {run_id} in registry {self._host}")
         try:
             run = self._follow(run_id, deadline, on_line)
         except PollTimeoutError as error:
@@ -87,7 +87,7 @@ class AcrBuild:
             raise DeployError(
                 f"Build {run_id} in registry {self._host} took more than {self._timeout_s:.0f} s: "
                 f"{error.message}",
-                hint="Raise build-timeout.",
+                hint="Increase build-timeout.",
             ) from None
         except BaseException:
             self._cancel(run_id)

@@ -147,7 +147,7 @@ def find_registry(arm: ArmClient, host: str, groups: tuple[str, ...], *, search:
         )
     raise NotFoundError(
         f"Registry {host} was not found in resource group {where}"
-        + (", nor in a subscription that this identity may list." if search else "."),
+        + (" or in any subscription that this identity can list." if search else "."),
         hint="Set registry-resource-group to its resource group, or to "
         "/subscriptions/ID/resourceGroups/NAME where it is in another subscription.",
     )
@@ -236,4 +236,6 @@ def _result(response: Response, what: str) -> dict[str, Any]:
     try:
         return response.json_object()
     except RequestError as error:
-        raise DeployError(f"Azure's response for registry {what} is unusable: {error}.") from None
+        raise DeployError(
+            f"Azure's response for registry {what} could not be parsed: {error}."
+        ) from None

@@ -135,5 +135,5 @@ def _add(archive: tarfile.TarFile, name: str, path: Path) -> None:
 def _unreadable(name: str, error: OSError) -> DeployError:
     return InputError(
         f"Input context: '{name}' cannot be read: {error.strerror}.",
-        hint=f"Make it readable, or name it in {FILE_NAME}.",
+        hint=f"Make it readable, or exclude it in {FILE_NAME}.",
     )

@@ -237,7 +237,7 @@ def _arguments(request: BuildRequest, directory: Path) -> tuple[list[str], dict[
 def _too_slow(timeout_s: float) -> DeployError:
     return DeployError(
         f"Building and pushing the image took more than {timeout_s:.0f} s.",
-        hint="Raise build-timeout.",
+        hint="Increase build-timeout.",
     )
 
 

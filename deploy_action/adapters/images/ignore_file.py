@@ -135,7 +135,7 @@ def _rule(text: str, name: str, number: int) -> _Rule:
     includes = text.startswith("!")
     text = text.removeprefix("!")
     if not text:
-        raise _refused(name, number, "'!' has no pattern behind it")
+        raise _refused(name, number, "'!' is not followed by a pattern")
     invalid = _refused(name, number, f"'{text}' is not a valid pattern")
     try:
         _check_brackets(text)
@@ -147,7 +147,7 @@ def _rule(text: str, name: str, number: int) -> _Rule:
 def _refused(name: str, number: int, why: str) -> InputError:
     return InputError(
         f"{name}: {why}.",
-        hint="Docker refuses this ignore file too. Correct the line.",
+        hint="Docker rejects this ignore file, too. Correct the line.",
         place=SourceLocation(file=name, line=number),
     )
 

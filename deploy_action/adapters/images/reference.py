@@ -36,7 +36,7 @@ class Reference:
             raise InputError(
                 f"Input image: '{text}' must be a full name such as "
                 "contoso.azurecr.io/api:1.2 or contoso.azurecr.io/api@sha256:…",
-                hint="Put the registry's host in front of the image's name; Docker Hub's is "
+                hint="Prefix the image name with the registry host. For Docker Hub, that is "
                 "docker.io.",
             )
         host, repository = match["host"], match["repository"]

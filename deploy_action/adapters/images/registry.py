@@ -100,7 +100,7 @@ class Registry:
             return Login(user=DOCKER_USER, password=self.refresh_token())
         if self._login is None:
             raise PreflightError(
-                f"There is no login for registry {self.host}.",
+                f"No Docker login was found for registry {self.host}.",
                 hint="Run docker/login-action for it before this step.",
             )
         return self._login
@@ -313,7 +313,8 @@ class Registry:
                 hint="Check the image's name and the login's permissions.",
             )
         return PreflightError(
-            f"Registry {self.host} does not allow everybody to {action} {name}, and the runner has "
+            f"Registry {self.host} does not allow anonymous users to {action} {name}, and the "
+            "runner has "
             "no login for it.",
             hint="Check the image's name, or run docker/login-action before this step.",
         )

@@ -72,5 +72,5 @@ def judge_latency(
         f"stable's of {len(stable_s)} {theirs * 1000:.0f} ms"
     )
     if slower:
-        reason += f" (the probability that this is chance is {chance:.2g})"
+        reason += f" (Mann-Whitney test, p = {chance:.2g})"
     return LatencyJudgement(verdict=Verdict.FAIL if slower else Verdict.PASS, reason=reason)

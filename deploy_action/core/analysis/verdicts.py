@@ -222,9 +222,9 @@ def _why_good(candidate: Counts, stable: Counts, thresholds: Thresholds) -> str:
         bound = upper_bound_without_errors(candidate.requests)
         return f"The candidate's true error rate is below {bound:.1%} (95 % confidence)."
     if candidate.errors < thresholds.min_errors:
-        return f"Fewer than {thresholds.min_errors} errors are no evidence against the candidate."
+        return f"Fewer than {thresholds.min_errors} errors are not evidence against the candidate."
     if candidate.rate < thresholds.min_error_rate:
         return f"The candidate's error rate is below {thresholds.min_error_rate:.1%}."
     if candidate.rate < thresholds.min_ratio * stable.rate:
         return f"The candidate's error rate is below {thresholds.min_ratio:g} times stable's."
-    return f"The difference may be chance ({_chance(candidate, stable)})."
+    return f"The difference is not significant ({_chance(candidate, stable)})."

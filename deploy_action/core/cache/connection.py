@@ -23,7 +23,7 @@ _OPTIONS = re.compile(
     "|synctimeout|tiebreaker|tunnel|user|version|writebuffer"
 )
 _HINT = (
-    "Give rediss://:KEY@HOST:6380/0, or the portal's connection string "
+    "Use rediss://:KEY@HOST:6380/0, or the portal's connection string "
     "HOST:6380,password=KEY,ssl=True."
 )
 
@@ -69,7 +69,7 @@ def parse(text: str) -> CacheTarget:
     except ValueError as error:
         raise InputError(f"Input cache-url: {error}.", hint=_HINT) from None
     if not found.host:
-        raise InputError("Input cache-url: it names no host.", hint=_HINT)
+        raise InputError("Input cache-url: it has no host.", hint=_HINT)
     return found
 
 
@@ -109,7 +109,7 @@ def _string(text: str) -> CacheTarget:
             # Probably the rest of a password that has a comma.
             raise ValueError(
                 "an option of the connection string is unknown; if the password contains a comma, "
-                "give a redis:// URL with the password percent-encoded"
+                "use a redis:// URL with the password percent-encoded"
             )
     host, colon, port = first.rpartition(":")
     if not colon:

@@ -245,7 +245,7 @@ def _of_three(wanted: Version, found: Scan, file: str) -> Version:
         raise InputError(
             f"Manifest '{file}' is a unified manifest, whose version has three numbers, but "
             f"{wanted} has four.",
-            hint="Leave out the fourth.",
+            hint="Omit the fourth number.",
             place=_place(found, file),
         )
     parts = wanted.parts[:_JSON_PARTS]
@@ -267,7 +267,7 @@ def _version_notes(found: Scan, old: Version, new: Version) -> list[Note]:
     if found.form is Form.XML and span.raw != span.value:
         notes.append(Note(span.line, "the version has white space around it, which was kept"))
     if any(len(part) > 1 and part.startswith("0") for part in old.text.split(".")):
-        text = f"{old} has leading zeros; the bumped part is written without"
+        text = f"{old} has leading zeros; the bumped part is written without them"
         notes.append(Note(span.line, text))
     if any(number > _NOT_OF_16_BITS for number in new.parts):
         notes.append(Note(span.line, f"{new} has a part above {_NOT_OF_16_BITS}"))

@@ -53,7 +53,7 @@ COMMAND_OPTIONS = OptionNames(
     match_any="--url-match any",
     add_runtime="--add-runtime",
     allow_lower="--allow-lower",
-    no_bump="give the path of the generated manifest",
+    no_bump="specify the path of the generated manifest",
 )
 
 

@@ -65,7 +65,7 @@ def scan(text: str, *, file: str) -> Scan:
     version = members.get(("version",))
     if ("manifestVersion",) not in members:
         raise _other_manifest(text, file) or InputError(
-            f"Manifest '{file}' is not an Office manifest: it has no text 'manifestVersion'.",
+            f"Manifest '{file}' is not an Office manifest: it has no string 'manifestVersion'.",
             hint=_OWN_PATH,
             place=SourceLocation(file=file, line=1),
         )

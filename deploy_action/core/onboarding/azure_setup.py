@@ -143,7 +143,7 @@ def commands_for(answers: Answers) -> list[AzCommand]:
             ),
         ),
         AzCommand(
-            about="Two revisions can share traffic in Multiple mode only.",
+            about="Switch to Multiple revision mode, so that two revisions can share traffic.",
             words=(
                 "containerapp",
                 "revision",
@@ -196,7 +196,7 @@ def _identity(answers: Answers) -> list[AzCommand]:
             saves="OBJECT_ID",
         ),
         AzCommand(
-            about=f"Trust jobs of {answers.repository} that use the environment "
+            about=f"Trust only jobs of {answers.repository} that use the environment "
             f"{answers.environment}, and no others.",
             unless=(
                 *federated,
@@ -226,7 +226,7 @@ def _roles(answers: Answers) -> list[AzCommand]:
     ]
     if answers.builder == "acr":
         roles.append(("Container Registry Tasks Contributor", "$REGISTRY_ID"))
-    about = "What they may do: change the app, read its metrics, build and push images."
+    about = "Assign its roles: change the app, read its metrics, build and push images."
     return [
         _assignment("" if number else about, role, "$OBJECT_ID", scope)
         for number, (role, scope) in enumerate(roles)

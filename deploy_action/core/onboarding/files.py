@@ -64,7 +64,7 @@ on:
 
 permissions: {}
 
-# Not the group of the deployments: a rollback must not wait for a rollout. It stops the rollout.
+# Not the deployments' group: a rollback must not wait for a rollout in progress. It stops it.
 concurrency:
   group: rollback-<environment>
   cancel-in-progress: false

@@ -90,6 +90,6 @@ def _size_faults(containers: Collection[Mapping[str, Any]]) -> Iterator[str]:
         nearest = min(max(_STEP, (cpu / _STEP).to_integral_value() * _STEP), _MOST_CORES)
         yield (
             f"resources: {cpu.normalize():f} CPU and {memory.normalize():f} Gi in total is no size "
-            "of a replica. It needs 0.25 to 4 CPU in steps of 0.25, and twice as many Gi, such as "
+            "of a replica. Use 0.25 to 4 CPU in steps of 0.25, and twice as many Gi, such as "
             f"{nearest.normalize():f} and {(_RATIO * nearest).normalize():f} Gi."
         )

@@ -118,7 +118,7 @@ def unknown_key(name: str, known: Collection[str], raw: RawValue) -> Fault:
         meant = " This action does not need it."
     else:
         meant = did_you_mean(name, known)
-    return Fault(message=f"{raw.named(name)} there is no such setting.{meant}", location=raw.key)
+    return Fault(message=f"{raw.named(name)} unknown setting.{meant}", location=raw.key)
 
 
 def did_you_mean(name: str, known: Collection[str]) -> str:
@@ -144,7 +144,7 @@ def require(settings: Settings) -> None:
         faults.append("managed-environment: it is empty, but create needs it.")
     if settings.cache_clear and not (settings.cache_allow_flush or settings.cache_prefix):
         faults += [
-            f"cache-patterns: '{pattern}' matches every key. Name the keys to clear, or set "
+            f"cache-patterns: '{pattern}' matches every key. Use a narrower pattern, or set "
             "cache-allow-flush: true."
             for pattern in settings.cache_patterns
             if Glob.of(pattern).matches_everything
@@ -159,7 +159,8 @@ def require(settings: Settings) -> None:
     if faults:
         raise InputError.of(
             [Fault(message=message) for message in faults],
-            hint="Set them as inputs, or in the settings file under the environment's name.",
+            hint="Correct the inputs, or the settings under the environment's name in the "
+            "settings file.",
         )
 
 

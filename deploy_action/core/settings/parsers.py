@@ -71,7 +71,7 @@ def percentage(given: str) -> float:
 
 def percentages(given: str) -> tuple[int, ...]:
     """Read rising weights such as ``10, 50, 100``; a percent sign after each is fine."""
-    expected = "rising percentages from 1 to 100 with commas between, such as 10,50,100"
+    expected = "increasing percentages from 1 to 100, separated by commas, such as 10,50,100"
     steps = []
     for item in comma_list(given):
         number = item.removesuffix("%").strip()
@@ -110,7 +110,7 @@ def path(given: str) -> str:
     """Read an absolute URL path such as ``/health/ready``; empty stays empty."""
     stripped = given.strip()
     if stripped and not re.fullmatch(r"/[^\s?#]*", stripped):
-        raise ValueError("a path that begins with a slash, without query, such as /health/ready")
+        raise ValueError("a path that begins with a slash, without a query, such as /health/ready")
     return stripped
 
 
@@ -182,7 +182,7 @@ _AUTHOR = re.compile(r"[^<>\n]*[^<>\n ] <[^<>@\s]+@[^<>@\s]+>")
 def author(given: str) -> str:
     """Read the author of a commit, ``NAME <EMAIL>``; empty stays empty."""
     if given.strip() and not _AUTHOR.fullmatch(given.strip()):
-        raise ValueError("like NAME <name@example.com>")
+        raise ValueError("in the form NAME <name@example.com>")
     return given.strip()
 
 

@@ -31,7 +31,7 @@ from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_RUN: Final = (
-    " ---> Not executed: the local Azure builds without a container engine. "
+    " ---> Not executed: the sandbox builds without a container engine. "
     "Files that this step would make are missing from the image."
 )
 _COPY_FLAGS: Final = frozenset({"from", "chown", "chmod", "link"})
@@ -80,7 +80,7 @@ class Stage:
         """
         act = getattr(self, f"_do_{step.keyword.lower()}", None)
         if act is None:
-            known = "is not imitated" if step.keyword == "ONBUILD" else "is unknown"
+            known = "is not supported by the sandbox" if step.keyword == "ONBUILD" else "is unknown"
             raise BuildFailed(
                 f"dockerfile parse error on line {step.line}: instruction {step.keyword} {known}"
             )

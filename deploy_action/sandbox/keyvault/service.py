@@ -153,7 +153,7 @@ class KeyVault:
                 return "readMetadata", lambda: _deleted(vault, name)
             case "POST", ["deletedsecrets", name, "recover"]:
                 return "recover", lambda: _recover(vault, name)
-        text = f"{request.method} {request.path} is not imitated by the local Azure"
+        text = f"{request.method} {request.path} is not supported by the sandbox"
         raise VaultError(501, "NotImitatedByTheLocalAzure", text)
 
 

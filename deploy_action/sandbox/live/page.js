@@ -37,10 +37,10 @@ function drawChoice(frame) {
 }
 function drawTitle(found) {
   const title = name || (found ? found.name : "");
-  $("title").textContent = title || "Local Azure";
+  $("title").textContent = title || "Azure sandbox";
   const marks = { deployed: "✓ ", aborted: "↩ ", failed: "✗ " };
   const mark = seen.result ? marks[seen.result.outcome] || "" : "";
-  document.title = title ? `${mark}${title} · local Azure` : "Local Azure";
+  document.title = title ? `${mark}${title} · Azure sandbox` : "Azure sandbox";
 }
 function drawPhases() {
   $("phases").hidden = !seen.phases.length;

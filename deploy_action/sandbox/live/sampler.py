@@ -143,7 +143,9 @@ class Sampler:
             name = fault["name"] or fault["path"]
             if fault["happened"] > self._struck[number, name]:
                 self._struck[number, name] = fault["happened"]
-                self.history.happened("fault", f"{name}: {fault['happened']} times so far")
+                self.history.happened(
+                    "fault", f"fault '{name}' injected {fault['happened']} times so far"
+                )
 
     # -- the cache and the repositories ----------------------------------------------------------
 

@@ -110,7 +110,7 @@ class _Reader:
             self._expect("|")
             operator = self._word()
             if operator not in operators:
-                raise KqlError("SyntaxError", f"the operator '{operator}' is not understood")
+                raise KqlError("SyntaxError", f"the operator '{operator}' is not supported")
             result = operators[operator](result)
         return result
 
@@ -187,7 +187,7 @@ class _Reader:
             self._expect(")")
             return lambda row: row[name] in values
         if sign not in _COMPARE:
-            raise KqlError("SyntaxError", f"the comparison '{sign}' is not understood")
+            raise KqlError("SyntaxError", f"the comparison '{sign}' is not supported")
         compare, value = _COMPARE[sign], self._value()
 
         def holds(row: Row) -> bool:
@@ -222,7 +222,7 @@ class _Reader:
         if self._skip("="):
             title, function = name, self._word()
         if function not in _FOLD:
-            raise KqlError("SyntaxError", f"the function '{function}' is not understood")
+            raise KqlError("SyntaxError", f"the function '{function}' is not supported")
         self._expect("(")
         column = "" if self._is(")") else self._column(given)
         self._expect(")")

@@ -80,7 +80,7 @@ def _check_blocks(blocks: Any) -> None:
     for block in blocks:
         _need(isinstance(block, dict), "a block is an object")
         kind = block.get("type")
-        _need(kind in _BLOCKS, f"'{kind}' is no type of block")
+        _need(kind in _BLOCKS, f"'{kind}' is not a block type")
         name = str(block.get("block_id") or "")
         _need(len(name) <= 255, "block_id has at most 255 characters")
         _need(not name or name not in names, f"block_id '{name}' is used twice")

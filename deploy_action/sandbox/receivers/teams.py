@@ -77,9 +77,9 @@ def _problem(message: Any) -> str:
 
 def _card_problem(card: Any) -> str:
     if not isinstance(card, dict) or card.get("type") != "AdaptiveCard":
-        return "the content is no AdaptiveCard"
+        return "the content is not an AdaptiveCard"
     if card.get("version") not in _VERSIONS:
-        return f"the version is none of {', '.join(_VERSIONS)}"
+        return f"the version is not one of {', '.join(_VERSIONS)}"
     body, actions = card.get("body") or [], card.get("actions") or []
     if not isinstance(body, list) or not isinstance(actions, list):
         return "body and actions are lists"
@@ -89,7 +89,7 @@ def _card_problem(card: Any) -> str:
 
 def _element_problem(element: Any) -> str:
     if not isinstance(element, dict) or element.get("type") not in _ELEMENTS:
-        return f"'{_type_of(element)}' is no element of a card"
+        return f"'{_type_of(element)}' is not a card element"
     kind = element["type"]
     if kind == "TextBlock" and not isinstance(element.get("text"), str):
         return "a TextBlock has a text"
@@ -111,7 +111,7 @@ def _is_fact(fact: Any) -> bool:
 
 def _action_problem(action: Any) -> str:
     if not isinstance(action, dict) or action.get("type") not in _ACTIONS:
-        return f"'{_type_of(action)}' is no action"
+        return f"'{_type_of(action)}' is not a card action"
     if action["type"] == "Action.OpenUrl" and not str(action.get("url")).startswith("https://"):
         return "Action.OpenUrl has an address that begins with https://"
     return ""

@@ -61,7 +61,7 @@ class Webhook:
             return f"the header webhook-{missing[0]} is missing"
         stamp = headers["timestamp"]
         if not stamp.isdecimal() or abs(time.time() - int(stamp)) > _TOLERANCE_S:
-            return "the timestamp is no time within five minutes"
+            return "the timestamp is not within five minutes of now"
         signed = f"{headers['id']}.{stamp}.".encode() + raw
         digest = hmac.new(self._key, signed, hashlib.sha256).digest()
         right = b"v1," + base64.b64encode(digest)

@@ -34,7 +34,9 @@ def unpack_layers(layers: Sequence[Layer], root: Path) -> None:
     """
     for layer in layers:
         if layer.media_type.endswith("zstd"):
-            raise UnsafeArchive(f"layer {layer.digest} is compressed with zstd: not imitated")
+            raise UnsafeArchive(
+                f"layer {layer.digest} is compressed with zstd, which the sandbox does not support"
+            )
     _extract([layer.path for layer in layers], root, layered=True)
 
 

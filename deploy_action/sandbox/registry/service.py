@@ -105,7 +105,9 @@ class Registry:
             ValueError: there is no such registry here.
         """
         if host.lower() not in self._contents:
-            raise ValueError(f"'{host}' is none of the registries here: {', '.join(self.hosts)}")
+            raise ValueError(
+                f"'{host}' is not one of the sandbox's registries: {', '.join(self.hosts)}"
+            )
         return self._contents[host.lower()]
 
     def password(self, host: str) -> str:
@@ -133,7 +135,7 @@ class Registry:
     async def _answer(self, request: web.BaseRequest, host: str) -> web.StreamResponse:
         gate = self._gates.get(host)
         if gate is None:
-            raise errors.name_invalid(f"{host} is none of the registries here")
+            raise errors.name_invalid(f"{host} is not one of the sandbox's registries")
         if request.path.startswith("/oauth2/"):
             return await self._token(request, gate)
         contents = self._contents[host]

@@ -159,7 +159,7 @@ class Store:
         if by_digest and wanted != digest:
             raise errors.digest_invalid(wanted, digest)
         if not by_digest and not _TAG.fullmatch(wanted):
-            raise errors.manifest_invalid(f"'{wanted}' is no tag")
+            raise errors.manifest_invalid(f"'{wanted}' is not a tag")
         content = _checked(body, media_type)
         for missing in self._missing(repository, media_type, content):
             raise errors.manifest_blob_unknown(missing)
@@ -273,5 +273,5 @@ def _checked(body: bytes, media_type: str) -> dict[str, Any]:
         raise errors.manifest_invalid(f"mediaType {declared} was sent as {media_type}")
     for digest in digests:
         if not _DIGEST.fullmatch(digest):
-            raise errors.manifest_invalid(f"'{digest}' is no sha256 digest")
+            raise errors.manifest_invalid(f"'{digest}' is not a sha256 digest")
     return dict(content)

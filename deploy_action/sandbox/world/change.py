@@ -166,7 +166,7 @@ def _mode(configuration: dict[str, Any]) -> None:
     given = str(configuration.get("activeRevisionsMode") or "Single")
     modes = {mode.lower(): mode for mode in ("Single", "Multiple", "Labels")}
     if given.lower() not in modes:
-        raise invalid("configuration.activeRevisionsMode", f"'{given}' is none of Azure's modes")
+        raise invalid("configuration.activeRevisionsMode", f"'{given}' is not a revision mode")
     configuration["activeRevisionsMode"] = modes[given.lower()]
 
 
@@ -210,7 +210,7 @@ def _ingress(configuration: Mapping[str, Any], name: str, known: Collection[str]
         try:
             entry["weight"] = int(entry.get("weight") or 0)
         except (TypeError, ValueError):
-            raise invalid("traffic.weight", f"'{entry.get('weight')}' is no number") from None
+            raise invalid("traffic.weight", f"'{entry.get('weight')}' is not a number") from None
         if not 0 <= entry["weight"] <= 100:
             raise invalid("traffic.weight", f"{entry['weight']} is not between 0 and 100")
         total += entry["weight"]
@@ -231,10 +231,10 @@ def _entry(entry: dict[str, Any], name: str, known: Collection[str]) -> None:
         revision = str(entry.get("revisionName") or "")
         if revision not in known:
             raise invalid(
-                "traffic.revisionName", f"'{revision}' is no revision of container app '{name}'"
+                "traffic.revisionName", f"'{revision}' is not a revision of container app '{name}'"
             )
     if entry.get("label") and not _LABEL.fullmatch(str(entry["label"])):
-        raise invalid("traffic.label", f"'{entry['label']}' is no label")
+        raise invalid("traffic.label", f"'{entry['label']}' is not a valid label")
 
 
 def _template(template: Any, name: str) -> None:

@@ -93,7 +93,9 @@ def require_activatable(template: Mapping[str, Any]) -> None:
     """
     for container in template.get("containers") or ():
         if twice := _twice(item.get("name") for item in container.get("env") or ()):
-            raise RuntimeError(f"Error activating revision: the variable '{twice}' is there twice")
+            raise RuntimeError(
+                f"Error activating revision: the variable '{twice}' is defined twice"
+            )
 
 
 def _secret_refs(container: Mapping[str, Any]) -> Iterator[str]:
@@ -130,7 +132,7 @@ def _check_probes(container: Mapping[str, Any]) -> None:
 
 def _whole(field: str, value: Any, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise invalid(field, f"{value!r} is no whole number from {least} to {most}")
+        raise invalid(field, f"{value!r} is not a whole number from {least} to {most}")
     return value
 
 
@@ -141,7 +143,7 @@ def _check_mounts(container: Mapping[str, Any], volumes: Collection[str]) -> Non
         if volume not in volumes:
             raise invalid(field, f"the volume '{volume}' is not defined in the template")
         if not path.startswith("/") or ":" in path:
-            raise invalid(field, f"'{path}' is no absolute path without a colon")
+            raise invalid(field, f"'{path}' is not an absolute path without a colon")
 
 
 def _check_volumes(
@@ -180,7 +182,7 @@ def _check_resources(containers: Collection[Mapping[str, Any]]) -> None:
             raise refuse(400, "ContainerAppContainersInvalidCpu", text)
         size = _MEMORY.fullmatch(str(resources.get("memory", "1Gi")))
         if size is None:
-            text = f"'{resources.get('memory')}' is no size like 0.5Gi"
+            text = f"'{resources.get('memory')}' is not a size like 0.5Gi"
             raise invalid("template.containers.resources.memory", text)
         cpu, memory = cpu + cores, memory + Decimal(size["amount"])
     if cpu not in _PAIRS or memory != 2 * cpu:
@@ -254,7 +256,7 @@ def _check_cron(field: str, metadata: Mapping[str, str]) -> None:
     try:
         ZoneInfo(metadata.get("timezone") or "/")
     except (ZoneInfoNotFoundError, ValueError):
-        text = f"'{metadata.get('timezone', '')}' is no IANA time zone"
+        text = f"'{metadata.get('timezone', '')}' is not an IANA time zone"
         raise invalid(f"{field}.timezone", text) from None
 
 

@@ -250,7 +250,7 @@ class World:
         given = str(properties.get("environmentId") or properties.get("managedEnvironmentId") or "")
         found = self.environments.get(given.lower())
         if found is None:
-            raise invalid("environmentId", f"'{given}' is no managed environment")
+            raise invalid("environmentId", f"'{given}' is not a managed environment")
         return found
 
     def _must_be_free(self, app: App | None) -> None:

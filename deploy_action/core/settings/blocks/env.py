@@ -54,7 +54,7 @@ def read(faults: Faults, node: Node, path: str) -> Env:
         elif isinstance(value, Scalar):
             env[key.text] = EnvValue(text=value.text)
         else:
-            faults.add(place, "it must be a text, {secret: NAME} or null.", value.location)
+            faults.add(place, "it must be a string, {secret: NAME} or null.", value.location)
     return env
 
 

@@ -92,8 +92,8 @@ class Faults:
         nearest = [_AZURE_NAMES.get(name, "")]
         if nearest[0] not in known:
             nearest = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-        meant = f"Did you mean {nearest[0]}?" if nearest else f"It has {', '.join(known)}."
-        self.add(f"{path}.{key.text}", f"there is no such key. {meant}", key.location)
+        meant = f"Did you mean {nearest[0]}?" if nearest else f"Valid keys: {', '.join(known)}."
+        self.add(f"{path}.{key.text}", f"unknown key. {meant}", key.location)
 
 
 def scalar_of(parse: Callable[[str], Any]) -> Field:

@@ -108,7 +108,7 @@ def _hours(given: str) -> tuple[str, str]:
         raise ValueError("hours such as 08:00-18:00")
     start, end = ((int(found[at]), int(found[at + 1])) for at in (1, 3))
     if start >= end:
-        raise ValueError("hours of one day, the start before the end, such as 08:00-18:00")
+        raise ValueError("hours within one day, start before end, such as 08:00-18:00")
     return f"{start[1]} {start[0]}", f"{end[1]} {end[0]}"
 
 

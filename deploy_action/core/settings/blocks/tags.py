@@ -60,7 +60,7 @@ def _problem(name: str, names: dict[str, str]) -> str:
     if name.lower().startswith(PREFIX):
         return f"names that begin with {PREFIX} are reserved for the deployment's own data."
     if not name or len(name) > _LONGEST_NAME or any(sign in _RESERVED for sign in name):
-        return f"a tag's name has at most {_LONGEST_NAME} characters, none of {_RESERVED}."
+        return f"a tag name can have at most {_LONGEST_NAME} characters, and none of {_RESERVED}."
     if name.lower() in names:
         return f"it is the same tag as '{names[name.lower()]}': names ignore case."
     return ""

@@ -107,7 +107,9 @@ def _volume(faults: Faults, node: Node, path: str, name: str) -> dict[str, Any] 
         return None
     if (kind in _STORED) != ("storage" in fields):
         faults.add(
-            path, "azure-file and nfs need storage, and other types have none.", node.location
+            path,
+            "storage is required for azure-file and nfs, and not allowed for other types.",
+            node.location,
         )
     if "secrets" in fields and kind != "Secret":
         faults.add(f"{path}.secrets", "only type: secret has secrets.", node.location)

@@ -18,13 +18,13 @@ class AddinSettings:
         parsers.manifest,
         "",
         "The add-in's manifest, such as addin/manifest.xml. Empty for an app without an add-in; "
-        "none disables the settings file's for one run.",
+        "to 'none' to ignore the manifest in the settings file for one run.",
         is_input=True,
     )
     bump: BumpWhen = setting(
         parsers.one_of(BumpWhen),
         "auto",
-        "When to bump the manifest's version: auto (the add-in changed since the version that "
+        "When to bump the manifest's version: auto (if the add-in changed since the deployed "
         "serves), always or never.",
     )
     bump_when_changed: tuple[str, ...] = setting(
@@ -43,14 +43,16 @@ class AddinSettings:
     url_mode: UrlMode = setting(
         parsers.one_of(UrlMode),
         "refresh",
-        "The version in the URLs of the add-in's own pages: refresh (update where present), add "
+        "How to handle the version in the add-in's page URLs: refresh (update where present), add "
         "(also add it where missing) or off.",
     )
     url_parameter: str = setting(
         parsers.name, "v", "Query parameter that carries the version in a URL."
     )
     url_origins: tuple[str, ...] = setting(
-        parsers.lines, "", "Further origins of the add-in's own pages, such as a CDN, one per line."
+        parsers.lines,
+        "",
+        "Additional origins of the add-in's own pages, such as a CDN, one per line.",
     )
     allowed_list: AllowedList = setting(
         parsers.one_of(AllowedList),

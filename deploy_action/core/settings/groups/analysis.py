@@ -19,16 +19,16 @@ class AnalysisSettings:
         "auto",
         "Whether production traffic judges the candidate, by Azure's metrics per revision: auto "
         "(in steps that last long enough), required (steps are made long enough, and a missing "
-        "permission refuses the deployment) or off. See docs/analysis.md.",
+        "deployment is refused if the permission is missing) or off. See docs/analysis.md.",
     )
     on_inconclusive: OnInconclusive = setting(
         parsers.one_of(OnInconclusive),
         "continue",
-        "What to do when a step saw too little traffic or could not be measured: continue (with a "
+        "What to do when a step had too little traffic or could not be measured: continue (with a "
         "warning) or abort.",
     )
     analysis_lag_s: float = setting(
-        parsers.duration, "3m", "How far in the past Azure's metrics are complete."
+        parsers.duration, "3m", "Delay until Azure's metrics of a minute are complete."
     )
     analysis_interval_s: float = setting(
         parsers.duration, "15s", "Interval between reads of the metrics."
@@ -41,7 +41,7 @@ class AnalysisSettings:
     analysis_max_error_rate: float = setting(
         parsers.percentage,
         "5%",
-        "Highest error rate of the candidate, whatever stable's is. 100% switches this limit off.",
+        "Maximum error rate of the candidate, regardless of stable's. 100% disables this limit.",
     )
     analysis_count_4xx: bool = setting(
         parsers.boolean, "false", "Whether responses with a 4xx status count as errors, too."
@@ -50,7 +50,7 @@ class AnalysisSettings:
         parsers.decimal,
         "1.5",
         "How many times stable's median latency is too slow, measured with the health requests. 0 "
-        "switches it off.",
+        "disables it.",
     )
     analysis_latency_difference_s: float = setting(
         parsers.duration,
@@ -63,7 +63,7 @@ class AnalysisSettings:
     analysis_checks: tuple[CustomCheck, ...] = setting(
         parsers.list_of(checks.parse),
         "",
-        "Your own checks of each step: KQL queries, HTTPS endpoints or commands. See "
+        "Custom checks to run in each step: KQL queries, HTTPS endpoints or commands. See "
         "docs/analysis.md.",
         block=checks.block,
         schema=checks.SCHEMA,

@@ -17,7 +17,7 @@ class CacheSettings:
     cache_url: str = setting(
         parsers.text,
         "",
-        "Redis, as a rediss:// URL or as the connection string of the Azure portal. Empty for no "
+        "Redis, as a rediss:// URL or as a connection string from the Azure portal. Empty for no "
         "cache.",
         secret=True,
         is_input=True,
@@ -65,7 +65,7 @@ class CacheSettings:
     cache_max_keys: int = setting(
         parsers.integer(1, 999_999_999),
         "10000000",
-        "Maximum number of keys that one clearing may remove.",
+        "Maximum number of keys to remove when clearing the cache once.",
     )
     cache_endpoint: str = setting(
         parsers.text,
@@ -94,5 +94,5 @@ class CacheSettings:
         parsers.duration, "24h", "Lifetime of warmed keys whose line has none."
     )
     cost_per_miss: float = setting(
-        parsers.decimal, "0", "Cost of one read that misses the cache, for the savings estimate."
+        parsers.decimal, "0", "Cost of one cache miss, for the savings estimate."
     )

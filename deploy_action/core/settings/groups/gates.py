@@ -37,7 +37,7 @@ class GateSettings:
     smoke_test: str = setting(
         parsers.text,
         "",
-        "Shell command that must succeed. CANDIDATE_URL contains the candidate's URL.",
+        "Shell command that must succeed. The variable CANDIDATE_URL contains the candidate's URL.",
     )
     gate_timeout_s: float = setting(
         parsers.duration, "5m", "Maximum time for the candidate to pass all gates."

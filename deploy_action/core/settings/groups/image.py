@@ -47,13 +47,14 @@ class ImageSettings:
     image_tags: tuple[str, ...] = setting(
         images.tags,
         "",
-        "Further tags to set on the image after promotion, such as latest or the branch name.",
+        "Additional tags to set on the image after promotion, such as latest or the branch name.",
         is_input=True,
     )
     builder: BuilderKind = setting(
         parsers.one_of(BuilderKind),
         "docker",
-        "What builds the image: docker (on the runner, with BuildKit) or acr (in Azure Container "
+        "Where to build the image: docker (on the runner, with BuildKit) or acr (in Azure "
+        "Container "
         "Registry).",
     )
     context: str = setting(
@@ -72,7 +73,9 @@ class ImageSettings:
         parsers.text, "", "Stage of the Dockerfile to build. Defaults to the last one."
     )
     platform: str = setting(
-        images.platform, "linux/amd64", "Platform of the image. Container Apps runs linux/amd64."
+        images.platform,
+        "linux/amd64",
+        "Platform of the image. Only linux/amd64 is supported by Container Apps.",
     )
     build_args: tuple[str, ...] = setting(
         parsers.assignments,

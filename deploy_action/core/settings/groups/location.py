@@ -38,16 +38,17 @@ class LocationSettings:
     subscription_id: str = setting(
         parsers.guid,
         "",
-        "Azure subscription. Defaults to the one of the az session.",
+        "Azure subscription ID. Defaults to the subscription of the Azure CLI session.",
         is_input=True,
     )
     tenant_id: str = setting(
-        parsers.guid, "", "Microsoft Entra tenant, to sign in with GitHub OIDC.", is_input=True
+        parsers.guid, "", "Microsoft Entra tenant ID, to sign in with GitHub OIDC.", is_input=True
     )
     client_id: str = setting(
         parsers.guid,
         "",
-        "Application (client) to sign in as with GitHub OIDC. Defaults to the az session of an "
+        "Application (client) ID to sign in with GitHub OIDC. Defaults to the Azure CLI session "
+        "of an "
         "earlier azure/login step.",
         is_input=True,
     )

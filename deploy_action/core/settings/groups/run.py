@@ -27,7 +27,7 @@ class RunSettings:
     require_tip: bool = setting(
         parsers.boolean,
         "false",
-        "Whether to refuse a commit that is no longer the newest of its branch. Version commits "
+        "Whether to refuse a commit that is no longer the newest on its branch. Version commits "
         "of this action do not count as newer.",
     )
     lock_wait_s: float = setting(

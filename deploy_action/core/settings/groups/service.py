@@ -41,7 +41,7 @@ class ServiceSettings:
     template: TemplateChange = setting(
         _block_only(TemplateChange),
         "",
-        "Resources, scaling, probes, variables, command and volumes of the revision. Only what is "
+        "Resources, scaling, probes, variables, command and volumes of the revision. Keys that are "
         "named changes.",
         block=template_block.block,
         schema=template_block.SCHEMA,
@@ -58,7 +58,7 @@ class ServiceSettings:
         env_block.lines,
         "",
         "Environment variables of the app's own container: lines of NAME=value or "
-        "NAME=secretref:SECRET, or a block in the settings file. Others stay.",
+        "NAME=secretref:SECRET, or a block in the settings file. Other variables are kept.",
         is_input=True,
         block=env_block.block,
         schema={"anyOf": [env_block.SCHEMA, {"type": "string"}, {"type": "array"}]},
@@ -77,7 +77,7 @@ class ServiceSettings:
     tags: TagChanges = setting(
         _block_only(dict),
         "",
-        "Tags of the app's resource, such as a cost centre. Others stay.",
+        "Tags of the app's resource, such as a cost centre. Other tags are kept.",
         block=tags_block.block,
         schema=tags_block.SCHEMA,
     )

@@ -42,7 +42,7 @@ class TrafficSettings:
         parsers.integer(1, 100), "3", "Number of newest revisions that stay active."
     )
     drain_time_s: float = setting(
-        parsers.duration, "30s", "Wait before a revision without traffic is deactivated."
+        parsers.duration, "30s", "Time to wait before a revision without traffic is deactivated."
     )
     convert_mode: bool = setting(
         parsers.boolean,
