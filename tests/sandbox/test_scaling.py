@@ -118,7 +118,7 @@ def test_requests_add_replicas_and_their_absence_removes_them(stage: Stage) -> N
 
 
 def test_a_schedule_follows_the_sandboxs_clock(stage: Stage) -> None:
-    start, end = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (30, 120))
+    start, end = (stage.date() + timedelta(minutes=minutes) for minutes in (30, 120))
     rule = _custom(
         "cron",
         timezone="UTC",
