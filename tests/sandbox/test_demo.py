@@ -97,7 +97,7 @@ def test_outages_can_be_listed() -> None:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--outage", "flood"], "'flood' is none of lost-answers, no-capacity"),
+        (["--outage", "flood"], "'flood' is not one of failing-requests, lost-answers"),
         (["--outage", "throttled", "--break"], "cannot be combined"),
     ],
 )
