@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import partial
 
 from deploy_action.core.app import serving as serving_revision
-from deploy_action.core.journal import Journal, Kind, Pending, closing_tags
+from deploy_action.core.app_changes import lock_tags_to_remove
+from deploy_action.core.journal import Journal, Kind, Pending
 from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
@@ -126,7 +127,7 @@ def _lock(
         lease_s=settings.gate_timeout_s
         + 2 * settings.cache_timeout_s
         + 2 * settings.operation_timeout_s,
-        stale=closing_tags(app.tags),
+        stale=lock_tags_to_remove(app.tags),
     )
 
 
@@ -150,7 +151,7 @@ def _shift_back(
             if not now.is_multiple:
                 now = app.write_mode("Multiple", now.split.pinned(now.latest_ready))
             split = now.split.pinned(now.latest_ready).route_all_to(target.name)
-            lock.stale = closing_tags(now.tags)
+            lock.stale = lock_tags_to_remove(now.tags)
             written = app.write_split(split, lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
             lock.opened = True
             undo.commit()
@@ -165,7 +166,7 @@ def _finish(
     lock: DeploymentLock,
     record: Record,
 ) -> None:
-    """Clear the cache and verify the target; each runs even if the other fails."""
+    """Clear the cache, verify the target, restore secrets; each runs even if another fails."""
     failures: list[tuple[DeployError, tuple[Pending, ...]]] = []
     cache = services.cache
     with record.phase(Phase.REFRESH):
@@ -178,6 +179,11 @@ def _finish(
             services.gates.verify(observed.app.fqdn, target)
         except DeployError as error:
             failures.append((error, ()))
+        if lock.stale:  # an unfinished deployment may have changed secrets and tags
+            try:
+                services.app_settings.restore(lock.owns)
+            except DeployError as error:
+                failures.append((error, (Pending.SECRETS,)))
         cache.write_metadata(record.facts)
     if failures:
         pending = [item for _, work in failures for item in work]

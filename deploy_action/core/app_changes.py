@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.core.app_wide import SecretChanges, SecretValue, TagChanges, merged
-from deploy_action.core.journal import PREFIX
+from deploy_action.core.journal import PREFIX, closing_tags
 from deploy_action.core.revisions.changes import Remove
 
 BACKUP = ".before-deploy"
@@ -157,6 +157,12 @@ def kept(current: Secrets, tags: Mapping[str, str], removed: Iterable[str] = ())
 def has_markers(tags: Mapping[str, str]) -> bool:
     """Whether a run changed secrets or tags and neither restored nor kept them."""
     return bool(_no_markers(tags))
+
+
+def lock_tags_to_remove(tags: Mapping[str, str]) -> dict[str, str | None]:
+    """Return what removes an earlier journal from *tags*, but not the markers."""
+    markers = _no_markers(tags)
+    return {name: None for name in closing_tags(tags) if name not in markers}
 
 
 def _marked(tags: Mapping[str, str], prefix: str) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Pending(Enum):
     CACHE = "clear the cache"
     COMMIT = "publish the version commit"
     RETIREMENT = "deactivate old revisions"
+    SECRETS = "restore the app's secrets and tags"
 
 
 class Remedy(Enum):
@@ -111,7 +112,9 @@ class Journal:
         """What remains to be done once its traffic is kept."""
         if self.pending:
             return self.pending
-        return (Pending.CACHE,) if self.kind is Kind.ROLLBACK else tuple(Pending)
+        if self.kind is Kind.ROLLBACK:
+            return (Pending.CACHE,)
+        return (Pending.CACHE, Pending.COMMIT, Pending.RETIREMENT)
 
     def describe_holder(self, now: float) -> str:
         """Return which run has locked the app, since when, with a link."""

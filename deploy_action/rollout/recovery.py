@@ -78,11 +78,13 @@ class Recovery:
             self.record.put_back("the traffic", ok=True, detail=f"restored: {app.split}")
         elif journal.run != self.run.id:
             self.app.write_tags(mine.as_tags())
-        if remedy in {Remedy.CLOSE, Remedy.RESTORE} and journal.kind is Kind.DEPLOY:
+        is_rollback = journal.kind is Kind.ROLLBACK
+        undone = remedy in {Remedy.CLOSE, Remedy.RESTORE} and not is_rollback
+        if undone:
             self._deactivate(candidate, app.split)
-            if has_markers(app.tags):
-                detail = self.app_settings.restore()
-                self.record.put_back("secrets and tags", ok=True, detail=detail)
+        if has_markers(app.tags) and (undone or is_rollback):
+            detail = self.app_settings.restore()
+            self.record.put_back("secrets and tags", ok=True, detail=detail)
         elif has_markers(app.tags):
             self.app_settings.keep()
         self.cache.serving_host = app.fqdn

@@ -84,21 +84,42 @@ KILLED = [
 ]
 
 
-@pytest.mark.parametrize("point", KILLED, ids=str)
-def test_t3_a_repair_restores_secrets_and_tags_after_a_kill(
-    configured: Stage, point: Point
-) -> None:
-    stage = configured
-    stage.push_better()
-    with halted(stage, point, settings=SETTINGS) as process:
+def kill_at(stage: Stage, point: Point, command: str = "deploy") -> None:
+    """Kill a run in the middle of one of its requests."""
+    with halted(stage, point, command, settings=SETTINGS) as process:
         process.kill()
         process.wait()
     stage.settle()
     process.communicate()
 
+
+@pytest.mark.parametrize("point", KILLED, ids=str)
+@pytest.mark.parametrize("command", ["repair", "rollback"])
+def test_t3_the_next_run_restores_secrets_and_tags_after_a_kill(
+    configured: Stage, point: Point, command: str
+) -> None:
+    stage = configured
+    stage.push_better()
+    kill_at(stage, point)
+
+    run = stage.run(command, take_over="true")
+
+    assert run.exit_code == 0, run.log
+    unchanged(stage)
+
+
+def test_j1_a_rollback_that_is_killed_leaves_secrets_and_tags_to_the_next_run(
+    configured: Stage,
+) -> None:
+    stage = configured
+    stage.push_better()
+    kill_at(stage, KILLED[-1])
+    kill_at(stage, Point(name="the traffic", method="PATCH", after=True), "rollback")
+
     run = stage.run("repair", take_over="true")
 
     assert run.exit_code == 0, run.log
+    assert stage.weights() == {stage.first: 100}
     unchanged(stage)
 
 
