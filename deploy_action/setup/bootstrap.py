@@ -59,7 +59,7 @@ SOURCES = {
     "PIP_DEFAULT_TIMEOUT": "UV_HTTP_TIMEOUT",
 }
 UV_INDEXES = {"UV_DEFAULT_INDEX", "UV_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "UV_NO_INDEX"}
-UV_OTHERS = {"UV_CONFIG_FILE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS", "UV_OFFLINE"}
+UV_OTHERS = {"UV_CONFIG_FILE", "UV_HTTP_RETRIES", "UV_NATIVE_TLS", "UV_OFFLINE", "UV_SYSTEM_CERTS"}
 KEPT = {*SOURCES, *SOURCES.values(), *UV_INDEXES, *UV_OTHERS, "UV_KEYRING_PROVIDER"}
 ISOLATED_PREFIXES = ("PIP_", "UV_", "PYTHON", "VIRTUAL_ENV", "CONDA", "PIPX_", "__PYVENV")
 
@@ -209,7 +209,8 @@ def _environment(variables: Mapping[str, str]) -> dict[str, str]:
         if values and uv_name not in env and not (uv_has_indexes and uv_name in UV_INDEXES):
             env[uv_name] = ("," if uv_name == "UV_FIND_LINKS" else " ").join(values)
     # As pip does: the best match of all indexes. The hashes decide what is accepted.
-    return {**env, "UV_INDEX_STRATEGY": "unsafe-best-match", "PIP_CONFIG_FILE": os.devnull}
+    always = {"UV_INDEX_STRATEGY": "unsafe-best-match", "PIP_CONFIG_FILE": os.devnull}
+    return {"UV_HTTP_RETRIES": "6", **env, **always}
 
 
 def _pip_configuration(variables: Mapping[str, str]) -> dict[str, str]:
