@@ -111,7 +111,7 @@ def test_a_container_that_azure_refuses(
         ({"rules": [rule("a", http={"metadata": {"concurrentRequests": 50}})]}, "is a string"),
         ({"rules": [rule("a", http={"metadata": {"concurrentRequests": "0"}})]}, "less than 1"),
         ({"rules": [cron(), cron()]}, "'day' is the name of two rules"),
-        ({"rules": [cron(timezone="Europe/Nowhere")]}, "'Europe/Nowhere' is no IANA time zone"),
+        ({"rules": [cron(timezone="Europe/Nowhere")]}, "'Europe/Nowhere' is not an IANA time zone"),
         ({"rules": [cron(start="8:00")]}, "'8:00' has not five fields"),
         ({"rules": [cron(end="0 8 * * 1-5")]}, "start and end are the same"),
         ({"rules": [cron(desiredReplicas="many")]}, "desiredReplicas"),
