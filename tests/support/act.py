@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -103,7 +104,8 @@ def act(
         # act empties the summary's file after each step and shows it nowhere.
         while process.poll() is None:
             for file in home.glob("cache/act/*/act/workflow/*SUMMARY*"):
-                summary = file.read_text("utf-8") or summary
+                with contextlib.suppress(FileNotFoundError):  # act may delete it at any moment
+                    summary = file.read_text("utf-8") or summary
             time.sleep(0.01)
     text = written.read_text("utf-8") if written.exists() else ""
     return WorkflowRun(
