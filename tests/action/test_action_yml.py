@@ -31,7 +31,7 @@ def test_every_description_is_the_declared_one_with_its_default() -> None:
         described = ACTION["inputs"][setting.name]["description"]
         assert described.startswith(setting.about)
         if setting.default:
-            assert described.endswith(f"Default: {setting.default}.")
+            assert described.endswith(f'Default: "{setting.default}".')
 
 
 def test_no_input_has_a_default_that_would_hide_the_settings_file() -> None:

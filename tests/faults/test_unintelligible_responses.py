@@ -34,6 +34,7 @@ KINDS = {
     "the upload": ("*.blob.core.windows.net", "PUT", "*"),
     "the registry's token": ("*.azurecr.io", "POST", "*"),
     "an image": ("*.azurecr.io", "GET", "/v2/*"),
+    "the permissions": (ARM, "GET", "*/permissions"),
 }
 BODIES = ["html", "null", "list", "text", "number", "empty", "deep", "large", "cut", "location"]
 _rotating = itertools.cycle(BODIES)

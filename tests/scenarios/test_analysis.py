@@ -40,6 +40,7 @@ def minutes_pass(
     stage: Stage, *, users: bool = True, on_loop: Callable[[int], None] = lambda _: None
 ) -> Iterator[None]:
     """Send users' requests and push the clock on, as soon as a candidate has traffic."""
+    stage.clock(advance=300)  # Azure Monitor knows a new revision only after a while
     over = threading.Event()
     session = requests.Session()
     session.trust_env = False
