@@ -217,7 +217,7 @@ def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
         _note(environment, kind, text)
     page.shows("Shift", "#phases .current")
     assert page.text("#phases li:first-child") == "1\nPlan ✓"
-    assert page.title() == "api: 1 to 2, run 7 · local Azure"
+    assert page.title() == "api: 1 to 2, run 7 · Azure sandbox"
     assert page.text("#banner") == ""
     with own_stage.users().busy():
         page.wait_for("document.querySelectorAll('#chart .mark').length > 0")
@@ -226,7 +226,7 @@ def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
     _note(environment, "result", "20 requests, 0 failed.", outcome="deployed")
 
     page.shows("20 requests, 0 failed.", "#banner.deployed")
-    assert page.title() == "✓ api: 1 to 2, run 7 · local Azure"
+    assert page.title() == "✓ api: 1 to 2, run 7 · Azure sandbox"
     inside = "document.querySelector('#summary iframe').contentDocument"
     page.wait_for(f"{inside}?.querySelector('td')?.innerText === 'well-intake-api'")
     page.wait_for(f"{inside}.querySelector('.alert.warning strong').innerText === 'Warning'")
@@ -234,7 +234,7 @@ def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
     for width in (390, 1280):
         page.resize(width)
         assert page.overflow() == []
-    assert page.title() == "✓ api: 1 to 2, run 7 · local Azure"
+    assert page.title() == "✓ api: 1 to 2, run 7 · Azure sandbox"
 
 
 def test_users_and_checks_are_counted_apart(stage: Stage, browser: Chrome) -> None:
@@ -257,7 +257,7 @@ def test_an_empty_sandbox_shows_three_commands_to_copy(browser: Chrome, tmp_path
     process, environment = start(tmp_path)
     try:
         page = Page(browser, f"{environment['SANDBOX_URL']}/")
-        page.shows("Nothing runs here yet", "#empty")
+        page.shows("No apps yet", "#empty")
         page.wait_for("document.querySelectorAll('#empty dd code').length === 3")
         for width in (390, 1280):
             page.resize(width)
@@ -268,7 +268,7 @@ def test_an_empty_sandbox_shows_three_commands_to_copy(browser: Chrome, tmp_path
         )
         browser.execute_script("document.querySelector('#empty button').click()")
         page.shows("Copied", "#empty button")
-        assert page.title() == "Local Azure"
+        assert page.title() == "Azure sandbox"
         assert page.complaints() == []
     finally:
         stop(process)

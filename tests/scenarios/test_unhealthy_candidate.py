@@ -59,25 +59,25 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
             "addin/app/__main__.py",
             '"version": VERSION',
             '"version": "1.3.0.2"',
-            "/version answered 200 and names version '1.3.0.2', expected '1.3.0.3'",
+            "/version answered 200 and reports version '1.3.0.2', expected '1.3.0.3'",
         ),
         (
             "addin/app/__main__.py",
             'os.environ.get("CONTAINER_APP_REVISION", "")',
             '"another"',
-            "names revision 'another', expected",
+            "reports revision 'another', expected",
         ),
         (
             "addin/app/__main__.py",
             'os.environ.get("DEPLOY_ACTION_COMMIT", "")',
             '"0123456789"',
-            "names commit '0123456789', expected",
+            "reports commit '0123456789', expected",
         ),
         (
             "addin/app/__main__.py",
             ANSWER,
             "{}",
-            "names neither revision",
+            "reports neither revision",
         ),
         ("addin/app/__main__.py", '"/version"', '"/about"', "/version answered 404"),
         (
@@ -155,7 +155,7 @@ def test_an_app_that_does_not_serve_its_manifest_goes_out_all_the_same(stage: St
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("the served manifest is not looked at: /manifest.xml answered 404")
+    assert run.said("manifest check skipped: /manifest.xml answered 404")
 
 
 def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
