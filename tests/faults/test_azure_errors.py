@@ -192,7 +192,7 @@ def test_azure_gone_for_good_is_an_abort_that_says_what_is_left(weather: Stage) 
 
     assert run.exit_code == 5, run.log
     assert run.outputs["result"] == "abort-failed"
-    assert "Not restored: the traffic (command repair)" in run.log
+    assert "Not restored: the traffic (run the command repair)" in run.log
     assert stage.serves()["revision"] in stage.weights()
 
     repaired = stage.run("repair", take_over="true")

@@ -465,7 +465,7 @@ def test_local_archives_are_opened_by_add(service: Service) -> None:
     [
         ("", "the Dockerfile cannot be empty"),
         ("COPY a b\n", "no build stage in current context"),
-        ("FROM scratch\nONBUILD RUN x\n", "instruction ONBUILD is not imitated"),
+        ("FROM scratch\nONBUILD RUN x\n", "instruction ONBUILD is not supported by the sandbox"),
         ("FROM scratch\nCOPPY a b\n", "line 2: instruction COPPY is unknown"),
         ("FROM scratch\nCOPY --parents a b\n", "COPY --parents is not imitated"),
         ("FROM scratch\nCOPY ../../etc/passwd /\n", "forbidden path outside the build context"),

@@ -99,7 +99,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: St
     assert second.exit_code == 6
     assert second.outputs["result"] == "superseded"
     assert "https://github.com/the-well/well-intake/actions/runs/1" in second.log
-    assert " since " in second.log
+    assert " has been deploying this app for " in second.log
     assert "in phase create" in second.log
     assert done.exit_code == 0, done.log
 
