@@ -205,7 +205,7 @@ def test_repair_shows_first_what_it_would_do(stage: Stage) -> None:
     assert "take-over: true" in refused.log
     assert shown.exit_code == 0
     assert shown.outputs["result"] == "planned"
-    assert "To do: restore the earlier traffic and deactivate the candidate" in shown.log
+    assert "Recovery: restore the earlier traffic and deactivate the candidate" in shown.log
     assert stage.weights() == before
 
     done = stage.run("repair", take_over="true")

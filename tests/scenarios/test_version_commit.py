@@ -201,7 +201,7 @@ def test_with_a_token_at_hand_the_commit_is_github_s_own(stage: Stage) -> None:
     commit = run.outputs["commit"]
 
     assert run.exit_code == 0, run.log
-    assert run.said("the version commit: commit to main with GitHub's API")
+    assert run.said("how the version commit is published: commit to main with GitHub's API")
     assert stage.branch_head() == commit
     assert stage.on_branch("rev-parse", "main^") == pushed
     assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
@@ -276,7 +276,9 @@ def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> No
     run = stage.run(**{**_on_github(stage), "git_token": "ghs_wrong"})
 
     assert run.exit_code == 0, run.log
-    assert run.said("the version commit: push to main, as the version commit could not be made")
+    assert run.said(
+        "how the version commit is published: push to main, because the version commit could not be created"
+    )
     assert stage.branch_head() == run.outputs["commit"]
 
 
