@@ -304,6 +304,7 @@ def test_an_image_with_a_lower_version_is_refused(stage: Stage) -> None:
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     higher = stage.run(**MANIFEST)
     assert higher.outputs["version"] == "1.3.0.4", higher.log
+    stage.settle()  # a run releases its lock without waiting for Azure
     before = stage.scene.resource()
     run = stage.run(**MANIFEST, image=image)
 

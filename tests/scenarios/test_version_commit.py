@@ -277,7 +277,8 @@ def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> No
 
     assert run.exit_code == 0, run.log
     assert run.said(
-        "how the version commit is published: push to main, because the version commit could not be created"
+        "how the version commit is published: push to main, "
+        "because the version commit could not be created"
     )
     assert stage.branch_head() == run.outputs["commit"]
 
@@ -287,7 +288,7 @@ def test_without_a_token_the_api_cannot_be_asked_for(stage: Stage) -> None:
     run = stage.run(**MANIFEST, commit="api")
 
     assert run.exit_code == 2
-    assert "Input commit: 'api' needs git-token" in run.log
+    assert "Input commit: 'api' requires git-token" in run.log
 
 
 def test_a_pushed_commit_can_be_somebody_s(stage: Stage) -> None:
