@@ -157,7 +157,7 @@ def halted(stage: Stage, point: Point, command: str = "deploy", **more: str) -> 
     """Start a run, with *more* inputs, and stop it at *point*; it goes on after the block."""
     ways = {"git": _git_holds, "redis": _redis_holds}
     with ways.get(point.host, _azure_holds)(stage, point) as (arrived, inputs):
-        process = stage.started(command, **INPUTS, **inputs, **more)
+        process = stage.started(command, **{**INPUTS, **inputs, **more})
         end = time.monotonic() + ARRIVES_S
         while not arrived():
             alive = process.poll() is None and time.monotonic() < end
