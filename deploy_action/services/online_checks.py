@@ -36,10 +36,14 @@ def online_checks(services: Services) -> Iterator[Check]:
     yield from signed_in
     if signed_in[0].state is not CheckState.PASSED:
         return
-    vault = run_check("key vault", lambda: _vault(services))
-    yield from vault
-    if vault[0].state is CheckState.PASSED:
-        services = services.with_vault_secrets()
+    unread = services
+
+    def vault() -> Passed:
+        nonlocal services
+        services = unread.with_vault_secrets()
+        return Passed("not used" if services is unread else "every secret was read")
+
+    yield from run_check("key vault", vault)
     if is_pull_request(services):  # its branch is not the one that gets the version commit
         services = replace(services, settings=replace(services.settings, commit=CommitBy.NONE))
     yield from _Online(services).results()
@@ -48,11 +52,6 @@ def online_checks(services: Services) -> Iterator[Check]:
 def _sign_in(services: Services) -> Passed:
     services.signed_in.token(ARM_SCOPE)
     return Passed(services.signed_in.how)
-
-
-def _vault(services: Services) -> Passed:
-    read = services.with_vault_secrets()
-    return Passed("not used" if read is services else "every secret was read")
 
 
 @dataclass(frozen=True)
