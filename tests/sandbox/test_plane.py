@@ -10,6 +10,7 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -77,11 +78,26 @@ class Wire:
         return heard
 
 
-def user(app: Scene) -> aiohttp.ClientSession:
-    """A user who sends and reads at the same time."""
+@asynccontextmanager
+async def user(app: Scene) -> AsyncIterator[aiohttp.ClientSession]:
+    """A user who sends and reads at the same time; all connections are closed at the end.
+
+    aiohttp does not wait for the end of TLS connections, see its "Graceful Shutdown".
+    """
+    sockets: list[socket.socket] = []
+
+    def remembered(about: aiohttp.AddrInfoType) -> socket.socket:
+        sockets.append(socket.socket(*about[:3]))
+        return sockets[-1]
+
     trust = ssl.create_default_context(cafile=app.environment["REQUESTS_CA_BUNDLE"])
-    connector = aiohttp.TCPConnector(ssl=trust)
-    return aiohttp.ClientSession(connector=connector, proxy=app.environment["HTTPS_PROXY"])
+    connector = aiohttp.TCPConnector(ssl=trust, socket_factory=remembered)
+    async with aiohttp.ClientSession(
+        connector=connector, proxy=app.environment["HTTPS_PROXY"]
+    ) as session:
+        yield session
+    while any(each.fileno() >= 0 for each in sockets):  # noqa: ASYNC110  no event tells it
+        await asyncio.sleep(0.01)
 
 
 @pytest.fixture
