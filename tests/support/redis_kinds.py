@@ -114,7 +114,7 @@ def _rows(slots: object) -> list[list[object]]:
 
 
 class Delay:
-    """A port that answers for another, each direction late; counts the round trips.
+    """A proxy that delays each direction and counts the round trips.
 
     Args:
         port: of the server behind it.
@@ -132,7 +132,7 @@ class Delay:
         self._over = asyncio.Event()
 
     async def stand(self) -> None:
-        """Measurement until it is over."""
+        """Accept connections until the block ends."""
         server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 21)
         self.port = server.sockets[0].getsockname()[1]
         self._loop = asyncio.get_running_loop()
@@ -146,9 +146,9 @@ class Delay:
             await asyncio.gather(
                 self._carry(reader, inner[1], inwards=True), self._carry(inner[0], writer)
             )
-        finally:
-            writer.close()
-            inner[1].close()
+        finally:  # at once: what is still to be written would keep them open
+            writer.transport.abort()
+            inner[1].transport.abort()
 
     async def _carry(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, inwards: bool = False
@@ -161,7 +161,7 @@ class Delay:
 
     @contextmanager
     def opened(self) -> Iterator[Self]:
-        """Let it stand while the body runs."""
+        """Run it while the body runs."""
         thread = threading.Thread(target=lambda: asyncio.run(self.stand()))
         thread.start()
         self._open.wait()

@@ -35,6 +35,7 @@ class Backstage:
     ) -> None:
         for ending in reversed(self._endings):
             self.run(ending())
+        self.run(self._cancel_the_rest())
         self.run(self._loop.shutdown_asyncgens())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -44,6 +45,13 @@ class Backstage:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Do *work* on the loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
+
+    @staticmethod
+    async def _cancel_the_rest() -> None:
+        rest = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in rest:
+            task.cancel()
+        await asyncio.gather(*rest, return_exceptions=True)
 
     def at_end(self, ending: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         """Do *ending* when the block is left, newest first."""
