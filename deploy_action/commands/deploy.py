@@ -39,7 +39,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         AbortedError: it failed and was restored (`RollbackIncompleteError`: not all of it).
         CancelledError: the same, after a signal.
     """
-    app, cache, gates = services.app, services.cache, services.gates
+    cache, gates = services.cache, services.gates
     images, versioning = services.images, services.versioning
     with record.phase(Phase.PLAN):
         plan = services.planner.plan()
@@ -112,13 +112,11 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
     with finishing.phase(Phase.RETIRE, Pending.RETIREMENT):
-        retire.old(
-            app,
-            record,
+        services.retirement.run(
             stable=candidate.name,
             previous=plan.stable.name,
-            keep=plan.keep,
-            drain_s=settings.drain_time_s,
+            quiet_s=plan.app.unchanged_s,
+            previous_quiet_s=shift.promoted_s,
         )
         services.app_settings.keep_planned()
     with finishing.phase(Phase.REPORT):

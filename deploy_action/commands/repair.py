@@ -1,13 +1,14 @@
-"""Repair: recover from a run that was cancelled, killed or lost."""
+"""Repair: recover from a run that was cancelled, killed or lost, and deactivate old revisions."""
 
 from __future__ import annotations
 
+from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.revision import Revision, by_name
+from deploy_action.core.revisions.revision import Revision, by_name, previous_of
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.observe import observe_first, with_holder_state
 from deploy_action.rollout.recovery import Recovery
@@ -15,7 +16,7 @@ from deploy_action.services import Services
 
 
 def repair(settings: Settings, services: Services, record: Record) -> None:
-    """Recover from any interrupted run.
+    """Recover from any interrupted run, and deactivate revisions that are no longer needed.
 
     Raises:
         SupersededError: its run may still be running.
@@ -38,42 +39,61 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         observed = with_holder_state(observe_first(services.app, services.run), services.has_ended)
         record.learned(url=f"https://{observed.app.fqdn}")
         journal = _journal(settings, services, observed, own_only=own_only)
-        if journal is None:
-            serving = observed.app.split.heaviest().revision or observed.app.latest_ready
-            record.observed(
-                observed.app.split, _side(by_name(observed.revisions, serving), serving)
-            )
-            record.say("No interrupted run found")
-            record.ended_well("unchanged")
-            return
-        candidate = by_name(observed.revisions, journal.candidate)
-        record.say(
-            f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
-            f"{journal.candidate}; traffic now {observed.app.split}, before that run "
-            f"{journal.before}"
-        )
-        record.say(f"Recovery: {journal.remedy(observed.app.split, candidate).value}")
-        record.learned(revision=journal.stable, previous_revision=journal.candidate)
-        stable = by_name(observed.revisions, journal.stable)
-        record.observed(observed.app.split, _side(stable, journal.stable))
-        record.attempted = _side(candidate, journal.candidate)
+        _tell(observed, journal, record)
     if settings.dry_run:
         record.ended_well("planned")
         return
-    with record.phase(Phase.RECOVER):
-        recovery = Recovery(
-            app=services.app,
-            run=services.run,
-            cache=services.cache,
-            record=record,
-            app_settings=services.app_settings,
-            lease_s=settings.operation_timeout_s * 2 + settings.cache_timeout_s,
-            publish=lambda revision: _publish(services, revision, record),
-        )
-        if recovery.recover(journal) is Remedy.FINISH:
-            record.learned(revision=journal.candidate, previous_revision=journal.stable)
+    if journal:
+        with record.phase(Phase.RECOVER):
+            recovery = Recovery(
+                app=services.app,
+                run=services.run,
+                cache=services.cache,
+                record=record,
+                app_settings=services.app_settings,
+                lease_s=settings.operation_timeout_s * 2 + settings.cache_timeout_s,
+                publish=lambda revision: _publish(services, revision, record),
+            )
+            if recovery.recover(journal) is Remedy.FINISH:
+                record.learned(revision=journal.candidate, previous_revision=journal.stable)
+    deactivated = 0
+    if not own_only:
+        with record.phase(Phase.RETIRE):
+            deactivated = _clean_up(services, observed, journal)
     with record.phase(Phase.REPORT):
-        record.ended_well("repaired")
+        record.ended_well("repaired" if journal or deactivated else "unchanged")
+
+
+def _tell(observed: Observed, journal: Journal | None, record: Record) -> None:
+    """Record what serves, and what an interrupted run left behind."""
+    app = observed.app
+    if journal is None:
+        serving = app.split.heaviest().revision or app.latest_ready
+        record.observed(app.split, _side(by_name(observed.revisions, serving), serving))
+        record.say("No interrupted run found")
+        return
+    candidate = by_name(observed.revisions, journal.candidate)
+    record.say(
+        f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
+        f"{journal.candidate}; traffic now {app.split}, before that run {journal.before}"
+    )
+    record.say(f"Recovery: {journal.remedy(app.split, candidate).value}")
+    record.learned(revision=journal.stable, previous_revision=journal.candidate)
+    stable = by_name(observed.revisions, journal.stable)
+    record.observed(app.split, _side(stable, journal.stable))
+    record.attempted = _side(candidate, journal.candidate)
+
+
+def _clean_up(services: Services, observed: Observed, journal: Journal | None) -> int:
+    """Deactivate revisions that are no longer needed; return how many."""
+    app = services.app.read() if journal else observed.app
+    stable = serving_revision(app, observed.revisions)
+    if stable is None or not app.is_multiple:
+        return 0
+    previous = previous_of(stable, observed.revisions)
+    return services.retirement.run(
+        stable=stable.name, previous=previous.name if previous else "", quiet_s=app.unchanged_s
+    )
 
 
 def _side(revision: Revision | None, name: str) -> Side:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.core import external
-from deploy_action.core.revisions.revision import Revision, by_name
+from deploy_action.core.revisions.revision import Revision, by_name, moment_s
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import PreflightError
 
@@ -25,6 +25,7 @@ class App:
         target_port: the port that the ingress sends requests to; 0 without ingress.
         profile: its workload profile; empty where Azure does not say.
         secrets: its secrets without values: name, and URL and identity of references.
+        unchanged_s: seconds since the app's last change, by Azure's clock; 0 if unknown.
         settings: fingerprint of what belongs to no revision (ingress but its traffic, registries,
             names of secrets); a rollback does not bring an earlier one back.
     """
@@ -42,6 +43,7 @@ class App:
     secrets: tuple[Mapping[str, Any], ...] = ()
     settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    unchanged_s: float = 0.0
 
     @property
     def is_multiple(self) -> bool:
@@ -90,8 +92,12 @@ class App:
         return self.state.lower() in {"failed", "canceled"}
 
     @classmethod
-    def from_azure(cls, resource: Mapping[str, Any]) -> App:
+    def from_azure(cls, resource: Mapping[str, Any], *, now_s: float = 0.0) -> App:
         """Read the resource as ARM gives it; unknown fields are ignored.
+
+        Args:
+            resource: the response.
+            now_s: Azure's time of the response, in seconds since 1970; 0 if unknown.
 
         Raises:
             ValueError: the resource is not a valid container app.
@@ -100,6 +106,8 @@ class App:
         configuration = external.mapping(properties.get("configuration"), "configuration")
         ingress = external.mapping(configuration.get("ingress"), "ingress")
         tags = external.mapping(resource.get("tags"), "tags")
+        system = external.mapping(resource.get("systemData"), "systemData")
+        modified_s = moment_s(external.text(system.get("lastModifiedAt"), "lastModifiedAt"))
         return cls(
             name=external.name(resource.get("name"), "name"),
             state=external.name(properties.get("provisioningState"), "provisioningState"),
@@ -120,6 +128,7 @@ class App:
             ),
             settings=_fingerprint(configuration),
             tags={str(key): external.text(value, f"tag {key}") for key, value in tags.items()},
+            unchanged_s=max(0.0, now_s - modified_s) if now_s and modified_s else 0.0,
         )
 
 

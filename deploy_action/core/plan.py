@@ -11,6 +11,7 @@ from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
 from deploy_action.core.revisions.provenance import Provenance
+from deploy_action.core.revisions.retention import Retention
 from deploy_action.core.revisions.revision import (
     Readiness,
     Revision,
@@ -78,7 +79,7 @@ class Plan:
     bump: Bump | None
     version: str
     schedule: Schedule
-    keep: int
+    retention: Retention
     warnings: tuple[str, ...]
     longest_s: float
     lease_s: float
@@ -192,7 +193,7 @@ def make_plan(
         bump=bump,
         version=version,
         schedule=schedule,
-        keep=settings.keep_revisions,
+        retention=Retention(keep=settings.keep_revisions, active_s=settings.keep_active_s),
         warnings=tuple(_warnings(settings, seen, bump, stable)),
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),

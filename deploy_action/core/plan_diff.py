@@ -9,12 +9,12 @@ from typing import Any
 
 from deploy_action.core.plan import Plan
 from deploy_action.core.revisions.provenance import VARIABLES
-from deploy_action.core.revisions.retention import to_retire
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 
 NEW_IMAGE = "(the image of this run)"
 _HIDDEN = "(not shown)"
+_NEWEST = "9999"  # sorts after every time
 # A variable may hold a secret although it should refer to one.
 _SENSITIVE = re.compile(r"KEY|SECRET|PASSW|PWD|TOKEN|CONN|CREDENTIAL|SAS|SIGNATURE", re.IGNORECASE)
 
@@ -47,12 +47,13 @@ def plan_diff(plan: Plan, revisions: Iterable[Revision], *, image: str = "") -> 
         ],
         "deactivated": [
             revision.name
-            for revision in to_retire(
-                tuple(revisions),
+            for revision in plan.retention.to_deactivate(
+                (*revisions, Revision(name=plan.candidate, active=True, created=_NEWEST)),
                 plan.pinned.route_all_to(plan.candidate),
                 stable=plan.candidate,
                 previous=plan.stable.name,
-                keep=max(1, plan.keep - 1),  # the candidate is one of those that are kept
+                quiet_s=plan.app.unchanged_s,
+                previous_quiet_s=plan.schedule.whole_bake_s,
             )
         ],
         "minutes": {

@@ -3,30 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.retention import to_retire
+from deploy_action.core.revisions.retention import Retention
+from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import pause
 
 
-def old(
-    app: ContainerApp, record: Record, *, stable: str, previous: str, keep: int, drain_s: float
-) -> None:
-    """Deactivate all revisions but the newest *keep*; a refusal by Azure is only a warning."""
-    if not _beyond(app, stable, previous, keep):
-        return
-    pause(drain_s)
-    # Read again: somebody may have given one of them traffic during the drain time.
-    for name in _beyond(app, stable, previous, keep):
-        try:
-            app.deactivate(name)
-        except DeployError as error:
-            record.warn(f"Revision '{name}' could not be deactivated: {error.message}")
-        else:
-            record.say(f"deactivated {name}")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retirement:
+    """Deactivates the revisions of one app that are no longer needed.
+
+    Args:
+        app: whose revisions they are.
+        record: receives what was deactivated.
+        retention: which revisions stay, and for how long.
+        drain_s: how long to wait before the first one is deactivated, in seconds.
+    """
+
+    app: ContainerApp
+    record: Record
+    retention: Retention
+    drain_s: float
+
+    def run(
+        self, *, stable: str, previous: str, quiet_s: float, previous_quiet_s: float | None = None
+    ) -> int:
+        """Deactivate them and return how many; a refusal by Azure is only a warning.
+
+        Args:
+            stable: the revision that serves.
+            previous: the first choice for a rollback, or empty.
+            quiet_s: see `Retention.to_deactivate`.
+            previous_quiet_s: see `Retention.to_deactivate`.
+        """
+
+        def due() -> tuple[Revision, ...]:
+            split, revisions = self.app.read().split, self.app.revisions()
+            return self.retention.to_deactivate(
+                revisions,
+                split,
+                stable=stable,
+                previous=previous,
+                quiet_s=quiet_s,
+                previous_quiet_s=previous_quiet_s,
+            )
+
+        deactivated = 0
+        if not due():
+            return 0
+        pause(self.drain_s)
+        # Read again: somebody may have given one of them traffic during the drain time.
+        for revision in due():
+            try:
+                self.app.deactivate(revision.name)
+            except DeployError as error:
+                self.record.warn(
+                    f"Revision '{revision.name}' could not be deactivated: {error.message}"
+                )
+            else:
+                self.record.say(f"deactivated {revision.name}")
+                deactivated += 1
+        return deactivated
 
 
 def candidate(
@@ -52,9 +94,3 @@ def candidate(
         raise DeployError(f"{name} may still receive traffic ({now.split}).")
     app.deactivate(name)
     return f"{name} deactivated"
-
-
-def _beyond(app: ContainerApp, stable: str, previous: str, keep: int) -> list[str]:
-    split, revisions = app.read().split, app.revisions()
-    found = to_retire(revisions, split, stable=stable, previous=previous, keep=keep)
-    return [revision.name for revision in found]

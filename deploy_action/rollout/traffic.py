@@ -19,7 +19,7 @@ from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.gates import GateFailedError, Gates
 from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.watch import Watch
-from deploy_action.runtime.polling import Deadline, backoff, pause
+from deploy_action.runtime.polling import Deadline, backoff, monotonic, pause
 
 _LAG_S = 10.0
 _LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
@@ -46,6 +46,7 @@ class TrafficShift:
     analysis: Analysis
     _written: list[Split] = field(default_factory=list)
     _write_pending: bool = False
+    _promoted_at: float = 0.0
 
     @property
     def _expected(self) -> Split:
@@ -111,10 +112,16 @@ class TrafficShift:
         """
         split = self.plan.pinned.route_all_to(candidate.name)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
+        self._promoted_at = monotonic()
         schedule = self.plan.schedule
         judged = schedule.judged_bake_s > 0
         self._watch(candidate, schedule.bake_s, "while baking", judged=judged)
         self.check()
+
+    @property
+    def promoted_s(self) -> float:
+        """How many seconds ago the candidate got all traffic."""
+        return monotonic() - self._promoted_at
 
     def restore(self, *, wait_s: float) -> str:
         """Restore the split from before this run, unless somebody else has changed it.

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from deploy_action.rollout.diagnosis import Diagnosis
     from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.planning import Planner
+    from deploy_action.rollout.retire import Retirement
     from deploy_action.rollout.stale_pages import StalePages
     from deploy_action.rollout.traffic import TrafficShift
     from deploy_action.rollout.versioning import Versioning
@@ -215,6 +216,18 @@ class Services:
         from deploy_action.services.analysis import make_diagnosis
 
         return make_diagnosis(self)
+
+    @cached_property
+    def retirement(self) -> Retirement:
+        """Deactivates revisions that are no longer needed."""
+        from deploy_action.core.revisions.retention import Retention
+        from deploy_action.rollout.retire import Retirement
+
+        settings = self.settings
+        retention = Retention(keep=settings.keep_revisions, active_s=settings.keep_active_s)
+        return Retirement(
+            app=self.app, record=self.record, retention=retention, drain_s=settings.drain_time_s
+        )
 
     @cached_property
     def watch(self) -> Watch:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from email.utils import parsedate_to_datetime
 from io import BytesIO
 from itertools import islice
 from typing import Any
@@ -90,8 +91,16 @@ class ContainerApp:
         """
 
         def request(limits: dict[str, Any]) -> App:
-            found = self._apps.get(self.resource_group, self.name, **limits)
-            app = App.from_azure(found.as_dict())
+            dates: list[str] = []
+            found = self._apps.get(
+                self.resource_group,
+                self.name,
+                raw_response_hook=lambda response: dates.append(
+                    response.http_response.headers.get("Date") or ""
+                ),
+                **limits,
+            )
+            app = App.from_azure(found.as_dict(), now_s=_seconds(dates[-1] if dates else ""))
             if app.name.lower() != self.name.lower():
                 raise ValueError(f"it is about '{app.name}'")
             return app
@@ -438,6 +447,14 @@ class ContainerApp:
             return str(error.get("message") or status["status"])
         except Exception:  # noqa: BLE001  the app itself is read, too; this is for the message
             return ""
+
+
+def _seconds(date: str) -> float:
+    """Return the time of a Date header in seconds since 1970; 0 without a valid one."""
+    try:
+        return parsedate_to_datetime(date).timestamp()
+    except (ValueError, TypeError):
+        return 0.0
 
 
 def _secret(item: Mapping[str, Any]) -> dict[str, Any]:

@@ -73,11 +73,7 @@ class Revision:
     @property
     def created_s(self) -> float:
         """When it was created, in seconds since 1970; 0 where Azure's text cannot be read."""
-        try:
-            moment = datetime.fromisoformat(self.created)
-        except ValueError:
-            return 0.0
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return moment_s(self.created)
 
     @property
     def image(self) -> str:
@@ -147,6 +143,15 @@ class Revision:
         """Its states as Azure named them, for messages."""
         states = [self.provisioning_state, self.health_state, self.running_state, self.details]
         return ", ".join(state for state in states if state) or "nothing reported"
+
+
+def moment_s(text: str) -> float:
+    """Return one of Azure's times in seconds since 1970; 0 if it cannot be read."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return 0.0
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _is_background(rule: Mapping[str, Any]) -> bool:

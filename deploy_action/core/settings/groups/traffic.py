@@ -39,7 +39,16 @@ class TrafficSettings:
         "cache: warn, cut-over (shift all traffic at once) or off. Needs manifest-path.",
     )
     keep_revisions: int = setting(
-        parsers.integer(1, 100), "3", "Number of newest revisions that stay active."
+        parsers.integer(1, 100),
+        "3",
+        "Number of newest revisions to keep for a rollback, the serving one included. Older ones "
+        "are deactivated. Inactive revisions count, because a rollback activates them again.",
+    )
+    keep_active_s: float = setting(
+        parsers.duration,
+        "1h",
+        "How long a revision stays active after the promotion of its successor. The next "
+        "deployment, or a scheduled repair, deactivates it. 0s deactivates it in the same run.",
     )
     drain_time_s: float = setting(
         parsers.duration, "30s", "Time to wait before a revision without traffic is deactivated."
