@@ -5,7 +5,7 @@ BOOTSTRAP = $(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD)
 IN_ENV := tools/in-env.sh
 export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 
-.PHONY: help sandbox setup hooks test quick coverage test-az lint audit docs bench lock clean
+.PHONY: help sandbox setup hooks test quick coverage soak test-az lint audit docs bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -33,6 +33,9 @@ coverage: setup ## Run the tests and check that they cover enough of the code
 	@$(IN_ENV) coverage run -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
 	@$(IN_ENV) coverage combine --quiet
 	@$(IN_ENV) coverage report
+
+soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter game
+	@$(IN_ENV) pytest -n 4 --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
 
 test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azure-cli separately)
 	@$(BOOTSTRAP) tests/azure_cli/requirements.txt > $(BUILD)/az-python

@@ -26,6 +26,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite the reviewed texts in tests/golden"
     )
+    parser.addoption(
+        "--kill-rounds",
+        type=int,
+        default=6,
+        help="how many runs each game of tests/faults/test_random_kills.py kills",
+    )
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -115,11 +115,12 @@ class Stage:
         number = self.runs
         log, _ = process.communicate(timeout=900)
         files = self.scene.directory / f"run-{number}"
+        summary = files / "summary.md"
         return Run(
             exit_code=process.wait(),
             log=log,
             outputs=outputs_of(files / "output"),
-            summary=(files / "summary.md").read_text("utf-8"),
+            summary=summary.read_text("utf-8") if summary.exists() else "",  # killed before it
         )
 
     def settle(self) -> None:
@@ -230,3 +231,8 @@ def on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str
     requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
     stage.variables |= {"GITHUB_API_URL": "https://api.github.com", "GITHUB_REPOSITORY": name}
     return {"git_token": environment["SANDBOX_GITHUB_TOKEN"]}
+
+
+def end_on_github(stage: Stage, number: int) -> None:
+    """Let GitHub's API report that a workflow run of the stage's repository has ended."""
+    stage.admin("github", {"name": stage.variables["GITHUB_REPOSITORY"], "ended": str(number)})

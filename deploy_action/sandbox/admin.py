@@ -13,7 +13,8 @@ POST /notes                     ``{"kind": kind, "text": line}``, shown on the p
                                 place of their own: ``title``, ``phase``, ``summary`` (Markdown),
                                 ``result`` with ``outcome``: ``deployed``, ``aborted``, ``failed``
 POST /github                    ``{"name": "OWNER/NAME", "path": bare repository, "protected":
-                                [branches]}``: GitHub's API answers for it, too
+                                [branches]}``: GitHub's API answers for it, too;
+                                ``{"name": ..., "ended": number}`` ends one of its workflow runs
 GET /github/OWNER/NAME          its pull requests
 POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how far Azure Monitor is
                                 behind, and until when it refuses filters by a revision
@@ -199,6 +200,8 @@ class Admin:
             case "/watch":
                 self._sampler.watched()
                 self._sampler.watch(Path(body["repository"]))
+            case "/github" if "ended" in body:
+                self._github.end_run(str(body["name"]), str(body["ended"]))
             case "/github":
                 where, rules = Path(body["path"]), list(body.get("protected") or ())
                 told = bool(body.get("told", True))

@@ -26,11 +26,12 @@ _RULES: Final = "Repository rule violations found\n\nChanges must be made throug
 
 @dataclass(slots=True)
 class _Repository:
-    """One repository: its bare folder, its protected branches, its pull requests."""
+    """One repository: its bare folder, its protected branches, its pull requests and runs."""
 
     path: Path
     protected: set[str] = field(default_factory=set)
     told: bool = True  # whether the API returns the rules of its branches
+    ended: set[str] = field(default_factory=set)  # the numbers of workflow runs that have ended
     pulls: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -56,6 +57,10 @@ class GitHubApi:
     ) -> None:
         """Answer for one more repository, or for one with other rules."""
         self._known[name.lower()] = _Repository(path, set(protected), told)
+
+    def end_run(self, name: str, number: str) -> None:
+        """Report a workflow run as completed from now on; until then it is in progress."""
+        self._known[name.lower()].ended.add(number)
 
     def pulls(self, name: str) -> list[dict[str, Any]]:
         """Return a repository's pull requests."""
@@ -83,13 +88,6 @@ class GitHubApi:
         match request.method, rest:
             case "GET", []:
                 answer: Any = {"full_name": f"{owner}/{name}", "permissions": _MAY}
-            case "GET", ["branches", branch]:
-                head = await self._head(repository, branch)
-                about = {"name": branch, "commit": {"sha": head}}
-                answer = {**about, "protected": branch in repository.protected}
-            case "GET", ["rules", "branches", branch]:
-                ruled = branch in repository.protected and repository.told
-                answer = [{"type": "pull_request"}] if ruled else []
             case "GET", ["contents", *path]:
                 at = f"{request.query.get('ref', 'HEAD')}:{'/'.join(path)}"
                 code, content = await _git(repository.path, "cat-file", "blob", at)
@@ -103,9 +101,26 @@ class GitHubApi:
                     return await self._pulls(repository, request.query.get("base", ""))
                 asked = json.loads(await request.read())
                 return _open(repository, f"https://github.com/{owner}/{name}", asked)
+            case "GET", _:
+                answer = await self._state(repository, rest)
             case _:
                 raise _Refused(404, "Not Found")
         return web.json_response(answer)
+
+    async def _state(self, repository: _Repository, path: Sequence[str]) -> Any:
+        """Return a branch, its rules or a workflow run."""
+        match path:
+            case ["branches", branch]:
+                commit = {"sha": await self._head(repository, branch)}
+                protected = branch in repository.protected
+                return {"name": branch, "commit": commit, "protected": protected}
+            case ["rules", "branches", branch]:
+                ruled = branch in repository.protected and repository.told
+                return [{"type": "pull_request"}] if ruled else []
+            case ["actions", "runs", number]:
+                status = "completed" if number in repository.ended else "in_progress"
+                return {"id": int(number), "run_attempt": 1, "status": status}
+        raise _Refused(404, "Not Found")
 
     async def _pulls(self, repository: _Repository, base: str) -> web.Response:
         pulls = [await self._open_pull(repository, pull) for pull in repository.pulls]
