@@ -14,7 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
 
@@ -27,6 +27,10 @@ from deploy_action.errors import CancelledError, DeployError
 from deploy_action.runtime.masking import Mask, secret_parts
 from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
 from deploy_action.runtime.signals import SignalGuard
+
+if TYPE_CHECKING:
+    from deploy_action.adapters.github_runner import Runner
+    from deploy_action.reporter import Reporter
 
 # Secrets that are no input: GitHub's own, and the variable that cache-url may come from.
 _SECRET_VARIABLES = (
@@ -240,17 +244,24 @@ def bump(*, as_json: bool, **options: Any) -> None:
     from deploy_action.commands.bump import BumpRequest, describe
     from deploy_action.commands.bump import bump as run_bump
 
+    record = Record(command="bump", clock=time.monotonic)
+    runner = Runner(environment=os.environ, log=_log(sys.stderr, sys.stdout))
+    reporter = _reporter(runner, record)
     try:
         results = run_bump(BumpRequest.from_options(**options))
     except DeployError as error:
         place = f"{error.place}: " if error.place else ""
-        runner = Runner(environment=os.environ, log=_log(sys.stderr, sys.stdout))
         runner.log.text(f"{place}{error}")
         runner.annotate("error", "Manifest", str(error), error.place)
+        record.ended_badly(error)
+        reporter.report_only()
         _exit(error.exit_code)
+    record.bumped = tuple(item.as_json() for item in results)
+    record.ended_well("planned" if options["check"] else "ok")
+    reporter.report_only()
     log = _log(sys.stdout, sys.stderr)
     if as_json:
-        log.json([item.as_json() for item in results])
+        log.json(list(record.bumped))
     else:
         log.text(describe(results))
 
@@ -273,7 +284,6 @@ def _run(
     """Load the settings, run one command, report the result and exit."""
     from deploy_action.adapters.github_runner import Runner
     from deploy_action.report.table import table
-    from deploy_action.reporter import Reporter
 
     signals = SignalGuard()
     mask = Mask()
@@ -283,7 +293,7 @@ def _run(
     silence_libraries(log.text if _debugging() else None)
     signals.install()
     runner = Runner(environment=os.environ, log=log)
-    reporter = Reporter(runner, mask, record)
+    reporter = _reporter(runner, record, prefix="finish-" if own_only else "")
     log.on_failure = lambda cause: reporter.failed("log", cause)
     record.listeners.append(reporter)
     for secret in _secrets(os.environ):
@@ -312,6 +322,22 @@ def _run(
         code = ending.exit_code if ending else 1
     signals.ignore()
     _exit(code)
+
+
+def _reporter(runner: Runner, record: Record, *, prefix: str = "") -> Reporter:
+    from deploy_action.adapters.report_folder import ReportFolder
+    from deploy_action.report.json_report import Context
+    from deploy_action.reporter import Reporter
+    from deploy_action.runtime.polling import in_utc, now_utc
+
+    return Reporter(
+        runner=runner,
+        record=record,
+        folder=ReportFolder(environment=os.environ, token=runner.token, prefix=prefix),
+        context=Context(
+            tool_version=__version__, run_id=runner.run.id, started_at=in_utc(now_utc())
+        ),
+    )
 
 
 def _log(*streams: TextIO | None, mask: Mask | None = None) -> RunnerLog:

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLocation:
-    """Where in a file of the user the fault is; lines and columns count from 1."""
+    """Where in a file of the user the fault is.
+
+    Args:
+        file: path of the file.
+        line: line, counted from 1; null if the whole file is at fault.
+        column: column, counted from 1; null if the whole line is at fault.
+    """
 
     file: str
     line: int | None = None
@@ -34,7 +40,12 @@ class SourceLocation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One of several mistakes in the user's settings or files."""
+    """One of several mistakes in the user's settings or files.
+
+    Args:
+        message: what is wrong.
+        location: where; null if it is in no file.
+    """
 
     message: str
     location: SourceLocation | None = None

@@ -1,4 +1,4 @@
-"""Renders the record: the log at once, the summary after each phase, the rest at the end.
+"""Renders the record: the log at once, summary and JSON report after each phase, then the rest.
 
 A reporting error never reaches the deployment or its undo. A channel that fails is reported in the
 others.
@@ -6,13 +6,15 @@ others.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from deploy_action.adapters.github_runner import Runner
+from deploy_action.adapters.report_folder import ReportFolder
 from deploy_action.core.record import Ended, Event, PhaseEnded, PhaseStarted, Record, Warned
 from deploy_action.report import console, outputs, summary
-from deploy_action.runtime.masking import Mask
+from deploy_action.report.json_report import Context, as_json, report_of
 
 _MOST_FAULTS = 10
 _MOST_WARNINGS = 8  # GitHub shows ten annotations a step; the runner adds one of its own
@@ -24,14 +26,16 @@ class Reporter:
 
     Args:
         runner: log, summary, outputs and annotations.
-        mask: redacts what was registered only after it had entered the record.
         record: what to render.
+        folder: where the JSON report is written.
+        context: what the JSON report says about the run itself.
         problems: by channel, why it cannot be written.
     """
 
     runner: Runner
-    mask: Mask
     record: Record
+    folder: ReportFolder
+    context: Context
     problems: dict[str, str] = field(default_factory=dict)
     _warned: int = 0
 
@@ -40,11 +44,18 @@ class Reporter:
         self._attempt("log", lambda: self._to_log(event))
         if isinstance(event, PhaseEnded | Ended):
             self._attempt("job summary", self._write_summary)
+            self._attempt("JSON report", self._write_report)
         if isinstance(event, Ended):
             self._attempt("outputs", self._write_outputs)
             self._attempt("log", lambda: self._annotate_end(event))
+            self._name_report()
             if self.problems:  # report the problems in the channels that still work
                 self._attempt("job summary", self._write_summary)
+
+    def report_only(self) -> None:
+        """Write the JSON report and log its path, nothing else; never raises an error."""
+        self._attempt("JSON report", self._write_report)
+        self._name_report()
 
     def failed(self, channel: str, cause: str) -> None:
         """Report once that *channel* cannot be written, in the others."""
@@ -94,9 +105,21 @@ class Reporter:
             self.runner.annotate("notice", event.result.capitalize(), text, None)
 
     def _write_outputs(self) -> None:
-        values = outputs.values(self.record)
-        self.runner.outputs({name: self.mask.redact(text) for name, text in values.items()})
+        report = self._report_path()
+        self.runner.outputs(outputs.values(self.record.redacted(), report=report))
 
     def _write_summary(self) -> None:
-        text = summary.render(self.record, problems=self.problems)
-        self.runner.summary(self.mask.redact(text))
+        # Redacted before the text is escaped: afterwards, a secret may look different.
+        self.runner.summary(summary.render(self.record.redacted(), problems=self.problems))
+
+    def _write_report(self) -> None:
+        report = as_json(report_of(self.record.redacted(), self.context))
+        self.folder.write_report(json.dumps(report, indent=2, ensure_ascii=False) + "\n")
+
+    def _name_report(self) -> None:
+        if path := self._report_path():
+            self.runner.log.text(f"Report: {path}")
+
+    def _report_path(self) -> str:
+        """Return the path of the JSON report; empty if it could not be written."""
+        return "" if "JSON report" in self.problems else str(self.folder.report)

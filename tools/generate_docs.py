@@ -17,6 +17,7 @@ from deploy_action.core.phase import Phase  # noqa: E402
 from deploy_action.core.settings.schema import GROUPS, setting_specs  # noqa: E402
 from deploy_action.core.settings.spec import SettingSpec  # noqa: E402
 from deploy_action.inputs.schema import schema_text  # noqa: E402
+from deploy_action.report.json_schema import schema_text as report_schema_text  # noqa: E402
 from deploy_action.report.outputs import OUTPUTS  # noqa: E402
 
 
@@ -134,6 +135,7 @@ FILES: dict[str, Callable[[str], str]] = {
     "action.yml": with_inputs,
     "docs/how-it-works.md": with_tables,
     "docs/results.md": with_tables,
+    "docs/report.schema.json": lambda _: report_schema_text(),
     "docs/settings.md": with_tables,
     "docs/settings.schema.json": lambda _: schema_text(),
 }

@@ -125,4 +125,5 @@ def _delete(services: Services, revision: str, undo: Undo) -> str:
         if isinstance(undo.cause, DeployError):
             services.diagnosis.explain(revision, undo.cause)
         services.app.creation.delete()
+    services.record.split = None
     return "deleted again"

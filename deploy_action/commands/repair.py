@@ -37,9 +37,11 @@ def finish(settings: Settings, services: Services, record: Record) -> None:
 def _repair(settings: Settings, services: Services, record: Record, *, own_only: bool) -> None:
     with record.phase(Phase.PLAN):
         observed = with_holder_state(observe_first(services.app, services.run), services.has_ended)
-        record.learned(url=f"https://{observed.app.fqdn}")
+        serving = observed.app.split.heaviest().revision or observed.app.latest_ready
+        record.observed(observed.app.split, _side(by_name(observed.revisions, serving), serving))
+        record.learned(url=observed.app.url)
         journal = _journal(settings, services, observed, own_only=own_only)
-        _tell(observed, journal, record)
+        _describe(observed, journal, record)
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -64,12 +66,10 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
         record.ended_well("repaired" if journal or deactivated else "unchanged")
 
 
-def _tell(observed: Observed, journal: Journal | None, record: Record) -> None:
-    """Record what serves, and what an interrupted run left behind."""
+def _describe(observed: Observed, journal: Journal | None, record: Record) -> None:
+    """Record what an interrupted run left behind."""
     app = observed.app
     if journal is None:
-        serving = app.split.heaviest().revision or app.latest_ready
-        record.observed(app.split, _side(by_name(observed.revisions, serving), serving))
         record.say("No interrupted run found")
         return
     candidate = by_name(observed.revisions, journal.candidate)

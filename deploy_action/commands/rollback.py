@@ -79,7 +79,12 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
     """Return the target, or refuse; nothing is changed."""
     if not (settings.convert_mode and observed.app.is_single):
         observed.app.require_multiple()
+    current = observed.app.split.heaviest().revision or observed.app.latest_ready
+    serving = by_name(observed.revisions, current)
+    record.observed(observed.app.split, serving.side if serving else Side(revision=current))
+    record.learned(url=observed.app.url, reason=settings.reason)
     target = rollback_target(settings.revision, observed)
+    record.attempted = target.side
     if not target.active:
         _require_image(services, target, observed, record)
     then = target.provenance.settings
@@ -88,10 +93,6 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
             f"The app's own settings (ingress, registries or secrets) have changed since "
             f"{target.name} was deployed; a rollback does not restore the earlier ones."
         )
-    current = observed.app.split.heaviest().revision or observed.app.latest_ready
-    serving = by_name(observed.revisions, current)
-    record.observed(observed.app.split, serving.side if serving else Side(revision=current))
-    record.attempted = target.side
     record.say(f"Traffic now: {observed.app.split}")
     record.say(f"Rolling back to {target.name} ({target.in_words})")
     record.learned(
@@ -101,8 +102,6 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
         version=target.content.version,
         image=target.image,
         digest=target.image.partition("@")[2],
-        url=f"https://{observed.app.fqdn}",
-        reason=settings.reason,
     )
     return target
 

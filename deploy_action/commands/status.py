@@ -42,5 +42,6 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
     )
     serving = by_name(seen.revisions, stable.revision) if stable else None
     record.observed(seen.app.split, serving.side if serving else Side())
+    record.status = now
     record.ended_well("ok")
     return now

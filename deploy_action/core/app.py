@@ -46,6 +46,11 @@ class App:
     unchanged_s: float = 0.0
 
     @property
+    def url(self) -> str:
+        """The users' URL; empty without ingress."""
+        return f"https://{self.fqdn}" if self.fqdn else ""
+
+    @property
     def is_multiple(self) -> bool:
         """Whether the app may have several active revisions that share traffic."""
         return self.mode.lower() == "multiple"

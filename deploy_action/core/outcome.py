@@ -12,11 +12,11 @@ class Side:
     """One revision and its origin; empty texts where nothing is known.
 
     Args:
-        revision: full name.
-        version: of the add-in's manifest.
-        commit: full id.
-        image: by digest.
-        url: of the revision itself.
+        revision: full name of the revision.
+        version: version of the add-in's manifest.
+        commit: full id of the commit.
+        image: image by digest.
+        url: URL of the revision itself.
     """
 
     revision: str = ""

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
 from deploy_action.core.phase import Phase
+from deploy_action.core.status import AppStatus
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
 from deploy_action.errors import (
@@ -160,6 +162,8 @@ class Record:
         before: what served when the run began.
         attempted: what the run tries to deploy.
         split: the last traffic split read from Azure.
+        status: what the command `status` read.
+        bumped: what the command `bump` planned or wrote, as JSON values.
     """
 
     command: str
@@ -171,6 +175,8 @@ class Record:
     before: Side = field(default_factory=Side)
     attempted: Side = field(default_factory=Side)
     split: Split | None = None
+    status: AppStatus | None = None
+    bumped: tuple[Mapping[str, Any], ...] | None = None
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -248,6 +254,23 @@ class Record:
         self._notify(Validated(checks))
 
     @property
+    def checks(self) -> tuple[Check, ...]:
+        """The results of all checks of `validate`; empty before them."""
+        return tuple(
+            check for event in self.events if isinstance(event, Validated) for check in event.checks
+        )
+
+    @property
+    def keys_cleared(self) -> int:
+        """The number of cache keys that this run cleared."""
+        return sum(
+            count
+            for event in self.events
+            if isinstance(event, CacheCleared)
+            for _, count in event.removed
+        )
+
+    @property
     def diagnosis(self) -> Diagnosed | None:
         """The diagnosis of the failed candidate; None before there is one."""
         return next((event for event in self.events if isinstance(event, Diagnosed)), None)
@@ -299,6 +322,18 @@ class Record:
                     hint="Run it again with DEPLOYMENT_DEBUG=1 to see where it comes from.",
                 )
         self._notify(ended)
+
+    def redacted(self) -> Record:
+        """Return a copy without secrets that became known only after they had entered."""
+        clean = copy(self)
+        clean.listeners = []
+        clean.events = _redacted(self.events, self.redact)
+        clean.facts = _redacted(self.facts, self.redact)
+        clean.before = _redacted(self.before, self.redact)
+        clean.attempted = _redacted(self.attempted, self.redact)
+        clean.status = _redacted(self.status, self.redact)
+        clean.bumped = _redacted(self.bumped, self.redact)
+        return clean
 
     @property
     def ending(self) -> Ended | None:

@@ -15,6 +15,8 @@ class RecentTraffic:
     """A revision's metrics of the last ten minutes.
 
     Args:
+        requests: number of requests.
+        errors: number of requests that failed.
         restarts: minutes in which a container restarted.
         usage: highest CPU and memory, in words; empty where there is no value.
     """
@@ -27,9 +29,20 @@ class RecentTraffic:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One revision: *role* is stable, previous, candidate, or empty.
+    """One revision.
 
-    *recent* is None if it was not read.
+    Args:
+        revision: its full name.
+        role: ``stable``, ``previous``, ``candidate`` or empty.
+        weight: its share of the traffic, 0-100.
+        labels: the labels that point at it.
+        active: whether it is active.
+        state: ``ready``, ``pending``, ``idle`` (no replicas), ``failed`` or ``inactive``.
+        version: version of the add-in; empty if unknown.
+        commit: short id of the commit of its image; empty if unknown.
+        created: when it was created, ISO 8601.
+        image: its image.
+        recent: its metrics of the last ten minutes; null if they were not read.
     """
 
     revision: str
@@ -50,7 +63,15 @@ class AppStatus:
     """The status of the app.
 
     Args:
+        app: name of the app.
+        url: its URL; empty without ingress.
+        mode: its revision mode, ``Multiple`` or ``Single``.
+        state: its provisioning state.
+        split: its traffic split in words.
         held_by: the run that holds the lock, running or interrupted; empty without one.
+        held_in: the phase that this run is in.
+        rows: its revisions, newest first.
+        cache: statistics of its cache in words; empty if they were not read.
         recent_problem: why the last ten minutes were not read, or empty.
     """
 
@@ -93,7 +114,7 @@ def app_status(
     }
     return AppStatus(
         app=app.name,
-        url=f"https://{app.fqdn}" if app.fqdn else "",
+        url=app.url,
         mode=app.mode,
         state=app.state,
         split=str(app.split),

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from deploy_action.core.record import CacheCleared, Record
+from deploy_action.core.record import Record
+
+# GitHub allows 1 MB for all outputs of a job.
+LONGEST_PLAN = 100_000
 
 OUTPUTS: Mapping[str, str] = {
     "result": "How the run ended: deployed, planned, rolled-back, repaired, unchanged, valid, "
@@ -27,13 +31,21 @@ OUTPUTS: Mapping[str, str] = {
     "pull-request": "URL of the pull request with the version commit.",
     "cache-keys-cleared": "Number of cache keys that this run cleared.",
     "duration": "Duration of the run in seconds.",
+    "plan": "What the deployment changes, as JSON: the key plan of the report. Empty without a "
+    f"plan, or if it is longer than {LONGEST_PLAN:,} characters.",
+    "report": "Path of the JSON report of the run. Its schema is docs/report.schema.json.",
 }
 
 
-def values(record: Record) -> dict[str, str]:
-    """Return every output's value; empty if unknown."""
+def values(record: Record, *, report: str = "") -> dict[str, str]:
+    """Return every output's value; empty if unknown.
+
+    Args:
+        record: the run.
+        report: path of the JSON report.
+    """
     outcome, ending = record.outcome, record.ending
-    cleared = [event for event in record.events if isinstance(event, CacheCleared)]
+    elapsed_s = ending.at if ending else record.elapsed_s
     return {
         "result": ending.result if ending else "failed",
         "version": outcome.serving.version,
@@ -51,9 +63,16 @@ def values(record: Record) -> dict[str, str]:
         "commit": record.facts.get("commit", ""),
         "pending": record.facts.get("pending", ""),
         "pull-request": record.facts.get("pull-request", ""),
-        "cache-keys-cleared": str(sum(count for event in cleared for _, count in event.removed)),
-        "duration": f"{record.elapsed_s:.0f}",
+        "cache-keys-cleared": str(record.keys_cleared),
+        "duration": f"{elapsed_s:.0f}",
+        "plan": _plan(record),
+        "report": report,
     }
+
+
+def _plan(record: Record) -> str:
+    text = json.dumps(record.plan.data, ensure_ascii=False) if record.plan else ""
+    return text if len(text) <= LONGEST_PLAN else ""
 
 
 def _previous(record: Record, name: str) -> str:

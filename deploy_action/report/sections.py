@@ -10,7 +10,6 @@ from deploy_action.core.record import (
     PutBack,
     Record,
     Shifted,
-    Validated,
 )
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
@@ -48,9 +47,7 @@ def checks(record: Record) -> list[str]:
     """Return the table of the checks of `validate`."""
     rows = [
         f"| {check.state.value} | {plain(check.name)} | {_checked(check)} | {plain(check.remedy)} |"
-        for event in record.events
-        if isinstance(event, Validated)
-        for check in event.checks
+        for check in record.checks
     ]
     if not rows:
         return []

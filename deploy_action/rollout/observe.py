@@ -23,6 +23,7 @@ def observe_free(
     wait_s: float,
     say: Callable[[str], None],
     has_ended: Callable[[Journal], bool],
+    on_read: Callable[[Observed], None],
 ) -> Observed:
     """Read the app, after waiting for any active run that holds the lock.
 
@@ -32,6 +33,7 @@ def observe_free(
         wait_s: how long to wait for another run, in seconds.
         say: receives a line about the run that it waits for.
         has_ended: whether GitHub says that the run of a journal has ended.
+        on_read: receives each state of the app that was read.
 
     Raises:
         SupersededError: another run still holds the lock; the message has run, time and link.
@@ -39,21 +41,22 @@ def observe_free(
     """
     deadline, told = Deadline(wait_s), ""
     while True:
-        seen = with_holder_state(observe_first(app, run), has_ended)
+        observed = with_holder_state(observe_first(app, run), has_ended)
+        on_read(observed)
         try:
-            check_journal(seen)
+            check_journal(observed)
         except SupersededError as error:
             if deadline.passed:
                 raise
-            journal = Journal.from_tags(seen.app.tags)
+            journal = Journal.from_tags(observed.app.tags)
             holder = journal.run if journal else ""
             if holder != told:
                 say(f"waiting up to {wait_s:.0f} s: {error.message}")
                 told = holder
-            alive_s = journal.until - seen.now if journal else 0.0
+            alive_s = journal.until - observed.now if journal else 0.0
             pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
         else:
-            return seen
+            return observed
 
 
 def with_holder_state(observed: Observed, has_ended: Callable[[Journal], bool]) -> Observed:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
-from deploy_action.core.outcome import updated
+from deploy_action.core.outcome import Side, updated
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.plan_diff import diff_lines, plan_diff
 from deploy_action.core.record import Record
@@ -72,6 +72,7 @@ class Planner:
             wait_s=self.settings.lock_wait_s,
             say=self.record.say,
             has_ended=self.has_ended,
+            on_read=self._record_serving,
         )
         stable = serving(observed.app, observed.revisions)
         self.gates.asked.health_path.learn(observed.app, stable)
@@ -145,6 +146,12 @@ class Planner:
             left_behind=left_behind,
         )
 
+    def _record_serving(self, observed: Observed) -> None:
+        """Record what serves, for the report of a run that ends before there is a plan."""
+        stable = serving(observed.app, observed.revisions)
+        self.record.observed(observed.app.split, stable.side if stable else Side())
+        self.record.learned(url=observed.app.url)
+
     def _learn(self, plan: Plan) -> None:
         self.record.observed(
             plan.app.split, updated(plan.stable.side, version=plan.previous_version)
@@ -157,5 +164,5 @@ class Planner:
             previous_version=plan.previous_version,
             revision=plan.candidate,
             previous_revision=plan.stable.name,
-            url=f"https://{plan.app.fqdn}",
+            url=plan.app.url,
         )

@@ -137,6 +137,7 @@ class TrafficShift:
         while not self.lock.owns(app) and self._may_lag(app) and not lag.passed:
             pause(_LOOK_BACK_S)
             app = self.app.read()
+        self.record.split = app.split
         if not self.lock.owns(app):
             return f"left to the run that took over: {app.split}"
         if not self.ours(app.split):

@@ -280,6 +280,7 @@ class Scene:
             "GITHUB_WORKSPACE": str(self.workspace),
             "GITHUB_OUTPUT": str(files / "output"),
             "GITHUB_STEP_SUMMARY": str(files / "summary.md"),
+            "RUNNER_TEMP": str(files / "temp"),
             "GITHUB_RUN_ID": str(run_id),
             "GITHUB_RUN_ATTEMPT": "1",
             "DEPLOY_ACTION_TOKEN": f"t{run_id}",

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import jsonschema
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -18,6 +19,7 @@ from deploy_action.cli import main
 from tests.support.paths import ROOT
 
 XML = (ROOT / "addin" / "manifest.xml").read_bytes()
+SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
 JSON = b"""{
 \t"manifestVersion": "1.17",
 \t"version": "2.4.9",
@@ -67,6 +69,23 @@ def test_bump_raises_the_last_part_and_shows_a_diff(home: Path) -> None:
     assert "+ <Version>1.3.0.3</Version>" in done.stdout
     assert (home / "manifest.xml").read_bytes() == XML.replace(b"1.3.0.2", b"1.3.0.3")
     assert (home / "manifest.xml").stat().st_mode & 0o777 == 0o755
+
+
+def test_bump_writes_a_report(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    temp = tmp_path_factory.mktemp("runner")
+    good = bump(home, "manifest.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="one")
+    bad = bump(home, "nothing.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="two")
+    reports = [
+        json.loads((temp / f"deploy-action-report-{name}" / "report.json").read_text("utf-8"))
+        for name in ("one", "two")
+    ]
+
+    assert (good.returncode, bad.returncode) == (0, 2)
+    assert reports[0]["bumped"][0]["new-version"] == "1.3.0.3"
+    assert [report["result"] for report in reports] == ["ok", "invalid"]
+    assert "nothing.xml" in reports[1]["reason"]
+    for report in reports:
+        jsonschema.Draft7Validator(SCHEMA).validate(report)
 
 
 def test_several_manifests_are_bumped_each_by_its_own_rules(home: Path) -> None:

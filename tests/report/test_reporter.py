@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 from pathlib import Path
 
 import pytest
 
 from deploy_action.adapters.github_runner import Runner
+from deploy_action.adapters.report_folder import ReportFolder
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
+from deploy_action.report.json_report import Context
 from deploy_action.reporter import Reporter
 from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.runner_log import RunnerLog
+from tests.stage import outputs_of
 
 SURROGATE = "caf\udce9"
 
@@ -26,13 +30,19 @@ def deployment(tmp_path: Path, log: io.StringIO, **variables: str) -> Reporter:
     record = Record(command="deploy", clock=itertools.count(0.0).__next__, redact=mask.redact)
     runner_log = RunnerLog(log, other, commands=True)
     runner = Runner(environment={"GITHUB_ACTIONS": "true", **files, **variables}, log=runner_log)
-    reporter = Reporter(runner, mask, record)
+    reporter = Reporter(
+        runner=runner,
+        record=record,
+        folder=ReportFolder(environment={"RUNNER_TEMP": str(tmp_path), **variables}, token="t"),
+        context=Context(tool_version="1.0.0", run_id="local.t", started_at="2026-11-25T10:00:00Z"),
+    )
     runner_log.on_failure = lambda cause: reporter.failed("log", cause)
     record.listeners.append(reporter)
     with record.phase(Phase.PLAN):
         record.say(f"signed in as {SURROGATE}")
         record.warn(f"{SURROGATE} is odd")
         record.learned(version="1.2.3.4", url="https://api.example.com", reason=SURROGATE)
+        record.gated("smoke test", "pass", "hush_hush|x was known before it was a secret")
         mask.add("hush_hush|x")
         record.warn("the password is hush_hush|x")
     record.ended_well("deployed")
@@ -100,6 +110,35 @@ def test_r2_outputs_are_written_completely_or_not_at_all(tmp_path: Path) -> None
 
     assert os.waitpid(pid, 0)[1] == 0
     assert small.read_text() == "earlier=1\n"
+
+
+def test_the_report_is_written_and_its_path_is_an_output(tmp_path: Path) -> None:
+    log = io.StringIO()
+    deployment(tmp_path, log)
+
+    file = Path(outputs_of(tmp_path / "o")["report"])
+    assert json.loads(file.read_text("utf-8"))["result"] == "deployed"
+    assert f"Report: {file}" in log.getvalue()
+    assert file.stat().st_mode & 0o777 == 0o600 or file.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_r2_a_report_that_cannot_be_written_is_reported_in_log_and_summary(tmp_path: Path) -> None:
+    log = io.StringIO()
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    deployment(tmp_path, log, RUNNER_TEMP=str(blocked))
+
+    assert "    warning: The JSON report cannot be written: " in log.getvalue()
+    assert "The JSON report cannot be written" in (tmp_path / "summary").read_text("utf-8")
+    assert outputs_of(tmp_path / "o")["report"] == ""
+
+
+def test_s1_the_report_shows_no_part_of_a_secret(tmp_path: Path) -> None:
+    deployment(tmp_path, io.StringIO())
+
+    text = Path(outputs_of(tmp_path / "o")["report"]).read_text("utf-8")
+    assert "the password is ***" in text
+    assert "hush" not in text
 
 
 def test_s1_the_summary_shows_no_part_of_a_secret(tmp_path: Path) -> None:

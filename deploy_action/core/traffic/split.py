@@ -17,7 +17,13 @@ FULL_TRAFFIC = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the split. *revision* is empty where traffic follows the latest revision."""
+    """One line of the split.
+
+    Args:
+        revision: name of the revision; empty where traffic follows the latest revision.
+        weight: share of the traffic, 0-100.
+        label: label of the entry; empty for none.
+    """
 
     revision: str
     weight: int
