@@ -6,15 +6,11 @@ from functools import partial
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.provenance import Provenance
-from deploy_action.core.revisions.revision import suffix_for
-from deploy_action.core.revisions.template import for_new_app
 from deploy_action.core.settings.schema import Settings
-from deploy_action.errors import DeployError, InputError
-from deploy_action.rollout.content import Content, decide_content
-from deploy_action.rollout.served import Served
+from deploy_action.errors import DeployError
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
+from deploy_action.services.creation import plan_creation
 
 
 def create(settings: Settings, services: Services, record: Record) -> None:
@@ -32,16 +28,8 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     app, run = services.app, services.run
     images, versioning = services.images, services.versioning
     with record.phase(Phase.PLAN):
-        environment, location = app.creation.environment(settings.managed_environment)
-        content = _decide(services, record)
-        bump, version, commit = content.bump, content.version, content.commit
-        suffix = suffix_for(app.name, version=version, commit=commit, run=run.id, taken=())
-        name = f"{app.name}--{suffix}"
-        images.check()
-        record.say(f"app {app.name} does not exist and will be created in {environment}")
-        record.say(f"first revision {name}, version {version or 'unknown'}")
-        record.learned(version=version, revision=name)
-        record.attempts(revision=name, version=version, commit=commit)
+        plan = plan_creation(services)
+    bump, version, name = plan.content.bump, plan.content.version, plan.revision
     if settings.dry_run:
         record.ended_well("planned")
         return
@@ -51,7 +39,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                 undo.push("the manifest", partial(versioning.restore, bump))
                 versioning.write(bump)
         with record.phase(Phase.IMAGE):
-            image = images.obtain(suffix, run, version)
+            image = images.obtain(plan.suffix, run, version)
             record.learned(image=image, digest=image.partition("@")[2])
             record.attempts(image=image)
         with record.phase(Phase.CREATE):
@@ -60,21 +48,9 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                 partial(_delete, services, name, undo),
                 by_hand=f"az containerapp delete --resource-group GROUP --name {app.name} --yes",
             )
-            app.creation.create(
-                for_new_app(
-                    environment=environment,
-                    location=location,
-                    registry=image.partition("/")[0],
-                    identity=settings.registry_identity,
-                    target_port=settings.target_port,
-                    suffix=suffix,
-                    image=image,
-                    provenance=Provenance(
-                        version=version, commit=commit, run=run.id, revision=name
-                    ),
-                )
-            )
+            status_url = app.creation.create(plan.resource(image))
             created = app.wait_until_idle()
+            app.creation.require_created(created, status_url)
             services.health_path.learn(created, None)
             record.learned(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
@@ -95,27 +71,6 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             versioning.publish(bump, name, record)
     with record.phase(Phase.REPORT):
         record.ended_well("deployed")
-
-
-def _decide(services: Services, record: Record) -> Content:
-    settings = services.settings
-    if settings.secrets or settings.tags:
-        raise InputError(
-            f"App '{settings.app}' does not exist yet, and create does not support secrets and "
-            "tags.",
-            hint="Deploy once without secrets and tags, then add them and deploy again.",
-        )
-    if disagreement := services.checked_out[1]:
-        record.warn(disagreement)
-    return decide_content(
-        services.images,
-        lambda: services.versioning,
-        run=services.run,
-        revisions=(),
-        served=Served(),
-        remembered=("", ""),
-        record=record,
-    )
 
 
 def _delete(services: Services, revision: str, undo: Undo) -> str:

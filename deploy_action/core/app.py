@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.core import external
+from deploy_action.core.app_wide import SYSTEM
 from deploy_action.core.revisions.revision import Revision, by_name, moment_s
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import PreflightError
@@ -26,6 +27,7 @@ class App:
         profile: its workload profile; empty where Azure does not say.
         secrets: its secrets without values: name, and URL and identity of references.
         unchanged_s: seconds since the app's last change, by Azure's clock; 0 if unknown.
+        identities: ``system`` and resource ids of its managed identities, in lower case.
         settings: fingerprint of what belongs to no revision (ingress but its traffic, registries,
             names of secrets); a rollback does not bring an earlier one back.
     """
@@ -41,6 +43,7 @@ class App:
     target_port: int = 0
     profile: str = ""
     secrets: tuple[Mapping[str, Any], ...] = ()
+    identities: frozenset[str] = frozenset()
     settings: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     unchanged_s: float = 0.0
@@ -131,10 +134,19 @@ class App:
                 external.mapping(item, "a secret")
                 for item in external.items(configuration.get("secrets"), "secrets")
             ),
+            identities=_identities(resource),
             settings=_fingerprint(configuration),
             tags={str(key): external.text(value, f"tag {key}") for key, value in tags.items()},
             unchanged_s=max(0.0, now_s - modified_s) if now_s and modified_s else 0.0,
         )
+
+
+def _identities(resource: Mapping[str, Any]) -> frozenset[str]:
+    block = external.mapping(resource.get("identity"), "identity")
+    assigned = external.mapping(block.get("userAssignedIdentities"), "userAssignedIdentities")
+    kinds = external.text(block.get("type"), "the identity's type").lower()
+    own = {SYSTEM} if "systemassigned" in kinds else set()
+    return frozenset({*own, *(str(key).lower() for key in assigned)})
 
 
 def _fingerprint(configuration: Mapping[str, Any]) -> str:

@@ -44,30 +44,27 @@ class AppChanges:
         added, changed: secrets.
         removed: secrets that are removed after the deployment, if no active revision uses them.
         tags: new values; None removes a tag.
+        differences: all of them as ``path``, ``before`` and ``after``, without values of secrets;
+            None stands for something that does not exist.
     """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     tags: Mapping[str, str | None] = field(default_factory=dict)
+    differences: tuple[Mapping[str, str | None], ...] = ()
 
     @property
     def any(self) -> bool:
         """Whether anything changes."""
         return bool(self.added or self.changed or self.removed or self.tags)
 
-    def lines(self, stable: str) -> tuple[str, ...]:
-        """Return the changes in words; *stable* is the revision that serves."""
-        lines = [f"app-wide: secret {name} is added" for name in self.added]
-        lines += [f"app-wide: secret {name} gets a new value" for name in self.changed]
-        lines += [f"app-wide: secret {name} is removed if nothing uses it" for name in self.removed]
-        lines += [
-            f"app-wide: tag {name} " + ("is removed" if value is None else f"is set to '{value}'")
-            for name, value in self.tags.items()
-        ]
+    def notes(self, stable: str) -> tuple[str, ...]:
+        """Return what the differences do not show; *stable* is the revision that serves."""
+        notes = [f"Secret {name} is removed if no active revision uses it" for name in self.removed]
         if self.changed:
-            lines.append(f"Running replicas of {stable} see a changed secret at their next restart")
-        return tuple(lines)
+            notes.append(f"Running replicas of {stable} see a changed secret at their next restart")
+        return tuple(notes)
 
 
 def needed_changes(
@@ -91,14 +88,38 @@ def needed_changes(
         spelled.get(name.lower(), name): None if isinstance(value, Remove) else value
         for name, value in tag_changes.items()
     }
+    changed = tuple(name for name, item in named.items() if known.get(name, item) != item)
+    removed = tuple(
+        name for name, item in secrets.items() if isinstance(item, Remove) and name in known
+    )
+    new_tags = {name: value for name, value in wanted.items() if tags.get(name) != value}
+    secret_lines = [
+        {
+            "path": f"secrets.{name}",
+            "before": known[name].described if name in known else None,
+            "after": None if name in removed else _described(named[name], known.get(name)),
+        }
+        for name in secrets
+        if name in (*changed, *removed) or (name in named and name not in known)
+    ]
     return AppChanges(
         added=tuple(name for name in named if name not in known),
-        changed=tuple(name for name, item in named.items() if known.get(name, item) != item),
-        removed=tuple(
-            name for name, item in secrets.items() if isinstance(item, Remove) and name in known
+        changed=changed,
+        removed=removed,
+        tags=new_tags,
+        differences=(
+            *secret_lines,
+            *(
+                {"path": f"tags.{name}", "before": tags.get(name), "after": value}
+                for name, value in new_tags.items()
+            ),
         ),
-        tags={name: value for name, value in wanted.items() if tags.get(name) != value},
     )
+
+
+def _described(secret: SecretValue, before: SecretValue | None) -> str:
+    both_values = before is not None and not before.url and not secret.url
+    return "another value" if both_values else secret.described
 
 
 def applied(

@@ -18,6 +18,9 @@ from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 
 LONGEST_TAG = 256
 PREFIX = "deploy-action."
+# Azure Resource Manager: "Use tags to organize your Azure resources", limitations.
+MOST_TAGS = 50
+JOURNAL_TAGS = 14  # the most that a journal with a split of four tags needs
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"
@@ -130,6 +133,11 @@ class Journal:
     def taken_over(self, run: str, *, until: float) -> Journal:
         """Return the same journal, owned by the run that recovers from it."""
         return replace(self, run=run, until=int(until))
+
+    def fits(self, tags: Mapping[str, str]) -> bool:
+        """Whether there is room for it among the app's *tags*; an earlier journal is replaced."""
+        others = [name for name in tags if not name.startswith(PREFIX)]
+        return len(others) + len(self.as_tags()) <= MOST_TAGS
 
     def as_tags(self) -> dict[str, str | None]:
         """Return the tags to merge; None removes a leftover."""

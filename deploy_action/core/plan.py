@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from deploy_action.core.analysis import WindowRule
 from deploy_action.core.app import App, serving
-from deploy_action.core.journal import Journal, Kind
+from deploy_action.core.journal import MOST_TAGS, Journal, Kind
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
 from deploy_action.core.revisions.provenance import Provenance
@@ -139,7 +139,6 @@ class Plan:
             f"steps {steps}, {self.schedule.whole_step_s:.0f} s each",
             f"bake {self.schedule.whole_bake_s:.0f} s",
             *self.analysis_lines,
-            f"time at least {self.schedule.shortest_s():.0f} s, at most {self.longest_s:.0f} s",
         )
 
 
@@ -207,6 +206,13 @@ def make_plan(
         analysis_lines=_analysis_lines(schedule, settings),
     )
     _check_template(plan)
+    if not plan.journal.fits(plan.app.tags):
+        raise PreflightError(
+            f"The app's {len(plan.app.tags)} tags leave too little room for those of a deployment: "
+            f"Azure allows {MOST_TAGS}, and this run adds {len(plan.journal.as_tags())} until it "
+            "ends.",
+            hint="Remove some tags of the app.",
+        )
     return plan
 
 

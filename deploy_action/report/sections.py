@@ -14,6 +14,7 @@ from deploy_action.core.record import (
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
 from deploy_action.report.markdown import code, fence, plain
+from deploy_action.report.plan import plan_markdown
 
 
 def restored(record: Record) -> list[str]:
@@ -39,8 +40,8 @@ def diagnosis(record: Record) -> list[str]:
 
 
 def plan(record: Record) -> list[str]:
-    """Return what the deployment changes, as a difference."""
-    return fence(list(record.plan.lines), "diff") if record.plan and record.plan.lines else []
+    """Return what the deployment changes, and how."""
+    return plan_markdown(record.plan.data) if record.plan else []
 
 
 def checks(record: Record) -> list[str]:

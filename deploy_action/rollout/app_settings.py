@@ -19,11 +19,10 @@ from deploy_action.core.app_changes import (
     needed_changes,
     restored,
 )
-from deploy_action.core.app_wide import SecretChanges, TagChanges, secrets_of
+from deploy_action.core.app_wide import SecretChanges, SecretValue, TagChanges, secrets_of
+from deploy_action.core.journal import JOURNAL_TAGS, MOST_TAGS
 from deploy_action.core.record import Record
 from deploy_action.errors import PreflightError
-
-_MOST_TAGS, _JOURNAL_TAGS = 50, 14
 
 
 @dataclass(slots=True, kw_only=True)
@@ -43,14 +42,15 @@ class AppSettings:
     record: Record
     _changes: AppChanges = field(default_factory=AppChanges)
 
-    def plan(self, app: App, stable: str) -> None:
+    def plan(self, app: App, stable: str) -> AppChanges:
         """Find out what has to change, and report it.
 
         Raises:
             PreflightError: it cannot be applied so that it can be restored.
         """
         if not self.secrets and not self.tags:
-            return
+            return AppChanges()
+        _require_identities(app, self.secrets)
         current = self.app.list_secrets() if self.secrets else ()
         self._changes = changes = needed_changes(current, app.tags, self.secrets, self.tags)
         if any(len(name) + len(BACKUP) > LONGEST_NAME for name in changes.changed):
@@ -61,14 +61,15 @@ class AppSettings:
                 hint="Store the new value under a new, shorter name.",
             )
         markers = len(changes.added) + len(changes.changed) + 2 * len(changes.tags)
-        if changes.any and len(app.tags) + markers + _JOURNAL_TAGS > _MOST_TAGS:
+        if changes.any and len(app.tags) + markers + JOURNAL_TAGS > MOST_TAGS:
             raise PreflightError(
                 f"The app's {len(app.tags)} tags leave too little room to change its secrets and "
-                f"tags: Azure allows {_MOST_TAGS}.",
+                f"tags: Azure allows {MOST_TAGS}.",
                 hint="Remove some tags, or change fewer secrets and tags at once.",
             )
-        for line in changes.lines(stable):
-            self.record.say(line)
+        for note in changes.notes(stable):
+            self.record.say(note)
+        return changes
 
     @property
     def has_changes(self) -> bool:
@@ -126,6 +127,26 @@ class AppSettings:
     def _write(self, change: AppChange) -> None:
         if not change.empty:
             self.app.write_configuration(_secrets(change), change.tags)
+
+
+def _require_identities(app: App, secrets: SecretChanges) -> None:
+    references = {
+        name: item.identity
+        for name, item in secrets.items()
+        if isinstance(item, SecretValue) and item.url
+    }
+    lacking = [
+        f"{identity} (secret {name})"
+        for name, identity in references.items()
+        if identity.lower() not in app.identities
+    ]
+    if lacking:
+        raise PreflightError(
+            f"The app does not have the identity that reads a key vault: {', '.join(lacking)}.",
+            hint="Assign it: az containerapp identity assign --resource-group GROUP --name "
+            f"{app.name} --system-assigned (or --user-assigned ID), and grant it the role Key "
+            "Vault Secrets User on the vault.",
+        )
 
 
 def _secrets(change: AppChange) -> list[dict[str, Any]] | None:

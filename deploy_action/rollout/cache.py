@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.cache.circuit_breaker import Breaker, State
+from deploy_action.core.cache.stats import MatchingKeys
 from deploy_action.core.health import Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
@@ -66,6 +67,7 @@ class CacheMaintenance:
     _breaker: Breaker = field(default_factory=Breaker)
     _before: Metrics | None = None
     _silent: bool = False
+    _unreachable: str = ""
     _warned: set[str] = field(default_factory=set)
 
     def check(self, host: str) -> None:
@@ -89,6 +91,7 @@ class CacheMaintenance:
             if self.required:
                 raise PreflightError(error.message, hint=error.hint) from None
             self._warned.add(error.message)
+            self._unreachable = error.message
             self.record.warn(f"The cache cannot be used now: {error}")
             return
         try:
@@ -110,6 +113,19 @@ class CacheMaintenance:
         if not isinstance(told, dict) or not str(told.get("revision")).startswith(f"{app}--"):
             return "", ""  # several apps may share a cache
         return str(told.get("version") or ""), str(told.get("run") or "")
+
+    def matching_keys(self) -> MatchingKeys | None:
+        """Return how many keys a clearing would remove now; None if nothing is cleared."""
+        if not self.patterns or (self.cache is None and self.endpoint is None):
+            return None
+        if self.cache is None:
+            return MatchingKeys(unknown="the app's own endpoint clears them and does not count")
+        if self._unreachable:
+            return MatchingKeys(unknown=self._unreachable)
+        try:
+            return self.cache.count(self.patterns)
+        except DeployError as error:
+            return MatchingKeys(unknown=error.message)
 
     def clear(self, moment: str, serving: str = "") -> str:
         """Clear the patterns; return a description of the result.

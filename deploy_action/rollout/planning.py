@@ -14,6 +14,7 @@ from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.plan_diff import diff_lines, plan_diff
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
+from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.access import AppAccess
 from deploy_action.rollout.analysis import Analysis
@@ -81,6 +82,9 @@ class Planner:
         access = BackgroundTask(self.access.check)
         tip = BackgroundTask(self.require_tip if self.settings.require_tip else lambda: None)
         self.cache.check(observed.app.fqdn)
+        # A deployment clears them right away and reports how many there were.
+        counts = self.settings.dry_run or self.settings.command is Command.VALIDATE
+        keys = BackgroundTask(self.cache.matching_keys if counts else lambda: None)
         if self.disagreement:
             self.record.warn(self.disagreement)
         tip.result()
@@ -91,8 +95,13 @@ class Planner:
             self.record.warn(warning)
         for line in plan.lines():
             self.record.say(line)
-        self.app_settings.plan(observed.app, plan.stable.name)
-        diff = plan_diff(plan, observed.revisions, image=self.settings.image)
+        diff = plan_diff(
+            plan,
+            observed.revisions,
+            image=self.settings.image,
+            app_changes=self.app_settings.plan(observed.app, plan.stable.name),
+            keys=keys.result(),
+        )
         self.record.planned(tuple(diff_lines(diff)), diff)
         for warning in plan.warnings:
             self.record.warn(warning)

@@ -14,6 +14,7 @@ from deploy_action.adapters import permissions as rights
 from deploy_action.adapters.credentials import ARM_SCOPE
 from deploy_action.adapters.permissions import Action, Permission, Verdict
 from deploy_action.core.app import serving
+from deploy_action.core.journal import JOURNAL_TAGS, MOST_TAGS
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.settings.choices import AnalysisMode, BuilderKind, CacheVia, CommitBy
 from deploy_action.core.validation import Check, CheckState, Passed, run_check
@@ -24,8 +25,6 @@ from deploy_action.services.offline_checks import is_pull_request
 if TYPE_CHECKING:
     from deploy_action.services import Services
 
-_MOST_TAGS = 50  # Azure's limit
-_JOURNAL_TAGS = 12
 _LOCKS = "2020-05-01"
 _TEST_TTL_S = 60
 
@@ -62,13 +61,14 @@ class _Online:
         """Yield the results; the plan of a deployment is made last, if nothing failed before."""
         settings, found = self.services.settings, list[Check]()
         required = settings.cache_required
-        checks: list[tuple[str, Callable[[], Passed], bool]] = [
-            ("app", self._app, True),
-            ("deployment lock", self._lock, True),
-            ("resource locks", self._resource_locks, True),
-            ("health path", self._health, True),
-            ("registry and builder", self._images, True),
-        ]
+        checks: list[tuple[str, Callable[[], Passed], bool]] = [("app", self._app, True)]
+        if not self._creates:
+            checks += [
+                ("deployment lock", self._lock, True),
+                ("resource locks", self._resource_locks, True),
+                ("health path", self._health, True),
+            ]
+        checks.append(("registry and builder", self._images, True))
         if settings.cache_url and settings.cache_via is CacheVia.REDIS:
             checks.append(("cache", self._cache, required))
         if self.services.versioning and settings.commit is not CommitBy.NONE:
@@ -84,19 +84,28 @@ class _Online:
             yield from run_check("plan", self._plan)
 
     @cached_property
+    def _creates(self) -> bool:
+        """Whether a deployment would create the app."""
+        return self.services.settings.create and not self.services.app.creation.exists()
+
+    @cached_property
     def _observed(self) -> Observed:
         return observe_first(self.services.app, self.services.run)
 
     def _app(self) -> Passed:
+        if self._creates:
+            wanted = self.services.settings.managed_environment
+            environment, _ = self.services.app.creation.environment(wanted)
+            return Passed(f"does not exist and will be created in {environment}")
         app = self._observed.app
         if not (self.services.settings.convert_mode and app.is_single):
             app.require_multiple()
         if not app.fqdn:
             raise PreflightError(f"App '{app.name}' has no ingress.", hint="Enable ingress on it.")
         warnings = []
-        if len(app.tags) + _JOURNAL_TAGS > _MOST_TAGS:
-            text = f"The app has {len(app.tags)} of {_MOST_TAGS} tags; a deployment adds up to "
-            warnings.append((f"{text}{_JOURNAL_TAGS} while it runs.", "Remove some tags."))
+        if len(app.tags) + JOURNAL_TAGS > MOST_TAGS:
+            text = f"The app has {len(app.tags)} of {MOST_TAGS} tags; a deployment adds up to "
+            warnings.append((f"{text}{JOURNAL_TAGS} while it runs.", "Remove some tags."))
         stable = serving(app, self._observed.revisions)
         serves = stable.name if stable else "no revision"
         return Passed(f"{app.mode} revision mode, serving: {serves}", warnings)
@@ -169,6 +178,10 @@ class _Online:
         return Passed(f"commit: {self.services.settings.commit.value}")
 
     def _plan(self) -> Passed:
+        if self._creates:
+            from deploy_action.services.creation import plan_creation
+
+            return Passed(f"a deployment would create {plan_creation(self.services).revision}")
         plan = self.services.planner.plan()
         return Passed(f"a deployment would create {plan.candidate}")
 
@@ -177,6 +190,8 @@ class _Online:
     def _permissions(self) -> list[Check]:
         services, settings = self.services, self.services.settings
         app = services.app_id
+        if self._creates:  # nothing can be asked about it yet
+            app = app.partition("/providers/")[0]
         results = self._checked("permissions on the app", app, rights.DEPLOY, required=True)
         results += self._checked("permissions for logs", app, rights.LOGS, required=False)
         if settings.analysis is not AnalysisMode.OFF:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import cast
+
 from tests.stage import Stage
 
 SETTINGS = """
@@ -15,6 +18,12 @@ def difference(log: str) -> list[str]:
     """Return the lines of the difference."""
     lines = [line.strip() for line in log.splitlines()]
     return [line for line in lines if line.startswith(("+ ", "- ", "~ "))]
+
+
+def cache_keys(stage: Stage) -> set[str]:
+    """Return the names of all keys in the cache."""
+    with stage.scene.cache() as cache:
+        return set(cast("list[str]", cache.keys()))
 
 
 def test_a_dry_run_shows_what_changes_and_nothing_else(stage: Stage) -> None:
@@ -58,3 +67,42 @@ def test_revisions_that_will_be_deactivated_are_named(stage: Stage) -> None:
     assert announced
     assert not set(announced) & set(stage.active())
     assert len(stage.active()) == 2
+
+
+def test_the_plan_counts_the_keys_that_are_cleared_now_and_keeps_them(stage: Stage) -> None:
+    stage.scene.fill_cache()
+    inputs = {"cache_patterns": "manifest:*\nconfig:*\nnothing:*"}
+    before = cache_keys(stage)
+
+    planned = stage.run(**inputs, dry_run="true")
+
+    assert planned.exit_code == 0, planned.log
+    expected = {
+        kind: sum(key.startswith(kind) for key in before) for kind in ("manifest", "config")
+    }
+    for kind, number in {**expected, "nothing": 0}.items():
+        assert f"{kind}:*: {number}\n" in planned.log
+    assert all(expected.values())
+    assert cache_keys(stage) == before
+
+
+def test_a_plan_states_that_the_cache_cannot_be_reached(stage: Stage) -> None:
+    inputs = {"cache_patterns": "manifest:*", "cache_url": "redis://127.0.0.1:1/0"}
+
+    planned = stage.run(**inputs, dry_run="true")
+
+    assert planned.exit_code == 0, planned.log
+    [line] = [line for line in planned.log.splitlines() if "unknown: " in line]
+    assert "127.0.0.1" in line
+
+
+def test_the_plan_shows_manifest_steps_and_duration(stage: Stage) -> None:
+    stage.push_better()
+
+    run = stage.run(manifest="addin/manifest.xml", dry_run="true")
+
+    lines = difference(run.log)
+    assert any(line.endswith('"1.3.0.2" → "1.3.0.3"') and "line" in line for line in lines)
+    assert re.search(r"duration: \d+\.\d to \d+\.\d min", run.log)
+    assert "| 1 | 25 % | 75 % |" in run.summary
+    assert re.search(r"takes \d+\.\d to \d+\.\d minutes", run.summary)

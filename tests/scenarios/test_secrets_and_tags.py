@@ -59,7 +59,9 @@ def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
     assert_lock_released(stage)
     assert secrets(stage) == {"db": "new-db-value", "api-key": "the-api-key"}
     assert stage.tags() == {"cost-centre": "well-intake", "owner": "dana"}
-    assert "secret db gets a new value" in first.log
+    assert '~ secrets.db: "a value" → "another value"' in first.log
+    assert '+ secrets.api-key: "a value"' in first.log
+    assert '- tags.old: "yes"' in first.log
     assert f"replicas of {stage.first} see a changed secret at their next restart" in first.log
     assert "app-wide:" not in second.log
     assert shows_no_values(first)
@@ -138,3 +140,33 @@ def test_a_secret_in_use_is_not_removed(configured: Stage) -> None:
     assert "Secret db is still in use and was not removed." in used.log
     assert_lock_released(stage)
     assert secrets(stage) == {}
+
+
+def test_a_reference_whose_identity_the_app_lacks_is_refused(configured: Stage) -> None:
+    stage = configured
+    stage.push_better()
+    before = stage.scene.resource()
+
+    runs = [
+        stage.run(settings="secrets: {key: keyvault:some-vault/key}\n", dry_run=dry_run)
+        for dry_run in ("true", "false")
+    ]
+
+    assert [run.exit_code for run in runs] == [3, 3], runs[0].log
+    assert "does not have the identity that reads a key vault: system (secret key)" in runs[0].log
+    assert stage.scene.resource() == before
+
+
+@pytest.mark.parametrize(("others", "exit_code"), [(39, 0), (40, 3)])
+def test_an_app_without_room_for_the_tags_of_a_deployment_is_refused(
+    stage: Stage, others: int, exit_code: int
+) -> None:
+    tags = {f"team-{number}": "core" for number in range(others)}
+    assert stage.scene.ask("PATCH", stage.scene.path, {"tags": tags}).ok
+    stage.settle()
+    stage.push_better()
+
+    planned, deployed = (stage.run(dry_run=dry_run) for dry_run in ("true", "false"))
+
+    assert planned.exit_code == deployed.exit_code == exit_code, planned.log + deployed.log
+    assert stage.tags() == tags

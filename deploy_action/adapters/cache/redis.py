@@ -15,16 +15,24 @@ from redis.connection import DefaultParser
 from redis.credentials import CredentialProvider
 from redis.retry import Retry
 
+from deploy_action.adapters.cache.count import count
 from deploy_action.adapters.cache.errors import translate_errors
 from deploy_action.adapters.cache.sweep import Budget, sweep
 from deploy_action.core.cache.connection import CacheTarget
 from deploy_action.core.cache.patterns import Glob
-from deploy_action.core.cache.stats import SAMPLES, Cleared, Metrics, PatternCleared
+from deploy_action.core.cache.stats import (
+    SAMPLES,
+    Cleared,
+    MatchingKeys,
+    Metrics,
+    PatternCleared,
+)
 from deploy_action.errors import InputError
 from deploy_action.runtime.concurrency import all_of
 
 _CONNECT_S, _ANSWER_S, _RETRIES = 3.0, 5.0, 3
 _HURRIED_S = 1.0
+_COUNT_S = 10.0
 _LONGEST_RESPONSE = 8 << 20
 
 
@@ -107,6 +115,24 @@ class Cache:
                     removed=sum(one.counts[number] for one in done),
                     samples=tuple(s for one in done for s in one.samples[number])[:SAMPLES],
                 )
+                for number, glob in enumerate(globs)
+            ),
+            complete=all(one.complete for one in done),
+        )
+
+    def count(self, patterns: Sequence[str]) -> MatchingKeys:
+        """Count the keys that match *patterns*, on all primaries at the same time; reads only.
+
+        Raises:
+            CacheError: Redis could not be reached, or refused.
+        """
+        globs = [Glob.of(pattern) for pattern in patterns]
+        with self._translate_errors("be read"):
+            end = time.monotonic() + min(self._budget_s, _COUNT_S)
+            done = all_of([partial(count, one, globs, end=end) for one in self._primaries()])
+        return MatchingKeys(
+            patterns=tuple(
+                (glob.text, sum(one.counts[number] for one in done))
                 for number, glob in enumerate(globs)
             ),
             complete=all(one.complete for one in done),

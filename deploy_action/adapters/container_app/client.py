@@ -15,8 +15,8 @@ from itertools import islice
 from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from azure.core.rest import HttpRequest
 
+from deploy_action.adapters.container_app import operations
 from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.errors import (
     RETRYABLE_STATUSES,
@@ -34,13 +34,11 @@ from deploy_action.core.app import (
     containers_from_azure,
     revision_from_azure,
 )
-from deploy_action.core.external import mapping
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, backoff, pause, poll_until
 
-_STATUS_S = 10.0
 _MOST_PAGES = 50
 _LAG_S = 15.0  # how long reads may still show the state before a confirmed write
 
@@ -345,8 +343,8 @@ class ContainerApp:
             doubt = self._attempt(lambda: status_urls.append(self._patch(body, deadline)), what)  # noqa: B023  called now
             status_url = status_urls[0] if status_urls else ""
             app = self.wait_until_idle(deadline)
-            if strict and app.failed and (failure := self._failure(status_url)):
-                raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
+            if strict and app.failed and (reason := operations.failure(self._client, status_url)):
+                raise AzureRefusedError(f"Azure accepted {what} and then failed: {reason}")
             if holds(app):
                 return app
             if doubt is None:
@@ -390,8 +388,7 @@ class ContainerApp:
         seen: list[str] = []
 
         def keep(response: Any) -> None:
-            headers = response.http_response.headers
-            seen.append(headers.get("Azure-AsyncOperation") or headers.get("Location") or "")
+            seen.append(operations.status_url(response))
 
         self._apps.begin_update(
             self.resource_group,
@@ -418,8 +415,8 @@ class ContainerApp:
             app = self.wait_until_idle(deadline)
             if holds(app):
                 return app, "as written"
-            if failure := self._failure(status_url):
-                raise AzureRefusedError(f"Azure accepted {what} and then failed: {failure}")
+            if reason := operations.failure(self._client, status_url):
+                raise AzureRefusedError(f"Azure accepted {what} and then failed: {reason}")
             guard(app)
             return None, f"the app is {app.state}, its split {app.split}"
 
@@ -432,21 +429,6 @@ class ContainerApp:
                 f"Azure reported success, but {what} is not there: {error.message}",
                 hint="Someone else may have changed the app at the same time. Run again.",
             ) from None
-
-    def _failure(self, status_url: str) -> str:
-        """Return the error text of an operation, or an empty text; never follow a foreign host."""
-        if not status_url.startswith("https://management.azure.com/"):
-            return ""
-        try:
-            request = HttpRequest("GET", status_url)
-            response = self._client.send_request(request, **limits(Deadline(_STATUS_S)))
-            status = mapping(response.json() if response.status_code == 200 else {}, "the status")
-            if str(status.get("status", "")).lower() not in {"failed", "canceled"}:
-                return ""
-            error = mapping(status.get("error"), "the error")
-            return str(error.get("message") or status["status"])
-        except Exception:  # noqa: BLE001  the app itself is read, too; this is for the message
-            return ""
 
 
 def _seconds(date: str) -> float:

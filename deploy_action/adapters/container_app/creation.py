@@ -10,9 +10,15 @@ from typing import Any
 
 from azure.mgmt.appcontainers import ContainerAppsAPIClient
 
-from deploy_action.adapters.container_app.errors import NotFoundError, translate_errors
+from deploy_action.adapters.container_app import operations
+from deploy_action.adapters.container_app.errors import (
+    AzureRefusedError,
+    NotFoundError,
+    translate_errors,
+)
 from deploy_action.adapters.container_app.pipeline import Reader, limits
 from deploy_action.core import external
+from deploy_action.core.app import App
 from deploy_action.errors import InputError
 from deploy_action.runtime.polling import Deadline
 
@@ -89,20 +95,44 @@ class Creation:
                 hint="Create it first: az containerapp env create.",
             ) from None
 
-    def create(self, resource: Mapping[str, Any]) -> None:
+    def create(self, resource: Mapping[str, Any]) -> str:
         """Send the request that creates the app; do not wait for Azure to finish.
+
+        Returns:
+            the URL of the operation's status; may be empty.
 
         Raises:
             AzureRefusedError: Azure refused.
         """
         content = BytesIO(json.dumps(resource).encode())
+        seen: list[str] = []
         with translate_errors(self.name, self.resource_group):
             self._apps.begin_create_or_update(
                 self.resource_group,
                 self.name,
                 content,
                 polling=False,
+                raw_response_hook=lambda response: seen.append(operations.status_url(response)),
                 **limits(Deadline(_ONE_WRITE_S)),
+            )
+        return seen[-1] if seen else ""
+
+    def require_created(self, app: App, status_url: str) -> None:
+        """Refuse an app whose creation failed.
+
+        Args:
+            app: as it is after the operation.
+            status_url: as `create` returned it.
+
+        Raises:
+            AzureRefusedError: it failed; the message quotes Azure.
+        """
+        if app.failed:
+            reason = operations.failure(self._client, status_url) or f"its state is {app.state}"
+            raise AzureRefusedError(
+                f"Azure accepted app '{self.name}' and then failed: {reason.rstrip('.')}.",
+                hint="Check that its identities may pull the image (role AcrPull) and read the "
+                "secrets' key vaults (role Key Vault Secrets User).",
             )
 
     def delete(self) -> None:

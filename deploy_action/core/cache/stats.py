@@ -28,6 +28,21 @@ class Cleared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingKeys:
+    """How many keys match each pattern now; a key counts for the first pattern that matches it.
+
+    Args:
+        patterns: each with its number of keys.
+        complete: whether all keys were looked at; otherwise there may be more.
+        unknown: why the keys could not be counted; empty if they were.
+    """
+
+    patterns: tuple[tuple[str, int], ...] = ()
+    complete: bool = True
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Metrics:
     """The server's own metrics, summed over primaries.
 

@@ -86,6 +86,14 @@ class StalePagePolicy(Enum):
     OFF = "off"
 
 
+class Transport(Enum):
+    """The protocol of an app's ingress, by Azure's names."""
+
+    AUTO = "auto"
+    HTTP = "http"
+    HTTP2 = "http2"
+
+
 class OnRollback(Enum):
     """What happens to the manifest on the branch after a manual rollback."""
 

@@ -122,10 +122,13 @@ def _configuration(item: App, stored: Mapping[str, Any]) -> dict[str, Any]:
     return shown
 
 
+_SECRET_FIELDS: Final = ("name", "value", "keyVaultUrl", "identity")
+
+
 def secrets(item: App) -> list[dict[str, Any]]:
-    """Return the secrets of an app with their values."""
+    """Return the secrets of an app: plain ones with their values, references with their URL."""
     stored = (item.shown["properties"].get("configuration") or {}).get("secrets") or ()
-    return [{key: one[key] for key in ("name", "value") if key in one} for one in stored]
+    return [{key: one[key] for key in _SECRET_FIELDS if one.get(key)} for one in stored]
 
 
 def revision(item: App, one: Revision) -> dict[str, Any]:

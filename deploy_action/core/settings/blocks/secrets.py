@@ -74,7 +74,15 @@ def vault_url(given: str) -> str:
     return given.strip().rstrip("/")
 
 
-def _identity(given: str) -> str:
+def user_assigned(given: str) -> str:
+    """Read the resource id of a user-assigned identity; empty stays empty."""
+    if given.strip() and not _IDENTITY.fullmatch(given.strip()):
+        raise ValueError("the resource id of a user-assigned identity")
+    return given.strip()
+
+
+def identity(given: str) -> str:
+    """Read ``system`` or the resource id of a user-assigned identity."""
     if given.strip().lower() == SYSTEM:
         return SYSTEM
     if not _IDENTITY.fullmatch(given.strip()):
@@ -84,7 +92,7 @@ def _identity(given: str) -> str:
 
 _FIELDS: dict[str, Field] = {
     "key-vault": scalar_of(vault_url),
-    "identity": scalar_of(_identity),
+    "identity": scalar_of(identity),
     "value": scalar_of(str),
 }
 
@@ -147,9 +155,9 @@ def lines(given: str) -> Secrets:
         if name in secrets:
             raise ValueError(f"lines with each name once (line {number} repeats '{name}')")
         if value.startswith(_REFERENCE):
-            url, _, identity = value.removeprefix(_REFERENCE).partition(_IDENTITY_PART)
+            url, _, reader = value.removeprefix(_REFERENCE).partition(_IDENTITY_PART)
             secrets[name] = SecretValue(
-                url=vault_url(url), identity=_identity(identity) if identity else SYSTEM
+                url=vault_url(url), identity=identity(reader) if reader else SYSTEM
             )
         else:
             secrets[name] = SecretValue(value=value)

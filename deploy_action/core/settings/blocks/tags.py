@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy_action.core.journal import PREFIX
+from deploy_action.core.journal import MOST_TAGS, PREFIX
 from deploy_action.core.revisions.changes import REMOVE, Remove
 from deploy_action.core.settings.blocks.reading import Faults, is_null
 from deploy_action.core.settings.tree import Node
 
 Tags = dict[str, str | Remove]
 # Azure Resource Manager: "Use tags to organize your Azure resources", limitations.
-MOST_TAGS = 50
 _LONGEST_NAME, _LONGEST_VALUE, _RESERVED = 512, 256, "<>%&\\?/"
 
 SCHEMA: dict[str, Any] = {

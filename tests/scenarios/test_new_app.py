@@ -1,0 +1,233 @@
+"""An app that does not exist yet: created from the settings, or not left behind."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.stage import Run, Stage
+from tests.support.eventually import eventually
+from tests.support.identities import admin
+
+INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+
+
+@pytest.fixture
+def nobody(stage: Stage) -> Stage:
+    """A stage whose app is gone; its repository and registry are there."""
+    stage.scene.ask("DELETE", stage.scene.path)
+    _until_gone(stage)
+    return stage
+
+
+def _until_gone(stage: Stage) -> None:
+    eventually(
+        lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404, "the app is deleted"
+    )
+
+
+def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: Stage) -> None:
+    stage = nobody
+    stage.push_better()
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    run = stage.run(**INPUTS, create="true", managed_environment=environment["name"])
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {run.outputs["revision"]: 100}
+    served = stage.scene.session.get(f"{run.outputs['url']}/version", timeout=30).json()
+    assert served["version"] == run.outputs["version"] == "1.3.0.3"
+    assert "1.3.0.3" in stage.on_branch("show", "main:addin/manifest.xml")
+
+    stage.push("addin/app/greeting.py", "Good morning", "Good evening")
+    again = stage.run(**INPUTS, create="true", managed_environment=environment["id"])
+    assert again.exit_code == 0, again.log
+    assert again.outputs["previous-revision"] == run.outputs["revision"]
+
+
+def test_an_app_whose_first_revision_is_sick_is_not_left_behind(nobody: Stage) -> None:
+    stage = nobody
+    pushed = stage.push_sick()
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    run = stage.run(
+        **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="3s"
+    )
+
+    assert run.exit_code == 4, run.log
+    _until_gone(stage)
+    assert stage.branch_head() == pushed
+    assert stage.checkout_is_clean()
+
+
+def test_the_failure_of_a_first_revision_is_explained_before_the_app_is_deleted(
+    nobody: Stage,
+) -> None:
+    nobody.push("addin/app/__main__.py", "import os", "raise KeyError('DATABASE_URL')\nimport os")
+    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+    run = nobody.run(
+        **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="20s"
+    )
+
+    assert run.exit_code == 4, run.log
+    assert "likely cause: The program ended with exit code 1: KeyError" in run.log, run.log
+    assert "Last lines of the container" in run.summary
+    _until_gone(nobody)
+
+
+def test_an_environment_that_does_not_exist_is_named(nobody: Stage) -> None:
+    nobody.push_better()
+    run = nobody.run(**INPUTS, create="true", managed_environment="nowhere")
+
+    assert run.exit_code == 2
+    assert "Input managed-environment: 'nowhere' does not exist" in run.log
+
+
+BLOCKS = """
+ingress-transport: http
+secrets:
+  db: "${{DB}}"
+  api-key: {{key-vault: "keyvault:{vault}/api-key", identity: {reader}}}
+tags: {{cost-centre: well-intake}}
+template:
+  resources: {{cpu: 1, memory: 2Gi}}
+  scale: {{min: 1, max: 4, cpu: 70}}
+  probes: {{readiness: /health/ready, liveness: /health/live}}
+  env: {{DB: {{secret: db}}, KEY: {{secret: api-key}}, LOG_LEVEL: info}}
+containers:
+  migrate: {{image: same, init: true, command: [python, -c, "print()"]}}
+"""
+
+
+def make_reader(stage: Stage, vault: str, *, may_read: bool = True) -> str:
+    """Create a vault and a user-assigned identity that may read it; return the identity's id."""
+    path = reader_of(stage)
+    found = stage.scene.ask("PUT", path, {"location": "eastus"}).json()
+    readers = [found["properties"]["principalId"]] if may_read else []
+    body = {"name": vault, "secrets": {"api-key": "the-api-key"}, "readers": readers}
+    admin(stage.scene.environment, "POST", "/vaults", body)
+    return str(found["id"])
+
+
+def create_from_blocks(stage: Stage, *, may_read: bool = True, **inputs: str) -> Run:
+    """Run the action on an app that does not exist, with every block of the settings."""
+    vault = f"kv-{stage.scene.app}"
+    reader = make_reader(stage, vault, may_read=may_read)
+    stage.variables |= {"DB": "the-db-value"}
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    settings = BLOCKS.format(vault=vault, reader=reader)
+    settings += f"managed-environment: {environment['name']}\ncreate: true\n"
+    return stage.run(**INPUTS, settings=settings, **inputs)
+
+
+def test_a_new_app_gets_everything_that_the_settings_describe(nobody: Stage) -> None:
+    stage = nobody
+    stage.push_better()
+    run = create_from_blocks(stage)
+
+    assert run.exit_code == 0, run.log
+    resource = stage.scene.resource()
+    properties, configuration = resource["properties"], resource["properties"]["configuration"]
+    assert resource["tags"] == {"cost-centre": "well-intake"}
+    assert list(resource["identity"]["userAssignedIdentities"]) == [reader_of(stage)]
+    assert configuration["ingress"]["transport"].lower() == "http"
+    listed = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
+    secrets = {item["name"]: item.get("value") or item["keyVaultUrl"] for item in listed}
+    assert secrets == {
+        "db": "the-db-value",
+        "api-key": f"https://kv-{stage.scene.app}.vault.azure.net/secrets/api-key",
+    }
+    template = properties["template"]
+    [container], [sidecar] = template["containers"], template["initContainers"]
+    assert (container["resources"]["cpu"], container["resources"]["memory"]) == (1.0, "2Gi")
+    assert {probe["type"] for probe in container["probes"]} == {"Readiness", "Liveness"}
+    references = {item["name"]: item.get("secretRef") for item in container["env"]}
+    assert (references["DB"], references["KEY"]) == ("db", "api-key")
+    assert sidecar["image"] == container["image"] == run.outputs["image"]
+    assert (template["scale"]["minReplicas"], template["scale"]["maxReplicas"]) == (1, 4)
+    assert "the-db-value" not in without_masks(run)
+
+
+def test_deploying_to_the_created_app_again_changes_no_setting(nobody: Stage) -> None:
+    stage = nobody
+    stage.push_better()
+    assert create_from_blocks(stage).exit_code == 0
+    again = create_from_blocks(stage, dry_run="true")
+
+    assert again.exit_code == 0, again.log
+    changed = [line.split()[1] for line in again.log.splitlines() if line.startswith("      ~ ")]
+    changed += [line.split()[1] for line in again.log.splitlines() if line.startswith("      + ")]
+    assert {path.rpartition(".")[2] for path in changed if "line" not in path} <= {"image:"}
+
+
+def test_a_dry_run_shows_the_new_app_and_creates_nothing(nobody: Stage) -> None:
+    stage = nobody
+    stage.push_better()
+    run = create_from_blocks(stage, dry_run="true")
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["result"] == "planned"
+    assert '+ containers.app.env.LOG_LEVEL: "info"' in run.log
+    assert '+ secrets.db: "a value"' in run.log
+    assert '+ tags.cost-centre: "well-intake"' in run.summary
+    assert stage.scene.ask("GET", stage.scene.path).status_code == 404
+
+
+def test_validate_checks_an_app_that_is_to_be_created(nobody: Stage) -> None:
+    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+    good, bad = (
+        nobody.run("validate", **INPUTS, full="true", create="true", managed_environment=name)
+        for name in (environment["name"], "nowhere")
+    )
+
+    assert good.exit_code == 0, good.log
+    assert "will be created in" in good.log
+    assert "a deployment would create" in good.log
+    assert bad.exit_code == 2, bad.log
+    assert "'nowhere' does not exist" in bad.log
+
+
+def test_a_vault_that_the_new_app_may_not_read_is_explained_and_the_app_deleted(
+    nobody: Stage,
+) -> None:
+    stage = nobody
+    pushed = stage.push_better()
+    run = create_from_blocks(stage, may_read=False)
+
+    assert run.exit_code == 4, run.log
+    assert "Unable to get value using Managed identity" in run.log
+    assert "Key Vault Secrets User" in run.log
+    _until_gone(stage)
+    assert stage.branch_head() == pushed
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ("secrets: {a: keyvault:some-vault/a}", "is created together with the app"),
+        ("template: {env: {DB: {secret: nothing}}}", "names secret 'nothing'"),
+        ("template: {resources: {cpu: 3, memory: 1Gi}}", "is no size of a replica"),
+        ("containers: {extra: {cpu: 1}}", "containers.extra"),
+    ],
+)
+def test_what_azure_would_refuse_is_refused_before_anything_is_built(
+    nobody: Stage, settings: str, message: str
+) -> None:
+    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+    where = f"managed-environment: {environment['name']}\ncreate: true\n"
+    run = nobody.run(**INPUTS, settings=f"{settings}\n{where}")
+
+    assert run.exit_code in {2, 3}, run.log
+    assert message in run.log
+    assert nobody.scene.ask("GET", nobody.scene.path).status_code == 404
+
+
+def reader_of(stage: Stage) -> str:
+    """Return the resource id of the identity that `make_reader` made."""
+    return (
+        f"{stage.scene.group_path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
+        f"reader-{stage.scene.app}"
+    )
+
+
+def without_masks(run: Run) -> str:
+    """Return everything that a run shows, without the runner's own commands to mask."""
+    lines = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
+    return "\n".join((*lines, run.summary, *map(str, run.outputs.values())))
