@@ -397,6 +397,7 @@ def _dispatch(
 
         run_validate(settings, services, record)
         return None
+    record.listeners.append(services.announcements)
     services = services.with_vault_secrets()
     settings = services.settings
     match settings.command:

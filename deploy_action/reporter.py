@@ -42,7 +42,8 @@ class Reporter:
     def __call__(self, event: Event) -> None:
         """Render one event; never raises an error."""
         self._attempt("log", lambda: self._to_log(event))
-        if isinstance(event, PhaseEnded | Ended):
+        warned_late = isinstance(event, Warned) and self.record.ending is not None
+        if isinstance(event, PhaseEnded | Ended) or warned_late:
             self._attempt("job summary", self._write_summary)
             self._attempt("JSON report", self._write_report)
         if isinstance(event, Ended):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 from deploy_action.core.settings import tree
 from deploy_action.core.settings.parse import RawValue
 from deploy_action.core.settings.schema import setting_specs
-from deploy_action.core.settings.tree import Node, Scalar
+from deploy_action.core.settings.tree import Node, Scalar, Sequence
 from deploy_action.errors import Fault, InputError
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -33,6 +33,9 @@ def resolve_secrets(
     values, faults = dict(written), list[Fault]()
     for spec in setting_specs():
         raw = written.get(spec.name)
+        if raw is not None and raw.node is not None and spec.secret_keys:
+            resolver = _Resolver(spec.name, environment, faults)
+            values[spec.name] = replace(raw, node=resolver.items(raw.node, spec.secret_keys))
         if not spec.secret or raw is None:
             continue
         if isinstance(raw.node, tree.Mapping) and spec.block is not None:
@@ -81,6 +84,37 @@ class _Resolver:
         """Return the block with ``{value: …}`` in the place of each reference."""
         pairs = tuple((key, self._item(key, value)) for key, value in node.pairs)
         return tree.Mapping(pairs=pairs, location=node.location)
+
+    def items(self, node: Node, secret_keys: Collection[str]) -> Node:
+        """Return a list of blocks with the values of *secret_keys* resolved.
+
+        The reference to an empty variable stays: a notification that cannot be sent is no reason to
+        refuse a rollback.
+        """
+        if not isinstance(node, Sequence):
+            return node
+        items = []
+        for number, item in enumerate(node.items, 1):
+            if isinstance(item, tree.Mapping):
+                pairs = tuple(
+                    (key, self._reference(value, f"{self._name}.{number}.{key.text}"))
+                    if key.text in secret_keys
+                    else (key, value)
+                    for key, value in item.pairs
+                )
+                item = tree.Mapping(pairs=pairs, location=item.location)  # noqa: PLW2901
+            items.append(item)
+        return Sequence(items=tuple(items), location=node.location)
+
+    def _reference(self, node: Node, path: str) -> Node:
+        if not isinstance(node, Scalar) or node.null or _VAULT.fullmatch(node.text.strip()):
+            return node
+        found = _REFERENCE.fullmatch(node.text.strip())
+        if not found:
+            self._faults.append(_written(path, node))
+            return node
+        value = self._environment.get(found[1], "").strip()
+        return replace(node, text=value or node.text.strip())
 
     def _item(self, key: Scalar, node: Node) -> Node:
         path = f"{self._name}.{key.text}"

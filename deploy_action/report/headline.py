@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from deploy_action.core.outcome import Outcome
 from deploy_action.core.record import Record
 from deploy_action.core.traffic.split import FULL_TRAFFIC
@@ -21,15 +23,21 @@ _SIGNS = {
 }
 
 
-def headline(record: Record) -> str:
-    """Return the headline without Markdown's heading sign."""
-    where = plain(record.facts.get("environment", "") or record.facts.get("app", ""))
+def headline(record: Record, escape: Callable[[str], str] = plain) -> str:
+    """Return the headline without Markdown's heading sign.
+
+    Args:
+        record: what happened so far.
+        escape: applied to external text.
+    """
+    where = escape(record.facts.get("environment", "") or record.facts.get("app", ""))
     ending = record.ending
     prefix = f"{where}: " if where else ""
     if ending is None:
         return f"⏳ {prefix}{record.command} is under way"
     sign = _SIGNS.get(ending.result, "❌")
-    return f"{sign} {prefix}{_sentence(record, ending.result)}{_pending(record)}"
+    sentence = _sentence(record, ending.result, escape)
+    return f"{sign} {prefix}{sentence}{_pending(record, escape)}"
 
 
 # By result; {serves} is like "1.3.0.2 serves 100 %", {tried} the version that was attempted.
@@ -58,28 +66,28 @@ _ROLLBACK = {
 }
 
 
-def _sentence(record: Record, result: str) -> str:
+def _sentence(record: Record, result: str, escape: Callable[[str], str]) -> str:
     command = "deployment" if record.command == "deploy" else record.command
     own = {"rollback": _ROLLBACK, "validate": _VALIDATE}.get(record.command, {})
     sentence = own.get(result) or _SENTENCES.get(result, "the {command} failed, {serves}")
     return sentence.format(
-        serves=_serves(record.outcome),
-        tried=plain(record.outcome.attempted.name) or "the new version",
+        serves=_serves(record.outcome, escape),
+        tried=escape(record.outcome.attempted.name) or "the new version",
         command=command,
     )
 
 
-def _serves(outcome: Outcome) -> str:
-    name = plain(outcome.serving.name)
+def _serves(outcome: Outcome, escape: Callable[[str], str]) -> str:
+    name = escape(outcome.serving.name)
     if not name:
         return "what serves now is unknown"
     share = outcome.share or FULL_TRAFFIC
     return f"{name} serves {share} %"
 
 
-def _pending(record: Record) -> str:
+def _pending(record: Record, escape: Callable[[str], str]) -> str:
     url, pending = record.facts.get("pull-request", ""), record.facts.get("pending", "")
     if not url:
-        version = plain(pending)
+        version = escape(pending)
         return f", the version commit of {version} is not on the branch yet" if pending else ""
-    return f", its version commit waits in pull request {plain(url.rpartition('/')[2])}"
+    return f", its version commit waits in pull request {escape(url.rpartition('/')[2])}"

@@ -30,6 +30,8 @@ def offline_checks(services: Services) -> Iterator[Check]:
     if settings.manifest:
         checks.append(("manifest", _manifest))
     checks += [("checkout", _checkout), ("job permissions", _job)]
+    if settings.notifications:
+        checks.append(("notifications", _notifications))
     for name, check in checks:
         yield from run_check(name, lambda check=check: check(services))  # type: ignore[misc]
 
@@ -61,6 +63,22 @@ def _cache(services: Services) -> Passed:
     target = parse(settings.cache_url)
     services.secret(target.password)
     return Passed(f"{len(settings.cache_patterns)} patterns")
+
+
+def _notifications(services: Services) -> Passed:
+    """Check that the URL and the secret of each notification are known; send nothing."""
+    from deploy_action.core.notification import VAULT
+    from deploy_action.services.notifications import target_problem
+
+    targets, warnings = [], []
+    for item in services.settings.notifications:
+        events = ", ".join(sorted(event.value for event in item.events))
+        place = "URL in a key vault" if VAULT.fullmatch(item.url) else item.host
+        if problem := target_problem(item):
+            warnings.append((f"Nothing can be sent to {item.name}: {problem}.", ""))
+        else:
+            targets.append(f"{item.channel.value} at {place} ({events})")
+    return Passed("; ".join(targets), warnings)
 
 
 def _dockerfile(services: Services) -> Passed:

@@ -15,6 +15,7 @@ from deploy_action.adapters.credentials import ARM_SCOPE
 from deploy_action.adapters.permissions import Action, Permission, Verdict
 from deploy_action.core.app import serving
 from deploy_action.core.journal import JOURNAL_TAGS, MOST_TAGS
+from deploy_action.core.notification import VAULT, Notification
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.settings.choices import AnalysisMode, BuilderKind, CacheVia, CommitBy
 from deploy_action.core.validation import Check, CheckState, Passed, run_check
@@ -71,6 +72,8 @@ class _Online:
         checks.append(("registry and builder", self._images, True))
         if settings.cache_url and settings.cache_via is CacheVia.REDIS:
             checks.append(("cache", self._cache, required))
+        if any(VAULT.fullmatch(text) for item in settings.notifications for text in _texts(item)):
+            checks.append(("notification secrets", self._notifications, True))
         if self.services.versioning and settings.commit is not CommitBy.NONE:
             checks.append(("publishing", self._publishing, True))
         results = self._permissions()
@@ -172,6 +175,20 @@ class _Online:
             )
         return Passed("one key was written, read and deleted")
 
+    def _notifications(self) -> Passed:
+        """Read the secrets of notifications from their vaults; send nothing."""
+        from deploy_action.services.notifications import target_problem
+
+        notifier, warnings = self.services.notifier, []
+        for item in notifier.notifications:
+            try:
+                problem = target_problem(notifier.resolved(item, self.services.signed_in))
+            except DeployError as error:
+                problem = str(error).rstrip(".")
+            if problem:
+                warnings.append((f"Nothing can be sent to {item.name}: {problem}.", ""))
+        return Passed("" if warnings else "every secret was read", warnings)
+
     def _publishing(self) -> Passed:
         if self.services.versioning:
             self.services.versioning.check_publishing(self.services.record)
@@ -253,6 +270,10 @@ class _Online:
                 detail=f"all {len(found)} required permissions granted",
             )
         ]
+
+
+def _texts(notification: Notification) -> tuple[str, str]:
+    return notification.url, notification.secret
 
 
 def _permission_result(

@@ -15,6 +15,7 @@ import requests
 
 SLACK = "https://hooks.slack.com/services/T0001/B0001/s3cr3t"
 FLOW = "https://prod-07.eastus.logic.azure.com:443/workflows/1/triggers/manual/paths/invoke?sig=x"
+LINK = {"type": "link", "url": "https://github.com/"}
 HOOK = "https://webhooks.example.com/deployments"
 
 
@@ -66,12 +67,18 @@ def section(text: str, **more: Any) -> dict[str, Any]:
     return {"type": "section", "text": {"type": "mrkdwn", "text": text}, **more}
 
 
+def rich(*elements: dict[str, Any]) -> dict[str, Any]:
+    section = {"type": "rich_text_section", "elements": list(elements)}
+    return {"type": "rich_text", "elements": [section]}
+
+
 def test_slack_accepts_a_message_with_blocks(sender: Sender) -> None:
     link = {"type": "button", "text": {"type": "plain_text", "text": "Open"}, "url": "https://x"}
     blocks = [
         {"type": "header", "text": {"type": "plain_text", "text": "prod: deployed"}},
         section("*1.3.0.3* serves", fields=[{"type": "mrkdwn", "text": "was\n1.3.0.2"}]),
         {"type": "divider"},
+        rich({"type": "text", "text": "a", "style": {"bold": True}}, {**LINK, "text": "b"}),
         {"type": "context", "elements": [{"type": "mrkdwn", "text": "run 7"}]},
         {"type": "actions", "elements": [link]},
     ]
@@ -95,6 +102,9 @@ def test_slack_accepts_a_message_with_blocks(sender: Sender) -> None:
         ({"text": "x", "blocks": [section("x", block_id="a")] * 2}, "invalid_blocks"),
         ({"text": "x", "blocks": [{"type": "section"}]}, "invalid_blocks"),
         ({"text": "x", "blocks": [{"type": "unknown"}]}, "invalid_blocks"),
+        ({"text": "x", "blocks": [rich({"type": "text", "text": ""})]}, "invalid_blocks"),
+        ({"text": "x", "blocks": [rich({"type": "mrkdwn", "text": "x"})]}, "invalid_blocks"),
+        ({"text": "x", "blocks": [{"type": "rich_text", "elements": []}]}, "invalid_blocks"),
         ({"text": "x", "blocks": [section("x" * 2900) for _ in range(5)]}, "msg_blocks_too_long"),
         (
             {"blocks": [{"type": "header", "text": {"type": "plain_text", "text": "x" * 151}}]},

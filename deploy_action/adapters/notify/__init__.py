@@ -1,1 +1,1 @@
-"""Notification channels: one module for each service."""
+"""Delivers notifications."""

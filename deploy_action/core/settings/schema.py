@@ -20,6 +20,7 @@ from deploy_action.core.settings.groups.creation import CreationSettings
 from deploy_action.core.settings.groups.gates import GateSettings
 from deploy_action.core.settings.groups.image import ImageSettings
 from deploy_action.core.settings.groups.location import LocationSettings
+from deploy_action.core.settings.groups.notifications import NotificationSettings
 from deploy_action.core.settings.groups.rollback import RollbackSettings
 from deploy_action.core.settings.groups.run import RunSettings
 from deploy_action.core.settings.groups.service import ServiceSettings
@@ -38,6 +39,7 @@ GROUPS: dict[str, type] = {
     "Analysis": AnalysisSettings,
     "Rollback and repair": RollbackSettings,
     "Creating the app": CreationSettings,
+    "Notifications": NotificationSettings,
     "The run": RunSettings,
 }
 
@@ -54,6 +56,7 @@ class Settings(
     AnalysisSettings,
     RollbackSettings,
     CreationSettings,
+    NotificationSettings,
     RunSettings,
 ):
     """All settings of one run, validated. Durations are seconds."""
@@ -97,3 +100,5 @@ def secret_values(settings: Settings) -> Iterator[str]:
                     yield item
                 case SecretValue() if item.value:
                     yield item.value
+    for notification in settings.notifications:
+        yield from notification.secrets()

@@ -26,6 +26,7 @@ class SettingSpec:
         parse: turns a text into the value; raises `ValueError` with what was expected.
         block: turns a YAML block into the value; None for a setting that is one text.
         schema: JSON Schema of the setting in the file.
+        secret_keys: keys of the block's items whose values are secrets.
     """
 
     name: str
@@ -38,6 +39,7 @@ class SettingSpec:
     parse: Callable[[str], Any]
     block: Callable[[Node], Any] | None
     schema: dict[str, Any]
+    secret_keys: tuple[str, ...]
 
 
 def setting(
@@ -49,6 +51,7 @@ def setting(
     is_input: bool = False,
     block: Callable[[Node], Any] | None = None,
     schema: dict[str, Any] | None = None,
+    secret_keys: tuple[str, ...] = (),
 ) -> Any:
     """Declare a setting as a dataclass field; see `SettingSpec` for the arguments."""
     declared = {
@@ -59,6 +62,7 @@ def setting(
         "is_input": is_input,
         "block": block,
         "schema": schema or {},
+        "secret_keys": secret_keys,
     }
     return field(metadata={_KEY: declared})
 

@@ -18,6 +18,12 @@ from deploy_action.sandbox.receivers.inbox import Inbox, read_json
 HOST: Final = "hooks.slack.com"
 _HOOK: Final = re.compile(r"/services/T[A-Z0-9]+/B[A-Z0-9]+/[A-Za-z0-9]+")
 _MOST_BLOCKS, _LONGEST_MESSAGE = 50, 13_200
+_RICH_SECTIONS: Final = frozenset(
+    {"rich_text_section", "rich_text_list", "rich_text_preformatted", "rich_text_quote"}
+)
+_RICH_ELEMENTS: Final = frozenset(
+    {*("text", "link", "emoji", "user", "usergroup", "channel", "broadcast", "date", "color")}
+)
 _PLAIN, _ANY_TEXT = ("plain_text",), ("plain_text", "mrkdwn")
 
 
@@ -163,6 +169,29 @@ def _markdown(block: Mapping[str, Any]) -> None:
     _need(isinstance(text, str) and 0 < len(text) <= 12_000, "markdown has 1 to 12,000 characters")
 
 
+def _rich_text(block: Mapping[str, Any]) -> None:
+    sections = block.get("elements")
+    _need(isinstance(sections, list) and sections, "rich_text has elements")
+    for section in sections or ():
+        kind = section.get("type") if isinstance(section, dict) else None
+        _need(kind in _RICH_SECTIONS, f"'{kind}' is not an element of rich_text")
+        _need(isinstance(section.get("elements"), list), f"{kind} has elements")
+        for element in section["elements"] if kind != "rich_text_list" else ():
+            _rich_element(element)
+
+
+def _rich_element(element: Any) -> None:
+    kind = element.get("type") if isinstance(element, dict) else None
+    _need(kind in _RICH_ELEMENTS, f"'{kind}' is not an element of a rich_text_section")
+    if kind == "text":
+        _need(isinstance(element.get("text"), str) and element["text"], "a text is not empty")
+    if kind == "link":
+        _need(str(element.get("url") or "").startswith("http"), "a link has a url")
+    style = element.get("style", {})
+    styles = {"bold", "italic", "strike", "code", "underline"}
+    _need(isinstance(style, dict) and set(style) <= styles, "a style has bold, italic, …")
+
+
 def _anything(_: Mapping[str, Any]) -> None:
     """Accept a block whose limits are not checked."""
 
@@ -175,6 +204,6 @@ _BLOCKS: Final[Mapping[Any, Callable[[Mapping[str, Any]], None]]] = {
     "image": _image,
     "markdown": _markdown,
     "divider": _anything,
-    "rich_text": _anything,
+    "rich_text": _rich_text,
     "table": _anything,
 }

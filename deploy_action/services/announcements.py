@@ -1,0 +1,92 @@
+"""Tells other systems about the run while it goes on; a failure is a warning and nothing else.
+
+Jobs run in the background. The end of the run waits for them for a limited time, with signals held
+back: a cancellation at that point must not change a result that is already decided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from deploy_action.core.record import Ended, Event, Record
+from deploy_action.runtime.concurrency import BackgroundTask
+from deploy_action.runtime.polling import Deadline
+from deploy_action.runtime.signals import SignalGuard
+
+_WAIT_S = 25.0
+# GitHub's runner kills a cancelled step after 10 s, and restoring traffic comes first.
+_WAIT_IF_CANCELLED_S = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Something to send.
+
+    Args:
+        what: the subject of the warning, such as ``Notification to slack (hooks.slack.com)``.
+        work: sends it; returns why that failed, or an empty text.
+    """
+
+    what: str
+    work: Callable[[], str]
+
+
+class Announcer(Protocol):
+    """Another system that learns about the run."""
+
+    def jobs(self, event: Event, record: Record) -> Sequence[Job]:
+        """Return what to send because of *event*."""
+
+
+@dataclass(slots=True)
+class Announcements:
+    """A listener of the record.
+
+    Args:
+        announcers: the systems to tell.
+        record: receives the warnings.
+        signals: held back at the end of the run.
+    """
+
+    announcers: Sequence[Announcer]
+    record: Record
+    signals: SignalGuard
+    _running: list[tuple[Job, BackgroundTask[str]]] = field(default_factory=list)
+
+    def __call__(self, event: Event) -> None:
+        """Start what *event* calls for; at the end of the run also wait for it."""
+        if not isinstance(event, Ended):
+            self._start(event)
+            return
+        with self.signals.shielded():
+            wait_s = _WAIT_IF_CANCELLED_S if self.signals.cancelled else _WAIT_S
+            deadline = Deadline(wait_s)
+            self._wait(deadline)  # so that "started" arrives before the result
+            self._start(event)
+            self._wait(deadline)
+
+    def _start(self, event: Event) -> None:
+        for announcer in self.announcers:
+            try:
+                jobs = announcer.jobs(event, self.record)
+            except Exception as error:  # noqa: BLE001  the deployment continues
+                self._warn(type(announcer).__name__, type(error).__name__)
+                continue
+            self._running += [(job, BackgroundTask(job.work)) for job in jobs]
+
+    def _wait(self, deadline: Deadline) -> None:
+        running, self._running = self._running, []
+        for job, task in running:
+            try:
+                problem = task.result(deadline.remaining)
+            except TimeoutError:
+                problem = "it took too long"
+            except Exception as error:  # noqa: BLE001  the deployment continues
+                problem = type(error).__name__
+            if problem:
+                self._warn(job.what, problem)
+
+    def _warn(self, what: str, problem: str) -> None:
+        self.record.warn(f"{what} failed: {problem.rstrip('.')}.")
