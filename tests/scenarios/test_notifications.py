@@ -15,6 +15,7 @@ import requests
 import yaml
 
 from tests.stage import Run, Stage, on_github
+from tests.support.eventually import eventually
 from tests.support.identities import admin
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
@@ -82,6 +83,14 @@ def shown(run: Run) -> str:
     """Return everything that the run printed or wrote, but for the commands that mask."""
     lines = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
     return "\n".join(lines) + run.summary + json.dumps(run.outputs)
+
+
+def fault_state(stage: Stage) -> dict[str, Any]:
+    """Return the counters of the only scripted fault."""
+    url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
+    [fault] = requests.get(url, timeout=30, proxies={"http": ""}).json()["faults"]
+    assert isinstance(fault, dict)
+    return fault
 
 
 def roll_back(stage: Stage, *notifications: dict[str, Any]) -> Run:
@@ -192,10 +201,25 @@ def test_a_receiver_that_fails_is_a_warning_only(
     assert text in run.log
     assert "Notification to slack" in run.summary
     assert SLACK not in shown(run)
-    url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
-    [after] = requests.get(url, timeout=30, proxies={"http": ""}).json()["faults"]
-    assert after["matched"] == requests_sent
+    assert fault_state(stage)["matched"] == requests_sent
     assert receivers.messages("webhook") == []
+
+
+def test_a_cancellation_while_a_receiver_hangs_does_not_change_the_result(
+    stage: Stage, receivers: Receivers
+) -> None:
+    stage.push_better()
+    assert stage.run(**MANIFEST).exit_code == 0
+    stage.admin("faults", [{"host": "hooks.slack.com", "hold": True}])
+
+    process = stage.started("rollback", settings=settings(to_slack()))
+    eventually(lambda: fault_state(stage)["holding"] == 1, "the receiver has the request")
+    process.send_signal(signal.SIGINT)
+    run = stage.finished(process)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["result"] == "rolled-back"
+    assert stage.weights() == {stage.first: 100}
 
 
 def test_one_lost_answer_is_retried(stage: Stage, receivers: Receivers) -> None:
@@ -227,7 +251,7 @@ def test_secrets_in_a_vault_and_those_that_are_missing(stage: Stage, receivers: 
     assert receivers.events() == ["rolled_back"]
     assert run.said("slack failed: url: the variable NOT_SET is empty in the step's environment")
     assert run.said("slack (hooks.slack.com) failed: url: it must be a URL that begins with")
-    assert run.said("webhook failed: secret 'missing' of key vault")
+    assert run.said("webhook failed: The secret 'missing' of key vault")
     assert receivers.secret not in shown(run)
 
 
