@@ -203,7 +203,8 @@ class Stage:
 def assert_lock_released(stage: Stage) -> None:
     """Check that no deployment owns the app, and that nothing is left for the next run to do."""
     stage.settle()
-    left = {name: value for name, value in stage.tags().items() if name.startswith("deploy-action")}
+    tags = stage.tags()
+    left = {name: value for name, value in tags.items() if name.startswith("deploy-action.")}
     assert not left, f"the deployment lock is not released: {left}"
 
 

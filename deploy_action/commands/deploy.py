@@ -11,7 +11,9 @@ from functools import partial
 
 from deploy_action.core.journal import Pending
 from deploy_action.core.phase import Phase
+from deploy_action.core.plan import Plan
 from deploy_action.core.record import Record
+from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.settings.choices import Moment
 from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError, SupersededError
@@ -40,7 +42,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         CancelledError: the same, after a signal.
     """
     cache, gates = services.cache, services.gates
-    images, versioning = services.images, services.versioning
+    versioning = services.versioning
     with record.phase(Phase.PLAN):
         plan = services.planner.plan()
     if settings.dry_run:
@@ -48,6 +50,10 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         return
     with record.phase(Phase.RECOVER):
         plan = services.planner.recovered(plan)
+    if plan.is_live:
+        record.say(f"{plan.candidate} already receives all traffic")
+        record.ended_well("unchanged")
+        return
 
     shift = services.traffic_shift(plan)
     lock = shift.lock
@@ -63,7 +69,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             if Moment.BEFORE in settings.cache_clear:
                 cache.clear("before", plan.stable.fqdn)
         with record.phase(Phase.IMAGE):
-            image = images.obtain(plan.suffix, plan.run, plan.version)
+            image = _image(services, plan)
             record.learned(image=image, digest=image.partition("@")[2])
             record.attempts(image=image)
         with record.phase(Phase.PIN):
@@ -71,21 +77,9 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             shift.pin()
         with record.phase(Phase.CREATE):
             _apply_app_settings(services, lock, undo)
-            undo.push(
-                "the candidate",
-                partial(_withdraw, services, shift, undo),
-                by_hand="az containerapp revision deactivate --resource-group "
-                f"{settings.resource_group} --revision {plan.candidate}",
-            )
-            shift.create(plan.template(image))
+            _create(services, shift, undo, image)
         with record.phase(Phase.GATES):
-            candidate = gates.run(plan.candidate, version=plan.version)
-            record.learned(revision_url=f"https://{candidate.fqdn}")
-            record.attempts(url=f"https://{candidate.fqdn}")
-            if not plan.version:  # the image has no version label
-                version = gates.require_not_lower(candidate.fqdn, plan.stable)
-                record.learned(version=version)
-                record.attempts(version=version)
+            candidate = _run_gates(services, plan, record)
         with record.phase(Phase.SHIFT):
             restore = partial(shift.restore, wait_s=CONFIRM_S)
             undo.push("the traffic", restore, by_hand="run the command repair")
@@ -107,7 +101,8 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         cache.write_metadata(metadata)
         cache.warm(candidate.fqdn, metadata)
         cache.measure()
-        images.tag_promoted(image)
+        if settings.image_tags:
+            services.images_of(plan).tag_promoted(image)
     with finishing.phase(Phase.PUBLISH, Pending.COMMIT):
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
@@ -134,9 +129,54 @@ def _apply_app_settings(services: Services, lock: DeploymentLock, undo: Undo) ->
         lock.opened = True
 
 
+def _image(services: Services, plan: Plan) -> str:
+    """Return the candidate's image; build it if necessary."""
+    if plan.adopted:
+        return plan.adopted.image
+    return services.images.obtain(plan.suffix, plan.run, plan.version)
+
+
+def _create(services: Services, shift: TrafficShift, undo: Undo, image: str) -> None:
+    """Create the candidate, or lock the app for one that exists already."""
+    plan = shift.plan
+    if plan.adopted:
+        undo.push("the candidate", partial(_leave_adopted, services, shift, undo))
+        shift.adopt()
+        return
+    undo.push(
+        "the candidate",
+        partial(_withdraw, services, shift, undo),
+        by_hand="az containerapp revision deactivate --resource-group "
+        f"{services.settings.resource_group} --revision {plan.candidate}",
+    )
+    shift.create(plan.template(image))
+
+
+def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:
+    """Run the gates on the candidate and return its state."""
+    gates = services.gates
+    candidate = gates.run(plan.candidate, version=plan.version)
+    record.learned(revision_url=f"https://{candidate.fqdn}")
+    record.attempts(url=f"https://{candidate.fqdn}")
+    if not plan.version:  # neither the image nor the revision states its version
+        version = gates.require_not_lower(candidate.fqdn, plan.stable)
+        record.learned(version=version)
+        record.attempts(version=version)
+    return candidate
+
+
 def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
     """Deactivate the candidate; read its logs first, because they are deleted with it."""
-    name = shift.plan.candidate
+    _explain(services, shift, undo)
+    return retire.candidate(services.app, shift.plan.candidate, ours=shift.ours)
+
+
+def _leave_adopted(services: Services, shift: TrafficShift, undo: Undo) -> str:
+    """Explain the failure of a candidate that somebody else created, and leave it as it is."""
+    _explain(services, shift, undo)
+    return f"{shift.plan.candidate} was adopted and stays as it is"
+
+
+def _explain(services: Services, shift: TrafficShift, undo: Undo) -> None:
     if isinstance(undo.cause, DeployError) and not isinstance(undo.cause, SupersededError):
-        services.diagnosis.explain(name, undo.cause)
-    return retire.candidate(services.app, name, ours=shift.ours)
+        services.diagnosis.explain(shift.plan.candidate, undo.cause)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.journal import Journal, Remedy
 from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
-from deploy_action.core.revisions.revision import Revision, by_name, previous_of
+from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.settings.schema import Settings
 from deploy_action.rollout.observe import observe_first, with_holder_state
 from deploy_action.rollout.recovery import Recovery
@@ -77,7 +78,7 @@ def _describe(observed: Observed, journal: Journal | None, record: Record) -> No
         f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
         f"{journal.candidate}; traffic now {app.split}, before that run {journal.before}"
     )
-    record.say(f"Recovery: {journal.remedy(app.split, candidate).value}")
+    record.say(f"Recovery: {journal.describe(journal.remedy(app.split, candidate))}")
     record.learned(revision=journal.stable, previous_revision=journal.candidate)
     stable = by_name(observed.revisions, journal.stable)
     record.observed(app.split, _side(stable, journal.stable))
@@ -90,7 +91,7 @@ def _clean_up(services: Services, observed: Observed, journal: Journal | None) -
     stable = serving_revision(app, observed.revisions)
     if stable is None or not app.is_multiple:
         return 0
-    previous = previous_of(stable, observed.revisions)
+    previous = previous_of(stable, observed.revisions, app.tags)
     return services.retirement.run(
         stable=stable.name, previous=previous.name if previous else "", quiet_s=app.unchanged_s
     )

@@ -24,6 +24,7 @@ JOURNAL_TAGS = 14  # the most that a journal with a split of four tags needs
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"
+_ADOPTED = f"{PREFIX}adopted"
 _SINCE, _UNTIL = f"{PREFIX}since", f"{PREFIX}until"
 _WEIGHTS, _SPLIT, _PENDING = f"{PREFIX}weights", f"{PREFIX}split", f"{PREFIX}pending"
 
@@ -60,6 +61,7 @@ class Journal:
     Args:
         run: id of the run that owns the app.
         link: URL of that run.
+        adopted: whether somebody else created the candidate, so that it is never deactivated.
         kind: a deployment or a rollback.
         phase: the last phase that it announced.
         stable: the revision that held the traffic when it began.
@@ -83,6 +85,7 @@ class Journal:
     weights: tuple[int, ...] = ()
     pending: tuple[Pending, ...] = ()
     link: str = ""
+    adopted: bool = False
 
     def wrote(self, split: Split) -> bool:
         """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
@@ -109,6 +112,14 @@ class Journal:
         if split.same_as(self.before):
             return Remedy.CLOSE
         return Remedy.RESTORE
+
+    def describe(self, remedy: Remedy) -> str:
+        """Return what *remedy* does, for messages."""
+        if self.adopted and remedy is Remedy.CLOSE:
+            return "keep the adopted revision, which received no traffic"
+        if self.adopted and remedy is Remedy.RESTORE:
+            return "restore the earlier traffic and keep the adopted revision"
+        return remedy.value
 
     @property
     def remaining(self) -> tuple[Pending, ...]:
@@ -154,6 +165,7 @@ class Journal:
             _UNTIL: str(self.until),
             _WEIGHTS: " ".join(map(str, self.weights)) or None,
             _PENDING: " ".join(item.name.lower() for item in self.pending) or None,
+            _ADOPTED: "1" if self.adopted else None,
         }
         tags |= {_split_tag(number): piece for number, piece in enumerate(pieces)}
         return tags
@@ -181,6 +193,7 @@ class Journal:
             since=int(since),
             weights=tuple(min(int(weight), FULL_TRAFFIC) for weight in weights),
             pending=_pending(tags.get(_PENDING, "").split()),
+            adopted=bool(tags.get(_ADOPTED)),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from deploy_action.core.adoption import require_no_share
 from deploy_action.core.analysis import WindowRule
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import MOST_TAGS, Journal, Kind
@@ -66,6 +67,7 @@ class Plan:
         convert: whether the app has to be switched to Multiple revision mode first.
         container: the container that gets the image; empty for the first.
         change: the settings' changes to the candidate's template.
+        adopted: the candidate, if somebody else created it.
     """
 
     run: Run
@@ -89,9 +91,17 @@ class Plan:
     change: TemplateChange = field(default_factory=TemplateChange)
     analysis_lines: tuple[str, ...] = ()
     new_secrets: frozenset[str] = frozenset()
+    adopted: Revision | None = None
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the candidate already serves, so that there is nothing to do."""
+        return self.adopted is not None and self.adopted.name == self.stable.name
 
     def template(self, image: str) -> dict[str, Any]:
-        """Return the candidate's template with *image*."""
+        """Return the candidate's template with *image*; that of an adopted one as it is."""
+        if self.adopted:
+            return dict(self.adopted.template)
         return for_candidate(
             self.stable.template,
             suffix=self.suffix,
@@ -123,6 +133,7 @@ class Plan:
             candidate=self.candidate,
             before=self.pinned,
             until=0,
+            adopted=self.adopted is not None,
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -133,7 +144,8 @@ class Plan:
             f"app {self.app.name} at https://{self.app.fqdn}",
             f"version {version}",
             f"stable {self.stable.name} ({self.stable.in_words})",
-            f"candidate {self.candidate}",
+            f"candidate {self.candidate}"
+            + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             f"steps {steps}, {self.schedule.whole_step_s:.0f} s each",
@@ -150,6 +162,7 @@ def make_plan(
     version: str,
     commit: str,
     left_behind: Journal | None,
+    adopted: Revision | None = None,
 ) -> Plan:
     """Make the plan of a deployment.
 
@@ -160,24 +173,31 @@ def make_plan(
         version: the version that the candidate will carry, or empty.
         commit: the commit of the candidate's image, or empty.
         left_behind: the journal of an interrupted run, or None.
+        adopted: the candidate, if it exists already.
 
     Raises:
         PreflightError: the app is not in a state to deploy to; the message says how to fix it.
     """
     stable = _stable(seen, convert=settings.convert_mode)
-    suffix = suffix_for(
-        seen.app.name,
-        version=version,
-        commit=commit,
-        run=seen.run.id,
-        taken=[revision.name for revision in seen.revisions],
-    )
+    pinned = seen.app.split.pinned(stable.name)
+    if adopted:
+        suffix = adopted.suffix
+        if left_behind is None:  # otherwise recovery may change the traffic first
+            require_no_share(adopted, pinned)
+    else:
+        suffix = suffix_for(
+            seen.app.name,
+            version=version,
+            commit=commit,
+            run=seen.run.id,
+            taken=[revision.name for revision in seen.revisions],
+        )
     schedule, longest_s = schedule_for(settings, stable_is_down=stable.is_down)
     plan = Plan(
         run=seen.run,
         app=seen.app,
         stable=stable,
-        pinned=seen.app.split.pinned(stable.name),
+        pinned=pinned,
         pin=seen.app.split.follows_latest,
         candidate=f"{seen.app.name}--{suffix}",
         suffix=suffix,
@@ -193,7 +213,7 @@ def make_plan(
         version=version,
         schedule=schedule,
         retention=Retention(keep=settings.keep_revisions, active_s=settings.keep_active_s),
-        warnings=tuple(_warnings(settings, seen, bump, stable)),
+        warnings=tuple(_warnings(settings, seen, bump, stable, adopted)),
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),
         left_behind=left_behind,
@@ -204,6 +224,7 @@ def make_plan(
             name for name, item in settings.secrets.items() if not isinstance(item, Remove)
         ),
         analysis_lines=_analysis_lines(schedule, settings),
+        adopted=adopted,
     )
     _check_template(plan)
     if not plan.journal.fits(plan.app.tags):
@@ -256,7 +277,7 @@ def _check_template(plan: Plan) -> None:
 
     Faults that the serving template already has are ignored: Azure accepted them before.
     """
-    if plan.change == TemplateChange():
+    if plan.adopted or plan.change == TemplateChange():
         return
     faults = template_faults(
         plan.template(""),
@@ -356,7 +377,13 @@ def _stable(seen: Observed, *, convert: bool) -> Revision:
     return stable
 
 
-def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Revision) -> list[str]:
+def _warnings(
+    settings: Settings,
+    seen: Observed,
+    bump: Bump | None,
+    stable: Revision,
+    adopted: Revision | None,
+) -> list[str]:
     found = [note.text for note in bump.warnings if not note.usual] if bump else []
     if stable.is_down:
         found.append(
@@ -368,10 +395,20 @@ def _warnings(settings: Settings, seen: Observed, bump: Bump | None, stable: Rev
             f"Scale rule {', '.join(stable.background_scalers)} processes background work: while "
             "both revisions are active, both process it."
         )
+    if adopted and settings.template_change != TemplateChange():
+        found.append(
+            "The settings template, containers and env have no effect, because the candidate "
+            "exists already."
+        )
+    if adopted and seen.app.split.follows_latest:
+        found.append(
+            "The traffic follows the latest revision, so a new revision receives all of it before "
+            "any check. Name the revision in the traffic of your template."
+        )
     same_image = [
         name
         for name in same_image_containers(stable.template, settings.container)
-        if not _names_image(settings.containers.get(name))
+        if not adopted and not _names_image(settings.containers.get(name))
     ]
     if same_image:
         found.append(

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
+from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.plan import Observed
-from deploy_action.core.revisions.revision import Readiness, Revision, by_name, previous_of
+from deploy_action.core.revisions.revision import Readiness, Revision, by_name
 from deploy_action.errors import InputError, PreflightError
 
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){1,3})")
@@ -74,7 +75,7 @@ def _previous(seen: Observed) -> Revision:
         # A rollout is running or was interrupted: go back to its stable revision.
         target = by_name(seen.revisions, journal.stable)
     else:
-        target = previous_of(stable, seen.revisions) if stable else None
+        target = previous_of(stable, seen.revisions, seen.app.tags) if stable else None
     if target is None:
         raise PreflightError(
             f"No previous revision is recorded for '{stable.name if stable else seen.app.name}'.",

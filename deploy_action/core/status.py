@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal
-from deploy_action.core.revisions.revision import Revision, previous_of
+from deploy_action.core.revisions.revision import Revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ def app_status(
     """
     journal = Journal.from_tags(app.tags)
     stable = serving(app, revisions)
-    previous = previous_of(stable, revisions) if stable else None
+    previous = previous_of(stable, revisions, app.tags) if stable else None
     roles = {
         **({journal.candidate: "candidate"} if journal else {}),
         **({previous.name: "previous"} if previous else {}),

@@ -29,6 +29,19 @@ class Content:
     commit: str
 
 
+def content_of_adopted(revision: Revision, served: Served) -> Content:
+    """Return the content of a revision that exists, as far as the revision records it.
+
+    Raises:
+        PreflightError: its version is lower than the served one.
+    """
+    content = revision.content
+    require_not_lower(
+        content.version, served, "To go back to an earlier version, use the command 'rollback'."
+    )
+    return Content(bump=None, version=content.version, commit=content.commit)
+
+
 def decide_content(
     images: ImageSource,
     versioning: Callable[[], Versioning | None],

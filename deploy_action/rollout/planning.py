@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.adoption import adopted_revision
 from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
 from deploy_action.core.outcome import Side, updated
@@ -20,7 +21,7 @@ from deploy_action.rollout.access import AppAccess
 from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.app_settings import AppSettings
 from deploy_action.rollout.cache import CacheMaintenance
-from deploy_action.rollout.content import decide_content
+from deploy_action.rollout.content import content_of_adopted, decide_content
 from deploy_action.rollout.gates import Gates
 from deploy_action.rollout.image_source import ImageSource
 from deploy_action.rollout.observe import observe, observe_free
@@ -39,6 +40,7 @@ class Planner:
     Args:
         access: what this identity may change.
         app_settings: the app's secrets and tags.
+        images: returns where the image comes from; not called for an adopted candidate.
         versioning: returns the manifest's versioning; None without a manifest.
         has_ended: whether GitHub says that the run of a journal has ended.
         require_tip: refuses a commit that is no longer the newest of its branch.
@@ -50,7 +52,7 @@ class Planner:
     run: Run
     cache: CacheMaintenance
     gates: Gates
-    images: ImageSource
+    images: Callable[[], ImageSource]
     access: AppAccess
     app_settings: AppSettings
     versioning: Callable[[], Versioning | None]
@@ -78,7 +80,8 @@ class Planner:
         stable = serving(observed.app, observed.revisions)
         self.gates.asked.health_path.learn(observed.app, stable)
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
-        images = BackgroundTask(self.images.check)
+        adopts = bool(self.settings.candidate)
+        images = BackgroundTask((lambda: None) if adopts else self.images().check)
         access = BackgroundTask(self.access.check)
         tip = BackgroundTask(self.require_tip if self.settings.require_tip else lambda: None)
         self.cache.check(observed.app.fqdn)
@@ -137,15 +140,21 @@ class Planner:
     def _decided(self, observed: Observed) -> Plan:
         left_behind = check_journal(observed)
         stable = serving(observed.app, observed.revisions)
-        content = decide_content(
-            self.images,
-            self.versioning,
-            run=self.run,
-            revisions=observed.revisions,
-            served=served_by(stable, self.gates.served_version),
-            remembered=self.cache.last_deployed_version(observed.app.name),
-            record=self.record,
-        )
+        served = served_by(stable, self.gates.served_version)
+        adopted = None
+        if self.settings.candidate:
+            adopted = adopted_revision(self.settings.candidate, observed.app, observed.revisions)
+            content = content_of_adopted(adopted, served)
+        else:
+            content = decide_content(
+                self.images(),
+                self.versioning,
+                run=self.run,
+                revisions=observed.revisions,
+                served=served,
+                remembered=self.cache.last_deployed_version(observed.app.name),
+                record=self.record,
+            )
         return make_plan(
             self.settings,
             observed,
@@ -153,6 +162,7 @@ class Planner:
             version=content.version,
             commit=content.commit,
             left_behind=left_behind,
+            adopted=adopted,
         )
 
     def _record_serving(self, observed: Observed) -> None:

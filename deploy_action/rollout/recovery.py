@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.adoption import without_succession
 from deploy_action.core.app_changes import has_markers
 from deploy_action.core.journal import Journal, Kind, Pending, Remedy, closing_tags
 from deploy_action.core.record import Record
@@ -73,14 +74,15 @@ class Recovery:
         mine = journal.taken_over(self.run.id, until=now_utc() + self.lease_s)
         if remedy is Remedy.RESTORE:
             _ensure_active(self.app, journal.before)
-            app = self.app.write_split(journal.before, mine.as_tags(), strict=False)
+            tags = mine.as_tags() | without_succession(journal.candidate, app.tags)
+            app = self.app.write_split(journal.before, tags, strict=False)
             self.record.shifted(app.split, "restored")
             self.record.put_back("the traffic", ok=True, detail=f"restored: {app.split}")
         elif journal.run != self.run.id:
             self.app.write_tags(mine.as_tags())
         is_rollback = journal.kind is Kind.ROLLBACK
         undone = remedy in {Remedy.CLOSE, Remedy.RESTORE} and not is_rollback
-        if undone:
+        if undone and not journal.adopted:
             self._deactivate(candidate, app.split)
         if has_markers(app.tags) and (undone or is_rollback):
             detail = self.app_settings.restore()
@@ -118,7 +120,7 @@ class Recovery:
             self.app.write_tags(replace(journal, pending=pending, until=0).as_tags())
         else:
             self.app.write_tags(closing_tags(self.app.read().tags))
-        detail = f"released: {remedy.value}; traffic {split}"
+        detail = f"released: {journal.describe(remedy)}; traffic {split}"
         self.record.put_back("the deployment lock", ok=True, detail=detail)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.adapters.container_app import ContainerApp
+from deploy_action.core.adoption import succession, without_succession
 from deploy_action.core.app import App
 from deploy_action.core.journal import Journal
 from deploy_action.core.phase import Phase
@@ -72,6 +73,17 @@ class TrafficShift:
         tags = self.lock.tags(Phase.CREATE)
         guard = self.assert_unchanged
         self.app.write_template(template, self.plan.candidate, tags, guard=guard)
+        self.lock.opened = True
+
+    def adopt(self) -> None:
+        """Lock the app for a candidate that exists already; the candidate is not changed.
+
+        Raises:
+            SupersededError: somebody else changed the split or took over.
+            DeployError: Azure refused.
+        """
+        self.check()
+        self.app.write_configuration(None, self.lock.tags(Phase.CREATE))
         self.lock.opened = True
 
     def verify_stable(self, gates: Gates) -> str:
@@ -151,7 +163,7 @@ class TrafficShift:
             return f"was not touched: {app.split}"
         now = self.app.write_split(
             self.plan.pinned,
-            self.lock.tags(Phase.SHIFT),
+            self.lock.tags(Phase.SHIFT) | without_succession(self.plan.candidate, app.tags),
             guard=self.assert_unchanged,
             deadline=Deadline(wait_s),
             strict=False,
@@ -197,6 +209,8 @@ class TrafficShift:
 
     def _send(self, split: Split, phase: Phase, weight: int, why: str) -> None:
         tags = self.lock.tags(phase, weight)
+        if self.plan.adopted and weight == FULL_TRAFFIC:
+            tags |= succession(self.plan.candidate, self.plan.stable.name, self.plan.app.tags)
         self._written.append(split)
         self._write_pending = True
         now = self.app.write_split(split, tags, guard=self.assert_unchanged)

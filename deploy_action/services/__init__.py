@@ -335,6 +335,14 @@ class Services:
 
         return make_images(self)
 
+    def images_of(self, plan: Plan) -> ImageSource:
+        """Return where the image of a planned deployment comes from."""
+        if plan.adopted is None:
+            return self.images
+        from deploy_action.services.images import existing_image
+
+        return existing_image(self, plan.adopted.image)
+
     @cached_property
     def repository(self) -> Path:
         """The root of the repository that the manifest is in; it may be below the workspace."""
@@ -372,7 +380,7 @@ class Services:
             run=self.run,
             cache=self.cache,
             gates=self.gates,
-            images=self.images,
+            images=lambda: self.images,
             app_settings=self.app_settings,
             access=AppAccess(permissions=self.permissions, app=self.app_id),
             versioning=lambda: self.versioning,

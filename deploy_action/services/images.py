@@ -54,6 +54,17 @@ def make_images(services: Services) -> ImageSource:
     )
 
 
+def existing_image(services: Services, image: str) -> ImageSource:
+    """Return the image of a revision that exists already."""
+    source = Reference.parse(image)
+    return ImageSource(
+        registry=services.registry(source.host),
+        source=source,
+        extra_tags=services.settings.image_tags,
+        record=services.record,
+    )
+
+
 def _builder(services: Services, registry: Registry) -> Builder:
     settings = services.settings
     if settings.builder is BuilderKind.DOCKER:

@@ -155,8 +155,10 @@ class _Online:
         return Passed(health_path.of(stable), [(warning, "")] if warning else [])
 
     def _images(self) -> Passed:
-        self.services.images.check()
         settings = self.services.settings
+        if settings.candidate:
+            return Passed(f"not used, because candidate is {settings.candidate}")
+        self.services.images.check()
         return Passed(settings.image or f"{settings.registry}, builder {settings.builder.value}")
 
     def _cache(self) -> Passed:
@@ -200,7 +202,9 @@ class _Online:
 
             return Passed(f"a deployment would create {plan_creation(self.services).revision}")
         plan = self.services.planner.plan()
-        return Passed(f"a deployment would create {plan.candidate}")
+        return Passed(
+            f"a deployment would {'adopt' if plan.adopted else 'create'} {plan.candidate}"
+        )
 
     # -- permissions ---------------------------------------------------------------------------
 

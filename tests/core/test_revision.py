@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import App, revision_from_azure, serving
 from deploy_action.core.revisions.provenance import Provenance, provenance_of
 from deploy_action.core.revisions.revision import (
     LONGEST_NAME,
     Readiness,
     Revision,
-    previous_of,
     suffix_for,
 )
 from deploy_action.core.revisions.template import for_candidate
@@ -109,7 +109,7 @@ def test_a_copy_by_hand_is_not_a_deployment_but_has_the_content_of_its_original(
     assert original.provenance == original.content
     assert copy.provenance == Provenance()
     assert (copy.content.version, copy.content.commit) == ("1.3.0.4", "c")
-    assert previous_of(copy, [carrying("api--0"), original, copy]) is None
+    assert previous_of(copy, [carrying("api--0"), original, copy], {}) is None
 
 
 def test_a_copy_with_another_image_says_nothing_about_its_content() -> None:
@@ -159,11 +159,11 @@ def test_previous_is_what_stable_itself_names_not_the_second_in_the_list() -> No
     sick = carrying("api--2", predecessor="api--1")
     stable = carrying("api--3", predecessor="api--1")
 
-    assert previous_of(stable, [good, sick, stable]) is good
+    assert previous_of(stable, [good, sick, stable], {}) is good
 
 
 def test_without_provenance_there_is_no_previous() -> None:
-    assert previous_of(Revision(name="api--1", active=True), [carrying("api--0")]) is None
+    assert previous_of(Revision(name="api--1", active=True), [carrying("api--0")], {}) is None
 
 
 def test_traffic_that_follows_latest_is_served_by_the_latest_ready_one() -> None:

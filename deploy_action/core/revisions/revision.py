@@ -200,12 +200,3 @@ def _fitted(text: str, room: int) -> str:
 def by_name(revisions: Iterable[Revision], name: str) -> Revision | None:
     """Return the revision called *name*, or None."""
     return next((revision for revision in revisions if revision.name == name), None)
-
-
-def previous_of(stable: Revision, revisions: Collection[Revision]) -> Revision | None:
-    """Return the revision that *stable*'s provenance names as its predecessor, if it still exists.
-
-    Never "second in the list": a failed candidate may be between the two. Without provenance, as
-    before the first deployment by this tool, there is no previous.
-    """
-    return by_name(revisions, stable.provenance.predecessor)

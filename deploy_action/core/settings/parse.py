@@ -168,6 +168,12 @@ def _image_faults(settings: Settings) -> list[str]:
     faults = []
     if settings.image and settings.image_tag:
         faults.append("Input image-tag: image names a complete image already; give only one.")
+    if settings.candidate:
+        faults += [
+            f"Input {name}: candidate names a revision, which has an image; give only one."
+            for name, value in (("image", settings.image), ("image-tag", settings.image_tag))
+            if value
+        ]
     if settings.builder is BuilderKind.ACR and settings.builds_image:
         unsupported = {"build-secrets": settings.build_secrets, "cache-from": settings.cache_from}
         faults += [
@@ -176,7 +182,8 @@ def _image_faults(settings: Settings) -> list[str]:
             if value
         ]
     ships = settings.command in {Command.DEPLOY, Command.VALIDATE}
-    if ships and not settings.image and not settings.registry:
+    given = settings.image or settings.candidate
+    if ships and not given and not settings.registry:
         faults.append(
             "Input registry: it is empty; name the registry to push to, or give an image."
         )

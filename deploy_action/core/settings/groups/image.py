@@ -44,6 +44,13 @@ class ImageSettings:
         "workflow's inputs.",
         is_input=True,
     )
+    candidate: str = setting(
+        parsers.text,
+        "",
+        "Existing revision to deploy instead of creating one: its name or suffix, or newest for "
+        "the newest active one. It is never changed or deactivated.",
+        is_input=True,
+    )
     image_tags: tuple[str, ...] = setting(
         images.tags,
         "",
@@ -103,4 +110,4 @@ class ImageSettings:
     @property
     def builds_image(self) -> bool:
         """Whether this run builds the image."""
-        return not self.image and not self.image_tag
+        return not self.image and not self.image_tag and not self.candidate
