@@ -1,4 +1,4 @@
-"""Azure Resource Manager without an SDK: one GET or POST with the token that the run already has.
+"""Azure Resource Manager without an SDK: one request with the token that the run already has.
 
 For the few calls whose SDK packages would add megabytes to every deployment. No request is retried,
 and failures do not raise: without a response, the status is 0.
@@ -59,13 +59,17 @@ class ResourceManager:
 
     def get(self, path: str, query: Mapping[str, str]) -> ArmResponse:
         """GET *path*, such as ``/subscriptions/…``."""
-        return self._send(path, query, None)
+        return self._send("GET", path, query, None)
 
     def post(
         self, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None = None
     ) -> ArmResponse:
         """POST *body* as JSON to *path*."""
-        return self._send(path, query, body or {})
+        return self._send("POST", path, query, body or {})
+
+    def put(self, path: str, query: Mapping[str, str], body: Mapping[str, Any]) -> ArmResponse:
+        """PUT *body* as JSON to *path*; a response that is no object has an empty body."""
+        return self._send("PUT", path, query, body)
 
     def now_s(self) -> float:
         """Return Azure's time in seconds since 1970, as far as responses have shown it.
@@ -75,7 +79,7 @@ class ResourceManager:
         return now_utc() + self._offset_s
 
     def _send(
-        self, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
+        self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
     ) -> ArmResponse:
         url = f"{ARM}{quote(path)}?{urlencode(query, quote_via=quote)}"
         try:
@@ -89,7 +93,8 @@ class ResourceManager:
             else:
                 headers["Content-Type"] = "application/json"
                 data = json.dumps(body).encode()
-                response = self._http.post(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
+                send = self._http.put if method == "PUT" else self._http.post
+                response = send(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
         except RequestError as error:
             return ArmResponse(status=0, problem=f"Azure could not be reached: {error}")
         self._learn_time(response.headers.get("date", ""))

@@ -86,25 +86,33 @@ class _Resolver:
         return tree.Mapping(pairs=pairs, location=node.location)
 
     def items(self, node: Node, secret_keys: Collection[str]) -> Node:
-        """Return a list of blocks with the values of *secret_keys* resolved.
+        """Return a block, or a list of them, with the values of *secret_keys* resolved.
 
         The reference to an empty variable stays: a notification that cannot be sent is no reason to
         refuse a rollback.
         """
+        if isinstance(node, tree.Mapping):
+            return self._block_item(node, self._name, secret_keys)
         if not isinstance(node, Sequence):
             return node
-        items = []
-        for number, item in enumerate(node.items, 1):
-            if isinstance(item, tree.Mapping):
-                pairs = tuple(
-                    (key, self._reference(value, f"{self._name}.{number}.{key.text}"))
-                    if key.text in secret_keys
-                    else (key, value)
-                    for key, value in item.pairs
-                )
-                item = tree.Mapping(pairs=pairs, location=item.location)  # noqa: PLW2901
-            items.append(item)
-        return Sequence(items=tuple(items), location=node.location)
+        items = tuple(
+            self._block_item(item, f"{self._name}.{number}", secret_keys)
+            if isinstance(item, tree.Mapping)
+            else item
+            for number, item in enumerate(node.items, 1)
+        )
+        return Sequence(items=items, location=node.location)
+
+    def _block_item(
+        self, node: tree.Mapping, path: str, secret_keys: Collection[str]
+    ) -> tree.Mapping:
+        pairs = tuple(
+            (key, self._reference(value, f"{path}.{key.text}"))
+            if key.text in secret_keys
+            else (key, value)
+            for key, value in node.pairs
+        )
+        return tree.Mapping(pairs=pairs, location=node.location)
 
     def _reference(self, node: Node, path: str) -> Node:
         if not isinstance(node, Scalar) or node.null or _VAULT.fullmatch(node.text.strip()):

@@ -25,6 +25,7 @@ class Credential(Enum):
     METRICS = (".metrics.monitor.azure.com",)
     LOG_ANALYTICS = ("api.loganalytics.io", "api.loganalytics.azure.com")
     APPLICATION_INSIGHTS = ("api.applicationinsights.io", "api.applicationinsights.azure.com")
+    INGESTION = ("dc.services.visualstudio.com", ".in.applicationinsights.azure.com")
     EVENT_STREAM = (".azurecontainerapps.dev",)
 
 

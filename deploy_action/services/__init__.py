@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from deploy_action.rollout.versioning import Versioning
     from deploy_action.rollout.watch import Watch
     from deploy_action.services.announcements import Announcements
-    from deploy_action.services.notifications import Notifier
 
 _LONGEST_CHECK_INTERVAL_S = 5.0
 
@@ -113,26 +112,9 @@ class Services:
     @cached_property
     def announcements(self) -> Announcements:
         """Tells other systems about the run."""
-        from deploy_action.services.announcements import Announcements, Announcer
+        from deploy_action.services.announcements import make_announcements
 
-        settings, announcers = self.settings, list[Announcer]()
-        # A dry run changes nothing, so there is nothing to announce.
-        if settings.notifications and not settings.dry_run:
-            announcers.append(self.notifier)
-        return Announcements(announcers, self.record, self.signals)
-
-    @cached_property
-    def notifier(self) -> Notifier:
-        """Sends notifications."""
-        from deploy_action.services.notifications import Notifier
-
-        return Notifier(
-            notifications=self.settings.notifications,
-            run=self.run.id,
-            signed_in=lambda: self.signed_in,
-            identity=self.settings.client_id,
-            on_secret=self.secret,
-        )
+        return make_announcements(self)
 
     def context(self) -> dict[str, str]:
         """Return the facts that every report names: environment, app, and where to find them."""

@@ -4,16 +4,21 @@ Jobs run in the background. The end of the run waits for them for a limited time
 back: a cancellation at that point must not change a result that is already decided.
 """
 
+# ruff: noqa: PLC0415  most runs announce nothing
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from deploy_action.core.record import Ended, Event, Record
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline
 from deploy_action.runtime.signals import SignalGuard
+
+if TYPE_CHECKING:
+    from deploy_action.services import Services
 
 _WAIT_S = 25.0
 # GitHub's runner kills a cancelled step after 10 s, and restoring traffic comes first.
@@ -90,3 +95,17 @@ class Announcements:
 
     def _warn(self, what: str, problem: str) -> None:
         self.record.warn(f"{what} failed: {problem.rstrip('.')}.")
+
+
+def make_announcements(services: Services) -> Announcements:
+    """Return the listener that the settings ask for; a dry run announces nothing."""
+    settings, announcers = services.settings, list[Announcer]()
+    if settings.notifications and not settings.dry_run:
+        from deploy_action.services.notifications import make_notifier
+
+        announcers.append(make_notifier(services))
+    if settings.app_insights.is_set and not settings.dry_run:
+        from deploy_action.services.app_insights import make_marker
+
+        announcers.append(make_marker(services))
+    return Announcements(announcers, services.record, services.signals)

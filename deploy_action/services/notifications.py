@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deploy_action.adapters.credentials import SignIn
 from deploy_action.adapters.key_vault import KeyVault, SecretReference
@@ -18,6 +19,9 @@ from deploy_action.errors import DeployError
 from deploy_action.report.notifications import PAYLOADS, Message, events_of
 from deploy_action.runtime.polling import in_utc, now_utc
 from deploy_action.services.announcements import Job
+
+if TYPE_CHECKING:
+    from deploy_action.services import Services
 
 _WITHOUT_START = {"repair"}
 
@@ -96,6 +100,17 @@ class Notifier:
         for secret in found.secrets():
             self.on_secret(secret)
         return found
+
+
+def make_notifier(services: Services) -> Notifier:
+    """Return the notifier of the settings."""
+    return Notifier(
+        notifications=services.settings.notifications,
+        run=services.run.id,
+        signed_in=lambda: services.signed_in,
+        identity=services.settings.client_id,
+        on_secret=services.secret,
+    )
 
 
 def target_problem(notification: Notification) -> str:

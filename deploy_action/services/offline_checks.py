@@ -32,6 +32,8 @@ def offline_checks(services: Services) -> Iterator[Check]:
     checks += [("checkout", _checkout), ("job permissions", _job)]
     if settings.notifications:
         checks.append(("notifications", _notifications))
+    if settings.app_insights.is_set:
+        checks.append(("Application Insights", _app_insights))
     for name, check in checks:
         yield from run_check(name, lambda check=check: check(services))  # type: ignore[misc]
 
@@ -79,6 +81,22 @@ def _notifications(services: Services) -> Passed:
         else:
             targets.append(f"{item.channel.value} at {place} ({events})")
     return Passed("; ".join(targets), warnings)
+
+
+def _app_insights(services: Services) -> Passed:
+    """Check the connection string, unless it is in a vault; send nothing."""
+    from deploy_action.core.notification import VAULT
+    from deploy_action.services.app_insights import make_marker
+
+    target = services.settings.app_insights
+    if target.connection_string and not VAULT.fullmatch(target.connection_string):
+        try:
+            make_marker(services).connection(None)
+        except ValueError as error:
+            return Passed("", [(f"Events cannot be sent: {error}.", "")])
+    annotated = f"annotations in '{target.name}'" if target.resource else ""
+    events = "one event per run" if target.connection_string else ""
+    return Passed(", ".join(part for part in (annotated, events) if part))
 
 
 def _dockerfile(services: Services) -> Passed:

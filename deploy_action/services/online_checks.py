@@ -179,9 +179,9 @@ class _Online:
 
     def _notifications(self) -> Passed:
         """Read the secrets of notifications from their vaults; send nothing."""
-        from deploy_action.services.notifications import target_problem
+        from deploy_action.services.notifications import make_notifier, target_problem
 
-        notifier, warnings = self.services.notifier, []
+        notifier, warnings = make_notifier(self.services), []
         for item in notifier.notifications:
             try:
                 problem = target_problem(notifier.resolved(item, self.services.signed_in))
@@ -220,6 +220,9 @@ class _Online:
             results += self._checked(
                 "permissions for metrics", app, rights.METRICS, required=needed
             )
+        if component := settings.app_insights.resource:
+            name = "permissions on Application Insights"
+            results += self._checked(name, component, rights.ANNOTATE, required=False)
         if settings.builds_image and settings.registry:
             results += self._registry_permissions()
         return results

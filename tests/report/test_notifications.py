@@ -26,6 +26,7 @@ from deploy_action.errors import (
     RollbackIncompleteError,
     SupersededError,
 )
+from deploy_action.report import app_insights
 from deploy_action.report.notifications import PAYLOADS, Message, events_of
 from tests.support.golden import Golden
 
@@ -219,3 +220,25 @@ def test_external_text_arrives_literally() -> None:
     for channel, kind in ((Channel.SLACK, "text"), (Channel.TEAMS, "TextRun")):
         message = payload(channel, Event.ABORTED, record)
         assert text in [run["text"] for run in texts(message, kind)]
+
+
+def test_application_insights_gets_a_repeatable_annotation_and_measurements() -> None:
+    record = deployed()
+    first, again = (
+        app_insights.annotation(record, run="4711.1.k3f9", moment="end", timestamp="now")
+        for _ in range(2)
+    )
+    event = app_insights.event(record, timestamp="now")["data"]["baseData"]
+
+    assert first == again
+    assert (first["AnnotationName"], first["Category"]) == ("1.3.0.3 serves 100 %", "Deployment")
+    assert json.loads(first["Properties"])["Version"] == "1.3.0.3"
+    assert event["measurements"]["traffic_changes"] == 1
+    assert all(isinstance(text, str) and text for text in event["properties"].values())
+
+
+def test_an_abort_after_the_traffic_shift_is_annotated_as_such() -> None:
+    body = app_insights.annotation(aborted(), run="1", moment="end", timestamp="now")
+
+    assert body["AnnotationName"] == "1.3.0.3 rolled back"
+    assert json.loads(body["Properties"])["Result"] == "aborted"

@@ -102,3 +102,4 @@ def secret_values(settings: Settings) -> Iterator[str]:
                     yield item.value
     for notification in settings.notifications:
         yield from notification.secrets()
+    yield from settings.app_insights.secrets()

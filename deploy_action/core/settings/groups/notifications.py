@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deploy_action.core.app_insights import AppInsights
 from deploy_action.core.notification import Notification
-from deploy_action.core.settings.blocks import notifications
+from deploy_action.core.settings.blocks import app_insights, notifications
 from deploy_action.core.settings.spec import setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationSettings:
-    """Slack, Teams and webhooks."""
+    """Slack, Teams, webhooks and Application Insights."""
 
     notifications: tuple[Notification, ...] = setting(
         notifications.text,
@@ -21,4 +22,14 @@ class NotificationSettings:
         block=notifications.block,
         schema=notifications.SCHEMA,
         secret_keys=notifications.SECRET_KEYS,
+    )
+    app_insights: AppInsights = setting(
+        app_insights.text,
+        "",
+        "Application Insights component to mark deployments in: its resource id, or a block with "
+        "resource (release annotations) and connection-string (one event per run). See "
+        "docs/notifications.md.",
+        block=app_insights.block,
+        schema=app_insights.SCHEMA,
+        secret_keys=app_insights.SECRET_KEYS,
     )
