@@ -29,6 +29,9 @@ from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_l
 from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
+    from deploy_action.services import Services
+
+if TYPE_CHECKING:
     from deploy_action.adapters.github_runner import Runner
     from deploy_action.reporter import Reporter
 
@@ -398,7 +401,17 @@ def _dispatch(
         run_validate(settings, services, record)
         return None
     record.listeners.append(services.announcements)
+    from deploy_action.services.plan_comment import plan_comment
+
     services = services.with_vault_secrets()
+    with plan_comment(services):
+        return _command(services, record, own_only=own_only)
+
+
+def _command(services: Services, record: Record, *, own_only: bool) -> AppStatus | None:
+    """Run the command with its vault secrets; only `status` returns output to print."""
+    from deploy_action.core.settings.choices import Command
+
     settings = services.settings
     match settings.command:
         case Command.DEPLOY if settings.create and not services.app.creation.exists():

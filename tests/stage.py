@@ -60,6 +60,7 @@ class Stage:
     runs: int = 0
     first: str = field(default="")
     variables: dict[str, str] = field(default_factory=dict)  # what else the runner has
+    inputs: dict[str, str] = field(default_factory=dict)  # for a test's own use
     preloaded: bool = True  # whether runs are forks of a process that has libraries loaded
 
     @classmethod

@@ -1,15 +1,15 @@
-"""GitHub's API, for the version commit and its pull request.
+"""GitHub's API, for the version commit and its pull request, and for comments.
 
-Source: GitHub REST API (2022-11-28): branches, rules, contents, git references, pulls; GraphQL:
-createCommitOnBranch, whose ``expectedHeadOid`` makes it a compare-and-swap. Its commits are signed
-by GitHub. The API does not support file modes.
+Source: GitHub REST API (2022-11-28): branches, rules, contents, git references, pulls, issue
+comments; GraphQL: viewer, and createCommitOnBranch, whose ``expectedHeadOid`` makes it a
+compare-and-swap. Its commits are signed by GitHub. The API does not support file modes.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -23,12 +23,19 @@ _MUTATION = (
     "mutation($input: CreateCommitOnBranchInput!)"
     " { createCommitOnBranch(input: $input) { commit { oid } } }"
 )
+_VIEWER = "query { viewer { login } }"
+_WORKFLOW_LOGIN = "github-actions[bot]"
+_PAGE, _MOST_PAGES = 100, 100
 # Rules that do not allow a direct commit to a branch.
 _BY_PULL_ONLY = {"pull_request", "update", "required_status_checks", "merge_queue"}
 
 
 class GitHubError(DeployError):
     """GitHub's API refused a request or did not answer; the message quotes its response."""
+
+
+class ForbiddenError(GitHubError):
+    """The token lacks a permission; GitHub also answers 404 then."""
 
 
 class StaleError(GitHubError):
@@ -46,6 +53,15 @@ class PullRequest:
     page: str
     branch: str
     commit: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """A comment on an issue or a pull request."""
+
+    id: int
+    author: str
+    body: str
 
 
 class GitHub:
@@ -135,9 +151,7 @@ class GitHub:
             },
         }
         response = self._send(
-            "POST",
-            f"{self._api.removesuffix('/v3')}/graphql",
-            {"query": _MUTATION, "variables": {"input": commit}},
+            "POST", self._graphql, {"query": _MUTATION, "variables": {"input": commit}}
         )
         value = _object(self._success(response))
         if errors := value.get("errors"):
@@ -172,6 +186,45 @@ class GitHub:
             for item in listed
         ]
 
+    def login(self) -> str:
+        """Return the login that the token writes as; a workflow's own if GitHub does not say."""
+        try:
+            response = self._send("POST", self._graphql, {"query": _VIEWER})
+            return _text(self._success(response), "data", "viewer", "login")
+        except GitHubError:
+            return _WORKFLOW_LOGIN
+
+    def comments(self, number: int) -> Iterator[Comment]:
+        """Yield the comments on a pull request, oldest first; raises `GitHubError`."""
+        for page in range(1, _MOST_PAGES + 1):
+            path = f"/issues/{number}/comments?per_page={_PAGE}&page={page}"
+            listed = self._request("GET", path)
+            if not isinstance(listed, list):
+                raise _unexpected("the comments are not a list")
+            for item in listed:
+                user = _object(item).get("user")  # null for a deleted account
+                yield Comment(
+                    id=_number(item, "id"),
+                    author=str(user.get("login") or "") if isinstance(user, dict) else "",
+                    body=str(_object(item).get("body") or ""),
+                )
+            if len(listed) < _PAGE:
+                return
+
+    def create_comment(self, number: int, body: str) -> str:
+        """Comment on a pull request; return the comment's page; raises `GitHubError`."""
+        created = self._request("POST", f"/issues/{number}/comments", {"body": body})
+        return _text(created, "html_url")
+
+    def update_comment(self, comment: int, body: str) -> str:
+        """Replace a comment's text; return its page; raises `GitHubError`."""
+        updated = self._request("PATCH", f"/issues/comments/{comment}", {"body": body})
+        return _text(updated, "html_url")
+
+    @property
+    def _graphql(self) -> str:
+        return f"{self._api.removesuffix('/v3')}/graphql"
+
     @property
     def _home(self) -> str:
         return f"{self._api}/repos/{self._repository}"
@@ -188,6 +241,8 @@ class GitHub:
             if method == "GET":
                 return self._http.get(url, timeout_s=_TIMEOUT_S, headers=headers)
             data = json.dumps(body).encode()
+            if method == "PATCH":
+                return self._http.patch(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
             return self._http.post(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
         except RequestError as error:
             raise GitHubError(
@@ -206,11 +261,12 @@ class GitHub:
         if 200 <= response.status < 300:
             return value
         reason = value.get("message") if isinstance(value, dict) else response.text[:200]
-        raise GitHubError(
-            f"GitHub's API answered {response.status}: {reason}.",
-            hint="Grant the job contents: write (and pull-requests: write), or set commit to none."
-            if response.status in {401, 403, 404}
-            else "",
+        text = f"GitHub's API answered {response.status}: {reason}."
+        if response.status not in {401, 403, 404}:
+            raise GitHubError(text)
+        raise ForbiddenError(
+            text,
+            hint="Grant the job contents: write (and pull-requests: write), or set commit to none.",
         )
 
 
@@ -218,6 +274,13 @@ def _object(value: Any) -> Mapping[str, Any]:
     if not isinstance(value, dict):
         raise _unexpected("an object is missing")
     return value
+
+
+def _number(value: Any, name: str) -> int:
+    number = _object(value).get(name)
+    if not isinstance(number, int):
+        raise _unexpected(f"'{name}' is missing")
+    return number
 
 
 def _text(value: Any, *path: str) -> str:

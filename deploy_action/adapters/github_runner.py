@@ -13,12 +13,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from deploy_action.core.run import Run
 from deploy_action.errors import SourceLocation
 from deploy_action.runtime.runner_log import RunnerLog
 
 MOST_SUMMARY_BYTES = 1_000_000  # GitHub drops a summary beyond 1 MiB as a whole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PullRequestEvent:
+    """The pull request that a run is for, and whether it is from a fork."""
+
+    number: int
+    from_fork: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,13 +80,31 @@ class Runner:
     @property
     def pushed_from(self) -> str:
         """The commit that the branch was at before the push that triggered the run, or nothing."""
+        before = str(self._event.get("before") or "")
+        return before if before.strip("0") else ""
+
+    @property
+    def pull_request(self) -> PullRequestEvent | None:
+        """The pull request that the run is for, or None."""
+        event = self._event
+        pull = event.get("pull_request")
+        issue = event.get("issue")
+        if not isinstance(pull, dict) and isinstance(issue, dict) and issue.get("pull_request"):
+            pull = issue
+        if not isinstance(pull, dict) or not isinstance(pull.get("number"), int):
+            return None
+        head, base = (_repository(pull.get(side)) for side in ("head", "base"))
+        return PullRequestEvent(number=pull["number"], from_fork=head != base)
+
+    @property
+    def _event(self) -> Mapping[str, Any]:
+        """The payload of the event that triggered the run; empty if it cannot be read."""
         file = self.environment.get("GITHUB_EVENT_PATH")
         try:
             event = json.loads(Path(file).read_text("utf-8")) if file else {}
         except (OSError, ValueError):
-            return ""
-        before = str(event.get("before") or "") if isinstance(event, dict) else ""
-        return before if before.strip("0") else ""
+            return {}
+        return event if isinstance(event, dict) else {}
 
     def mask(self, secret: str) -> None:
         """Have the runner replace *secret* in its log; an empty one is ignored."""
@@ -142,6 +169,12 @@ class Runner:
             cut = whole[:MOST_SUMMARY_BYTES].decode("utf-8", "ignore")
             whole = f"{cut}\n\nThe summary was too long and ends here.\n".encode()
         Path(target).write_bytes(whole)
+
+
+def _repository(side: Any) -> str:
+    """Return the full name of the repository of a pull request's head or base; may be empty."""
+    repository = side.get("repo") if isinstance(side, dict) else None
+    return str(repository.get("full_name") or "") if isinstance(repository, dict) else ""
 
 
 def _write_all(file: io.FileIO, content: bytes) -> None:

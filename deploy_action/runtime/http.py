@@ -129,6 +129,12 @@ class HttpClient:
         """PUT bytes within *timeout_s* seconds in all; raises `RequestError`."""
         return self._send("PUT", url, timeout_s, headers, data)
 
+    def patch(
+        self, url: str, *, timeout_s: float, data: bytes, headers: Mapping[str, str]
+    ) -> Response:
+        """PATCH bytes within *timeout_s* seconds in all; raises `RequestError`."""
+        return self._send("PATCH", url, timeout_s, headers, data)
+
     def _send(
         self,
         method: str,

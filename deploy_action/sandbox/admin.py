@@ -14,7 +14,9 @@ POST /notes                     ``{"kind": kind, "text": line}``, shown on the p
                                 ``result`` with ``outcome``: ``deployed``, ``aborted``, ``failed``
 POST /github                    ``{"name": "OWNER/NAME", "path": bare repository, "protected":
                                 [branches]}``: GitHub's API answers for it, too;
-                                ``{"name": ..., "ended": number}`` ends one of its workflow runs
+                                ``{"name": ..., "ended": number}`` ends one of its workflow runs;
+                                ``{"name": ..., "issue": number, "comments": [{"user": login,
+                                "body": text}], "writable": bool}`` adds an issue with comments
 GET /github/OWNER/NAME          its pull requests
 POST /metrics                   ``{"lag_s": seconds, "young_s": seconds}``: how far Azure Monitor is
                                 behind, and until when it refuses filters by a revision
@@ -200,13 +202,22 @@ class Admin:
             case "/watch":
                 self._sampler.watched()
                 self._sampler.watch(Path(body["repository"]))
-            case "/github" if "ended" in body:
-                self._github.end_run(str(body["name"]), str(body["ended"]))
             case "/github":
-                where, rules = Path(body["path"]), list(body.get("protected") or ())
-                told = bool(body.get("told", True))
-                self._github.serve(str(body["name"]), where, rules, told=told)
+                self._change_github(str(body["name"]), body)
         return {}
+
+    def _change_github(self, name: str, body: Mapping[str, Any]) -> None:
+        if "ended" in body:
+            self._github.end_run(name, str(body["ended"]))
+        elif "issue" in body:
+            comments = self._github.comments(name)
+            comments.numbers.add(int(body["issue"]))
+            comments.writable = bool(body.get("writable", True))
+            for item in body.get("comments") or ():
+                comments.add(int(body["issue"]), str(item["user"]), str(item["body"]))
+        else:
+            where, rules = Path(body["path"]), list(body.get("protected") or ())
+            self._github.serve(name, where, rules, told=bool(body.get("told", True)))
 
     def _note(self, kind: str, text: str, outcome: str) -> None:
         self._sampler.watched()

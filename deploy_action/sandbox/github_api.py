@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 from aiohttp import web
 
+from deploy_action.sandbox.github_comments import BOT, Comments
 from deploy_action.sandbox.services.git import run_git
 
 HOST: Final = "api.github.com"
@@ -33,6 +34,7 @@ class _Repository:
     told: bool = True  # whether the API returns the rules of its branches
     ended: set[str] = field(default_factory=set)  # the numbers of workflow runs that have ended
     pulls: list[dict[str, Any]] = field(default_factory=list)
+    comments: Comments = field(default_factory=lambda: Comments(""))
 
 
 class _Refused(Exception):  # noqa: N818  it is an answer
@@ -56,7 +58,8 @@ class GitHubApi:
         self, name: str, path: Path, protected: Sequence[str] = (), *, told: bool = True
     ) -> None:
         """Answer for one more repository, or for one with other rules."""
-        self._known[name.lower()] = _Repository(path, set(protected), told)
+        comments = Comments(f"https://github.com/{name}")
+        self._known[name.lower()] = _Repository(path, set(protected), told, comments=comments)
 
     def end_run(self, name: str, number: str) -> None:
         """Report a workflow run as completed from now on; until then it is in progress."""
@@ -65,6 +68,10 @@ class GitHubApi:
     def pulls(self, name: str) -> list[dict[str, Any]]:
         """Return a repository's pull requests."""
         return self._known[name.lower()].pulls
+
+    def comments(self, name: str) -> Comments:
+        """Return the comments of a repository."""
+        return self._known[name.lower()].comments
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -96,6 +103,8 @@ class GitHubApi:
                 return web.Response(body=content, content_type="application/vnd.github.raw+json")
             case "POST", ["git", "refs"]:
                 return await self._create_branch(repository, json.loads(await request.read()))
+            case "GET" | "POST" | "PATCH", ["issues", *path]:
+                return await self._comment(request, repository.comments, path)
             case method, ["pulls"]:
                 if method == "GET":
                     return await self._pulls(repository, request.query.get("base", ""))
@@ -106,6 +115,22 @@ class GitHubApi:
             case _:
                 raise _Refused(404, "Not Found")
         return web.json_response(answer)
+
+    async def _comment(
+        self, request: web.BaseRequest, comments: Comments, path: Sequence[str]
+    ) -> web.Response:
+        """Answer for an issue's comments, or for one comment."""
+        asked = json.loads(await request.read()) if request.method != "GET" else {}
+        match request.method, path:
+            case "GET", [number, "comments"] if number.isdecimal():
+                status, answer, headers = comments.list(int(number), request.query)
+            case "POST", [number, "comments"] if number.isdecimal():
+                status, answer, headers = comments.create(int(number), asked)
+            case "PATCH", ["comments", identity] if identity.isdecimal():
+                status, answer, headers = comments.update(int(identity), asked)
+            case _:
+                raise _Refused(404, "Not Found")
+        return web.json_response(answer, status=status, headers=headers)
 
     async def _state(self, repository: _Repository, path: Sequence[str]) -> Any:
         """Return a branch, its rules or a workflow run."""
@@ -170,11 +195,11 @@ class GitHubApi:
     # -- GraphQL ---------------------------------------------------------------------------------
 
     async def _graphql(self, asked: Mapping[str, Any]) -> dict[str, Any]:
+        if "viewer" in str(asked.get("query")):
+            return {"data": {"viewer": {"login": BOT}}}
         if "createCommitOnBranch" not in str(asked.get("query")):
             return {
-                "errors": [
-                    {"message": "the sandbox's GitHub API supports only createCommitOnBranch"}
-                ]
+                "errors": [{"message": "the sandbox supports only viewer and createCommitOnBranch"}]
             }
         given = asked["variables"]["input"]
         repository = self._repository(given["branch"]["repositoryNameWithOwner"])

@@ -80,7 +80,7 @@ class AddinSettings:
     git_token: str = setting(
         parsers.text,
         "",
-        "Token that publishes the version commit.",
+        "Token that publishes the version commit and writes the comment with the plan.",
         secret=True,
         is_input=True,
     )

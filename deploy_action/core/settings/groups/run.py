@@ -18,6 +18,13 @@ class RunSettings:
         "Whether to print the plan and change nothing.",
         is_input=True,
     )
+    comment: bool = setting(
+        parsers.boolean,
+        "false",
+        "For a dry run of a deployment in a pull request, whether to keep one comment with the "
+        "plan up to date. It needs the job permission pull-requests: write.",
+        is_input=True,
+    )
     full: bool = setting(
         parsers.boolean,
         "false",
