@@ -14,6 +14,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import click
@@ -24,6 +25,7 @@ from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
 from deploy_action.errors import CancelledError, DeployError
+from deploy_action.runtime.log_file import LogFile
 from deploy_action.runtime.masking import Mask, secret_parts
 from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
 from deploy_action.runtime.signals import SignalGuard
@@ -293,11 +295,16 @@ def _run(
     record = Record(command=command, clock=time.monotonic, redact=mask.redact)
     streams = (sys.stderr, sys.stdout) if as_json else (sys.stdout, sys.stderr)
     log = _log(*streams, mask=mask)
-    silence_libraries(log.text if _debugging() else None)
+    debug = partial(log.text, level="debug", component="library")
+    silence_libraries(debug if _debugging() else None)
     signals.install()
     runner = Runner(environment=os.environ, log=log)
     reporter = _reporter(runner, record, prefix="finish-" if own_only else "")
     log.on_failure = lambda cause: reporter.failed("log", cause)
+    log_file = LogFile(
+        lambda: reporter.folder.log, lambda cause: reporter.failed("log file", cause)
+    )
+    log.copy = log_file.write
     record.listeners.append(reporter)
     for secret in _secrets(os.environ):
         if mask.add(secret):
@@ -311,6 +318,7 @@ def _run(
         for secret in secret_values(settings):
             if mask.add(secret):
                 runner.mask(secret)
+        reporter.announce_artifact(settings.log_retention_days)
         shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
         if shown is not None and as_json:
             _log(sys.stdout, mask=mask).json(dataclasses.asdict(shown))
@@ -319,11 +327,12 @@ def _run(
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
             if _debugging():
-                log.text("".join(traceback.format_exception(error)))
+                debug("".join(traceback.format_exception(error)))
             record.ended_badly(error)
             ending = record.ending
         code = ending.exit_code if ending else 1
     signals.ignore()
+    log_file.close()
     _exit(code)
 
 

@@ -38,6 +38,7 @@ class Reporter:
     context: Context
     problems: dict[str, str] = field(default_factory=dict)
     _warned: int = 0
+    _phase: str = ""
 
     def __call__(self, event: Event) -> None:
         """Render one event; never raises an error."""
@@ -53,6 +54,20 @@ class Reporter:
             if self.problems:  # report the problems in the channels that still work
                 self._attempt("job summary", self._write_summary)
 
+    def announce_artifact(self, retention_days: int) -> None:
+        """Set what the action's last step needs to upload the log and the report."""
+        days = retention_days if self.runner.takes_artifacts else 0
+        self._attempt(
+            "outputs",
+            lambda: self.runner.outputs(
+                {
+                    "artifact": self.runner.artifact,
+                    "log-folder": str(self.folder.path),
+                    "log-retention-days": str(days),
+                }
+            ),
+        )
+
     def report_only(self) -> None:
         """Write the JSON report and log its path, nothing else; never raises an error."""
         self._attempt("JSON report", self._write_report)
@@ -64,7 +79,7 @@ class Reporter:
             return
         self.problems[channel] = cause
         text = f"The {channel} cannot be written: {cause}."
-        self.runner.log.text(f"    warning: {text}")
+        self.runner.log.text(f"    warning: {text}", level="warning", component="reporting")
         self.runner.annotate("warning", "Reporting", text, None)
 
     def _attempt(self, channel: str, write: Callable[[], None]) -> None:
@@ -77,13 +92,22 @@ class Reporter:
 
     def _to_log(self, event: Event) -> None:
         text = console.line(event)
+        level, component = console.level(event), console.component(event, self._phase)
         match event:
-            case PhaseStarted() if self.runner.on_github:
-                self.runner.group(text.strip())
+            case PhaseStarted():
+                self._phase = event.phase.key
+                if self.runner.on_github:
+                    self.runner.group(text.strip())
+                    self.runner.log.copy_only(text, level=level, component=component)
+                else:
+                    self.runner.log.text(text, level=level, component=component)
             case PhaseEnded():
+                self._phase = ""
                 self.runner.end_group()
+                state = "done" if event.ok else "stopped"
+                self.runner.log.copy_only(state, level=level, component=component)
             case _:
-                self.runner.log.text(text)
+                self.runner.log.text(text, level=level, component=component)
         if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
             self._warned += 1
             self.runner.annotate("warning", "Deployment", event.text, event.place)
@@ -119,7 +143,7 @@ class Reporter:
 
     def _name_report(self) -> None:
         if path := self._report_path():
-            self.runner.log.text(f"Report: {path}")
+            self.runner.log.text(f"Report: {path}", component="reporting")
 
     def _report_path(self) -> str:
         """Return the path of the JSON report; empty if it could not be written."""

@@ -78,6 +78,19 @@ class Runner:
         )
 
     @property
+    def artifact(self) -> str:
+        """A name for this run's artifact; two artifacts of a run cannot have the same name."""
+        env = self.environment
+        attempt = env.get("GITHUB_RUN_ATTEMPT") or "1"
+        return f"deployment-{env.get('GITHUB_JOB') or 'job'}-{attempt}-{self.token}"
+
+    @property
+    def takes_artifacts(self) -> bool:
+        """Whether the upload of artifacts works; GitHub Enterprise Server has no such service."""
+        host = self.environment.get("GITHUB_SERVER_URL", "").partition("://")[2]
+        return self.on_github and (host == "github.com" or host.endswith(".ghe.com"))
+
+    @property
     def pushed_from(self) -> str:
         """The commit that the branch was at before the push that triggered the run, or nothing."""
         before = str(self._event.get("before") or "")

@@ -38,6 +38,11 @@ class ReportFolder:
         """The JSON report."""
         return self.path / f"{self.prefix}report.json"
 
+    @property
+    def log(self) -> Path:
+        """The log."""
+        return self.path / f"{self.prefix}deployment.log"
+
     def write_report(self, text: str) -> None:
         """Replace the JSON report; raises `OSError`. A reader never sees half a report."""
         unfinished = self.report.with_suffix(".tmp")

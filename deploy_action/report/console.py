@@ -1,4 +1,4 @@
-"""Renders the record as log lines."""
+"""Renders the record as log lines, with level and component for the log file."""
 
 from __future__ import annotations
 
@@ -50,6 +50,40 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of
             return "\n".join(check_table(event.checks))
         case Ended():
             return _ending(event)
+
+
+def level(event: Event) -> str:
+    """Return the level of one event."""
+    match event:
+        case Warned():
+            return "warning"
+        case Gated(verdict="fail") | PutBack(ok=False) | PhaseEnded(ok=False):
+            return "error"
+        case Ended(exit_code=code) if code:
+            return "error"
+    return "info"
+
+
+_COMPONENTS: dict[type[Event], str] = {
+    Shifted: "traffic",
+    CacheCleared: "cache",
+    PutBack: "restore",
+    Diagnosed: "diagnosis",
+    Validated: "validate",
+    Ended: "result",
+}
+
+
+def component(event: Event, phase: str) -> str:
+    """Return what one event is about.
+
+    Args:
+        event: the event.
+        phase: key of the phase that it belongs to; empty outside phases.
+    """
+    if isinstance(event, PhaseStarted | PhaseEnded):
+        return event.phase.key
+    return _COMPONENTS.get(type(event)) or phase or "run"
 
 
 def _diagnosis(event: Diagnosed) -> str:

@@ -37,6 +37,9 @@ OUTPUTS: Mapping[str, str] = {
     "report": "Path of the JSON report of the run. Its schema is docs/report.schema.json.",
 }
 
+# Outputs of the step that the action's last step reads.
+ARTIFACT_OUTPUTS = ("artifact", "log-folder", "log-retention-days")
+
 
 def values(record: Record, *, report: str = "") -> dict[str, str]:
     """Return every output's value; empty if unknown.

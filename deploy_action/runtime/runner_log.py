@@ -36,6 +36,7 @@ class RunnerLog:
         commands: whether workflow commands are understood there.
         redact: replaces secrets.
         on_failure: called with the cause when a stream cannot be written.
+        copy: receives level, component and lines of every text, for the log file.
     """
 
     def __init__(
@@ -44,16 +45,30 @@ class RunnerLog:
         commands: bool,
         redact: Callable[[str], str] = str,
         on_failure: Callable[[str], None] = lambda _: None,
+        copy: Callable[[str, str, list[str]], None] = lambda *_: None,
     ) -> None:
         self._streams = list(streams)
         self._commands = commands
         self._redact = redact
         self.on_failure = on_failure
+        self.copy = copy
 
-    def text(self, text: str) -> None:
-        """Write text of any origin, line by line."""
-        for line in harmless_lines(self._redact(text)):
+    def text(self, text: str, *, level: str = "info", component: str = "run") -> None:
+        """Write text of any origin, line by line.
+
+        Args:
+            text: what to write.
+            level: ``debug``, ``info``, ``warning`` or ``error``, for the log file.
+            component: what the text is about, for the log file.
+        """
+        lines = harmless_lines(self._redact(text))
+        self.copy(level, component, lines)
+        for line in lines:
             self._write(line)
+
+    def copy_only(self, text: str, *, level: str = "info", component: str = "run") -> None:
+        """Write text to the log file only; see `text`."""
+        self.copy(level, component, harmless_lines(self._redact(text)))
 
     def json(self, value: Any) -> None:
         """Write a value as JSON of several lines."""

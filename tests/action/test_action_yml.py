@@ -11,7 +11,7 @@ import yaml
 from deploy_action import errors
 from deploy_action.core.phase import Phase
 from deploy_action.core.settings.schema import setting_specs
-from deploy_action.report.outputs import OUTPUTS
+from deploy_action.report.outputs import ARTIFACT_OUTPUTS, OUTPUTS
 from tests.support.paths import ROOT
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -61,7 +61,7 @@ def test_both_steps_receive_every_input_in_their_environment(step: str) -> None:
 
 
 def test_no_expression_stands_inside_a_script() -> None:
-    assert not [step["name"] for step in ACTION["runs"]["steps"] if "${{" in step["run"]]
+    assert not [step["name"] for step in ACTION["runs"]["steps"] if "${{" in step.get("run", "")]
 
 
 def test_every_expression_names_something_that_exists() -> None:
@@ -70,7 +70,7 @@ def test_every_expression_names_something_that_exists() -> None:
         assert name in ACTION["inputs"], name
     for step, output in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", text):
         assert step in STEPS, step
-        assert output in {*OUTPUTS, "path", "token"}, output
+        assert output in {*OUTPUTS, *ARTIFACT_OUTPUTS, "path", "token"}, output
 
 
 def test_python_is_the_steps_entry_process_so_that_a_cancel_reaches_it() -> None:
@@ -84,6 +84,14 @@ def test_the_second_step_runs_after_a_cancel_and_not_after_a_clean_end() -> None
     assert condition.startswith("always() && ")
     assert "deployed" not in condition
     assert '"cancelled"' in condition
+
+
+def test_the_last_step_uploads_after_a_cancel_and_never_fails_the_job() -> None:
+    upload = ACTION["runs"]["steps"][-1]
+
+    assert upload["if"] == "always() && steps.run.outputs.log-retention-days > 0"
+    assert upload["continue-on-error"] is True
+    assert re.fullmatch(r"actions/upload-artifact@[0-9a-f]{40}", upload["uses"])
 
 
 def test_the_generated_files_are_up_to_date() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,7 @@ on:
   workflow_dispatch:
     inputs:
       reason: {description: Why, required: false}
+      days: {description: Retention, required: false}
 permissions: {}
 jobs:
   ship:
@@ -47,6 +49,8 @@ jobs:
           bake: 0.2s
           drain-time: 0s
           git-token: ''
+          settings: |
+            log-retention-days: ${{ inputs.days || 30 }}
       - name: The following step reads the outputs
         env:
           RESULT: ${{ steps.ship.outputs.result }}
@@ -79,14 +83,25 @@ def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> No
     assert pushed.written.startswith("it was deployed as ")
     assert "1.3.0.3 serves 100 %" in pushed.summary.splitlines()[0]
     candidate = pushed.written.split()[-1]
+    ((name, files),) = pushed.artifacts.items()
+    assert name.startswith("deployment-ship-1-")
+    assert sorted(files) == ["deployment.log", "report.json", "retention-days"]
+    assert files["retention-days"].strip() == "30"
+    assert json.loads(files["report.json"])["serving"]["revision"] == candidate
+    assert "info    traffic   traffic promoted: 100 " in files["deployment.log"]
     assert workflow.weights() == {candidate: 100}
     assert workflow.serves()["version"] == NEXT_VERSION
     assert "Bump the add-in to 1.3.0.3 [skip ci]" in workflow.on_branch("log", "-1", "main")
 
     workflow.scene.check_out()
-    back = act(workflow, "workflow_dispatch", "--input", "reason=errors at login")
+    back = act(
+        workflow,
+        "workflow_dispatch",
+        *("--input", "reason=errors at login", "--input", "days=0"),
+    )
 
     assert back.code == 0, back.log
+    assert back.artifacts == {}, "retention 0 disables the artifact"
     assert back.written == f"it was rolled-back as {workflow.first}\n"
     assert "rolled back" in back.summary.splitlines()[0]
     assert "errors at login" in back.summary

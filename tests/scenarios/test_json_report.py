@@ -9,6 +9,7 @@ from typing import Any
 import jsonschema
 
 from tests.stage import NEXT_VERSION, VERSION, Run, Stage
+from tests.support.eventually import eventually
 from tests.support.paths import ROOT
 
 SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
@@ -71,3 +72,39 @@ def test_validate_is_reported(stage: Stage) -> None:
     report = report_of(stage.run("validate"))
 
     assert {check["state"] for check in report["checks"]} <= {"passed", "warning"}
+
+
+def test_a_killed_run_leaves_its_log_and_report_for_the_artifact(stage: Stage) -> None:
+    stage.push_better()
+    process = stage.started(bake="300s")
+    eventually(
+        lambda: not {stage.first, "latest"} & set(stage.weights()), "the candidate is promoted"
+    )
+    process.kill()
+    outputs = stage.finished(process).outputs
+
+    folder = Path(outputs["log-folder"])
+    report = json.loads((folder / "report.json").read_text("utf-8"))
+    assert outputs["log-retention-days"] == "30"
+    assert outputs["artifact"].endswith(f"-1-t{stage.runs}")
+    assert (report["result"], report["exit-code"]) == ("running", None)
+    assert " info    traffic   " in (folder / "deployment.log").read_text("utf-8")
+
+
+def test_the_log_file_has_every_line_of_the_log(stage: Stage) -> None:
+    stage.push_sick()
+    run = stage.run(gate_timeout="3s", log_retention_days="0")
+
+    text = (Path(run.outputs["log-folder"]) / "deployment.log").read_text("utf-8")
+    copied = {line[43:].strip() for line in text.splitlines()}
+    printed = {line.strip() for line in run.log.splitlines() if not line.startswith("::")}
+    assert run.outputs["log-retention-days"] == "0"
+    assert {line for line in printed if line} <= copied
+    assert " error   gates     " in text
+    assert " error   result    " in text
+
+
+def test_an_enterprise_server_uploads_no_artifact(stage: Stage) -> None:
+    stage.variables["GITHUB_SERVER_URL"] = "https://github.contoso.com"
+
+    assert stage.run("status").outputs["log-retention-days"] == "0"

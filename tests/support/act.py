@@ -12,12 +12,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
 from tests.stage import Stage
 from tests.support.paths import ROOT
 
 PROGRAM = Path(sys.executable).parent / "act"
 # Where a repository has its copy of the action; its workflows use "./.action".
 ACTION = "./.action"
+# Takes the place of actions/upload-artifact, which act would download.
+STAND_IN = ROOT / "tests" / "support" / "upload_artifact"
 
 
 def commit_workflows(stage: Stage, files: Mapping[str, str]) -> None:
@@ -55,12 +59,21 @@ def commit_workflows(stage: Stage, files: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkflowRun:
-    """A workflow run: exit code, log, the file that a step wrote to, the action's job summary."""
+    """A workflow run.
+
+    Args:
+        code: exit code.
+        log: its log.
+        written: the file that a step wrote to.
+        summary: the action's job summary.
+        artifacts: the files of each artifact, by the artifact's name and the file's name.
+    """
 
     code: int
     log: str
     written: str
     summary: str
+    artifacts: Mapping[str, Mapping[str, str]]
 
 
 def act(
@@ -85,13 +98,20 @@ def act(
     written, log = home / "written", home / "log"
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
-    steps = {**stage.scene.environment, "WRITTEN": str(written), **(environment or {})}
+    artifacts = home / "artifacts"
+    steps = {
+        **stage.scene.environment,
+        "WRITTEN": str(written),
+        "ARTIFACTS": str(artifacts),
+        **(environment or {}),
+    }
     summary = ""
     with log.open("wb") as out:
         process = subprocess.Popen(
             [
                 *(str(PROGRAM), event, "--no-cache-server"),
                 *("-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted"),
+                *("--local-repository", f"{_uploader()}={STAND_IN}"),
                 *words,
                 *_pairs("--env", steps),
                 *_pairs("--var", variables or {}),
@@ -109,8 +129,22 @@ def act(
             time.sleep(0.01)
     text = written.read_text("utf-8") if written.exists() else ""
     return WorkflowRun(
-        code=process.returncode, log=log.read_text("utf-8"), written=text, summary=summary
+        code=process.returncode,
+        log=log.read_text("utf-8"),
+        written=text,
+        summary=summary,
+        artifacts={
+            folder.name: {file.name: file.read_text("utf-8") for file in folder.iterdir()}
+            for folder in artifacts.glob("*")
+        },
     )
+
+
+def _uploader() -> str:
+    """Return the action that uploads artifacts, as action.yml refers to it."""
+    steps = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["runs"]["steps"]
+    (name,) = (str(step["uses"]) for step in steps if "uses" in step)
+    return name
 
 
 def _pairs(option: str, values: Mapping[str, str]) -> Sequence[str]:

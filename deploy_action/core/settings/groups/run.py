@@ -49,3 +49,9 @@ class RunSettings:
         "Maximum duration of the run, after which it aborts. Keep it below the job's "
         "timeout-minutes.",
     )
+    log_retention_days: int = setting(
+        parsers.integer(0, 400),
+        "30",
+        "How many days GitHub keeps the artifact with log and report; 0 uploads none. The "
+        "repository's settings limit it, usually to 90.",
+    )
