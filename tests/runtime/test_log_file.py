@@ -36,7 +36,7 @@ def test_every_line_has_time_level_and_component(file: Path, copy: Copy) -> None
     lines = file.read_text("utf-8").splitlines()
 
     assert [line[25:] for line in lines] == [
-        "warning gates         warning: first",
+        "warning gates     warning: first",
         "warning gates     second",
         "info    run       only in the file",
     ]
