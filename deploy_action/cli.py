@@ -8,7 +8,6 @@ option, which takes precedence. Exit codes: docs/results.md.
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import sys
 import time
@@ -160,7 +159,12 @@ def repair(**given: str) -> None:
 
 @main.command()
 @_options(*_WHERE)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON instead of a table: the key status of the JSON report.",
+)
 def status(*, as_json: bool, **given: str) -> None:
     """Show what serves, and the app's revisions.
 
@@ -288,6 +292,7 @@ def _run(
 ) -> None:
     """Load the settings, run one command, report the result and exit."""
     from deploy_action.adapters.github_runner import Runner
+    from deploy_action.report import json_report
     from deploy_action.report.table import table
 
     signals = SignalGuard()
@@ -321,7 +326,7 @@ def _run(
         reporter.announce_artifact(settings.log_retention_days)
         shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
         if shown is not None and as_json:
-            _log(sys.stdout, mask=mask).json(dataclasses.asdict(shown))
+            _log(sys.stdout, mask=mask).json(json_report.as_json(shown))
         elif shown is not None:
             log.text(table(shown))
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit

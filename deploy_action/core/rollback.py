@@ -10,6 +10,8 @@ from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal, Kind
 from deploy_action.core.plan import Observed
 from deploy_action.core.revisions.revision import Readiness, Revision, by_name
+from deploy_action.core.status import Answer, RollbackCheck
+from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import InputError, PreflightError
 
 _VERSION = re.compile(r"v?(\d+(?:\.\d+){1,3})")
@@ -30,15 +32,30 @@ def rollback_target(wanted: str, seen: Observed) -> Revision:
         PreflightError: no previous revision is known, or it once failed to start.
     """
     target = _named(wanted, seen) if wanted else _previous(seen)
-    if target.readiness is Readiness.FAILED or (
-        target.provisioning_state.lower() == "failed" and not target.active
-    ):
+    if problem := _failed_to_start(target):
         raise PreflightError(
-            f"Revision '{target.name}' failed to start before ({target.in_words}), so going back "
-            "to it would not help.",
+            f"Revision '{target.name}' {problem}, so going back to it would not help.",
             hint=healthy_others(target, seen.revisions),
         )
     return target
+
+
+def rollback_check(revision: Revision, app: App) -> RollbackCheck:
+    """Return whether a rollback to *revision* would work, as far as the app itself shows."""
+    if app.split.weight_of(revision.name) == FULL_TRAFFIC:
+        return RollbackCheck(works=Answer.NO, reason="it already receives all traffic")
+    if not app.is_multiple:
+        return RollbackCheck(works=Answer.NO, reason=f"the app is in {app.mode} revision mode")
+    if problem := _failed_to_start(revision):
+        return RollbackCheck(works=Answer.NO, reason=f"it {problem}")
+    return RollbackCheck(works=Answer.YES)
+
+
+def _failed_to_start(revision: Revision) -> str:
+    failed = revision.provisioning_state.lower() == "failed" and not revision.active
+    if failed or revision.readiness is Readiness.FAILED:
+        return f"failed to start before ({revision.in_words})"
+    return ""
 
 
 def _named(wanted: str, seen: Observed) -> Revision:

@@ -4,11 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal
 from deploy_action.core.revisions.revision import Revision
+
+
+class Answer(Enum):
+    """Whether something would work."""
+
+    YES = "yes"
+    NO = "no"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RollbackCheck:
+    """Whether a rollback to a revision would work.
+
+    Args:
+        works: ``yes``, ``no`` or ``unknown``.
+        reason: why it would not work, or why that is unknown; empty for ``yes``.
+    """
+
+    works: Answer
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +62,12 @@ class Row:
         active: whether it is active.
         state: ``ready``, ``pending``, ``idle`` (no replicas), ``failed`` or ``inactive``.
         version: version of the add-in; empty if unknown.
-        commit: short id of the commit of its image; empty if unknown.
+        commit: id of the commit of its image; empty if unknown.
+        run: id of the run that deployed it; empty if unknown.
         created: when it was created, ISO 8601.
+        age_s: seconds since it was created; null if unknown.
         image: its image.
+        rollback: whether a rollback to it would work.
         recent: its metrics of the last ten minutes; null if they were not read.
     """
 
@@ -54,9 +79,38 @@ class Row:
     state: str
     version: str
     commit: str
+    run: str
     created: str
+    age_s: int | None
     image: str
+    rollback: RollbackCheck
     recent: RecentTraffic | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """A run that holds the deployment lock.
+
+    Args:
+        run: id of the run.
+        url: its URL; empty if unknown.
+        kind: ``deploy`` or ``rollback``.
+        phase: key of the phase that it announced last.
+        candidate: the revision that it deploys or rolls back to.
+        for_s: seconds since it took the lock; null if unknown.
+        in_progress: whether it may still be running. If not, it was interrupted, or left work for
+            the next run.
+        pending: work that it left for the next run.
+    """
+
+    run: str
+    url: str
+    kind: str
+    phase: str
+    candidate: str
+    for_s: int | None
+    in_progress: bool
+    pending: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +123,9 @@ class AppStatus:
         mode: its revision mode, ``Multiple`` or ``Single``.
         state: its provisioning state.
         split: its traffic split in words.
-        held_by: the run that holds the lock, running or interrupted; empty without one.
-        held_in: the phase that this run is in.
+        unchanged_s: seconds since the app was changed in any way, so that its traffic is at least
+            as old; null if unknown.
+        rollout: the run that holds the deployment lock; null without one.
         rows: its revisions, newest first.
         cache: statistics of its cache in words; empty if they were not read.
         recent_problem: why the last ten minutes were not read, or empty.
@@ -81,17 +136,30 @@ class AppStatus:
     mode: str
     state: str
     split: str
-    held_by: str
-    held_in: str
+    unchanged_s: int | None
+    rollout: Rollout | None
     rows: tuple[Row, ...]
     cache: str = ""
     recent_problem: str = ""
+
+    @property
+    def stable(self) -> Row | None:
+        """The revision that serves, or None."""
+        return next((row for row in self.rows if row.role == "stable"), None)
+
+    @property
+    def previous(self) -> Row | None:
+        """The revision that served before, or None."""
+        return next((row for row in self.rows if row.role == "previous"), None)
 
 
 def app_status(
     app: App,
     revisions: tuple[Revision, ...],
     *,
+    now_s: float,
+    rollbacks: Mapping[str, RollbackCheck],
+    holder_ended: bool = False,
     cache: str = "",
     recent: Mapping[str, RecentTraffic] | None = None,
     recent_problem: str = "",
@@ -101,6 +169,9 @@ def app_status(
     Args:
         app: the app.
         revisions: its revisions, oldest first.
+        now_s: seconds since 1970.
+        rollbacks: by revision, whether a rollback to it would work.
+        holder_ended: whether the run that holds the lock is known to have ended.
         cache: its cache's metrics, as text.
         recent: the last ten minutes, by revision.
         recent_problem: why they were not read, or empty.
@@ -119,8 +190,8 @@ def app_status(
         mode=app.mode,
         state=app.state,
         split=str(app.split),
-        held_by=journal.run if journal else "",
-        held_in=journal.phase.key if journal else "",
+        unchanged_s=int(app.unchanged_s) if app.unchanged_s else None,
+        rollout=_rollout(journal, now_s, ended=holder_ended) if journal else None,
         rows=tuple(
             Row(
                 revision=revision.name,
@@ -130,9 +201,12 @@ def app_status(
                 active=revision.active,
                 state=revision.readiness.value,
                 version=revision.content.version,
-                commit=revision.content.commit[:7],
+                commit=revision.content.commit,
+                run=revision.content.run,
                 created=revision.created,
+                age_s=_seconds(revision.created_s, now_s),
                 image=revision.image,
+                rollback=rollbacks[revision.name],
                 recent=(recent or {}).get(revision.name),
             )
             for revision in reversed(revisions)
@@ -140,3 +214,20 @@ def app_status(
         cache=cache,
         recent_problem=recent_problem,
     )
+
+
+def _rollout(journal: Journal, now_s: float, *, ended: bool) -> Rollout:
+    return Rollout(
+        run=journal.run,
+        url=journal.link,
+        kind=journal.kind.value,
+        phase=journal.phase.key,
+        candidate=journal.candidate,
+        for_s=_seconds(journal.since, now_s),
+        in_progress=journal.lease_valid(now_s) and not ended and not journal.pending,
+        pending=tuple(item.value for item in journal.pending),
+    )
+
+
+def _seconds(since_s: float, now_s: float) -> int | None:
+    return max(0, int(now_s - since_s)) if since_s else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from deploy_action.core.record import (
     CacheCleared,
     Gated,
@@ -13,6 +15,7 @@ from deploy_action.core.record import (
 )
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
+from deploy_action.report import table
 from deploy_action.report.markdown import code, fence, plain
 from deploy_action.report.plan import plan_markdown
 
@@ -42,6 +45,25 @@ def diagnosis(record: Record) -> list[str]:
 def plan(record: Record) -> list[str]:
     """Return what the deployment changes, and how."""
     return plan_markdown(record.plan.data) if record.plan else []
+
+
+def status(record: Record) -> list[str]:
+    """Return the table of the app's revisions, without columns that are empty."""
+    now = record.status
+    if now is None:
+        return []
+    rows = [table.cells(row) for row in now.rows]
+    used = [column for column in range(len(table.COLUMNS)) if any(row[column] for row in rows)]
+    lines = [f"- {plain(text)}" for text in table.facts(now)]
+    if rows:
+        lines += ["", _row(table.COLUMNS[column] for column in used), _row("---" for _ in used)]
+    lines += [_row(plain(row[column]) for column in used) for row in rows]
+    notes = [f"- {plain(text)}" for text in table.notes(now.rows)]
+    return [*lines, *([""] if notes else []), *notes, ""]
+
+
+def _row(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
 
 
 def checks(record: Record) -> list[str]:

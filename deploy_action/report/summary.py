@@ -28,6 +28,7 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
         lines += _cause(record.ending)
     lines += sections.diagnosis(record)
     lines += sections.checks(record)
+    lines += sections.status(record)
     lines += _sides(record, links)
     lines += _next_step(record, links)
     lines += _warnings(record, problems or {})

@@ -79,6 +79,9 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
     assert rows["stable"]["revision"] == deployed.outputs["revision"]
     assert rows["stable"]["version"] == NEXT_VERSION
     assert rows["previous"]["revision"] == stage.first
+    assert rows["previous"]["rollback"] == {"works": "yes", "reason": ""}
+    assert f"{NEXT_VERSION} serves 100 %, deployed " in run.log
+    assert "serves 100 %, deployed " in run.summary
 
 
 def test_back_to_a_version_or_a_commit(stage: Stage) -> None:
@@ -115,6 +118,9 @@ def test_a_sleeping_target_whose_image_is_gone_is_refused_with_the_next_good_one
 
     assert run.exit_code == 3, run.log
     assert "no longer exists in the registry" in run.log
+    assert f"rollback to {deployed.outputs['revision']}: no, its image no longer exists" in (
+        stage.run("status").log
+    )
     assert f"The next that may serve is {newest.outputs['revision']}" in run.log
     assert stage.weights() == {newest.outputs["revision"]: 100}
     assert deployed.outputs["revision"] not in stage.active()
