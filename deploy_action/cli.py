@@ -106,6 +106,7 @@ def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
 _WHERE = (
     "environment",
+    "working-directory",
     "settings-file",
     "subscription-id",
     "tenant-id",
@@ -303,7 +304,8 @@ def _run(
     debug = partial(log.text, level="debug", component="library")
     silence_libraries(debug if _debugging() else None)
     signals.install()
-    runner = Runner(environment=os.environ, log=log)
+    folder = given.get("working_directory") or os.environ.get("INPUT_WORKING_DIRECTORY", "")
+    runner = Runner(environment=os.environ, log=log, folder=folder)
     reporter = _reporter(runner, record, prefix="finish-" if own_only else "")
     log.on_failure = lambda cause: reporter.failed("log", cause)
     log_file = LogFile(
@@ -319,7 +321,7 @@ def _run(
         from deploy_action.inputs.environment import load
 
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
-        settings = load(os.environ, runner.workspace, {**overrides, "command": command})
+        settings = load(os.environ, runner.checkout, {**overrides, "command": command})
         for secret in secret_values(settings):
             if mask.add(secret):
                 runner.mask(secret)

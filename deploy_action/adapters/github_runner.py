@@ -37,11 +37,13 @@ class Runner:
     Args:
         environment: the process environment.
         log: where commands go.
+        folder: the input ``working-directory``.
         own_token: identifies this process where action.yml passes no token to its steps.
     """
 
     environment: Mapping[str, str]
     log: RunnerLog
+    folder: str = ""
     own_token: str = field(default_factory=lambda: secrets.token_hex(3))
 
     @property
@@ -56,9 +58,14 @@ class Runner:
         return self.environment.get("GITHUB_ACTIONS") == "true"
 
     @property
-    def workspace(self) -> Path:
-        """The checkout, or the current folder."""
+    def checkout(self) -> Path:
+        """The runner's workspace, or the current folder."""
         return Path(self.environment.get("GITHUB_WORKSPACE") or ".").resolve()
+
+    @property
+    def workspace(self) -> Path:
+        """The folder of the checkout that paths of the settings are relative to."""
+        return (self.checkout / self.folder.strip().replace("\\", "/")).resolve()
 
     @property
     def run(self) -> Run:
@@ -142,12 +149,21 @@ class Runner:
         """
         properties = {"title": title}
         if place:
-            properties["file"] = place.file
+            properties["file"] = self._in_repository(place.file)
             if place.line is not None:
                 properties["line"] = str(place.line)
             if place.column is not None:
                 properties["col"] = str(place.column)
         self.log.command(level, message, **properties)
+
+    def _in_repository(self, file: str) -> str:
+        """Return a file's path as annotations need it: relative to the root of its repository."""
+        path = self.workspace / file
+        if not self.folder or not path.is_file():
+            return file
+        roots = (folder for folder in path.parents if (folder / ".git").exists())
+        root = next(roots, self.checkout)
+        return path.relative_to(root).as_posix() if path.is_relative_to(root) else file
 
     def outputs(self, values: Mapping[str, str]) -> None:
         """Set the step's outputs; does nothing without a runner.

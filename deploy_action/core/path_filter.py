@@ -37,14 +37,15 @@ class PathFilter:
     """Decides which paths of a repository count.
 
     Args:
-        patterns: in order; relative to the repository's root.
+        patterns: in order.
+        below: the folder that they are relative to; empty for the repository's root.
 
     Raises:
         ValueError: a pattern is invalid, or all of them exclude; completes "… must be …".
     """
 
-    def __init__(self, patterns: Sequence[str]) -> None:
-        self._patterns = [_compiled(text) for text in patterns]
+    def __init__(self, patterns: Sequence[str], *, below: str = "") -> None:
+        self._patterns = [_compiled(text, below) for text in patterns]
         if patterns and all(pattern.excludes for pattern in self._patterns):
             raise ValueError(
                 "patterns of which at least one does not begin with an exclamation mark"
@@ -68,7 +69,7 @@ class PathFilter:
         return tuple(pattern.text for pattern in left)
 
 
-def _compiled(text: str) -> _Pattern:
+def _compiled(text: str, folder: str) -> _Pattern:
     excludes = text.startswith("!")
     pattern = text.removeprefix("!").strip()
     while pattern.startswith("./"):
@@ -78,7 +79,8 @@ def _compiled(text: str) -> _Pattern:
         pattern = "**"
     regex = _regex(pattern.rstrip("/"), text)
     below = "/.*" if pattern.endswith("/") else "" if _WILDCARD.search(pattern) else "(?:/.*)?"
-    return _Pattern(text, excludes, re.compile(regex + below, re.DOTALL))
+    above = f"{re.escape(folder)}/" if folder else ""
+    return _Pattern(text, excludes, re.compile(above + regex + below, re.DOTALL))
 
 
 def _regex(pattern: str, text: str) -> str:

@@ -13,20 +13,20 @@ from pathlib import Path
 from deploy_action.core.settings.parse import RawValue, parse, require
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.errors import Fault, InputError
-from deploy_action.inputs.paths import normalise_paths, relative_path
+from deploy_action.inputs.paths import normalise_paths, relative_path, working_directory
 from deploy_action.inputs.secret_values import resolve_secrets
 
 PREFIX = "INPUT_"
 DEFAULT_FILE = ".github/deploy-action.yml"
-_BASICS = {"environment", "settings-file", "settings"}
+_BASICS = {"environment", "working-directory", "settings-file", "settings"}
 
 
-def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str, str]) -> Settings:
+def load(environment: Mapping[str, str], checkout: Path, overrides: Mapping[str, str]) -> Settings:
     """Return the settings of this run.
 
     Args:
         environment: the process environment.
-        workspace: the checkout, in which the settings file is looked up.
+        checkout: the checkout's root, without links.
         overrides: values by setting name that win over all others, such as the command itself.
 
     Raises:
@@ -37,14 +37,20 @@ def load(environment: Mapping[str, str], workspace: Path, overrides: Mapping[str
         name: RawValue(text=text, source="Option") for name, text in overrides.items() if text
     }
     basics = parse({name: raw for name, raw in inputs.items() if name in _BASICS})
+    workspace = working_directory(checkout, basics.working_directory)
     from_file = _from_file(
         workspace, basics.settings_file, basics.environment, named="settings-file" in inputs
     )
     inline_settings = _inline(basics.settings) if basics.settings else {}
     written = {**from_file, **inline_settings}
+    if misplaced := written.get("working-directory"):
+        raise InputError(
+            "working-directory: it must be an input, because the settings file is looked up in it.",
+            place=misplaced.key,
+        )
     settings = parse({**resolve_secrets(written, environment), **inputs})
     require(settings)
-    return normalise_paths(settings, workspace)
+    return normalise_paths(settings, workspace, checkout)
 
 
 def _inline(text: str) -> dict[str, RawValue]:
@@ -78,7 +84,7 @@ def _inputs(environment: Mapping[str, str]) -> dict[str, RawValue]:
 def _from_file(workspace: Path, file: str, environment: str, *, named: bool) -> dict[str, RawValue]:
     if file == "none":
         return {}
-    file = relative_path("settings-file", file, workspace, inside=False)
+    file = relative_path("settings-file", file, workspace)
     path = workspace / file
     if not path.is_file():
         if named and file != DEFAULT_FILE:

@@ -15,51 +15,77 @@ from deploy_action.errors import InputError
 _PATHS = {"manifest": True, "context": True, "dockerfile": False, "cache_ca_file": False}
 
 
-def normalise_paths(settings: Settings, workspace: Path) -> Settings:
-    """Return the settings with every path relative to the checkout and normalised.
+def working_directory(checkout: Path, text: str) -> Path:
+    """Return the folder that every path is relative to, without links.
+
+    Args:
+        checkout: the checkout's root, without links.
+        text: the input ``working-directory``.
+
+    Raises:
+        InputError: it is not a folder of the checkout.
+    """
+    folder = checkout / text.strip().replace("\\", "/")
+    if not folder.is_dir() or not folder.resolve().is_relative_to(checkout):
+        raise InputError(
+            f"Input working-directory: '{text}' must be a folder of the checkout, '{checkout}'.",
+            hint="Check the path, and that actions/checkout ran before.",
+        )
+    return folder.resolve()
+
+
+def normalise_paths(settings: Settings, workspace: Path, checkout: Path) -> Settings:
+    """Return the settings with every path relative to the working directory and normalised.
+
+    Args:
+        settings: as the user wrote them.
+        workspace: the working directory, in the checkout.
+        checkout: the checkout's root; both are without links.
 
     Raises:
         InputError: a path that must be inside the checkout is outside.
     """
     changes: dict[str, Any] = {
-        field: relative_path(field.replace("_", "-"), text, workspace, inside=inside)
+        field: relative_path(
+            field.replace("_", "-"), text, workspace, inside=checkout if inside else None
+        )
         for field, inside in _PATHS.items()
         if (text := getattr(settings, field))
     }
     return replace(settings, **changes)
 
 
-def relative_path(name: str, text: str, workspace: Path, *, inside: bool = True) -> str:
-    """Return one path relative to the checkout, with forward slashes.
+def relative_path(name: str, text: str, workspace: Path, *, inside: Path | None = None) -> str:
+    """Return one path relative to the working directory, with forward slashes.
 
     Args:
         name: the input, for messages.
         text: the path as the user wrote it: relative or absolute, with ``./``, ``..``, doubled or
             backward slashes.
-        workspace: the checkout, without links.
-        inside: whether the path must be inside the checkout; an absolute path outside is kept if
-            it need not be.
+        workspace: the working directory, without links.
+        inside: the folder that the path must be in, as its text says; None accepts every path, and
+            keeps an absolute one outside of the working directory.
 
     Raises:
         InputError: the path is outside the checkout.
     """
     plain = posixpath.normpath(text.strip().replace("\\", "/"))
     if posixpath.isabs(plain):
-        plain = _below(plain, workspace)
-    if inside and (posixpath.isabs(plain) or plain.startswith("../") or plain == ".."):
+        plain = _below(plain, workspace, inside or workspace)
+    whole = Path(posixpath.normpath(workspace / plain))
+    if inside and not whole.is_relative_to(inside):
         raise InputError(
-            f"Input {name}: '{text}' is outside the checkout, '{workspace}'.",
-            hint="Use a path inside the checkout, relative to its root.",
+            f"Input {name}: '{text}' is outside the checkout, '{inside}'.",
+            hint="Use a path inside the checkout, relative to working-directory.",
         )
     return plain
 
 
-def _below(absolute: str, workspace: Path) -> str:
-    """Return an absolute path relative to the checkout if it is in it, else unchanged."""
+def _below(absolute: str, workspace: Path, root: Path) -> str:
+    """Return an absolute path relative to the workspace if it is below *root*, else unchanged."""
     folder, name = posixpath.split(absolute)
     resolved = posixpath.join(os.path.realpath(folder), name)  # the last part may be a link
     for path in (absolute, resolved):
-        relative = posixpath.relpath(path, workspace)
-        if relative != ".." and not relative.startswith("../"):
-            return relative
+        if Path(path).is_relative_to(root):
+            return posixpath.relpath(path, workspace)
     return absolute

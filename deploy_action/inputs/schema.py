@@ -14,7 +14,7 @@ from deploy_action.core.settings.spec import SettingSpec
 _TEXT = {"type": ["string", "number", "boolean", "null"]}
 _TEXTS = {"type": "array", "items": {"type": ["string", "number", "boolean"]}}
 # These choose the file and the environment, so they cannot be in the file.
-OUTSIDE_THE_FILE = {"command", "environment", "settings-file", "settings"}
+OUTSIDE_THE_FILE = {"command", "environment", "working-directory", "settings-file", "settings"}
 
 
 def schema_text() -> str:

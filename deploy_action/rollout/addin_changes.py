@@ -38,6 +38,7 @@ class AddIn:
         git: the checkout.
         path: the manifest's path.
         patterns: filters of the files that count; without any, the manifest's folder counts.
+        below: the folder that they are relative to; empty for the repository's root.
         rules: how a bump treats URLs.
         pushed_from: returns the commit that the branch was at before the push, or nothing.
     """
@@ -45,6 +46,7 @@ class AddIn:
     git: Git
     path: str
     patterns: Sequence[str]
+    below: str
     rules: Rules
     pushed_from: Callable[[], str]
 
@@ -56,7 +58,7 @@ class AddIn:
         """
         try:
             head = self.git.head().commit
-            last = "" if served else self.git.last_version_commit()
+            last = "" if served else self.git.last_version_commit(self.path)
         except DeployError as error:
             return Change(any=True, why=f"unknown ({error.message}), so they count as changed")
         for base, what in (
@@ -76,7 +78,7 @@ class AddIn:
         """Return the patterns that match no file of the checkout."""
         if not self.patterns:
             return ()
-        return PathFilter(self.patterns).unmatched(self.git.tracked_paths())
+        return PathFilter(self.patterns, below=self.below).unmatched(self.git.tracked_paths())
 
     def _judged(self, base: str, head: str, paths: frozenset[str], since: str) -> Change:
         counts = self._filter()
@@ -93,7 +95,7 @@ class AddIn:
 
     def _filter(self) -> Callable[[str], bool]:
         if self.patterns:
-            return PathFilter(self.patterns).matches
+            return PathFilter(self.patterns, below=self.below).matches
         folder = PurePosixPath(self.path).parent
         return lambda path: folder in PurePosixPath(path).parents
 

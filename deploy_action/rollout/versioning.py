@@ -290,7 +290,8 @@ class Versioning:
             title = title.replace(name, value)
         link = f"\nRun: {self.run.link}" if self.run.link else ""
         return (
-            f"{title}\n\nVersion: {bump.new}\nRevision: {candidate}{link}\nRun-Id: {self.run.id}\n"
+            f"{title}\n\nVersion: {bump.new}\nManifest: {self.path}\nRevision: {candidate}{link}\n"
+            f"Run-Id: {self.run.id}\n"
         )
 
     def preview(self) -> Bump:

@@ -7,9 +7,11 @@ A rollback loads neither Docker nor git, and a run without a cache no Redis clie
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.adapters.container_app import ContainerApp
@@ -29,8 +31,6 @@ from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from deploy_action.adapters.git import Git
     from deploy_action.adapters.images.registry import Registry
     from deploy_action.adapters.permissions import Permissions
@@ -329,8 +329,8 @@ class Services:
     def repository(self) -> Path:
         """The root of the repository that the manifest is in; it may be below the workspace."""
         workspace = self.runner.workspace
-        folders = (workspace / (self.settings.manifest or "none")).parents
-        return next((folder for folder in folders if (folder / ".git").exists()), workspace)
+        manifest = Path(os.path.normpath(workspace / (self.settings.manifest or "none")))
+        return next((it for it in manifest.parents if (it / ".git").exists()), workspace)
 
     @cached_property
     def git(self) -> Git:

@@ -16,6 +16,7 @@ from deploy_action.rollout.image_source import Build, ImageSource
 from deploy_action.runtime.http import HttpClient
 
 if TYPE_CHECKING:
+    from deploy_action.adapters.github_runner import Runner
     from deploy_action.services import Services
 
 
@@ -34,9 +35,7 @@ def make_images(services: Services) -> ImageSource:
     else:
         registry = services.registry(host_of(settings.registry))
         source = Build(
-            context=lambda: build_context(
-                services.runner.workspace, settings.context, settings.dockerfile
-            ),
+            context=lambda: build_context(services.runner, settings.context, settings.dockerfile),
             builder=_builder(services, registry),
             repository=repository,
             pushes=settings.builder is BuilderKind.DOCKER,
@@ -113,7 +112,7 @@ def build_secrets(services: Services) -> tuple[BuildSecret, ...]:
                     hint="Set it in the step's env.",
                 )
         elif setting.file:
-            file = _inside(services.runner.workspace, "build-secrets", setting.file)
+            file = _inside(services.runner, "build-secrets", setting.file)
             if not file.is_file():
                 raise InputError(
                     f"Input build-secrets: there is no file '{setting.file}' in the checkout."
@@ -126,9 +125,10 @@ def build_secrets(services: Services) -> tuple[BuildSecret, ...]:
     return tuple(made)
 
 
-def build_context(workspace: Path, context: str, dockerfile: str) -> BuildContext:
+def build_context(runner: Runner, context: str, dockerfile: str) -> BuildContext:
     """Return the build context; folder and Dockerfile must be inside the checkout."""
-    folder = _inside(workspace, "context", context)
+    workspace = runner.workspace
+    folder = _inside(runner, "context", context)
     if not folder.is_dir():
         raise InputError(
             f"Input context: '{context}' must be a folder inside the checkout.",
@@ -137,21 +137,19 @@ def build_context(workspace: Path, context: str, dockerfile: str) -> BuildContex
     for base in (folder, workspace):
         path = base / dockerfile
         if path.is_file():
-            return BuildContext(
-                folder=folder, dockerfile=_inside(workspace, "dockerfile", str(path))
-            )
-    _inside(workspace, "dockerfile", dockerfile)
+            return BuildContext(folder=folder, dockerfile=_inside(runner, "dockerfile", str(path)))
+    _inside(runner, "dockerfile", dockerfile)
     tried = dict.fromkeys(_shown(workspace, base / dockerfile) for base in (folder, workspace))
     raise InputError(
         f"Input dockerfile: '{dockerfile}' was not found (tried {' and '.join(tried)}).",
-        hint="Specify it relative to the context or to the checkout.",
+        hint="Specify it relative to the context or to working-directory.",
     )
 
 
-def _inside(workspace: Path, name: str, relative: str) -> Path:
+def _inside(runner: Runner, name: str, relative: str) -> Path:
     """Return a path with links resolved; raise `InputError` if it leaves the checkout."""
-    path = (workspace / relative).resolve()
-    if not path.is_relative_to(workspace):
+    path = (runner.workspace / relative).resolve()
+    if not path.is_relative_to(runner.checkout):
         raise InputError(
             f"Input {name}: '{relative}' is outside the checkout.",
             hint="Use a path inside the checkout.",

@@ -104,14 +104,13 @@ def _dockerfile(services: Services) -> Passed:
     from deploy_action.services.images import build_context
 
     settings = services.settings
-    workspace = services.runner.workspace
-    context = build_context(workspace, settings.context, settings.dockerfile)
+    context = build_context(services.runner, settings.context, settings.dockerfile)
     IgnoreRules(context.ignore_file())
     has_base = any(
         line.strip().upper().startswith("FROM ")
         for line in context.dockerfile.read_text("utf-8", "replace").splitlines()
     )
-    shown = context.dockerfile.relative_to(workspace).as_posix()
+    shown = context.dockerfile.relative_to(services.runner.checkout).as_posix()
     if not has_base:
         raise PreflightError(
             f"'{shown}' has no FROM instruction.",

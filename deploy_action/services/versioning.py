@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.git import BOT, Git, Identity
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 def make_versioning(services: Services) -> Versioning:
     """Return the versioning of the manifest that the settings name."""
     settings = services.settings
-    root = services.repository
-    path = (services.runner.workspace / settings.manifest).relative_to(root).as_posix()
+    root, workspace = services.repository, services.runner.workspace
+    path = posixpath.relpath(workspace / settings.manifest, root)
+    inside = workspace.is_relative_to(root)
     if settings.git_token:
         services.secret(settings.git_token)
     rules = Rules(
@@ -43,6 +45,7 @@ def make_versioning(services: Services) -> Versioning:
             git=git,
             path=path,
             patterns=settings.bump_when_changed,
+            below="/".join(workspace.relative_to(root).parts) if inside else "",
             rules=rules,
             pushed_from=lambda: services.runner.pushed_from,
         ),
@@ -56,7 +59,7 @@ def make_versioning(services: Services) -> Versioning:
         rules=rules,
         lists=lambda: [
             (file.relative_to(root).as_posix(), file.read_bytes())
-            for file in files_called(NAME, root)
+            for file in files_called(NAME, workspace if inside else root)
         ],
         strict_list=settings.allowed_list is AllowedList.ERROR,
         run=services.checked_out[0],

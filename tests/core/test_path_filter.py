@@ -122,3 +122,12 @@ def _is_folder(path: str, paths: list[str]) -> bool:
 def test_any_patterns_are_compiled_or_refused(patterns: list[str], path: str) -> None:
     with contextlib.suppress(ValueError):
         PathFilter(patterns).matches(path)
+
+
+def test_patterns_may_be_relative_to_a_folder() -> None:
+    paths = PathFilter(["addin/**", "!addin/docs/**"], below="apps/a+b")
+
+    assert paths.matches("apps/a+b/addin/manifest.xml")
+    assert not paths.matches("apps/a+b/addin/docs/readme.md")
+    assert not paths.matches("addin/manifest.xml")
+    assert not paths.matches("apps/aab/addin/manifest.xml")

@@ -15,6 +15,7 @@ from deploy_action.errors import PreflightError
 from deploy_action.runtime.process import ProcessError
 
 _VERSION_COMMIT = "^Run-Id: "  # a trailer
+_VERSION_COMMITS = 20
 
 
 class Git:
@@ -135,17 +136,27 @@ class Git:
         words = ("-1", "--extended-regexp", "--invert-grep", f"--grep={_VERSION_COMMIT}")
         return self._git.text("rev-list", *words, f"{commit}..{tip}")
 
-    def last_version_commit(self) -> str:
-        """Return the newest version commit in the local history, or nothing."""
+    def last_version_commit(self, path: str) -> str:
+        """Return the newest version commit of one manifest in the local history, or nothing.
+
+        The oldest commit of a shallow history seems to change every file, so the commit's own
+        trailer decides, unless it is from a version of this action that wrote none.
+        """
         words = (
             "log",
-            "-1",
-            "--format=%H",
+            f"-{_VERSION_COMMITS}",
+            "--format=%H %(trailers:key=Manifest,valueonly,separator=%x20)",
             "--extended-regexp",
             f"--grep={_VERSION_COMMIT}",
             "HEAD",
+            "--",
+            path,
         )
-        return self._git.text(*words)
+        for line in self._git.text(*words).splitlines():
+            commit, _, manifest = line.partition(" ")
+            if manifest in {"", path}:
+                return commit
+        return ""
 
     def commit_files(
         self,

@@ -56,7 +56,7 @@ class CacheSettings:
     cache_ca_file: str = setting(
         parsers.text,
         "",
-        "CA certificate file for Redis, relative to the checkout. Defaults to the system's.",
+        "CA certificate file for Redis, relative to working-directory. Defaults to the system's.",
     )
     cache_prefix: str = setting(
         parsers.text, "", "Prefix of all keys of the app. It is added to each pattern."

@@ -67,13 +67,13 @@ class ImageSettings:
     context: str = setting(
         parsers.text,
         ".",
-        "Build context, relative to the checkout. The .git folder is never part of it.",
+        "Build context, relative to working-directory. The .git folder is never part of it.",
         is_input=True,
     )
     dockerfile: str = setting(
         parsers.text,
         "Dockerfile",
-        "Dockerfile, relative to the context or to the checkout.",
+        "Dockerfile, relative to the context or to working-directory.",
         is_input=True,
     )
     target: str = setting(

@@ -22,10 +22,17 @@ class LocationSettings:
     environment: str = setting(
         parsers.name, "prod", "The environment of the settings file to use.", is_input=True
     )
+    working_directory: str = setting(
+        parsers.text,
+        ".",
+        "Folder of the checkout that every other path is relative to, for a checkout in a "
+        "subfolder or an app in a monorepo.",
+        is_input=True,
+    )
     settings_file: str = setting(
         parsers.text,
         ".github/deploy-action.yml",
-        "The settings file, relative to the checkout. It may be missing. none disables it.",
+        "The settings file, relative to working-directory. It may be missing. none disables it.",
         is_input=True,
     )
     settings: str = setting(

@@ -1,0 +1,144 @@
+"""A checkout in a subfolder of the workspace, and several apps in one repository."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.stage import Stage
+
+INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
+SETTINGS = """\
+environments:
+  prod:
+    resource-group: TheWell-Infra-East
+    registry: wellintakeregistry
+    builder: acr
+    context: addin
+    manifest: addin/manifest.xml
+    identity-path: /version
+    bump-when-changed: [addin/**, "!addin/Dockerfile"]
+    smoke-test: test -f deploy.yml
+"""
+
+
+def push(stage: Stage, change: Callable[[Path], None]) -> None:
+    """Push one commit with *change*, and check it out."""
+    desk = stage.scene.directory / "monorepo-desk"
+    shutil.rmtree(desk, ignore_errors=True)
+    stage.scene.git("clone", "--quiet", str(stage.scene.remote), str(desk), cwd=desk.parent)
+    change(desk)
+    stage.scene.git("add", "--all", ".", cwd=desk)
+    stage.scene.git("commit", "--quiet", "-m", "Change the monorepo", cwd=desk)
+    stage.scene.git("push", "--quiet", "origin", "HEAD:main", cwd=desk)
+    stage.scene.check_out()
+
+
+def edit_greeting(app: str, old: str, new: str) -> Callable[[Path], None]:
+    """Return a change of one app's greeting."""
+
+    def change(desk: Path) -> None:
+        file = desk / "apps" / app / "addin/app/greeting.py"
+        file.write_text(file.read_text("utf-8").replace(old, new), "utf-8")
+
+    return change
+
+
+@pytest.fixture
+def monorepo(stage: Stage) -> Stage:
+    """A repository with two apps, each with its own settings file."""
+
+    def split(desk: Path) -> None:
+        for app in ("intake", "billing"):
+            shutil.copytree(desk / "addin", desk / "apps" / app / "addin")
+            (desk / "apps" / app / "deploy.yml").write_text(SETTINGS, "utf-8")
+        shutil.rmtree(desk / "addin")
+        shutil.rmtree(desk / ".github")
+
+    push(stage, split)
+    return stage
+
+
+def of(app: str) -> dict[str, str]:
+    """Return the inputs of one app of the monorepo."""
+    return {"working_directory": f"apps/{app}", "settings_file": "deploy.yml", "bump": "auto"}
+
+
+def test_a_checkout_in_a_subfolder_is_deployed_and_published(stage: Stage) -> None:
+    stage.push_better()
+    workspace = stage.scene.workspace
+    moved = workspace.rename(workspace.parent / "moved")
+    workspace.mkdir()
+    moved.rename(workspace / "src")
+
+    run = stage.run(**INPUTS, working_directory="./src/")
+
+    assert run.exit_code == 0, run.log
+    assert stage.serves()["version"] == run.outputs["version"] == "1.3.0.3"
+    assert "1.3.0.3" in stage.on_branch("show", "main:addin/manifest.xml")
+
+
+def test_two_apps_of_a_monorepo_have_their_own_settings_images_and_versions(
+    monorepo: Stage,
+) -> None:
+    stage = monorepo
+    push(stage, edit_greeting("intake", "Hello", "Welcome"))
+    intake = stage.run(**of("intake"))
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    new = {"create": "true", "managed_environment": environment["name"]}
+    other = f"{stage.scene.app}-b"
+    stage.scene.check_out()
+    billing = stage.run(**of("billing"), **new, app=other, repository=other)
+
+    assert intake.exit_code == billing.exit_code == 0, intake.log + billing.log
+    assert "Welcome" in stage.scene.session.get(f"{stage.url}/api/greeting", timeout=30).text
+    url = billing.outputs["url"]
+    assert "Hello" in stage.scene.session.get(f"{url}/api/greeting", timeout=30).text
+    touched = [stage.on_branch("show", "--format=", "--name-only", f"main~{n}") for n in (0, 1)]
+    assert touched == ["apps/billing/addin/manifest.xml", "apps/intake/addin/manifest.xml"]
+
+    push(stage, edit_greeting("billing", "Hello", "Dear customer"))
+    plans = {
+        name: stage.run(**of(name), app=app, dry_run="true")
+        for name, app in (("intake", stage.scene.app), ("billing", other))
+    }
+    stage.scene.ask("DELETE", stage.scene.path.replace(stage.scene.app, other))
+    assert [plan.exit_code for plan in plans.values()] == [0, 0], plans["billing"].log
+    assert plans["intake"].outputs["attempted-version"] == intake.outputs["version"]
+    assert plans["billing"].outputs["attempted-version"] == "1.3.0.4"
+
+
+def test_the_repository_may_be_the_build_context_of_an_app_in_it(monorepo: Stage) -> None:
+    inputs = {**of("intake"), "context": "../..", "dockerfile": "addin/Dockerfile"}
+    checked = monorepo.run("validate", **inputs)
+    outside = monorepo.run("validate", **{**inputs, "context": "../../.."})
+
+    assert checked.exit_code == 0, checked.log
+    assert "apps/intake/addin/Dockerfile and its ignore file" in checked.log
+    assert outside.exit_code == 2, outside.log
+    assert "Input context: '../../..' is outside the checkout" in outside.log
+
+
+def test_a_fault_in_the_settings_file_is_annotated_at_its_path_in_the_repository(
+    monorepo: Stage,
+) -> None:
+    file = monorepo.scene.workspace / "apps/intake/deploy.yml"
+    file.write_text(file.read_text("utf-8") + "    health-pathh: /x\n", "utf-8")
+
+    run = monorepo.run("validate", **of("intake"))
+
+    assert run.exit_code == 2, run.log
+    assert "file=apps/intake/deploy.yml,line=11" in run.log
+
+
+@pytest.mark.parametrize("folder", ["nowhere", "..", "/etc", "README.md"])
+def test_a_working_directory_that_is_no_folder_of_the_checkout_is_refused(
+    stage: Stage, folder: str
+) -> None:
+    run = stage.run("validate", working_directory=folder)
+
+    assert run.exit_code == 2, run.log
+    assert f"Input working-directory: '{folder}' must be a folder of the checkout" in run.log
