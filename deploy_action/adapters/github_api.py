@@ -26,6 +26,8 @@ _MUTATION = (
 _VIEWER = "query { viewer { login } }"
 _WORKFLOW_LOGIN = "github-actions[bot]"
 _PAGE, _MOST_PAGES = 100, 100
+_LONGEST_STATUS = 140  # GitHub's limit of a status' description
+_GRANT = "Grant the job contents: write (and pull-requests: write), or set commit to none."
 # Rules that do not allow a direct commit to a branch.
 _BY_PULL_ONLY = {"pull_request", "update", "required_status_checks", "merge_queue"}
 
@@ -62,6 +64,23 @@ class Comment:
     id: int
     author: str
     body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommitStatus:
+    """A status of a commit.
+
+    Args:
+        state: ``pending``, ``success``, ``failure`` or ``error``.
+        context: its name; a later status of the same name replaces it.
+        description: one line; cut at GitHub's limit.
+        page: the URL that it links to; may be empty.
+    """
+
+    state: str
+    context: str
+    description: str
+    page: str
 
 
 class GitHub:
@@ -221,6 +240,22 @@ class GitHub:
         updated = self._request("PATCH", f"/issues/comments/{comment}", {"body": body})
         return _text(updated, "html_url")
 
+    def set_status(self, commit: str, status: CommitStatus) -> None:
+        """Write a status of a commit; needs ``statuses: write``; raises `GitHubError`."""
+        text = " ".join(status.description.split())
+        body = {
+            "state": status.state,
+            "context": status.context,
+            "description": f"{text[: _LONGEST_STATUS - 1]}…"
+            if len(text) > _LONGEST_STATUS
+            else text,
+            **({"target_url": status.page} if status.page else {}),
+        }
+        response = self._send("POST", f"{self._home}/statuses/{quote(commit, safe='')}", body)
+        self._success(
+            response, hint="Grant the job statuses: write, or set commit-status to false."
+        )
+
     @property
     def _graphql(self) -> str:
         return f"{self._api.removesuffix('/v3')}/graphql"
@@ -250,8 +285,8 @@ class GitHub:
             ) from None
 
     @staticmethod
-    def _success(response: Response) -> Any:
-        """Return the JSON of a response that is a success."""
+    def _success(response: Response, hint: str = _GRANT) -> Any:
+        """Return the JSON of a response that is a success; *hint* is for missing permissions."""
         try:
             value = response.json() if response.body else None
         except RequestError as error:
@@ -266,7 +301,7 @@ class GitHub:
             raise GitHubError(text)
         raise ForbiddenError(
             text,
-            hint="Grant the job contents: write (and pull-requests: write), or set commit to none.",
+            hint=hint,
         )
 
 

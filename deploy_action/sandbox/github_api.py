@@ -35,6 +35,7 @@ class _Repository:
     ended: set[str] = field(default_factory=set)  # the numbers of workflow runs that have ended
     pulls: list[dict[str, Any]] = field(default_factory=list)
     comments: Comments = field(default_factory=lambda: Comments(""))
+    statuses: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # by commit
 
 
 class _Refused(Exception):  # noqa: N818  it is an answer
@@ -101,20 +102,31 @@ class GitHubApi:
                 if code:
                     raise _Refused(404, "Not Found")
                 return web.Response(body=content, content_type="application/vnd.github.raw+json")
-            case "POST", ["git", "refs"]:
-                return await self._create_branch(repository, json.loads(await request.read()))
+            case "POST", ["git" | "statuses" | "pulls", *_]:
+                home = f"https://github.com/{owner}/{name}"
+                return await self._create(repository, home, rest, json.loads(await request.read()))
             case "GET" | "POST" | "PATCH", ["issues", *path]:
                 return await self._comment(request, repository.comments, path)
-            case method, ["pulls"]:
-                if method == "GET":
-                    return await self._pulls(repository, request.query.get("base", ""))
-                asked = json.loads(await request.read())
-                return _open(repository, f"https://github.com/{owner}/{name}", asked)
+            case "GET", ["pulls"]:
+                return await self._pulls(repository, request.query.get("base", ""))
             case "GET", _:
                 answer = await self._state(repository, rest)
             case _:
                 raise _Refused(404, "Not Found")
         return web.json_response(answer)
+
+    async def _create(
+        self, repository: _Repository, home: str, path: Sequence[str], asked: Mapping[str, Any]
+    ) -> web.Response:
+        """Create a branch, a commit status or a pull request."""
+        match path:
+            case ["git", "refs"]:
+                return await self._create_branch(repository, asked)
+            case ["statuses", commit]:
+                return await _add_status(repository, commit, asked)
+            case ["pulls"]:
+                return _open(repository, home, asked)
+        raise _Refused(404, "Not Found")
 
     async def _comment(
         self, request: web.BaseRequest, comments: Comments, path: Sequence[str]
@@ -133,8 +145,10 @@ class GitHubApi:
         return web.json_response(answer, status=status, headers=headers)
 
     async def _state(self, repository: _Repository, path: Sequence[str]) -> Any:
-        """Return a branch, its rules or a workflow run."""
+        """Return a branch, its rules, a workflow run or the statuses of a commit."""
         match path:
+            case ["commits", sha, "statuses"]:
+                return repository.statuses.get(sha, [])[::-1]
             case ["branches", branch]:
                 commit = {"sha": await self._head(repository, branch)}
                 protected = branch in repository.protected
@@ -243,6 +257,25 @@ def _open(repository: _Repository, home: str, asked: Mapping[str, Any]) -> web.R
     number = len(repository.pulls) + 1
     repository.pulls.append({"number": number, "html_url": f"{home}/pull/{number}", **asked})
     return web.json_response(repository.pulls[-1], status=201)
+
+
+async def _add_status(
+    repository: _Repository, commit: str, asked: Mapping[str, Any]
+) -> web.Response:
+    code, _ = await _git(repository.path, "cat-file", "-e", f"{commit}^{{commit}}")
+    if code:
+        raise _Refused(422, f"No commit found for SHA: {commit}")
+    if asked.get("state") not in {"error", "failure", "pending", "success"}:
+        raise _Refused(422, "Validation Failed: state is not included in the list")
+    if len(str(asked.get("description") or "")) > 140:
+        raise _Refused(
+            422, "Validation Failed: description is too long (maximum is 140 characters)"
+        )
+    if not str(asked.get("target_url") or "https://").startswith(("http://", "https://")):
+        raise _Refused(422, "Validation Failed: target_url must use http(s) scheme")
+    status = {"context": "default", "description": None, "target_url": None, **asked}
+    repository.statuses.setdefault(commit, []).append(status)
+    return web.json_response(status, status=201)
 
 
 def _errors(kind: str, message: str) -> dict[str, Any]:

@@ -100,11 +100,17 @@ class Announcements:
 def make_announcements(services: Services) -> Announcements:
     """Return the listener that the settings ask for; a dry run announces nothing."""
     settings, announcers = services.settings, list[Announcer]()
-    if settings.notifications and not settings.dry_run:
+    if settings.dry_run:
+        return Announcements(announcers, services.record, services.signals)
+    if settings.notifications:
         from deploy_action.services.notifications import make_notifier
 
         announcers.append(make_notifier(services))
-    if settings.app_insights.is_set and not settings.dry_run:
+    if settings.commit_status:
+        from deploy_action.services.commit_status import make_status_writer
+
+        announcers.append(make_status_writer(services))
+    if settings.app_insights.is_set:
         from deploy_action.services.app_insights import make_marker
 
         announcers.append(make_marker(services))

@@ -184,7 +184,9 @@ def test_every_job_ends_some_time_and_no_step_of_ours_is_cut_off(name: str) -> N
 
 
 def test_the_job_runs_in_the_environment_that_it_changes() -> None:
-    assert job("deploy")["environment"] == own_step("deploy")["with"]["environment"] == "prod"
+    environment = {"name": "prod", "url": "${{ steps.deploy.outputs.url }}"}
+    assert job("deploy")["environment"] == environment
+    assert own_step("deploy")["with"]["environment"] == "prod"
     assert job("rollback")["environment"] == "${{ inputs.environment }}"
     assert own_step("rollback")["with"]["environment"] == "${{ inputs.environment }}"
 

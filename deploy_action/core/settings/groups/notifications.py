@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 from deploy_action.core.app_insights import AppInsights
 from deploy_action.core.notification import Notification
+from deploy_action.core.settings import parsers
 from deploy_action.core.settings.blocks import app_insights, notifications
 from deploy_action.core.settings.spec import setting
 
 
 @dataclass(frozen=True, kw_only=True)
 class NotificationSettings:
-    """Slack, Teams, webhooks and Application Insights."""
+    """Slack, Teams, webhooks, commit statuses and Application Insights."""
 
     notifications: tuple[Notification, ...] = setting(
         notifications.text,
@@ -22,6 +23,12 @@ class NotificationSettings:
         block=notifications.block,
         schema=notifications.SCHEMA,
         secret_keys=notifications.SECRET_KEYS,
+    )
+    commit_status: bool = setting(
+        parsers.boolean,
+        "false",
+        "Whether to write the result as a status of the deployed commit, which links to the run. "
+        "Needs git-token and the job permission statuses: write.",
     )
     app_insights: AppInsights = setting(
         app_insights.text,
