@@ -23,7 +23,7 @@ from deploy_action.cli_init import init
 from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
-from deploy_action.errors import CancelledError, DeployError
+from deploy_action.errors import CancelledError, DeployError, InputError
 from deploy_action.runtime.log_file import LogFile
 from deploy_action.runtime.masking import Mask, secret_parts
 from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
@@ -318,10 +318,8 @@ def _run(
             runner.mask(secret)
     code = 0
     try:
-        from deploy_action.inputs.environment import load
-
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
-        settings = load(os.environ, runner.checkout, {**overrides, "command": command})
+        settings = _settings(runner, record, {**overrides, "command": command})
         for secret in secret_values(settings):
             if mask.add(secret):
                 runner.mask(secret)
@@ -341,6 +339,20 @@ def _run(
     signals.ignore()
     log_file.close()
     _exit(code)
+
+
+def _settings(runner: Runner, record: Record, overrides: Mapping[str, str]) -> Settings:
+    """Return the settings; `validate` shows their faults as rows of its table."""
+    from deploy_action.inputs.environment import load
+
+    try:
+        return load(os.environ, runner.checkout, overrides)
+    except InputError as error:
+        if overrides["command"] == "validate":
+            from deploy_action.core.validation import unsuccessful
+
+            record.validated(tuple(unsuccessful("settings", error)))
+        raise
 
 
 def _reporter(runner: Runner, record: Record, *, prefix: str = "") -> Reporter:

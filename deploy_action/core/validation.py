@@ -64,24 +64,28 @@ def run_check(name: str, check: Callable[[], Passed], *, required: bool = True) 
     try:
         passed = check()
     except DeployError as error:
-        blocks = required and not isinstance(error, SupersededError)
-        state = CheckState.FAILED if blocks else CheckState.WARNING
-        return [
-            Check(
-                name=name,
-                state=state,
-                detail=fault.message,
-                remedy=error.hint,
-                location=fault.location,
-                invalid=isinstance(error, InputError),
-            )
-            for fault in _faults(error)
-        ]
+        return unsuccessful(name, error, required=required)
     if not passed.warnings:
         return [Check(name=name, state=CheckState.PASSED, detail=passed.detail)]
     return [
         Check(name=name, state=CheckState.WARNING, detail=detail, remedy=remedy)
         for detail, remedy in passed.warnings
+    ]
+
+
+def unsuccessful(name: str, error: DeployError, *, required: bool = True) -> list[Check]:
+    """Return the results of a check that raised *error*: one for each of its faults."""
+    blocks = required and not isinstance(error, SupersededError)
+    return [
+        Check(
+            name=name,
+            state=CheckState.FAILED if blocks else CheckState.WARNING,
+            detail=fault.message,
+            remedy=error.hint,
+            location=fault.location,
+            invalid=isinstance(error, InputError),
+        )
+        for fault in _faults(error)
     ]
 
 

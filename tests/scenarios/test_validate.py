@@ -68,10 +68,22 @@ def test_a_manifest_that_is_not_committed_is_refused(stage: Stage) -> None:
 
 
 def test_a_settings_file_with_mistakes_is_reported_with_its_place(stage: Stage) -> None:
-    run = stage.run("validate", settings="traffic-steps: 150\nhealth-pathh: /x\n")
+    run = stage.run("validate", settings="container: -x\nhealth-pathh: /x\n")
 
     assert run.exit_code == 2, run.log
-    assert "health-path" in run.log
+    rows = [line for line in run.log.splitlines() if line.startswith("failed   settings  ")]
+    assert [row.split()[2] for row in rows] == ["input", "input"]
+    assert ["health-pathh" in row for row in rows] == [False, True]
+    assert "Did you mean health-path?" in rows[1]
+    assert run.summary.count("| failed | settings |") == 2
+
+
+def test_missing_settings_are_rows_of_the_table(stage: Stage) -> None:
+    run = stage.run("validate", settings_file="none", settings="traffic-steps: 10,100\n")
+
+    assert run.exit_code == 2, run.log
+    assert results(run)["settings"] == "failed"
+    assert run.log.count("failed   settings  Input ") == 2
 
 
 def test_a_job_that_may_not_sign_in_is_an_error_but_not_in_a_pull_request(stage: Stage) -> None:
