@@ -26,6 +26,7 @@ from deploy_action.core.status import AppStatus
 from deploy_action.errors import CancelledError, DeployError, InputError
 from deploy_action.runtime.log_file import LogFile
 from deploy_action.runtime.masking import Mask, secret_parts
+from deploy_action.runtime.request_trace import TRACE
 from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
 from deploy_action.runtime.signals import SignalGuard
 
@@ -61,11 +62,14 @@ class _Lazy(click.Group):
         except DeployError as error:
             _log(sys.stderr).text(str(error))
             ctx.exit(error.exit_code)
-        except Exception as error:
-            if _debugging():
-                raise
-            message = f"An unexpected error stopped the command: {type(error).__name__}: {error}"
-            _log(sys.stderr).text(f"{message}\nRun it again with DEPLOYMENT_DEBUG=1 for details.")
+        except Exception as error:  # noqa: BLE001  reported as a bug
+            from deploy_action.adapters.github_runner import Runner
+
+            record = Record(command=ctx.invoked_subcommand or "", clock=time.monotonic)
+            runner = Runner(environment=os.environ, log=_log(sys.stderr))
+            record.listeners.append(_reporter(runner, record))
+            record.crashed(error)
+            record.ended_badly(error)
             ctx.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -303,6 +307,8 @@ def _run(
     log = _log(*streams, mask=mask)
     debug = partial(log.text, level="debug", component="library")
     silence_libraries(debug if _debugging() else None)
+    if _debugging():
+        TRACE.listener = partial(log.text, level="debug", component="http")
     signals.install()
     folder = given.get("working_directory") or os.environ.get("INPUT_WORKING_DIRECTORY", "")
     runner = Runner(environment=os.environ, log=log, folder=folder)
@@ -333,6 +339,7 @@ def _run(
         with signals.shielded():
             if _debugging():
                 debug("".join(traceback.format_exception(error)))
+            record.crashed(error)
             record.ended_badly(error)
             ending = record.ending
         code = ending.exit_code if ending else 1

@@ -12,11 +12,22 @@ from dataclasses import dataclass, field
 
 from deploy_action.adapters.github_runner import Runner
 from deploy_action.adapters.report_folder import ReportFolder
-from deploy_action.core.record import Ended, Event, PhaseEnded, PhaseStarted, Record, Warned
+from deploy_action.core.record import (
+    Crashed,
+    Ended,
+    Event,
+    PhaseEnded,
+    PhaseStarted,
+    Record,
+    Warned,
+)
 from deploy_action.report import console, outputs, summary
 from deploy_action.report.json_report import Context, as_json, report_of
+from deploy_action.runtime.bug_report import bug_report
+from deploy_action.runtime.request_trace import TRACE
 
 _MOST_FAULTS = 10
+_RETENTION_DAYS = 30  # of a bug report, while the settings are unknown
 _MOST_WARNINGS = 8  # GitHub shows ten annotations a step; the runner adds one of its own
 
 
@@ -29,6 +40,7 @@ class Reporter:
         record: what to render.
         folder: where the JSON report is written.
         context: what the JSON report says about the run itself.
+        artifact: name of the artifact that gets log and report; empty if there will be none.
         problems: by channel, why it cannot be written.
     """
 
@@ -37,11 +49,15 @@ class Reporter:
     folder: ReportFolder
     context: Context
     problems: dict[str, str] = field(default_factory=dict)
+    artifact: str = ""
+    _announced: bool = False
     _warned: int = 0
     _phase: str = ""
 
     def __call__(self, event: Event) -> None:
         """Render one event; never raises an error."""
+        if isinstance(event, Crashed):
+            self._attempt("bug report", lambda: self._write_bug_report(event.error))
         self._attempt("log", lambda: self._to_log(event))
         warned_late = isinstance(event, Warned) and self.record.ending is not None
         if isinstance(event, PhaseEnded | Ended) or warned_late:
@@ -56,7 +72,9 @@ class Reporter:
 
     def announce_artifact(self, retention_days: int) -> None:
         """Set what the action's last step needs to upload the log and the report."""
+        self._announced = True
         days = retention_days if self.runner.takes_artifacts else 0
+        self.artifact = self.runner.artifact if days else ""
         self._attempt(
             "outputs",
             lambda: self.runner.outputs(
@@ -136,6 +154,27 @@ class Reporter:
     def _write_summary(self) -> None:
         # Redacted before the text is escaped: afterwards, a secret may look different.
         self.runner.summary(summary.render(self.record.redacted(), problems=self.problems))
+
+    def _write_bug_report(self, error: BaseException) -> None:
+        if not self._announced:
+            self.announce_artifact(_RETENTION_DAYS)
+        text = bug_report(
+            error,
+            context={
+                "tool version": self.context.tool_version,
+                "command": self.record.command,
+                "phase": self.record.last_phase,
+                "run": self.context.run_id,
+                "started": self.context.started_at,
+            },
+            requests=TRACE.recent(),
+        )
+        self.folder.write_bug_report(self.record.redact(text))
+        file = self.folder.bug_report
+        artifact = f"{file.name} of the artifact {self.artifact}" if self.artifact else ""
+        self.record.bug_report = artifact or str(file)
+        text = f"    The bug report is in {file}" + (artifact and f", {artifact}")
+        self.runner.log.text(text, level="error", component="bug")
 
     def _write_report(self) -> None:
         report = as_json(report_of(self.record.redacted(), self.context))

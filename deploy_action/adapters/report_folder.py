@@ -43,6 +43,16 @@ class ReportFolder:
         """The log."""
         return self.path / f"{self.prefix}deployment.log"
 
+    @property
+    def bug_report(self) -> Path:
+        """The report of an unexpected error."""
+        return self.path / f"{self.prefix}bug-report.txt"
+
+    def write_bug_report(self, text: str) -> None:
+        """Add to the report of unexpected errors; raises `OSError`."""
+        with self.bug_report.open("ab") as file:
+            file.write(text.encode("utf-8", "replace"))
+
     def write_report(self, text: str) -> None:
         """Replace the JSON report; raises `OSError`. A reader never sees half a report."""
         unfinished = self.report.with_suffix(".tmp")

@@ -120,6 +120,13 @@ class Validated:
     checks: tuple[Check, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Crashed:
+    """An unexpected error: a bug of this program. The run may still restore everything."""
+
+    error: BaseException
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """The end of the run: result, exit code, and after a failure the reason and the next step."""
@@ -145,6 +152,7 @@ Event = (
     | Diagnosed
     | Planned
     | Validated
+    | Crashed
     | Ended
 )
 
@@ -164,6 +172,7 @@ class Record:
         split: the last traffic split read from Azure.
         status: what the command `status` read.
         bumped: what the command `bump` planned or wrote, as JSON values.
+        bug_report: where the report of an unexpected error is; empty without one.
     """
 
     command: str
@@ -177,6 +186,7 @@ class Record:
     split: Split | None = None
     status: AppStatus | None = None
     bumped: tuple[Mapping[str, Any], ...] | None = None
+    bug_report: str = ""
     _started: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -281,6 +291,11 @@ class Record:
             {name.replace("_", "-"): self.redact(value) for name, value in facts.items()}
         )
 
+    def crashed(self, error: BaseException) -> None:
+        """Report an unexpected error, if *error* is one."""
+        if not isinstance(error, DeployError | CancelledError):
+            self._notify(Crashed(error))
+
     def ended_well(self, result: str) -> None:
         """Close the record of a successful run."""
         self._notify(Ended(at=self.elapsed_s, result=result, exit_code=0))
@@ -319,7 +334,9 @@ class Record:
                     result="failed",
                     exit_code=1,
                     reason=f"An unexpected error stopped the run: {type(error).__name__}.",
-                    hint="Run it again with DEPLOYMENT_DEBUG=1 to see where it comes from.",
+                    hint=f"This is a bug. Attach {self.bug_report} to an issue."
+                    if self.bug_report
+                    else "This is a bug. Run it again with DEPLOYMENT_DEBUG=1, and report it.",
                 )
         self._notify(ended)
 
@@ -334,6 +351,12 @@ class Record:
         clean.status = _redacted(self.status, self.redact)
         clean.bumped = _redacted(self.bumped, self.redact)
         return clean
+
+    @property
+    def last_phase(self) -> str:
+        """The key of the phase that began last; empty before the first one."""
+        started = [event for event in self.events if isinstance(event, PhaseStarted)]
+        return started[-1].phase.key if started else ""
 
     @property
     def ending(self) -> Ended | None:

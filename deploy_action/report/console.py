@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deploy_action.core.record import (
     CacheCleared,
+    Crashed,
     Diagnosed,
     Ended,
     Event,
@@ -20,7 +21,7 @@ from deploy_action.core.record import (
 from deploy_action.core.validation import check_table
 
 
-def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of event
+def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for each kind of event
     """Return the line for one event; empty for events that the console shows differently."""
     match event:
         case PhaseStarted():
@@ -48,6 +49,8 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911  one form for each kind of
             return "\n".join(f"    {text}" for text in event.lines)
         case Validated():
             return "\n".join(check_table(event.checks))
+        case Crashed():
+            return f"    unexpected error: {type(event.error).__name__}: {event.error}"
         case Ended():
             return _ending(event)
 
@@ -57,7 +60,7 @@ def level(event: Event) -> str:
     match event:
         case Warned():
             return "warning"
-        case Gated(verdict="fail") | PutBack(ok=False) | PhaseEnded(ok=False):
+        case Crashed() | Gated(verdict="fail") | PutBack(ok=False) | PhaseEnded(ok=False):
             return "error"
         case Ended(exit_code=code) if code:
             return "error"

@@ -254,6 +254,7 @@ class Report:
         publication: the version commit.
         checks: the checks of ``validate``.
         warnings: all warnings.
+        bug_report: where the report of an unexpected error is; empty without one.
         status: the status of the app; null for other commands.
         bumped: the files that ``bump`` planned or changed, as in ``bump --json``; null for other
             commands.
@@ -288,5 +289,6 @@ class Report:
     publication: Publication
     checks: tuple[Check, ...]
     warnings: tuple[WarningReport, ...]
+    bug_report: str
     status: AppStatus | None
     bumped: tuple[Mapping[str, Any], ...] | None

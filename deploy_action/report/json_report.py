@@ -112,6 +112,7 @@ def report_of(record: Record, context: Context) -> Report:
             for event in record.events
             if isinstance(event, Warned)
         ),
+        bug_report=record.bug_report,
         status=record.status,
         bumped=record.bumped,
     )

@@ -31,6 +31,7 @@ class Finishing:
             try:
                 yield
             except Exception as error:  # noqa: BLE001  the deployment has succeeded anyway
+                self.record.crashed(error)
                 reason = str(error) if isinstance(error, DeployError) else repr(error)
                 self.record.warn(f"Deployed, but not everything could be finished: {reason}")
                 self.pending += work

@@ -87,6 +87,7 @@ class Undo:
             return
         self.cause = error
         failed = self._revert_all()
+        self._record.crashed(error)  # traffic comes first
         late = isinstance(error, TimeLimitExceededError)
         if isinstance(error, CancelledError | SupersededError) and not late:
             return  # keeps its own exit code; the record has what was restored
@@ -101,6 +102,7 @@ class Undo:
                     now = revert()
                 except BaseException as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
+                    self._record.crashed(error)
                     failed.append((one.what, one.by_hand))
                     detail = f"{reason} {one.by_hand}".strip()
                     self._record.put_back(one.what, ok=False, detail=detail)

@@ -22,6 +22,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from deploy_action.runtime.polling import Deadline
+from deploy_action.runtime.request_trace import TRACE, describe_request
 
 LONGEST_CONNECT_S = 10.0
 _CHUNK = 1 << 14
@@ -99,7 +100,11 @@ class _BoundedAdapter(HTTPAdapter):
             )
             return self._read(response, deadline)
 
-        return _Call(exchange).result(deadline)
+        sent = describe_request(request.method or "", request.url or "")
+        with TRACE.measured(sent) as outcome:
+            response = _Call(exchange).result(deadline)
+            outcome.append(_outcome(response))
+        return response
 
     def _read(self, response: requests.Response, deadline: Deadline) -> requests.Response:
         """Read the body up to the limit and return the response with that part."""
@@ -131,6 +136,11 @@ class _BoundedAdapter(HTTPAdapter):
             preload_content=False,
         )
         return response
+
+
+def _outcome(response: requests.Response) -> str:
+    azure_id = response.headers.get("x-ms-request-id", "")
+    return f"{response.status_code}" + (azure_id and f" (request id {azure_id})")
 
 
 class _Call:

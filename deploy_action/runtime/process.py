@@ -20,6 +20,7 @@ from typing import Any
 
 from deploy_action.errors import DeployError
 from deploy_action.runtime.polling import Deadline, pause
+from deploy_action.runtime.request_trace import TRACE
 from deploy_action.runtime.signals import deferred
 
 # How long a child may clean up after SIGTERM. Short: within a second of a cancellation, traffic
@@ -105,8 +106,12 @@ def run(
     words = [str(word) for word in argv]
     name = name or Path(words[0]).name
     try:
-        with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
+        with (
+            TRACE.measured(f"program {name}") as outcome,
+            _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child,
+        ):
             done = child.run_to_completion(input, timeout_s)
+            outcome.append(f"exit code {done.exit_code}")
     except subprocess.TimeoutExpired as error:
         raise ProcessTimeoutError(
             f"'{name}' took more than {timeout_s:g} s and was ended.",
@@ -149,8 +154,12 @@ def stream(
         on_line(line)
 
     try:
-        with _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child:
+        with (
+            TRACE.measured(f"program {name}") as outcome,
+            _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child,
+        ):
             child.follow(report, timeout_s)
+            outcome.append(f"exit code {child.returncode}")
     except subprocess.TimeoutExpired:
         raise ProcessTimeoutError(
             f"'{name}' took more than {timeout_s:g} s and was ended.",

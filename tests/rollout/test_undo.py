@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy_action.core.record import PutBack, Record
+from deploy_action.core.record import Crashed, PutBack, Record
 from deploy_action.errors import (
     AbortedError,
     CancelledError,
@@ -40,6 +40,21 @@ def failing() -> str:
 
 def put_back(record: Record) -> list[tuple[str, bool]]:
     return [(event.what, event.ok) for event in record.events if isinstance(event, PutBack)]
+
+
+def test_an_unexpected_error_is_reported_as_a_bug_and_an_expected_one_is_not(
+    record: Record,
+) -> None:
+    def broken() -> str:
+        raise KeyError("properties")
+
+    with pytest.raises(RollbackIncompleteError), Undo(record, SignalGuard()) as undo:
+        undo.push("the traffic", failing)
+        undo.push("the candidate", broken)
+        raise ZeroDivisionError
+
+    found = [type(event.error) for event in record.events if isinstance(event, Crashed)]
+    assert found == [KeyError, ZeroDivisionError]
 
 
 def test_everything_is_put_back_newest_first(record: Record) -> None:
