@@ -6,7 +6,7 @@ import pytest
 
 from tests.stage import Run, Stage
 from tests.support.eventually import eventually
-from tests.support.identities import admin
+from tests.support.vaults import make_reader, reader_of, vault_of
 
 INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 
@@ -96,23 +96,12 @@ containers:
 """
 
 
-def make_reader(stage: Stage, vault: str, *, may_read: bool = True) -> str:
-    """Create a vault and a user-assigned identity that may read it; return the identity's id."""
-    path = reader_of(stage)
-    found = stage.scene.ask("PUT", path, {"location": "eastus"}).json()
-    readers = [found["properties"]["principalId"]] if may_read else []
-    body = {"name": vault, "secrets": {"api-key": "the-api-key"}, "readers": readers}
-    admin(stage.scene.environment, "POST", "/vaults", body)
-    return str(found["id"])
-
-
 def create_from_blocks(stage: Stage, *, may_read: bool = True, **inputs: str) -> Run:
     """Run the action on an app that does not exist, with every block of the settings."""
-    vault = f"kv-{stage.scene.app}"
-    reader = make_reader(stage, vault, may_read=may_read)
+    reader = make_reader(stage, may_read=may_read, api_key="the-api-key")
     stage.variables |= {"DB": "the-db-value"}
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
-    settings = BLOCKS.format(vault=vault, reader=reader)
+    settings = BLOCKS.format(vault=vault_of(stage), reader=reader)
     settings += f"managed-environment: {environment['name']}\ncreate: true\n"
     return stage.run(**INPUTS, settings=settings, **inputs)
 
@@ -132,7 +121,7 @@ def test_a_new_app_gets_everything_that_the_settings_describe(nobody: Stage) -> 
     secrets = {item["name"]: item.get("value") or item["keyVaultUrl"] for item in listed}
     assert secrets == {
         "db": "the-db-value",
-        "api-key": f"https://kv-{stage.scene.app}.vault.azure.net/secrets/api-key",
+        "api-key": f"https://{vault_of(stage)}.vault.azure.net/secrets/api-key",
     }
     template = properties["template"]
     [container], [sidecar] = template["containers"], template["initContainers"]
@@ -217,14 +206,6 @@ def test_what_azure_would_refuse_is_refused_before_anything_is_built(
     assert run.exit_code in {2, 3}, run.log
     assert message in run.log
     assert nobody.scene.ask("GET", nobody.scene.path).status_code == 404
-
-
-def reader_of(stage: Stage) -> str:
-    """Return the resource id of the identity that `make_reader` made."""
-    return (
-        f"{stage.scene.group_path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
-        f"reader-{stage.scene.app}"
-    )
 
 
 def without_masks(run: Run) -> str:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from tests.stage import Stage
 from tests.support.identities import admin
 
@@ -25,14 +29,27 @@ def test_s1_a_cache_url_is_read_from_its_vault_and_never_shown(stage: Stage) -> 
     assert url not in "".join(shown) + run.summary
 
 
-def test_a_missing_secret_is_refused_before_anything_changes(stage: Stage) -> None:
+@pytest.mark.parametrize(
+    ("about", "message"),
+    [
+        ({"secrets": {"other": "b"}}, "secret 'redis' of key vault"),
+        ({"disabled": ["redis"]}, "is disabled. Enable it: az keyvault secret set-attributes"),
+        ({"deleted": ["redis"]}, "was deleted and can still be recovered"),
+        ({"readers": []}, "is not allowed to read the secret 'redis'"),
+        ({"firewall": True}, "The firewall of key vault"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_refused_before_anything_changes(
+    stage: Stage, about: dict[str, Any], message: str
+) -> None:
     vault = f"kv-{stage.scene.app}"
-    admin(stage.scene.environment, "POST", "/vaults", {"name": vault, "secrets": {"a": "b"}})
+    body = {"name": vault, "secrets": {"redis": "b"}, **about}
+    admin(stage.scene.environment, "POST", "/vaults", body)
     before = stage.scene.resource()
     stage.push_better()
 
     run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
 
     assert run.exit_code == 3, run.log
-    assert run.said("secret 'redis' of key vault")
+    assert run.said(message)
     assert stage.scene.resource() == before
