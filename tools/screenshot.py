@@ -1,4 +1,4 @@
-"""Take the screenshot in docs/sandbox.md: the live page and summary of a demonstration.
+"""Take the screenshots in docs/images: the live page of a demonstration, and its job summary.
 
 Run it after a change of the page or the summary; it needs Chromium and chromedriver.
 """
@@ -12,8 +12,9 @@ from pathlib import Path
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "docs" / "images" / "live-page.png"
+IMAGES = ROOT / "docs" / "images"
 WIDTH, MOST_HEIGHT = 1280, 2200
+SUMMARY_WIDTH = 1180  # about that of the column in which GitHub shows it
 
 
 def main() -> None:
@@ -28,14 +29,32 @@ def main() -> None:
             options.add_argument(word)
         browser = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
         try:
-            browser.set_window_size(WIDTH, 900)
+            IMAGES.mkdir(parents=True, exist_ok=True)
             browser.get(page.as_uri())
-            height = browser.execute_script("return document.documentElement.scrollHeight")
-            browser.set_window_size(WIDTH, min(int(height), MOST_HEIGHT))
-            PICTURE.parent.mkdir(parents=True, exist_ok=True)
-            browser.save_screenshot(str(PICTURE))
+            summary = browser.execute_script(
+                "return document.querySelector('#summary iframe').srcdoc"
+            )
+            take(browser, page, WIDTH, IMAGES / "live-page.png")
+            page.write_text(summary, "utf-8")
+            take(browser, page, SUMMARY_WIDTH, IMAGES / "job-summary.png")
         finally:
             browser.quit()
+
+
+def take(browser: Chrome, page: Path, width: int, picture: Path) -> None:
+    """Save a screenshot of the whole *page*."""
+    browser.set_window_size(width, 300)
+    browser.get(page.as_uri())
+    height = browser.execute_script("return document.documentElement.scrollHeight")
+    metrics = {
+        "width": width,
+        "height": min(int(height), MOST_HEIGHT),
+        "deviceScaleFactor": 1,
+        "mobile": False,
+    }
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    browser.save_screenshot(str(picture))
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
 if __name__ == "__main__":

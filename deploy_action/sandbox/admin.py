@@ -2,7 +2,8 @@
 
 ==============================  ================================================================
 GET /                           live page
-GET /history                    data of the page, from ``frame`` and ``event`` on
+GET /history                    data of the page, from ``frame`` and ``event`` on; ``?sample=true``
+                                samples the state first
 GET /healthz                    200 once everything answers
 GET /state                      apps, revisions, weights and responses by revision
 GET /requests                   the newest requests; GET /requests/counts counts them by host
@@ -132,7 +133,7 @@ class Admin:
             case "GET", "":
                 return web.Response(text=live_page(), content_type="text/html")
             case "GET", "/history":
-                return self._history(request.query)
+                return await self._history(request.query)
             case "GET", "/healthz":
                 return web.json_response({"status": "ok"})
             case "GET", "/state":
@@ -167,8 +168,10 @@ class Admin:
             {"error": f"unknown route: {request.method} {request.path}"}, status=404
         )
 
-    def _history(self, query: Mapping[str, str]) -> web.Response:
+    async def _history(self, query: Mapping[str, str]) -> web.Response:
         self._sampler.watched()
+        if "sample" in query:
+            await self._sampler.look()
         try:
             since = [int(query.get(name, 0)) for name in ("frame", "event")]
         except ValueError:

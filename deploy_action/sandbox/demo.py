@@ -290,7 +290,7 @@ def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: boo
             passed = Demo(scene, broken=broken, outage=outage, narrator=narrator).play()
             if page:
                 page.parent.mkdir(parents=True, exist_ok=True)
-                page.write_text(kept_page(narrator.get("history")), "utf-8")
+                page.write_text(kept_page(narrator.get("history?sample=true")), "utf-8")
                 click.echo(f"Page with the job summary: {page}")
         finally:
             stop(process)

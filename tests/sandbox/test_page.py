@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -26,9 +29,11 @@ return Object.fromEntries([...document.querySelectorAll("#chart polygon")].map(
 """
 _OVERFLOW = """
 const wide = document.documentElement.scrollWidth > innerWidth ? ["the page"] : [];
+const reaches = (one) => one.getBoundingClientRect().right > innerWidth + 1;
+const clips = (one) => one.className === "scroll" && one.scrollWidth > one.clientWidth;
 return wide.concat([...document.querySelectorAll("body *")]
-  .filter((one) => !one.closest("svg") && one.getBoundingClientRect().right > innerWidth + 1)
-  .map((one) => one.tagName + "#" + one.id));
+  .filter((one) => !one.closest("svg") && (reaches(one) || clips(one)))
+  .map((one) => one.tagName + "#" + (one.id || one.firstElementChild?.id)));
 """
 
 
@@ -68,7 +73,7 @@ class Page:
         self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
 
     def overflow(self) -> list[str]:
-        """Return what reaches beyond the right edge of the screen."""
+        """Return what reaches beyond the right edge of the screen, or is cut off by its box."""
         found: list[str] = self._browser.execute_script(_OVERFLOW)
         return found
 
@@ -102,9 +107,9 @@ def browser() -> Iterator[Chrome]:
     found.quit()
 
 
-def _history(environment: dict[str, str]) -> dict[str, object]:
-    url = f"{environment['SANDBOX_URL']}/history"
-    found: dict[str, object] = requests.get(url, timeout=30, proxies={"http": ""}).json()
+def _history(environment: dict[str, str]) -> dict[str, Any]:
+    url = f"{environment['SANDBOX_URL']}/history?sample=true"
+    found: dict[str, Any] = requests.get(url, timeout=30, proxies={"http": ""}).json()
     return found
 
 
@@ -235,6 +240,38 @@ def test_a_run_has_a_title_a_stepper_a_banner_and_its_summary(
         page.resize(width)
         assert page.overflow() == []
     assert page.title() == "✓ api: 1 to 2, run 7 · Azure sandbox"
+
+
+def test_long_names_and_states_fit_on_a_phone(
+    own_stage: Stage, browser: Chrome, tmp_path: Path
+) -> None:
+    history = json.dumps(_history(dict(own_stage.scene.environment)))
+    running = r'"running": "\w+"'
+    assert re.search(running, history)
+    history = re.sub(running, '"running": "ActivationFailed"', history)
+    history = history.replace("api--first", "api--v10-20-30-40-7eddec3-4711-1-t4711")
+    file = tmp_path / "kept.html"
+    file.write_text(kept_page(json.loads(history)), "utf-8")
+
+    page = Page(browser, file.as_uri())
+
+    assert "ActivationFailed" in page.text("#revisions")
+    for width in (390, 1280):
+        page.resize(width)
+        assert page.overflow() == []
+
+
+def test_the_saved_page_has_what_happened_just_before(own_stage: Stage) -> None:
+    environment = dict(own_stage.scene.environment)
+    repository = {"repository": str(own_stage.scene.remote)}
+    url = f"{environment['SANDBOX_URL']}/watch"
+    requests.post(url, json=repository, timeout=30, proxies={"http": ""}).raise_for_status()
+
+    for number in range(3):
+        subject = f"Change {number}"
+        own_stage.scene.push_change("addin/app/greeting.py", "Hello", f"Hello {number}", subject)
+        events = _history(environment)["events"]
+        assert subject in [event["text"] for event in events if event["kind"] == "commit"]
 
 
 def test_users_and_checks_are_counted_apart(stage: Stage, browser: Chrome) -> None:

@@ -46,6 +46,7 @@ class Sampler:
         self._keys: dict[str, int] = {}
         self._until = 0.0
         self._task: asyncio.Task[None] | None = None
+        self._looking = asyncio.Lock()
 
     def start(self) -> None:
         """Start sampling."""
@@ -68,12 +69,13 @@ class Sampler:
 
     async def look(self) -> None:
         """Sample once."""
-        if time.monotonic() < self._until:
-            await asyncio.gather(self._count_keys(), *map(self._read_log, list(self._heads)))
-        self._look_at_operations()
-        self._look_at_faults()
-        apps = [self._app(app) for app in self._world.apps.values()]
-        self.history.picture({"apps": apps, "cache": self._keys})
+        async with self._looking:
+            if time.monotonic() < self._until:
+                await asyncio.gather(self._count_keys(), *map(self._read_log, list(self._heads)))
+            self._look_at_operations()
+            self._look_at_faults()
+            apps = [self._app(app) for app in self._world.apps.values()]
+            self.history.picture({"apps": apps, "cache": self._keys})
 
     async def _run(self) -> None:
         while True:
