@@ -19,6 +19,8 @@ from deploy_action.report import table
 from deploy_action.report.markdown import code, fence, plain
 from deploy_action.report.plan import plan_markdown
 
+_SHORTEST_BAR_S = 0.1
+
 
 def restored(record: Record) -> list[str]:
     """Return what an abort or a repair restored."""
@@ -121,7 +123,8 @@ def timeline(record: Record) -> list[str]:
     starts = [event for event in record.events if isinstance(event, PhaseStarted)]
     if not starts:
         return []
-    chart = ["```mermaid", "gantt", "  dateFormat X", "  axisFormat %M:%S"]
+    # In milliseconds: Mermaid reads a start in seconds (X) as milliseconds. %s has no time zone.
+    chart = ["```mermaid", "gantt", "  dateFormat x", "  axisFormat %s s"]
     table = ["", "| phase | from | took | |", "|---|---:|---:|---|"]
     for start in starts:
         end = ends.get(start.phase)
@@ -131,7 +134,8 @@ def timeline(record: Record) -> list[str]:
         # A colon or semicolon would end the task's name.
         name = title.replace(":", " ").replace(";", " ").replace("#", " ")
         mark = "crit, " if bad else "done, " if end else "active, "
-        chart.append(f"  {name} :{mark}{start.at:.0f}, {max(until, start.at + 1):.0f}")
+        shown_until = max(until, start.at + _SHORTEST_BAR_S)
+        chart.append(f"  {name} :{mark}{start.at * 1000:.0f}, {shown_until * 1000:.0f}")
         state = ("done" if end.ok else "**stopped here**") if end else "in progress"
         table.append(f"| {title} | {start.at:.1f} s | {until - start.at:.1f} s | {state} |")
     return [*chart, "```", *table]
