@@ -24,6 +24,7 @@ from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings, secret_values, setting_specs
 from deploy_action.core.status import AppStatus
 from deploy_action.errors import CancelledError, DeployError, InputError
+from deploy_action.runtime.heartbeat import Heartbeat
 from deploy_action.runtime.log_file import LogFile
 from deploy_action.runtime.masking import Mask, secret_parts
 from deploy_action.runtime.request_trace import TRACE
@@ -319,6 +320,12 @@ def _run(
     )
     log.copy = log_file.write
     record.listeners.append(reporter)
+    heartbeat = Heartbeat(
+        partial(log.text, component="progress"),
+        silence_s=log.silence_s,
+        describe=reporter.progress,
+    )
+    heartbeat.start()
     for secret in _secrets(os.environ):
         if mask.add(secret):
             runner.mask(secret)
@@ -337,6 +344,7 @@ def _run(
             log.text(table(shown))
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
+            heartbeat.stop()
             if _debugging():
                 debug("".join(traceback.format_exception(error)))
             record.crashed(error)
@@ -344,6 +352,7 @@ def _run(
             ending = record.ending
         code = ending.exit_code if ending else 1
     signals.ignore()
+    heartbeat.stop()
     log_file.close()
     _exit(code)
 

@@ -24,6 +24,7 @@ from deploy_action.core.record import (
 from deploy_action.report import console, outputs, summary
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.runtime.bug_report import bug_report
+from deploy_action.runtime.polling import waits_for
 from deploy_action.runtime.request_trace import TRACE
 
 _MOST_FAULTS = 10
@@ -85,6 +86,15 @@ class Reporter:
                 }
             ),
         )
+
+    def progress(self) -> str:
+        """Return what the run is doing, for a log that would be silent otherwise."""
+        if text := waits_for():
+            return f"    {text}"
+        started = [event for event in self.record.events if isinstance(event, PhaseStarted)]
+        what = started[-1].title if started and self._phase else self.record.command
+        since = started[-1].at if started and self._phase else 0.0
+        return f"    {what}: in progress for {self.record.elapsed_s - since:.0f} s"
 
     def report_only(self) -> None:
         """Write the JSON report and log its path, nothing else; never raises an error."""

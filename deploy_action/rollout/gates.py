@@ -16,7 +16,7 @@ from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout.health_path import HealthPath
 from deploy_action.rollout.served import require_not_lower, served_by
-from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until
+from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until, waiting
 
 if TYPE_CHECKING:  # loads XML parsers
     from deploy_action.core.manifest.edit import Manifest
@@ -199,29 +199,39 @@ class Gates:
 
     def _smoke_test(self, revision: Revision, deadline: Deadline) -> Measurement:
         command = self.asked.smoke_test
-        return self.shell.check(
-            command,
-            {"CANDIDATE_URL": f"https://{revision.fqdn}", "CANDIDATE_REVISION": revision.name},
-            timeout_s=deadline.remaining,
-        )
+        with waiting(lambda: f"smoke test in progress, {deadline.remaining:.0f} s left"):
+            return self.shell.check(
+                command,
+                {"CANDIDATE_URL": f"https://{revision.fqdn}", "CANDIDATE_REVISION": revision.name},
+                timeout_s=deadline.remaining,
+            )
 
     def _streak(self, ask: Callable[[], Measurement], deadline: Deadline) -> None:
-        streak = Streak(needed=self.asked.passes)
-        while True:
-            answer = ask()
-            streak = streak.after(answer.verdict)
-            if streak.complete:
-                seen = f"{answer.evidence}, {streak.passes} times in a row"
-                self.record.gated("health", str(answer.verdict), seen)
-                return
-            if deadline.remaining < self.asked.interval_s or deadline.passed:
-                self.record.gated("health", str(answer.verdict), answer.evidence)
-                raise GateFailedError(
-                    f"The health gate did not see {streak.needed} passes in a row within "
-                    f"{deadline.seconds:.0f} s: {answer.evidence}.",
-                    hint="See what the path answers on the revision's own address, and its log.",
-                )
-            pause(self.asked.interval_s)
+        streak, evidence = Streak(needed=self.asked.passes), "no response yet"
+
+        def progress() -> str:
+            return (
+                f"health: {streak.passes} of {streak.needed} checks passed ({evidence}), "
+                f"{deadline.remaining:.0f} s left"
+            )
+
+        with waiting(progress):
+            while True:
+                answer = ask()
+                streak, evidence = streak.after(answer.verdict), answer.evidence
+                if streak.complete:
+                    seen = f"{evidence}, {streak.passes} times in a row"
+                    self.record.gated("health", str(answer.verdict), seen)
+                    return
+                if deadline.remaining < self.asked.interval_s or deadline.passed:
+                    self.record.gated("health", str(answer.verdict), evidence)
+                    raise GateFailedError(
+                        f"The health gate did not see {streak.needed} passes in a row within "
+                        f"{deadline.seconds:.0f} s: {evidence}.",
+                        hint="See what the path answers on the revision's own address, and its "
+                        "log.",
+                    )
+                pause(self.asked.interval_s)
 
     def _once(self, gate: str, ask: Callable[[], Measurement]) -> None:
         answer = ask()

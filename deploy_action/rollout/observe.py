@@ -11,7 +11,7 @@ from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.run import Run
 from deploy_action.errors import PreflightError, SupersededError
 from deploy_action.runtime.concurrency import BackgroundTask
-from deploy_action.runtime.polling import Deadline, now_utc, pause
+from deploy_action.runtime.polling import Deadline, now_utc, pause, waiting
 
 LOOK_AGAIN_S = 5.0
 
@@ -54,7 +54,8 @@ def observe_free(
                 say(f"waiting up to {wait_s:.0f} s: {error.message}")
                 told = holder
             alive_s = journal.until - observed.now if journal else 0.0
-            pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
+            with waiting(lambda: f"waiting for run {holder}, {deadline.remaining:.0f} s left"):  # noqa: B023
+                pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
         else:
             return observed
 

@@ -11,7 +11,7 @@ from deploy_action.core.revisions.retention import Retention
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError
-from deploy_action.runtime.polling import pause
+from deploy_action.runtime.polling import Deadline, pause, waiting
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,11 @@ class Retirement:
         deactivated = 0
         if not due():
             return 0
-        pause(self.drain_s)
+        drained = Deadline(self.drain_s)
+        with waiting(
+            lambda: f"old revisions finish their requests, {drained.remaining:.0f} s left"
+        ):
+            pause(self.drain_s)
         # Read again: somebody may have given one of them traffic during the drain time.
         for revision in due():
             try:

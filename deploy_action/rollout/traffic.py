@@ -113,7 +113,9 @@ class TrafficShift:
             self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
             schedule = self.plan.schedule
             judged = schedule.judged_step_s > 0
-            self._watch(candidate, schedule.interval_s, f"at {weight} %", judged=judged)
+            self._watch(
+                candidate, schedule.interval_s, f"at {weight} %", then="next step", judged=judged
+            )
 
     def promote(self, candidate: Revision) -> None:
         """Route all traffic to the candidate and bake, with rollback still enabled.
@@ -127,7 +129,7 @@ class TrafficShift:
         self._promoted_at = monotonic()
         schedule = self.plan.schedule
         judged = schedule.judged_bake_s > 0
-        self._watch(candidate, schedule.bake_s, "while baking", judged=judged)
+        self._watch(candidate, schedule.bake_s, "while baking", then="end", judged=judged)
         self.check()
 
     @property
@@ -247,7 +249,9 @@ class TrafficShift:
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(one) for one in known)
 
-    def _watch(self, candidate: Revision, seconds: float, when: str, *, judged: bool) -> None:
+    def _watch(
+        self, candidate: Revision, seconds: float, when: str, *, then: str, judged: bool
+    ) -> None:
         stable = self.plan.stable
         step = self.analysis.begin(when, candidate, stable, seconds=seconds, use_metrics=judged)
         self.watch.step(
@@ -255,6 +259,7 @@ class TrafficShift:
             candidate,
             stable,
             seconds=seconds,
+            then=then,
             stable_is_down=self.plan.stable_is_down,
             assert_owned=self.check,
         )

@@ -13,7 +13,7 @@ from deploy_action.errors import DeployError
 from deploy_action.rollout.health_path import HealthPath
 from deploy_action.rollout.step_analysis import StepAnalysis
 from deploy_action.runtime.concurrency import BackgroundTask
-from deploy_action.runtime.polling import Deadline, monotonic, pause
+from deploy_action.runtime.polling import Deadline, monotonic, pause, waiting
 
 _OWNERSHIP_EVERY_S = 10.0  # a rollback must not wait for the end of a long step
 _BAD_ROUNDS = 2  # in a row: one failed check is not a verdict
@@ -21,6 +21,27 @@ _BAD_ROUNDS = 2  # in a row: one failed check is not a verdict
 
 class StepFailedError(DeployError):
     """The revision failed while it had user traffic."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Progress:
+    """Describes a step for the log's lines of progress."""
+
+    when: str
+    subject: str
+    then: str
+    deadline: Deadline
+    rounds: int = 0
+    evidence: str = "no response yet"
+    missing: str = ""  # what the analysis waits for after the end of the step
+
+    def __call__(self) -> str:
+        if self.missing:
+            return f"{self.when}: waiting for {self.missing}"
+        return (
+            f"{self.when}: {self.rounds} checks, {self.subject}: {self.evidence}; "
+            f"{self.then} in {self.deadline.remaining:.0f} s"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +71,7 @@ class Watch:
         stable: Revision,
         *,
         seconds: float,
+        then: str = "end",
         stable_is_down: bool = False,
         assert_owned: Callable[[], None] = lambda: None,
     ) -> None:
@@ -63,6 +85,7 @@ class Watch:
             candidate: the revision that is watched.
             stable: the revision that it is compared with.
             seconds: how long the step lasts.
+            then: what follows, for the log's lines of progress.
             stable_is_down: whether stable cannot serve anyway.
             assert_owned: called every few seconds; raises if another run took over.
 
@@ -71,13 +94,35 @@ class Watch:
             AnalysisFailedError: the candidate failed the analysis.
         """
         deadline = Deadline(seconds)
+        progress = _Progress(when=analysis.when, subject=self.subject, then=then, deadline=deadline)
+        with waiting(progress):
+            self._watch(
+                progress,
+                analysis,
+                candidate,
+                stable,
+                stable_is_down=stable_is_down,
+                assert_owned=assert_owned,
+            )
+
+    def _watch(
+        self,
+        progress: _Progress,
+        analysis: StepAnalysis,
+        candidate: Revision,
+        stable: Revision,
+        *,
+        stable_is_down: bool,
+        assert_owned: Callable[[], None],
+    ) -> None:
+        deadline, seconds = progress.deadline, progress.deadline.seconds
         patience = Deadline(seconds + self.patience_s + analysis.longest_s)
         ownership = Deadline(_OWNERSHIP_EVERY_S)
         bad = rounds = 0
-        waiting = ""
         while True:
             ours, theirs = self._round(analysis, candidate, stable, rounds)
             rounds += 1
+            progress.rounds, progress.evidence = rounds, ours.evidence
             good = ours.verdict is Verdict.PASS
             shared = not good and theirs.verdict is not Verdict.PASS and not stable_is_down
             bad = 0 if good else bad + (not shared)
@@ -98,8 +143,8 @@ class Watch:
             is_over = deadline.passed and good
             analysis.look(step_is_over=is_over)
             if is_over:
-                before, waiting = waiting, analysis.conclude()
-                if not waiting:
+                before, progress.missing = progress.missing, analysis.conclude()
+                if not progress.missing:
                     checks = f"{rounds} checks, stable {theirs.evidence}"
                     self.record.say(
                         f"{analysis.when}: passed after {rounds} checks; "
@@ -110,12 +155,12 @@ class Watch:
                     raise StepFailedError(
                         f"The analysis {analysis.when} did not complete within "
                         f"{patience.seconds:.0f} s:"
-                        f" {waiting}",
+                        f" {progress.missing}",
                         hint="If the cause is shared, such as a database, rolling back does not "
                         "fix it.",
                     )
-                if waiting != before:
-                    self.record.say(f"{analysis.when}: waiting for {waiting}")
+                if progress.missing != before:
+                    self.record.say(f"{analysis.when}: waiting for {progress.missing}")
             pause(min(self.look_every_s, max(deadline.remaining, 0.05)))
 
     def _shared(self, when: str, ours: Measurement, theirs: Measurement) -> StepFailedError:

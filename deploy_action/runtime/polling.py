@@ -8,6 +8,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from deploy_action.errors import DeployError
@@ -41,6 +42,29 @@ class Deadline:
     def passed(self) -> bool:
         """Whether the deadline has passed."""
         return self.remaining == 0.0
+
+
+_descriptions: list[Callable[[], str]] = []  # of the waits in progress, the newest last
+
+
+@contextmanager
+def waiting(describe: Callable[[], str]) -> Iterator[None]:
+    """Name what the block waits for, for the log's lines of progress.
+
+    Args:
+        describe: returns the present state, such as "health: 3 of 5 checks passed".
+    """
+    _descriptions.append(describe)
+    try:
+        yield
+    finally:
+        _descriptions.remove(describe)
+
+
+def waits_for() -> str:
+    """Return what the process waits for now; empty if that is unknown."""
+    newest = _descriptions[-1:]  # another thread may remove it at any moment
+    return newest[0]() if newest else ""
 
 
 def now_utc() -> float:
@@ -87,13 +111,15 @@ def poll_until(
     Raises:
         PollTimeoutError: with the last description.
     """
-    for length in backoff(first, most):
-        found, seen = probe()
-        if found is not None:
-            return found
-        if deadline.passed:
-            raise PollTimeoutError(
-                f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}."
-            )
-        pause(min(length, deadline.remaining))
+    seen = ""
+    with waiting(lambda: f"waiting for {what}" + (seen and f": {seen}")):
+        for length in backoff(first, most):
+            found, seen = probe()
+            if found is not None:
+                return found
+            if deadline.passed:
+                raise PollTimeoutError(
+                    f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}."
+                )
+            pause(min(length, deadline.remaining))
     raise AssertionError("pauses never run out")

@@ -13,6 +13,7 @@ import logging
 import re
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -52,6 +53,11 @@ class RunnerLog:
         self._redact = redact
         self.on_failure = on_failure
         self.copy = copy
+        self._written_at = time.monotonic()
+
+    def silence_s(self) -> float:
+        """Return for how long nothing was written, in seconds."""
+        return time.monotonic() - self._written_at
 
     def text(self, text: str, *, level: str = "info", component: str = "run") -> None:
         """Write text of any origin, line by line.
@@ -93,6 +99,7 @@ class RunnerLog:
 
     def _write(self, line: str) -> None:
         """Write one line of ours; the only call of ``write`` on a standard stream."""
+        self._written_at = time.monotonic()
         while self._streams:
             stream = self._streams[0]
             try:
