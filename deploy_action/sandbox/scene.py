@@ -20,6 +20,7 @@ import requests
 import yaml
 
 from deploy_action.sandbox.launch import ROOT, START_S
+from deploy_action.sandbox.sample import SETTINGS_FILE, simple_settings
 
 SAMPLE = ROOT / "addin"
 GROUP = "TheWell-Infra-East"
@@ -36,11 +37,15 @@ class Scene:
         environment: the variables that the sandbox's clients need.
         directory: the folder of the checkout.
         app: the app's name; several scenes can share a sandbox.
+        group: the app's resource group.
+        registry: the registry's name.
     """
 
     environment: Mapping[str, str]
     directory: Path
     app: str = APP
+    group: str = GROUP
+    registry: str = REGISTRY
     session: requests.Session = field(init=False)
     _token: str = field(default="", init=False)
 
@@ -67,7 +72,7 @@ class Scene:
         seed = self.directory / "seed"
         shutil.copytree(SAMPLE, seed / "addin", ignore=shutil.ignore_patterns("__pycache__"))
         shutil.copytree(ROOT / ".github" / "workflows", seed / ".github" / "workflows")
-        shutil.copy(ROOT / ".github" / "deploy-action.yml", seed / ".github" / "deploy-action.yml")
+        (seed / SETTINGS_FILE).write_text(simple_settings(), "utf-8")
         self.git("init", "--quiet", "--initial-branch=main", ".", cwd=seed)
         self.git("add", "--all", ".", cwd=seed)
         self.git("commit", "--quiet", "-m", "The add-in as it serves today", cwd=seed)
@@ -149,7 +154,8 @@ class Scene:
     @property
     def group_path(self) -> str:
         """The path of the resource group."""
-        return f"/subscriptions/{self.environment['AZURE_SUBSCRIPTION_ID']}/resourceGroups/{GROUP}"
+        subscription = self.environment["AZURE_SUBSCRIPTION_ID"]
+        return f"/subscriptions/{subscription}/resourceGroups/{self.group}"
 
     def arm(self, method: str, path: str, body: Any = None) -> Any:
         """Call Azure Resource Manager; *path* begins after Microsoft.App.
@@ -172,7 +178,7 @@ class Scene:
 
     def seed_image(self, tag: str) -> str:
         """Build the checkout's image; return its reference."""
-        reference = f"{REGISTRY}.azurecr.io/{self.app}:{tag}"
+        reference = f"{self.registry}.azurecr.io/{self.app}:{tag}"
         reply = requests.post(
             f"{self.environment['SANDBOX_URL']}/images",
             json={"context": str(self.workspace / "addin"), "reference": reference},

@@ -43,6 +43,7 @@ from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.runtime import ProcessRuntime
+from deploy_action.sandbox.sample import SETTINGS_FILE, simple_settings
 from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.services import GitRemote, RedisServer
 from deploy_action.sandbox.tenant import Tenant
@@ -312,10 +313,10 @@ def write_environment(file: Path, environment: dict[str, str]) -> None:
 async def _seed(remote: GitRemote) -> None:
     """Put the sample on a remote, for users without a repository of their own."""
     files: dict[str, bytes | Path] = {
-        path: ROOT / path
-        for path in ("addin", ".github/workflows", ".github/deploy-action.yml")
-        if (ROOT / path).exists()
+        path: ROOT / path for path in ("addin", ".github/workflows") if (ROOT / path).exists()
     }
+    if (ROOT / SETTINGS_FILE).exists():
+        files[SETTINGS_FILE] = simple_settings().encode()
     await remote.seed(files, "The add-in as it serves today")
 
 
