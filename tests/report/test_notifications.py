@@ -106,6 +106,28 @@ def test_the_messages_are_as_reviewed(golden: Golden, channel: Channel, event: E
     golden.check(f"notifications/{channel.value}-{event.value}.json", text)
 
 
+OTHER_RESULTS = {
+    "cancelled": lambda: ended(CancelledError(2)),
+    "refused": lambda: ended(PreflightError("The role is missing.", hint="Assign it.")),
+    "superseded": lambda: ended(SupersededError("Run 4712 owns the app.")),
+    "abort-failed": lambda: ended(
+        RollbackIncompleteError("The cache was not cleared.", hint="Run the command repair.")
+    ),
+    "failed": lambda: ended(ValueError("internal")),
+}
+
+
+@pytest.mark.parametrize("result", OTHER_RESULTS)
+def test_the_message_of_every_other_result_is_as_reviewed(golden: Golden, result: str) -> None:
+    record = OTHER_RESULTS[result]()
+    event = events_of(record)[0]
+    body = payload(Channel.WEBHOOK, event, record)
+
+    jsonschema.validate(body, SCHEMA)
+    text = json.dumps(body, indent=2, ensure_ascii=False)
+    golden.check(f"notifications/webhook-{event.value}-{result}.json", text)
+
+
 @pytest.mark.parametrize(
     ("record", "events"),
     [

@@ -175,6 +175,28 @@ def test_a_cancelled_deployment_is_announced(stage: Stage, receivers: Receivers)
     assert receivers.messages("webhook")[-1]["body"]["data"]["result"] == "cancelled"
 
 
+def test_the_second_step_announces_the_recovery_of_a_run_that_was_killed(
+    stage: Stage, receivers: Receivers
+) -> None:
+    stage.push_better()
+    given = {**MANIFEST, "settings": settings(EVERYWHERE[2])}
+    with stage.users().busy() as users:
+        process = stage.started(**given, step_interval="20s")
+        while len(users.answers) < 2:
+            assert process.poll() is None
+        process.kill()
+        process.communicate(timeout=60)
+    stage.runs -= 1  # the second step of the same run
+
+    run = stage.run("finish", **given)
+
+    assert run.exit_code == 0, run.log
+    assert run.outputs["result"] == "repaired"
+    assert receivers.events() == ["started", "aborted"]
+    assert receivers.messages("webhook")[-1]["body"]["data"]["result"] == "repaired"
+    assert stage.weights() == {stage.first: 100}
+
+
 @pytest.mark.parametrize(
     ("fault", "text", "requests_sent"),
     [

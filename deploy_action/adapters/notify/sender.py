@@ -8,12 +8,11 @@ from collections.abc import Callable, Mapping
 from deploy_action.runtime.http import HttpClient, RequestError, Response
 from deploy_action.runtime.polling import pause
 
-TIMEOUT_S = 5.0
+_TIMEOUT_S = 5.0
 _LONGEST_WAIT_S = 10.0
 _DEFAULT_WAIT_S = 1.0
 _RETRIED = {408, 429, 500, 502, 503, 504}
 _LONGEST_ANSWER = 80
-LONGEST_S = 2 * TIMEOUT_S + _LONGEST_WAIT_S
 
 
 def send(url: str, body: bytes, headers: Callable[[], Mapping[str, str]]) -> str:
@@ -43,7 +42,7 @@ def _attempt(
     try:
         response = http.post(
             url,
-            timeout_s=TIMEOUT_S,
+            timeout_s=_TIMEOUT_S,
             data=body,
             headers={**headers, "Content-Type": "application/json"},
         )
