@@ -78,7 +78,48 @@ def codes() -> str:
     return "\n".join(rows)
 
 
+EXAMPLES = {
+    "deployed": "Deployed",
+    "deployed-with-pull-request": "Deployed, and the version commit needs a merge",
+    "planned": "Planned (`dry-run`)",
+    "unchanged": "Unchanged",
+    "rolled-back": "Rolled back",
+    "aborted-in-gates": "Aborted: a gate failed",
+    "aborted-in-a-step": "Aborted: users' requests failed in a step",
+    "aborted-in-the-bake": "Aborted: failed while baking",
+    "action-required": "Aborted, and not everything was restored",
+    "refused": "Refused",
+    "invalid": "Invalid settings",
+    "superseded": "Superseded",
+    "cancelled": "Cancelled",
+}
+
+
+def examples() -> str:
+    """Summary, log and outputs of each result, as reviewed in tests/golden/results."""
+    blocks = []
+    for name, title in EXAMPLES.items():
+        summary, log, outputs_text = (
+            (ROOT / "tests" / "golden" / "results" / name / file).read_text("utf-8").rstrip("\n")
+            for file in ("summary.md", "log.txt", "outputs.txt")
+        )
+        # A heading of the summary must not become one of the page.
+        summary = re.sub(r"^## (.*)$", r"**\1**", summary, flags=re.MULTILINE)
+        blocks += [
+            f"### {title}",
+            "",
+            f"<details><summary>Summary</summary>\n\n{summary}\n\n</details>",
+            "",
+            f"<details><summary>Log</summary>\n\n```text\n{log}\n```\n\n</details>",
+            "",
+            f"<details><summary>Outputs</summary>\n\n```text\n{outputs_text}\n```\n\n</details>",
+            "",
+        ]
+    return "\n".join(blocks)
+
+
 TABLES = {
+    "examples": examples,
     "inputs": inputs,
     "settings": settings,
     "outputs": outputs,
@@ -134,6 +175,7 @@ def with_inputs(text: str) -> str:
 FILES: dict[str, Callable[[str], str]] = {
     "action.yml": with_inputs,
     "docs/how-it-works.md": with_tables,
+    "docs/result-examples.md": with_tables,
     "docs/results.md": with_tables,
     "docs/report.schema.json": lambda _: report_schema_text(),
     "docs/settings.md": with_tables,

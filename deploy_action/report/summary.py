@@ -90,14 +90,23 @@ def _sides(record: Record, links: Links) -> list[str]:
     return [*lines, text[:1].upper() + text[1:], ""]
 
 
+# Where the error itself has no hint.
+_NEXT = {
+    "aborted": "Fix the cause and push again. Everything was restored.",
+    "cancelled": "Deploy again if you want to. What could be restored at once is listed below; the "
+    "action's second step restores the rest.",
+}
+
+
 def _next_step(record: Record, links: Links) -> list[str]:
     """Return what the reader should do, with a command to paste where there is one."""
     ending, facts = record.ending, record.facts
     lines: list[str] = []
     if facts.get("pull-request"):
         lines += [f"**Next:** merge {link('the version commit', facts['pull-request'])}.", ""]
-    if ending and ending.exit_code and ending.hint:
-        lines += [f"**Next:** {plain(ending.hint)}", ""]
+    hint = (ending.hint or _NEXT.get(ending.result, "")) if ending and ending.exit_code else ""
+    if hint:
+        lines += [f"**Next:** {plain(hint)}", ""]
     if ending and ending.result == "deployed" and record.outcome.previous.revision:
         target = record.outcome.previous.revision
         lines += ["To roll back:", "", *fence([_dispatch(facts, target)], "bash"), ""]
