@@ -23,6 +23,7 @@ class App:
         state: the app's own `provisioningState`: Succeeded, InProgress, Failed, Canceled, Deleting.
         fqdn: the users' host name; empty without ingress.
         location: where it runs, as Azure writes it.
+        environment: resource id of its Container Apps environment.
         target_port: the port that the ingress sends requests to; 0 without ingress.
         profile: its workload profile; empty where Azure does not say.
         secrets: its secrets without values: name, and URL and identity of references.
@@ -40,6 +41,7 @@ class App:
     latest: str = ""
     latest_ready: str = ""
     location: str = ""
+    environment: str = ""
     target_port: int = 0
     profile: str = ""
     secrets: tuple[Mapping[str, Any], ...] = ()
@@ -128,6 +130,10 @@ class App:
                 properties.get("latestReadyRevisionName"), "latestReadyRevisionName"
             ),
             location=external.text(resource.get("location"), "location"),
+            environment=external.text(
+                properties.get("environmentId") or properties.get("managedEnvironmentId"),
+                "environmentId",
+            ),
             target_port=external.integer(ingress.get("targetPort"), "targetPort"),
             profile=external.text(properties.get("workloadProfileName"), "workloadProfileName"),
             secrets=tuple(

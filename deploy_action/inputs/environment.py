@@ -43,14 +43,29 @@ def load(environment: Mapping[str, str], checkout: Path, overrides: Mapping[str,
     )
     inline_settings = _inline(basics.settings) if basics.settings else {}
     written = {**from_file, **inline_settings}
-    if misplaced := written.get("working-directory"):
-        raise InputError(
-            "working-directory: it must be an input, because the settings file is looked up in it.",
-            place=misplaced.key,
-        )
-    settings = parse({**resolve_secrets(written, environment), **inputs})
+    settings = _parsed(written, environment, inputs)
     require(settings)
     return normalise_paths(settings, workspace, checkout)
+
+
+def _parsed(
+    written: Mapping[str, RawValue], environment: Mapping[str, str], inputs: Mapping[str, RawValue]
+) -> Settings:
+    """Return the settings of file and inputs; raises `InputError` with all faults."""
+    faults: list[Fault] = []
+    if misplaced := written.get("working-directory"):
+        text = "it must be an input, because the settings file is looked up in it."
+        faults.append(Fault(message=f"working-directory: {text}", location=misplaced.key))
+    try:
+        settings = parse({**resolve_secrets(written, environment), **inputs})
+    except InputError as error:
+        if not faults:
+            raise
+        others = error.faults or (Fault(message=error.message, location=error.place),)
+        raise InputError.of([*faults, *others], hint=error.hint) from None
+    if faults:
+        raise InputError.of(faults)
+    return settings
 
 
 def _inline(text: str) -> dict[str, RawValue]:

@@ -93,6 +93,7 @@ class Planner:
         tip.result()
         plan = self._decided(observed)
         access.result()
+        self.access.require_storages(plan.app.environment, plan.change)
         images.result()
         if warning := health.result():
             self.record.warn(warning)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from deploy_action.adapters.resource_manager import ResourceManager
     from deploy_action.core.journal import Journal
     from deploy_action.core.plan import Plan
+    from deploy_action.rollout.access import AppAccess
     from deploy_action.rollout.analysis import Analysis
     from deploy_action.rollout.app_settings import AppSettings
     from deploy_action.rollout.diagnosis import Diagnosis
@@ -350,9 +351,15 @@ class Services:
         return make_versioning(self)
 
     @cached_property
+    def access(self) -> AppAccess:
+        """Checks what a deployment needs in Azure."""
+        from deploy_action.rollout.access import AppAccess
+
+        return AppAccess(permissions=self.permissions, app=self.app_id, arm=self.resource_manager)
+
+    @cached_property
     def planner(self) -> Planner:
         """Makes the plan of a deployment."""
-        from deploy_action.rollout.access import AppAccess
         from deploy_action.rollout.planning import Planner
         from deploy_action.rollout.tip import require_tip
 
@@ -364,7 +371,7 @@ class Services:
             gates=self.gates,
             images=lambda: self.images,
             app_settings=self.app_settings,
-            access=AppAccess(permissions=self.permissions, app=self.app_id),
+            access=self.access,
             versioning=lambda: self.versioning,
             analysis=self.analysis,
             record=self.record,

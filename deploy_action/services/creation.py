@@ -66,6 +66,7 @@ def plan_creation(services: Services) -> CreationPlan:
             "The app cannot be created: " + " ".join(faults),
             hint="Correct template, containers, env or secrets in the settings.",
         )
+    services.access.require_storages(environment, new_app.change)
     if disagreement := services.checked_out[1]:
         record.warn(disagreement)
     content = decide_content(

@@ -104,6 +104,11 @@ SECTIONS = {
     "identity by name": (
         "secrets:\n  token: {key-vault: 'keyvault:vault/token', identity: reader}\n"
     ),
+    # -- creating the app ----------------------------------------------------------------------
+    "identities by name": "identities: [system, reader]\n",
+    "registry identity by name": "registry-identity: puller\n",
+    "ingress with an unknown protocol": "ingress-transport: http3\n",
+    "working directory in the file": "working-directory: apps/api\n",
     "tag with a slash": "tags:\n  team/name: a\n",
     "tag twice in other case": "tags:\n  Team: a\n  team: b\n",
     "reserved tag": "tags:\n  deploy-action.run: 1\n",
@@ -132,6 +137,8 @@ INPUTS: dict[str, dict[str, str]] = {
     "client without tenant": {"client_id": "00000000-0000-0000-0000-000000000000"},
     "subscription by name": {"subscription_id": "production"},
     "context outside of the checkout": {"context": "../other"},
+    "working directory that does not exist": {"working_directory": "apps/api"},
+    "comment in words": {"comment": "always"},
     "setting given as an input": {"bake": "5m"},
     "command unknown": {"command": "deplyo"},
 }

@@ -52,6 +52,21 @@ template:
     assert template(stage, second.outputs["revision"]) == after, "the second run changes no more"
 
 
+def test_a_volume_whose_storage_does_not_exist_is_refused_by_the_plan(stage: Stage) -> None:
+    volume = f"{{type: azure-file, storage: share-{stage.scene.app}}}"
+    settings = f"template: {{volumes: {{files: {volume}}}, mounts: {{files: /files}}}}\n"
+    missing = stage.run(settings=settings, dry_run="true")
+    environment = stage.scene.resource()["properties"]["environmentId"]
+    about = {"azureFile": {"accountName": "a", "accountKey": "k", "shareName": "s"}}
+    storage = f"{environment}/storages/share-{stage.scene.app}"
+    assert stage.scene.ask("PUT", storage, {"properties": about}).ok
+    there = stage.run(settings=settings, dry_run="true")
+
+    assert missing.exit_code == 3, missing.log
+    assert "the storage 'share-" in missing.log
+    assert there.exit_code == 0, there.log
+
+
 def test_a_template_that_azure_would_refuse_is_refused_by_the_plan(stage: Stage) -> None:
     run = stage.run(
         settings="template: {resources: {cpu: 1, memory: 3Gi}, env: {KEY: {secret: nowhere}}}\n",
