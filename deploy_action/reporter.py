@@ -79,11 +79,9 @@ class Reporter:
         self._attempt(
             "outputs",
             lambda: self.runner.outputs(
-                {
-                    "artifact": self.runner.artifact,
-                    "log-folder": str(self.folder.path),
-                    "log-retention-days": str(days),
-                }
+                outputs.artifact_values(
+                    self.runner.artifact, folder=str(self.folder.path), days=days
+                )
             ),
         )
 

@@ -37,8 +37,16 @@ OUTPUTS: Mapping[str, str] = {
     "report": "Path of the JSON report of the run. Its schema is docs/report.schema.json.",
 }
 
-# Outputs of the step that the action's last step reads.
-ARTIFACT_OUTPUTS = ("artifact", "log-folder", "log-retention-days")
+
+def artifact_values(artifact: str, *, folder: str, days: int) -> dict[str, str]:
+    """Return the further outputs of the step, which the action's last step reads.
+
+    Args:
+        artifact: name of the artifact.
+        folder: path of the folder to upload.
+        days: how long GitHub keeps it; 0 uploads nothing.
+    """
+    return {"artifact": artifact, "log-folder": folder, "log-retention-days": str(days)}
 
 
 def values(record: Record, *, report: str = "") -> dict[str, str]:

@@ -11,7 +11,7 @@ import yaml
 from deploy_action import errors
 from deploy_action.core.phase import Phase
 from deploy_action.core.settings.schema import setting_specs
-from deploy_action.report.outputs import ARTIFACT_OUTPUTS, OUTPUTS
+from deploy_action.report.outputs import OUTPUTS, artifact_values
 from tests.support.paths import ROOT
 
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))
@@ -68,9 +68,10 @@ def test_every_expression_names_something_that_exists() -> None:
     text = (ROOT / "action.yml").read_text("utf-8")
     for name in re.findall(r"inputs\.([\w-]+)", text):
         assert name in ACTION["inputs"], name
+    internal = artifact_values("name", folder="folder", days=1)
     for step, output in re.findall(r"steps\.(\w+)\.outputs\.([\w-]+)", text):
         assert step in STEPS, step
-        assert output in {*OUTPUTS, *ARTIFACT_OUTPUTS, "path", "token"}, output
+        assert output in {*OUTPUTS, *internal, "path", "token"}, output
 
 
 def test_python_is_the_steps_entry_process_so_that_a_cancel_reaches_it() -> None:
