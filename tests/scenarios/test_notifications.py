@@ -14,6 +14,7 @@ import pytest
 import requests
 import yaml
 
+from tests.scenarios.test_validate import results
 from tests.stage import Run, Stage, on_github
 from tests.support.eventually import eventually
 from tests.support.identities import admin
@@ -244,6 +245,23 @@ def test_a_cancellation_while_a_receiver_hangs_does_not_change_the_result(
     assert stage.weights() == {stage.first: 100}
 
 
+def test_a_cancelled_run_does_not_wait_for_a_receiver_that_hangs(
+    stage: Stage, receivers: Receivers
+) -> None:
+    stage.push_better()
+    stage.admin("faults", [{"host": "hooks.slack.com", "hold": True}])
+    with stage.users().busy() as users:
+        process = stage.started(**MANIFEST, step_interval="20s", settings=settings(to_slack()))
+        while len(users.answers) < 2:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        run = stage.finished(process)
+
+    assert run.exit_code == 130, run.log
+    assert stage.weights() == {stage.first: 100}
+    assert run.said("Notification to slack (hooks.slack.com) failed: it took too long.")
+
+
 def test_one_lost_answer_is_retried(stage: Stage, receivers: Receivers) -> None:
     stage.admin("faults", [{"host": "hooks.slack.com", "status": 503, "times": 1}])
 
@@ -312,6 +330,28 @@ def test_validate_checks_the_addresses_and_sends_nothing(
     assert run.said("Microsoft has retired the connectors of Teams")
     assert run.said("secret: it must")
     assert receivers.messages("slack") == []
+
+
+def test_a_full_validation_reads_the_vault_and_sends_nothing(
+    stage: Stage, receivers: Receivers
+) -> None:
+    vault = f"kv-{stage.scene.app}"
+    secrets = {"hook": HOOK, "key": receivers.secret, "wrong": "http://plain.example.com"}
+    admin(stage.scene.environment, "POST", "/vaults", {"name": vault, "secrets": secrets})
+    good = {"channel": "webhook", "url": f"keyvault:{vault}/hook"}
+    good["secret"] = f"keyvault:{vault}/key"
+    bad = {"channel": "slack", "url": f"keyvault:{vault}/wrong"}
+    lost = {"channel": "teams", "url": f"keyvault:{vault}/missing"}
+
+    passed = stage.run("validate", **MANIFEST, full="true", settings=settings(good))
+    warned = stage.run("validate", **MANIFEST, full="true", settings=settings(bad, lost))
+
+    assert (passed.exit_code, warned.exit_code) == (0, 0), passed.log + warned.log
+    assert results(passed)["notification secrets"] == "passed"
+    assert results(warned)["notification secrets"] == "warning"
+    assert warned.said("Nothing can be sent to slack: url: it must be a URL that begins with")
+    assert warned.said("secret 'missing' of key vault")
+    assert receivers.events() == []
 
 
 def test_a_dry_run_announces_nothing(stage: Stage, receivers: Receivers) -> None:
