@@ -88,6 +88,21 @@ def test_a_reference_that_azure_cannot_resolve_changes_nothing(
     assert_lock_released(stage)
 
 
+def test_an_identity_that_loses_its_role_does_not_stop_a_deployment(greeting: Stage) -> None:
+    stage = greeting
+    reader = make_reader(stage, greeting="Good day")
+    assign(stage, reader)
+    assert deploy(stage, reader).exit_code == 0
+    make_reader(stage, may_read=False, greeting="Good day")
+    stage.push("addin/app/greeting.py", "from the well", "from here")
+
+    run = deploy(stage, reader)
+
+    assert run.exit_code == 0, run.log
+    body = stage.scene.session.get(f"{stage.url}/api/greeting", timeout=30).json()
+    assert body["greeting"] == "Good day from here"
+
+
 def test_an_abort_restores_the_reference_that_was_there(greeting: Stage) -> None:
     stage = greeting
     reader = make_reader(stage, greeting="Good day", other="Good night")

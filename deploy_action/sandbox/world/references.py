@@ -57,14 +57,20 @@ class References:
             raise refuse(400, "ContainerAppSecretInvalid", f"{text}: they are still in use.")
 
     def resolve(self, app: App, resource: Mapping[str, Any]) -> Problem | None:
-        """Read the values of all references; the first one that cannot be read is the problem."""
+        """Read the values of all references; the first one that cannot be read is the problem.
+
+        A reference that could be read before and has not changed keeps its last value instead.
+        """
         values: dict[str, str] = {}
+        before = {item["name"]: item for item in _secrets(app.resource)}
         for secret in _secrets(resource):
             if secret.get("keyVaultUrl"):
-                value = self._identities.secret(resource, secret)
+                name = secret["name"]
+                kept = app.vault_values.get(name) if before.get(name) == secret else None
+                value = self._identities.secret(resource, secret) or kept
                 if not value:
                     return unreadable_reference(secret)
-                values[secret["name"]] = value
+                values[name] = value
         app.vault_values = values
         return None
 
