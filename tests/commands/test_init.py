@@ -58,7 +58,9 @@ def test_the_files_are_complete_settings_and_workflows(tmp_path: Path) -> None:
     assert settings.health_path == "/up"
     job = yaml.safe_load((tmp_path / FILES[1]).read_text("utf-8"))["jobs"]["deploy"]
     assert job["permissions"] == {"contents": "write", "id-token": "write"}
-    assert job["environment"] == job["steps"][1]["with"]["environment"] == "live"
+    assert job["environment"] == {"name": "live", "url": "${{ steps.deploy.outputs.url }}"}
+    assert job["steps"][1]["id"] == "deploy"
+    assert job["steps"][1]["with"]["environment"] == "live"
 
 
 def test_an_app_without_a_manifest_gets_no_right_to_push(tmp_path: Path) -> None:
@@ -76,7 +78,7 @@ def test_names_that_yaml_reads_as_something_else_stay_texts(tmp_path: Path, name
     assert load({"INPUT_ENVIRONMENT": name}, tmp_path, {}).app == name
     workflow = yaml.safe_load((tmp_path / FILES[1]).read_text("utf-8"))
     assert workflow[True]["push"]["branches"] == [name]
-    assert workflow["jobs"]["deploy"]["environment"] == name
+    assert workflow["jobs"]["deploy"]["environment"]["name"] == name
 
 
 def test_linters_accept_the_workflows(tmp_path: Path) -> None:

@@ -29,7 +29,9 @@ concurrency:
 jobs:
   deploy:
     runs-on: ubuntu-latest
-    environment: <environment>
+    environment:
+      name: <environment>
+      url: ${{ steps.deploy.outputs.url }}
     timeout-minutes: 60
     permissions:
       contents: <contents>
