@@ -65,7 +65,8 @@ class Runner:
     @property
     def workspace(self) -> Path:
         """The folder of the checkout that paths of the settings are relative to."""
-        return (self.checkout / self.folder.strip().replace("\\", "/")).resolve()
+        folder = (self.checkout / self.folder.strip().replace("\\", "/")).resolve()
+        return folder if folder.is_dir() else self.checkout  # a rollback needs no checkout
 
     @property
     def run(self) -> Run:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.parse import RawValue, parse, require
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.errors import Fault, InputError
@@ -18,6 +19,7 @@ from deploy_action.inputs.secret_values import resolve_secrets
 
 PREFIX = "INPUT_"
 DEFAULT_FILE = ".github/deploy-action.yml"
+_NO_CHECKOUT = {Command.ROLLBACK.value, Command.REPAIR.value, Command.STATUS.value}
 _BASICS = {"environment", "working-directory", "settings-file", "settings"}
 
 
@@ -37,7 +39,11 @@ def load(environment: Mapping[str, str], checkout: Path, overrides: Mapping[str,
         name: RawValue(text=text, source="Option") for name, text in overrides.items() if text
     }
     basics = parse({name: raw for name, raw in inputs.items() if name in _BASICS})
-    workspace = working_directory(checkout, basics.working_directory)
+    workspace = working_directory(
+        checkout,
+        basics.working_directory,
+        needs_checkout=overrides.get("command") not in _NO_CHECKOUT,
+    )
     from_file = _from_file(
         workspace, basics.settings_file, basics.environment, named="settings-file" in inputs
     )

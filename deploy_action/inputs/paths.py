@@ -15,17 +15,20 @@ from deploy_action.errors import InputError
 _PATHS = {"manifest": True, "context": True, "dockerfile": False, "cache_ca_file": False}
 
 
-def working_directory(checkout: Path, text: str) -> Path:
+def working_directory(checkout: Path, text: str, *, needs_checkout: bool) -> Path:
     """Return the folder that every path is relative to, without links.
 
     Args:
         checkout: the checkout's root, without links.
         text: the input ``working-directory``.
+        needs_checkout: whether the folder must exist; without it, the root stands for it.
 
     Raises:
         InputError: it is not a folder of the checkout.
     """
     folder = checkout / text.strip().replace("\\", "/")
+    if not folder.exists() and not needs_checkout:
+        return checkout
     if not folder.is_dir() or not folder.resolve().is_relative_to(checkout):
         raise InputError(
             f"Input working-directory: '{text}' must be a folder of the checkout, '{checkout}'.",

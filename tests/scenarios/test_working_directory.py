@@ -134,6 +134,19 @@ def test_a_fault_in_the_settings_file_is_annotated_at_its_path_in_the_repository
     assert "file=apps/intake/deploy.yml,line=11" in run.log
 
 
+def test_a_rollback_needs_no_checkout_in_the_working_directory(stage: Stage) -> None:
+    stage.push_better()
+    assert stage.run(**INPUTS).exit_code == 0
+    shutil.rmtree(stage.scene.workspace)
+    stage.scene.workspace.mkdir()
+
+    group = {"resource_group": stage.scene.group}
+    run = stage.run("rollback", **group, working_directory="apps/intake")
+
+    assert run.exit_code == 0, run.log
+    assert stage.weights() == {stage.first: 100}
+
+
 @pytest.mark.parametrize("folder", ["nowhere", "..", "/etc", "README.md"])
 def test_a_working_directory_that_is_no_folder_of_the_checkout_is_refused(
     stage: Stage, folder: str
