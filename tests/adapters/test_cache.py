@@ -71,6 +71,35 @@ def test_a_clearing_whose_time_is_over_says_so(url: str, outside: redis.Redis) -
     cache.close()
 
 
+def test_keys_are_counted_as_a_clearing_would_count_them_and_none_is_removed(
+    cache: Cache, outside: redis.Redis
+) -> None:
+    names = {f"{kind}:{number}" for kind in ("manifest", "config") for number in range(3_000)}
+    outside.mset(dict.fromkeys({*names, "session:1", "manifest"}, "x"))
+
+    counted = cache.count(["manifest:*", "*fig:*", "config:1*", "nothing:*"])
+
+    assert counted.complete
+    assert counted.patterns == (
+        ("manifest:*", 3_000),
+        ("*fig:*", 3_000),
+        ("config:1*", 0),
+        ("nothing:*", 0),
+    )
+    assert outside.dbsize() == 6_002
+
+
+def test_a_count_whose_time_is_over_says_so(url: str, outside: redis.Redis) -> None:
+    outside.mset({f"config:{number}": "x" for number in range(30_000)})
+    cache = Cache(parse(url), budget_s=0)
+
+    counted = cache.count(["config:*"])
+
+    assert not counted.complete
+    assert 0 < counted.patterns[0][1] < 30_000
+    cache.close()
+
+
 @pytest.mark.parametrize("pattern", ["*", "**", "?*", "*?"])
 def test_a_pattern_that_would_empty_the_database_is_refused(
     cache: Cache, outside: redis.Redis, url: str, pattern: str
