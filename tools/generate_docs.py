@@ -96,9 +96,10 @@ EXAMPLES = {
 
 
 def examples() -> str:
-    """Summary, log and outputs of each result, as reviewed in tests/golden/results."""
+    """Summary, log, outputs and notification of each result, as in tests/golden/results."""
     blocks = []
     for name, title in EXAMPLES.items():
+        notification = ROOT / "tests" / "golden" / "results" / name / "notification.json"
         summary, log, outputs_text = (
             (ROOT / "tests" / "golden" / "results" / name / file).read_text("utf-8").rstrip("\n")
             for file in ("summary.md", "log.txt", "outputs.txt")
@@ -115,6 +116,10 @@ def examples() -> str:
             f"<details><summary>Outputs</summary>\n\n```text\n{outputs_text}\n```\n\n</details>",
             "",
         ]
+        if notification.exists():  # not of every result
+            body = notification.read_text("utf-8").rstrip("\n")
+            head = "<details><summary>Notification (webhook)</summary>"
+            blocks += [f"{head}\n\n```json\n{body}\n```\n\n</details>", ""]
     return "\n".join(blocks)
 
 

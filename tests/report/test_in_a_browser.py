@@ -23,6 +23,8 @@ from deploy_action.core.phase import Phase
 from deploy_action.core.record import PhaseStarted, Record
 from deploy_action.errors import AbortedError
 from deploy_action.report import summary
+from deploy_action.report.notifications import events_of
+from tests.report.examples import EXAMPLES, Script
 from tests.report.test_notifications import RECORDS, aborted, deployed, payload, record_of
 from tests.support.paths import ROOT
 
@@ -148,8 +150,9 @@ def test_the_timeline_of_every_result_is_drawn_with_all_its_phases(
         assert 0 < width <= following[0] - start + 1  # one phase ends where the next one begins
 
 
-def test_every_diagram_of_the_documentation_is_drawn(browser: Chrome) -> None:
-    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+def test_every_diagram_of_the_documentation_and_of_the_examples_is_drawn(browser: Chrome) -> None:
+    examples = ROOT / "tests" / "golden" / "results"
+    pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *examples.rglob("*.md")]
     found = [text for page in pages for text in diagrams(page.read_text("utf-8"))]
 
     assert found
@@ -178,6 +181,17 @@ def test_every_card_is_valid_and_shows_all_its_text(browser: Chrome, event: Even
     for block in content["body"]:
         assert "".join(run["text"] for run in block["inlines"]).strip() in shown["text"]
     assert shown["titles"] == [action["title"] for action in content["actions"]]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_card_of_every_example_is_valid(browser: Chrome, name: str) -> None:
+    run = Script(EXAMPLES[name].command)
+    EXAMPLES[name].play(run)
+    events = events_of(run.record)
+
+    shown = card(browser, events[0], run.record)[1] if events else {"problems": []}
+
+    assert shown["problems"] == []
 
 
 def test_external_text_in_a_card_is_shown_literally(browser: Chrome) -> None:

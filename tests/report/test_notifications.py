@@ -28,6 +28,7 @@ from deploy_action.errors import (
 )
 from deploy_action.report import app_insights
 from deploy_action.report.notifications import PAYLOADS, Message, events_of
+from tests.report.examples import EXAMPLES, Script
 from tests.support.golden import Golden
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,26 +107,21 @@ def test_the_messages_are_as_reviewed(golden: Golden, channel: Channel, event: E
     golden.check(f"notifications/{channel.value}-{event.value}.json", text)
 
 
-OTHER_RESULTS = {
-    "cancelled": lambda: ended(CancelledError(2)),
-    "refused": lambda: ended(PreflightError("The role is missing.", hint="Assign it.")),
-    "superseded": lambda: ended(SupersededError("Run 4712 owns the app.")),
-    "abort-failed": lambda: ended(
-        RollbackIncompleteError("The cache was not cleared.", hint="Run the command repair.")
-    ),
-    "failed": lambda: ended(ValueError("internal")),
-}
-
-
-@pytest.mark.parametrize("result", OTHER_RESULTS)
-def test_the_message_of_every_other_result_is_as_reviewed(golden: Golden, result: str) -> None:
-    record = OTHER_RESULTS[result]()
-    event = events_of(record)[0]
-    body = payload(Channel.WEBHOOK, event, record)
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_notification_of_every_result_is_as_reviewed(golden: Golden, name: str) -> None:
+    run = Script(EXAMPLES[name].command)
+    EXAMPLES[name].play(run)
+    events = events_of(run.record)
+    if name in {"planned", "unchanged"}:  # nothing was meant to change
+        assert events == ()
+        return
+    if name == "invalid":  # settings that cannot be read name no receiver
+        return
+    body = payload(Channel.WEBHOOK, events[0], run.record)
 
     jsonschema.validate(body, SCHEMA)
     text = json.dumps(body, indent=2, ensure_ascii=False)
-    golden.check(f"notifications/webhook-{event.value}-{result}.json", text)
+    golden.check(f"results/{name}/notification.json", text)
 
 
 @pytest.mark.parametrize(
