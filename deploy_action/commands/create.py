@@ -81,4 +81,5 @@ def _delete(services: Services, revision: str, undo: Undo) -> str:
             services.diagnosis.explain(revision, undo.cause)
         services.app.creation.delete()
     services.record.split = None
+    services.record.learned(url="")
     return "deleted again"

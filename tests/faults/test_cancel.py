@@ -5,6 +5,8 @@ Promise T4. Whatever the first step had no time for, the action's second step fi
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
@@ -27,6 +29,8 @@ def test_a_cancelled_job_leaves_nothing_half_done(stage: Stage, point: Point) ->
     assert "was cancelled" in run.summary.splitlines()[0]
     assert second is not None
     assert second.exit_code == 0, second.log
+    files = {file.name for file in Path(run.outputs["log-folder"]).iterdir()}
+    assert files >= {"deployment.log", "report.json", "finish-deployment.log", "finish-report.json"}
     assert_lock_released(stage)
     assert users.failures == []
     [(serving, weight)] = stage.weights().items()

@@ -63,6 +63,8 @@ def test_a_rollback_waits_for_no_rollout_and_the_rollout_gives_way(
     assert rollback.exit_code == 0, rollback.log
     assert gave_way.exit_code == 6, gave_way.log
     assert gave_way.outputs["result"] == "superseded"
+    assert gave_way.outputs["revision"] == stage.first, "what serves now, not what it deployed"
+    assert gave_way.outputs["traffic"] == f"100 {stage.first}"
     assert "rolls back this app" in gave_way.log or "took over app" in gave_way.log
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first], "its candidate was put to sleep"
@@ -98,6 +100,9 @@ def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: St
 
     assert second.exit_code == 6
     assert second.outputs["result"] == "superseded"
+    assert second.outputs["revision"] == stage.first
+    assert second.outputs["traffic"] == f"100 {stage.first}"
+    assert second.outputs["url"] == stage.url
     assert "https://github.com/the-well/well-intake/actions/runs/1" in second.log
     assert " has been deploying this app for " in second.log
     assert "in phase create" in second.log
@@ -156,6 +161,7 @@ def test_a_humans_change_in_the_portal_is_never_overwritten(stage: Stage) -> Non
     assert "60 " in run.log
     assert "75 " in run.log, "both splits are told"
     assert stage.weights() == {stage.first: 60, candidate: 40}
+    assert run.outputs["traffic"] == f"60 {stage.first} | 40 {candidate} @mine"
     assert set(stage.active()) == {stage.first, candidate}, "users are on both"
     assert_lock_released(stage)
 

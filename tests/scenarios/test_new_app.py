@@ -52,6 +52,8 @@ def test_an_app_whose_first_revision_is_sick_is_not_left_behind(nobody: Stage) -
     )
 
     assert run.exit_code == 4, run.log
+    assert run.outputs["traffic"] == run.outputs["url"] == "", "nothing serves"
+    assert run.outputs["revision"] == ""
     _until_gone(stage)
     assert stage.branch_head() == pushed
     assert stage.checkout_is_clean()
