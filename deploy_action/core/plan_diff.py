@@ -46,7 +46,8 @@ def plan_diff(
     Returns:
         ``template``, ``app-wide`` and ``manifest`` are lists of ``path``, ``before`` and ``after``;
         a value that does not exist is None. Values of secrets, and of variables with a sensitive
-        name, are hidden.
+        name, are hidden. ``notes`` are sentences about the changes of secrets, if there
+        are any.
     """
     changes = app_changes or AppChanges()
     return {
@@ -55,6 +56,7 @@ def plan_diff(
         "revision": {"before": plan.stable.name, "after": plan.candidate},
         "template": template_diff(plan.stable.template, plan.template(image or NEW_IMAGE)),
         "app-wide": [*_app_wide(plan), *(dict(item) for item in changes.differences)],
+        **({"notes": list(notes)} if (notes := changes.notes(plan.stable.name)) else {}),
         "manifest": _manifest(plan.bump),
         "steps": [
             {"weights": {plan.candidate: weight, plan.stable.name: FULL_TRAFFIC - weight}}

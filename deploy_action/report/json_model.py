@@ -243,7 +243,7 @@ class Report:
         traffic: the last traffic split read from Azure; null if none was read.
         plan: what the deployment changes; null if nothing was planned. It has the keys ``app``,
             ``version``, ``revision``, ``template``, ``app-wide``, ``manifest``, ``steps``,
-            ``cache``, ``deactivated`` and ``minutes``.
+            ``cache``, ``deactivated`` and ``minutes``, and ``notes`` about secrets if any.
         phases: the phases of the run, with timings.
         steps: the planned steps of the traffic shift.
         gates: results of the gates and of the analysis.

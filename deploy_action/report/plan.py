@@ -23,6 +23,7 @@ def plan_markdown(data: Mapping[str, Any]) -> list[str]:
         "",
         *(fence(lines, "diff") if (lines := change_lines(data)) else ["No setting changes."]),
         "",
+        *(line for note in data.get("notes", ()) for line in (f"{plain(note)}.", "")),
         *_steps(data),
         *_cache(data["cache"]),
         *_deactivated(data["deactivated"]),

@@ -176,6 +176,9 @@ def _job(services: Services) -> Passed:
         if not is_pull_request(services):
             raise PreflightError(text, hint="Give the job the permission id-token: write.")
         warnings.append((text, "Deployments need the job permission id-token: write."))
+    if settings.comment and not settings.git_token:
+        text = "comment: true has no git-token."
+        warnings.append((text, "Set git-token, and grant the job pull-requests: write."))
     by_api = settings.commit in {CommitBy.API, CommitBy.PULL_REQUEST}
     if settings.manifest and by_api and not settings.git_token:
         text = f"commit: {settings.commit.value} has no git-token."

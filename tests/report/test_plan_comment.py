@@ -45,11 +45,14 @@ def test_everything_of_the_plan_is_in_the_comment() -> None:
     change = {"path": "scale.maxReplicas", "before": 2, "after": 6}
     cache = {"patterns": [{"pattern": "page:*", "keys": 12}], "complete": False, "unknown": ""}
 
-    text = comment(data(template=[change], cache=cache, deactivated=["api--older"]), "Be careful.")
+    plan = data(template=[change], cache=cache, deactivated=["api--older"], notes=["Note this"])
+
+    text = comment(plan, "Be careful.")
 
     assert text.splitlines()[0] == marker("api", "prod")
     assert "~ scale.maxReplicas: 2 → 6" in text
     assert "| 1 | 25 % | 75 % |" in text
+    assert "\nNote this.\n" in text
     assert "| `page:*` | 12 |" in text
     assert "There may be more keys" in text
     assert "Deactivated afterwards: `api--older`." in text

@@ -63,6 +63,7 @@ def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
     assert '+ secrets.api-key: "a value"' in first.log
     assert '- tags.old: "yes"' in first.log
     assert f"replicas of {stage.first} see a changed secret at their next restart" in first.log
+    assert "see a changed secret at their next restart." in first.summary
     assert "app-wide:" not in second.log
     assert shows_no_values(first)
 
