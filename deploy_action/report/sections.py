@@ -39,7 +39,8 @@ def diagnosis(record: Record) -> list[str]:
     found = record.diagnosis
     if found is None:
         return []
-    lines = [f"**Likely cause:** {plain(found.cause)} {plain(found.hint)}", ""]
+    hint = "" if record.ending and found.hint in record.ending.hint else found.hint
+    lines = [f"**Likely cause:** {plain(f'{found.cause} {hint}'.rstrip())}", ""]
     log = ["Last lines of the container's log:", "", *fence(list(found.log), "text"), ""]
     return (lines if found.cause else []) + (log if found.log else [])
 

@@ -6,6 +6,7 @@ Everything else is collapsed. External text goes through `report.markdown`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from deploy_action.core.record import Ended, Record, Warned
@@ -63,7 +64,7 @@ def _sides(record: Record, links: Links) -> list[str]:
         ("version", serving.version, other.version, ""),
         ("revision", serving.revision, other.revision, "revision"),
         ("commit", serving.commit, other.commit, "commit"),
-        ("image", serving.image, other.image, ""),
+        ("image", _short_digest(serving.image), _short_digest(other.image), ""),
     ]
     shown = [row for row in rows if row[1] or row[2]]
     lines = []
@@ -104,7 +105,7 @@ def _next_step(record: Record, links: Links) -> list[str]:
     lines: list[str] = []
     if facts.get("pull-request"):
         lines += [f"**Next:** merge {link('the version commit', facts['pull-request'])}.", ""]
-    hint = (ending.hint or _NEXT.get(ending.result, "")) if ending and ending.exit_code else ""
+    hint = _hint(record, ending) if ending and ending.exit_code else ""
     if hint:
         lines += [f"**Next:** {plain(hint)}", ""]
     if ending and ending.result == "deployed" and record.outcome.previous.revision:
@@ -113,6 +114,19 @@ def _next_step(record: Record, links: Links) -> list[str]:
     if ending and ending.exit_code and links.logs:
         lines += [f"Log stream: {link('portal', links.logs)}", ""]
     return lines
+
+
+def _hint(record: Record, ending: Ended) -> str:
+    """Return the hint without the likely cause, which the summary shows above."""
+    found = record.diagnosis
+    if found is None or not found.cause:
+        return ending.hint or _NEXT.get(ending.result, "")
+    return ending.hint.replace(f"Likely cause: {found.cause} {found.hint}", found.hint)
+
+
+def _short_digest(image: str) -> str:
+    """Return an image with a digest of 12 characters, so that two fit beside each other."""
+    return re.sub(r"(@sha256:[0-9a-f]{12})[0-9a-f]{52}$", r"\1…", image)
 
 
 def _dispatch(facts: Mapping[str, str], target: str) -> str:

@@ -24,6 +24,7 @@ from deploy_action.core.record import PhaseStarted, Record
 from deploy_action.errors import AbortedError
 from deploy_action.report import summary
 from deploy_action.report.notifications import events_of
+from deploy_action.sandbox.live.markdown import summary_page
 from tests.report.examples import EXAMPLES, Script
 from tests.report.test_notifications import RECORDS, aborted, deployed, payload, record_of
 from tests.support.paths import ROOT
@@ -31,6 +32,7 @@ from tests.support.paths import ROOT
 pytestmark = pytest.mark.slow
 SOURCE = ROOT / "tools" / "renderers"
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+GITHUB_WIDTH = 1012  # of the column in which GitHub shows a summary
 HOSTILE = "**bold** [link](https://evil.example) <b>x</b> <at>all</at> \\n # @all & `code`"
 # Selenium waits for the promise.
 _MERMAID = """
@@ -44,6 +46,17 @@ mermaid.render("chart", text).then(
       (one) => [Number(one.getAttribute("x")), Number(one.getAttribute("width"))])});
   },
   (error) => done({error: String(error), text: "", bars: []}));
+"""
+# A table that is too wide scrolls by itself, as on GitHub.
+_TABLES = """
+const [html, done] = arguments, frame = document.createElement("iframe");
+frame.style.cssText = "width: 100%; border: 0";
+frame.onload = () => done([...frame.contentDocument.querySelectorAll("table")]
+  .filter((one) => !one.closest("details") && one.scrollWidth > one.clientWidth)
+  .map((one) => one.innerText));
+frame.srcdoc = html;
+document.body.style.margin = "0";
+document.body.replaceChildren(frame);
 """
 _CARD = """
 const context = new AdaptiveCards.SerializationContext(), card = new AdaptiveCards.AdaptiveCard();
@@ -165,6 +178,21 @@ def test_a_broken_diagram_is_noticed(browser: Chrome) -> None:
     assert render(browser, diagram.replace(":done, ", ":: ; # ", 1).replace("gantt", "gant"))[
         "error"
     ]
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_what_serves_and_what_was_attempted_fit_beside_each_other(
+    browser: Chrome, name: str
+) -> None:
+    file = ROOT / "tests" / "golden" / "results" / name / "summary.md"
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": GITHUB_WIDTH, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+
+    too_wide = browser.execute_async_script(_TABLES, summary_page(file.read_text("utf-8")))
+
+    assert too_wide == []
 
 
 def card(browser: Chrome, event: Event, record: Record) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -75,6 +75,23 @@ def test_an_abort_names_cause_state_attempt_and_next_step_before_everything_else
     assert "**stopped here**" in text
 
 
+def test_a_likely_cause_is_shown_once_and_its_hint_is_the_next_step() -> None:
+    record = record_of()
+    record.diagnosed(cause="The database refuses connections.", hint="Check its firewall.", log=())
+    record.ended_badly(
+        AbortedError(
+            "The health check failed.",
+            hint="Likely cause: The database refuses connections. Check its firewall.",
+        )
+    )
+
+    text = summary.render(record)
+
+    assert text.count("The database refuses connections.") == 1
+    assert "**Next:** Check its firewall.\n" in text
+    assert text.count("Check its firewall.") == 1
+
+
 def test_the_outputs_describe_what_serves_and_what_was_attempted() -> None:
     good, bad = outputs.values(deployed()), outputs.values(aborted())
 
