@@ -67,18 +67,20 @@ def test_an_entra_identity_is_asked_for_at_each_new_connection(tmp_path: Path) -
         cache.close()
 
 
-def test_a_cluster_is_noticed_and_all_its_primaries_are_cleared(tmp_path: Path) -> None:
+def test_a_cluster_is_noticed_and_all_its_primaries_are_counted_and_cleared(tmp_path: Path) -> None:
     with cluster(tmp_path) as port, redis.RedisCluster(host="127.0.0.1", port=port) as outside:
         for number in range(900):
             outside.set(f"manifest:{number}", "x")
             outside.set(f"session:{number}", "x")
         cache = Cache(parse(f"redis://127.0.0.1:{port}"))
+        counted = cache.count(["manifest:*", "config:*"])
         done = cache.clear(["manifest:*", "config:*"])
         left = sum(
             len(outside.get_redis_connection(node).keys("manifest:*"))
             for node in outside.get_primaries()
         )
 
+        assert counted.patterns == (("manifest:*", 900), ("config:*", 0))
         assert done.complete
         assert [item.removed for item in done.patterns] == [900, 0]
         assert left == 0
