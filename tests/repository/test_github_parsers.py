@@ -24,7 +24,14 @@ STEPS = """\
 on: push
 permissions: {}
 jobs:
+  build:
+    runs-on: ubuntu-latest
+    outputs:
+      image: contoso.azurecr.io/api
+    steps:
+      - run: echo built
   example:
+    needs: build
     runs-on: ubuntu-latest
     steps:
 """
