@@ -162,6 +162,30 @@ def test_a_pull_request_that_somebody_must_merge_is_an_action_required(
     assert run.outputs["pull-request"] in json.dumps(receivers.messages("slack")[-1]["body"])
 
 
+def test_the_first_deployment_of_a_new_app_is_announced(stage: Stage, receivers: Receivers) -> None:
+    stage.scene.ask("DELETE", stage.scene.path)
+    eventually(
+        lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404, "the app is deleted"
+    )
+    [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
+    stage.push_better()
+
+    run = stage.run(
+        **MANIFEST,
+        create="true",
+        managed_environment=environment["name"],
+        settings=settings(*EVERYWHERE),
+    )
+
+    assert run.exit_code == 0, run.log
+    assert receivers.events() == ["started", "succeeded"]
+    data = receivers.messages("webhook")[-1]["body"]["data"]
+    assert data["serving"]["revision"] == run.outputs["revision"]
+    assert data["serving"]["weight"] == 100
+    for channel in ("slack", "teams"):
+        assert [message["problem"] for message in receivers.messages(channel)] == ["", ""]
+
+
 def test_a_cancelled_deployment_is_announced(stage: Stage, receivers: Receivers) -> None:
     stage.push_better()
     with stage.users().busy() as users:
