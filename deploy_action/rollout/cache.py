@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # an app without a cache loads no Redis client
 CURRENT_KEY = "deployment:current"
 HISTORY_KEY = "deployment:history"
 HISTORY_KEPT = 20
+_NO_METRICS = "The cache's metrics cannot be read"
 Found = TypeVar("Found")
 
 
@@ -98,7 +99,7 @@ class CacheMaintenance:
             self._before = cache.metrics()
         except DeployError as error:  # a role may allow clearing keys but not reading metrics
             self._silent = True
-            self.record.say(f"the cache tells nothing of itself: {error.message}")
+            self.record.say(f"{_NO_METRICS}: {error.message}")
         else:
             self.record.say(f"cache: {self._before.in_words(self.cost_per_miss)}")
 
@@ -107,12 +108,12 @@ class CacheMaintenance:
         if self.cache is None or self._breaker.failures:
             return "", ""
         try:
-            told = json.loads(self.cache.get(CURRENT_KEY) or "{}")
+            stored = json.loads(self.cache.get(CURRENT_KEY) or "{}")
         except (DeployError, ValueError):
             return "", ""
-        if not isinstance(told, dict) or not str(told.get("revision")).startswith(f"{app}--"):
+        if not isinstance(stored, dict) or not str(stored.get("revision")).startswith(f"{app}--"):
             return "", ""  # several apps may share a cache
-        return str(told.get("version") or ""), str(told.get("run") or "")
+        return str(stored.get("version") or ""), str(stored.get("run") or "")
 
     def matching_keys(self) -> MatchingKeys | None:
         """Return how many keys a clearing would remove now; None if nothing is cleared."""
@@ -189,37 +190,37 @@ class CacheMaintenance:
             host: the promoted revision's.
             facts: the deployment's values by name.
         """
-        stored = asked = 0
-        for one in self.warming:
-            text = render(one.text, facts)
-            if one.path:
-                answer, body = self.probes.body(host, render(one.path, facts))
-                if answer.verdict is not Verdict.PASS:
-                    self.record.warn(f"A page for cache-warm was not fetched: {answer.evidence}.")
+        stored = fetched = 0
+        for entry in self.warming:
+            text = render(entry.text, facts)
+            if entry.path:
+                response, body = self.probes.body(host, render(entry.path, facts))
+                if response.verdict is not Verdict.PASS:
+                    self.record.warn(f"A page for cache-warm was not fetched: {response.evidence}.")
                     continue
-                asked += 1
+                fetched += 1
                 text = body.decode("utf-8", "replace")
-            if one.key and self.cache is not None:
-                cache, key = self.cache, render(one.key, facts)
-                ttl_s = int(one.ttl_s or self.warm_ttl_s)
+            if entry.key and self.cache is not None:
+                cache, key = self.cache, render(entry.key, facts)
+                ttl_s = int(entry.ttl_s or self.warm_ttl_s)
                 put = self._tried(lambda: _done(cache.put, key, text, ttl_s), "Not warmed")  # noqa: B023  called now
                 stored += bool(put)
         if self.warming:
-            self.record.say(f"warmed: {asked} pages asked for, {stored} keys stored")
+            self.record.say(f"warmed: {fetched} pages fetched, {stored} keys stored")
 
     def measure(self) -> None:
         """Report the cache's metrics, and what the deployment changed."""
         if self.cache is None or self._silent:
             return
-        now = self._tried(self.cache.metrics, "The cache tells nothing of itself")
+        now = self._tried(self.cache.metrics, _NO_METRICS)
         if now is None:
             return
-        told = now.in_words(self.cost_per_miss)
+        metrics = now.in_words(self.cost_per_miss)
         change = f"; since the start: {now.since(self._before)}" if self._before else ""
         breaker = self._breaker
         state = f"; breaker {breaker.state(monotonic()).value}, {breaker.refused} calls not tried"
-        self.record.learned(cache=f"{told}{change}{state}")
-        self.record.say(f"cache: {told}{change}{state}")
+        self.record.learned(cache=f"{metrics}{change}{state}")
+        self.record.say(f"cache: {metrics}{change}{state}")
 
     def _tried(
         self, act: Callable[[], Found], failing: str, *, required: bool = False
