@@ -84,7 +84,7 @@ def needed_changes(
     known = {str(item.get("name")): SecretValue.from_azure(item) for item in current}
     named = {name: item for name, item in secrets.items() if not isinstance(item, Remove)}
     spelled = {name.lower(): name for name in tags}
-    wanted = {
+    requested = {
         spelled.get(name.lower(), name): None if isinstance(value, Remove) else value
         for name, value in tag_changes.items()
     }
@@ -92,7 +92,7 @@ def needed_changes(
     removed = tuple(
         name for name, item in secrets.items() if isinstance(item, Remove) and name in known
     )
-    new_tags = {name: value for name, value in wanted.items() if tags.get(name) != value}
+    new_tags = {name: value for name, value in requested.items() if tags.get(name) != value}
     secret_lines = [
         {
             "path": f"secrets.{name}",

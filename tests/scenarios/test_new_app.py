@@ -79,7 +79,7 @@ def test_an_environment_that_does_not_exist_is_named(nobody: Stage) -> None:
     run = nobody.run(**INPUTS, create="true", managed_environment="nowhere")
 
     assert run.exit_code == 2
-    assert "Input managed-environment: 'nowhere' does not exist" in run.log
+    assert "managed-environment: 'nowhere' does not exist" in run.log
 
 
 BLOCKS = """

@@ -67,17 +67,17 @@ class Creation:
         except NotFoundError:
             return False
 
-    def environment(self, wanted: str) -> tuple[str, str]:
+    def environment(self, name_or_id: str) -> tuple[str, str]:
         """Return resource id and location of a Container Apps environment.
 
         Args:
-            wanted: its name in the app's resource group, or its resource id.
+            name_or_id: its name in the app's resource group, or its resource id.
 
         Raises:
             InputError: there is none of that name.
         """
-        group, name = self.resource_group, wanted
-        if found := _ENVIRONMENT.fullmatch(wanted):
+        group, name = self.resource_group, name_or_id
+        if found := _ENVIRONMENT.fullmatch(name_or_id):
             group, name = found["group"], found["name"]
 
         def request(limits: dict[str, Any]) -> tuple[str, str]:
@@ -90,8 +90,7 @@ class Creation:
             return self._reader.read(request)
         except NotFoundError:
             raise InputError(
-                f"Input managed-environment: '{wanted}' does not exist in resource group "
-                f"'{group}'.",
+                f"managed-environment: '{name_or_id}' does not exist in resource group '{group}'.",
                 hint="Create it first: az containerapp env create.",
             ) from None
 
@@ -105,17 +104,19 @@ class Creation:
             AzureRefusedError: Azure refused.
         """
         content = BytesIO(json.dumps(resource).encode())
-        seen: list[str] = []
+        status_urls: list[str] = []
         with translate_errors(self.name, self.resource_group):
             self._apps.begin_create_or_update(
                 self.resource_group,
                 self.name,
                 content,
                 polling=False,
-                raw_response_hook=lambda response: seen.append(operations.status_url(response)),
+                raw_response_hook=lambda response: status_urls.append(
+                    operations.status_url(response)
+                ),
                 **limits(Deadline(_ONE_WRITE_S)),
             )
-        return seen[-1] if seen else ""
+        return status_urls[-1] if status_urls else ""
 
     def require_created(self, app: App, status_url: str) -> None:
         """Refuse an app whose creation failed.

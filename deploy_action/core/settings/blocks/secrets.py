@@ -61,33 +61,33 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def vault_url(given: str) -> str:
+def vault_url(text: str) -> str:
     """Read the URL of a secret in a key vault, or ``keyvault:VAULT/NAME``."""
-    if short := _SHORT.fullmatch(given.strip()):
+    if short := _SHORT.fullmatch(text.strip()):
         version = f"/{short['version']}" if short["version"] else ""
         return f"https://{short['vault'].lower()}.vault.azure.net/secrets/{short['name']}{version}"
-    if not _URL.fullmatch(given.strip().rstrip("/")):
+    if not _URL.fullmatch(text.strip().rstrip("/")):
         raise ValueError(
             "keyvault:VAULT/NAME or https://VAULT.vault.azure.net/secrets/NAME (a secret's name in "
             "a vault has letters, digits and '-')"
         )
-    return given.strip().rstrip("/")
+    return text.strip().rstrip("/")
 
 
-def user_assigned(given: str) -> str:
+def user_assigned(text: str) -> str:
     """Read the resource id of a user-assigned identity; empty stays empty."""
-    if given.strip() and not _IDENTITY.fullmatch(given.strip()):
+    if text.strip() and not _IDENTITY.fullmatch(text.strip()):
         raise ValueError("the resource id of a user-assigned identity")
-    return given.strip()
+    return text.strip()
 
 
-def identity(given: str) -> str:
+def identity(text: str) -> str:
     """Read ``system`` or the resource id of a user-assigned identity."""
-    if given.strip().lower() == SYSTEM:
+    if text.strip().lower() == SYSTEM:
         return SYSTEM
-    if not _IDENTITY.fullmatch(given.strip()):
+    if not _IDENTITY.fullmatch(text.strip()):
         raise ValueError("system, or the resource id of a user-assigned identity")
-    return given.strip()
+    return text.strip()
 
 
 _FIELDS: dict[str, Field] = {
@@ -135,14 +135,14 @@ def _secret(faults: Faults, node: Node, path: str) -> SecretValue | Remove | Non
     return SecretValue(url=fields["key_vault"], identity=fields.get("identity", SYSTEM))
 
 
-def lines(given: str) -> Secrets:
+def lines(text: str) -> Secrets:
     """Read lines of ``name=value`` or ``name=keyvaultref:URL,identityref:IDENTITY``.
 
     Raises:
         ValueError: a line is neither; the message contains no value.
     """
     secrets: Secrets = {}
-    for number, line in enumerate(parsers.lines(given), 1):
+    for number, line in enumerate(parsers.lines(text), 1):
         name, equals, value = line.partition("=")
         if not equals or not value:
             raise ValueError(

@@ -25,10 +25,10 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def _value(given: str) -> str:
-    if len(given) > _LONGEST_VALUE:
+def _value(text: str) -> str:
+    if len(text) > _LONGEST_VALUE:
         raise ValueError(f"at most {_LONGEST_VALUE} characters long")
-    return given
+    return text
 
 
 def block(node: Node) -> Tags:
