@@ -87,12 +87,20 @@ class Reporter:
 
     def progress(self) -> str:
         """Return what the run is doing, for a log that would be silent otherwise."""
-        if text := waits_for():
-            return f"    {text}"
+        return f"    {waits_for() or self._in_progress()}{self._time_left()}"
+
+    def _in_progress(self) -> str:
         started = [event for event in self.record.events if isinstance(event, PhaseStarted)]
         what = started[-1].title if started and self._phase else self.record.command
         since = started[-1].at if started and self._phase else 0.0
-        return f"    {what}: in progress for {self.record.elapsed_s - since:.0f} s"
+        return f"{what}: in progress for {self.record.elapsed_s - since:.0f} s"
+
+    def _time_left(self) -> str:
+        """Return how long the rest of the plan takes at least, if that is a minute or more."""
+        if self.record.plan is None or self.record.ending:
+            return ""
+        least_s = self.record.plan.data["minutes"]["least"] * 60 - self.record.elapsed_s
+        return f"; the run takes at least {least_s / 60:.0f} min more" if least_s >= 60 else ""
 
     def report_only(self) -> None:
         """Write the JSON report and log its path, nothing else; never raises an error."""
@@ -161,7 +169,8 @@ class Reporter:
 
     def _write_summary(self) -> None:
         # Redacted before the text is escaped: afterwards, a secret may look different.
-        self.runner.summary(summary.render(self.record.redacted(), problems=self.problems))
+        record = self.record.redacted()
+        self.runner.summary(summary.render(record, problems=self.problems, artifact=self.artifact))
 
     def _write_bug_report(self, error: BaseException) -> None:
         if not self._announced:

@@ -241,9 +241,7 @@ class Report:
         attempted: the revision that the run tried to deploy or to roll back to.
         previous: the revision that served before; empty unless the run changed it.
         traffic: the last traffic split read from Azure; null if none was read.
-        plan: what the deployment changes; null if nothing was planned. It has the keys ``app``,
-            ``version``, ``revision``, ``template``, ``app-wide``, ``manifest``, ``steps``,
-            ``cache``, ``deactivated`` and ``minutes``, and ``notes`` about secrets if any.
+        plan: what the deployment changes; null if nothing was planned.
         phases: the phases of the run, with timings.
         steps: the planned steps of the traffic shift.
         gates: results of the gates and of the analysis.

@@ -18,6 +18,63 @@ _SIMPLE = {str: "string", int: "integer", float: "number", bool: "boolean", None
 _ARGUMENT = re.compile(r"^    (\w+): (.*(?:\n {6,}.*)*)", re.MULTILINE)
 
 
+def _object(about: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "description": about,
+        "type": "object",
+        "required": [key(name) for name in properties],
+        "properties": {key(name): shape for name, shape in properties.items()},
+    }
+
+
+def _list(about: str, items: dict[str, Any]) -> dict[str, Any]:
+    return {"description": about, "type": "array", "items": items}
+
+
+def _change(about: str) -> dict[str, Any]:
+    text = {"type": ["string", "null"]}
+    return _object(about, before=text, after=text)
+
+
+_DIFFERENCE = _object(
+    "One difference; a value that does not exist is null.",
+    path={"type": "string"},
+    before={},
+    after={},
+)
+# `core.plan_diff` makes it, as plain data.
+_PLAN: dict[str, Any] = _object(
+    "What the deployment changes.",
+    app={"type": "string"},
+    version=_change("The version before and after."),
+    revision=_change("The revision before and after."),
+    template=_list("Differences of the revision's template.", _DIFFERENCE),
+    app_wide=_list("Differences of settings of the whole app.", _DIFFERENCE),
+    manifest=_list("Differences of the add-in's manifest.", _DIFFERENCE),
+    steps=_list(
+        "The steps of the traffic shift, in order; the last one is the promotion.",
+        _object(
+            "One step.",
+            weights={
+                "description": "Share of the traffic by revision.",
+                "type": "object",
+                "additionalProperties": {"type": "integer"},
+            },
+        ),
+    ),
+    cache={
+        "description": "Keys that a clearing of the cache would remove now; null if unknown.",
+        "type": ["object", "null"],
+    },
+    deactivated=_list("Revisions to deactivate afterwards.", {"type": "string"}),
+    minutes=_object(
+        "The expected duration in minutes.", least={"type": "number"}, most={"type": "number"}
+    ),
+)
+
+_PLAN["properties"]["notes"] = _list("Notes about secrets; may be absent.", {"type": "string"})
+
+
 def schema_text() -> str:
     """Return the schema as JSON text."""
     return json.dumps(schema(), indent=2) + "\n"
@@ -28,6 +85,7 @@ def schema() -> dict[str, Any]:
     definitions: dict[str, Any] = {}
     _define(Report, definitions)
     report = definitions.pop(Report.__name__)
+    report["properties"]["plan"] |= {"anyOf": [_PLAN, {"type": "null"}]}
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Report of the blue-green deploy action",

@@ -16,12 +16,13 @@ from deploy_action.report.links import Links
 from deploy_action.report.markdown import code, details, fence, link, plain
 
 
-def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
+def render(record: Record, *, problems: Mapping[str, str] | None = None, artifact: str = "") -> str:
     """Return the whole summary as GitHub-flavoured Markdown; works at any point of a run.
 
     Args:
         record: what happened so far.
         problems: by channel of reporting, why it cannot be written.
+        artifact: name of the artifact with log and report; empty if there will be none.
     """
     links = Links.of(record.facts)
     lines = [f"## {headline(record)}", ""]
@@ -30,7 +31,7 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None) -> str:
     lines += sections.diagnosis(record)
     lines += sections.checks(record)
     lines += sections.status(record)
-    lines += _sides(record, links)
+    lines += _sides(record, links, artifact)
     lines += _next_step(record, links)
     lines += _warnings(record, problems or {})
     lines += details("Plan", sections.plan(record))
@@ -53,7 +54,7 @@ def _cause(ending: Ended) -> list[str]:
     return [plain(ending.reason), ""]
 
 
-def _sides(record: Record, links: Links) -> list[str]:
+def _sides(record: Record, links: Links, artifact: str) -> list[str]:
     """Return the table of what serves now and what was attempted."""
     outcome = record.outcome
     serving, attempted = outcome.serving, outcome.attempted
@@ -86,6 +87,7 @@ def _sides(record: Record, links: Links) -> list[str]:
         if record.facts.get("commit")
         else "",
         f"took {record.elapsed_s:.0f} s",
+        f"log and report in the artifact {code(artifact)}" if artifact else "",
     ]
     text = ", ".join(part for part in facts if part)
     return [*lines, text[:1].upper() + text[1:], ""]

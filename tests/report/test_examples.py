@@ -29,6 +29,10 @@ def test_summary_log_and_outputs_are_as_reviewed(name: str, tmp_path: Path, gold
     run = Script(example.command)
     environment = {
         "GITHUB_ACTIONS": "true",
+        "GITHUB_JOB": "deploy",
+        "GITHUB_RUN_ATTEMPT": "1",
+        "GITHUB_SERVER_URL": "https://github.com",
+        "DEPLOY_ACTION_TOKEN": "55dd48",
         "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"),
         "GITHUB_OUTPUT": str(tmp_path / "output"),
         "RUNNER_TEMP": str(tmp_path),
@@ -42,6 +46,8 @@ def test_summary_log_and_outputs_are_as_reviewed(name: str, tmp_path: Path, gold
         ),
     )
     run.record.listeners.append(reporter)
+    if name != "invalid":  # the settings are known
+        reporter.announce_artifact(30)
     example.play(run)
 
     report = json.loads(reporter.folder.report.read_text("utf-8"))

@@ -17,6 +17,7 @@ from deploy_action.errors import Fault, InputError, SourceLocation
 from deploy_action.report import outputs
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.report.json_schema import schema
+from tests.report.examples import PLAN
 from tests.report.test_summary import NEW, OLD, aborted, all_to, deployed, record_of
 from tests.support.paths import ROOT
 
@@ -56,7 +57,7 @@ def planned() -> Record:
     steps = [
         {"weights": {NEW.revision: weight, OLD.revision: 100 - weight}} for weight in (25, 100)
     ]
-    record.planned(("~ image",), {"app": "api", "steps": steps})
+    record.planned(("~ image",), {**PLAN, "steps": steps})
     return record
 
 

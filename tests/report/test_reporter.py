@@ -17,7 +17,9 @@ from deploy_action.core.record import Record
 from deploy_action.report.json_report import Context
 from deploy_action.reporter import Reporter
 from deploy_action.runtime.masking import Mask
+from deploy_action.runtime.polling import waiting
 from deploy_action.runtime.runner_log import RunnerLog
+from tests.report.examples import Script, read_everything
 from tests.stage import outputs_of
 
 SURROGATE = "caf\udce9"
@@ -145,3 +147,25 @@ def test_s1_the_summary_shows_no_part_of_a_secret(tmp_path: Path) -> None:
     deployment(tmp_path, io.StringIO())
 
     assert "hush" not in (tmp_path / "summary").read_text("utf-8")
+
+
+def test_a_silent_run_says_what_it_does_and_how_long_it_takes_at_least(tmp_path: Path) -> None:
+    run = Script()
+    environment = {"RUNNER_TEMP": str(tmp_path)}
+    reporter = Reporter(
+        runner=Runner(environment=environment, log=RunnerLog(io.StringIO(), commands=False)),
+        record=run.record,
+        folder=ReportFolder(environment=environment, token="t"),
+        context=Context(tool_version="1.0.0", run_id="local.t", started_at="2026-11-25T10:00:00Z"),
+    )
+    run.record.listeners.append(reporter)
+    read_everything(run)
+    with run.record.phase(Phase.IMAGE):
+        run.now_s += 30
+        building = reporter.progress()
+        with waiting(lambda: "waiting for build ca1: Running"):
+            polling = reporter.progress()
+
+    left = "; the run takes at least 25 min more"
+    assert building == f"    Build the image and resolve its digest: in progress for 30 s{left}"
+    assert polling == f"    waiting for build ca1: Running{left}"
