@@ -344,7 +344,11 @@ class Record:
         """Return a copy without secrets that became known only after they had entered."""
         clean = copy(self)
         clean.listeners = []
-        clean.events = _redacted(self.events, self.redact)
+        clean.events = [
+            # A build may log thousands of lines, and nothing but the log shows them.
+            event if isinstance(event, Said) else _redacted(event, self.redact)
+            for event in self.events
+        ]
         clean.facts = _redacted(self.facts, self.redact)
         clean.before = _redacted(self.before, self.redact)
         clean.attempted = _redacted(self.attempted, self.redact)
