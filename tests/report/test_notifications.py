@@ -10,7 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deploy_action.core.notification import Channel, Event
@@ -215,6 +215,7 @@ def test_slack_s_limits_hold_and_no_text_is_markup(hostile: str) -> None:
 
 
 @given(HOSTILE)
+@example("😀" * 1500)  # each takes twelve bytes in JSON
 def test_teams_limits_hold_and_no_text_is_markup(hostile: str) -> None:
     message = payload(Channel.TEAMS, Event.ABORTED, hostile_record(hostile))
 
