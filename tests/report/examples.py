@@ -245,7 +245,8 @@ def aborted_in_gates(run: Script) -> None:
             raise AbortedError(
                 "The health gate did not see 5 passes in a row within 300 s: /health/ready "
                 "answered 503.",
-                hint="See what the path answers on the revision's own address, and its log.",
+                hint="Likely cause: The database refuses the app's connections. Check the "
+                "connection string and the database's firewall.",
             )
     except AbortedError as error:
         record.diagnosed(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import jsonschema
 
@@ -108,3 +109,23 @@ def test_an_enterprise_server_uploads_no_artifact(stage: Stage) -> None:
     stage.variables["GITHUB_SERVER_URL"] = "https://github.contoso.com"
 
     assert stage.run("status").outputs["log-retention-days"] == "0"
+
+
+def test_s1_no_file_of_a_debugged_run_has_a_value_that_the_runner_masks(stage: Stage) -> None:
+    stage.push_better()
+    stage.variables["RUNNER_DEBUG"] = "1"
+    run = stage.run(cache_patterns="page:*", secrets="api-key=not-for-anybody")
+
+    masks = [
+        unquote(line.removeprefix("::add-mask::"))
+        for line in run.log.splitlines()
+        if line.startswith("::add-mask::")
+    ]
+    files = list(Path(run.outputs["log-folder"]).iterdir())
+    text = "".join(file.read_text("utf-8") for file in files)
+    assert run.exit_code == 0, run.log
+    assert len(files) == 2
+    assert "not-for-anybody" in masks
+    assert len(masks) > 5
+    assert [mask for mask in masks if mask in text] == []
+    assert " debug   http      PATCH https://management.azure.com/" in text
