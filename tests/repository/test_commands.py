@@ -14,12 +14,18 @@ from pathlib import Path
 import pytest
 
 from deploy_action import __version__
+from deploy_action.adapters.notify.signature import key_of
 from deploy_action.sandbox.scene import GROUP
 from tests.stage import Stage
 from tests.support.eventually import eventually
 from tests.support.paths import ROOT
 
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+EXAMPLES = ROOT / "docs" / "result-examples.md"  # generated: what runs printed
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted({*(ROOT / "docs").rglob("*.md")} - {EXAMPLES}),
+]
 BLOCK = re.compile(r"^ *```(?:sh|shell|bash|console)( \w+)?\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 CLONE = "git clone https://github.com/the-well/deploy-action ../deploy-action\n"
 
@@ -66,11 +72,17 @@ def shell(
 
 def test_no_block_is_forgotten() -> None:
     """A new block needs a test here, or a mark."""
-    run_here = ("tools/deploy-action ", "make ")
+    run_here = ("tools/deploy-action ", "make ", "openssl ")
     forgotten = [text for text in blocks() if not any(word in text for word in run_here)]
 
     assert forgotten == []
     assert sum("tools/deploy-action " in text for text in blocks()) == 4
+
+
+def test_the_documented_command_makes_a_secret_for_webhooks() -> None:
+    secret = shell(block("openssl "), ROOT).stdout
+
+    assert len(key_of(secret)) == 32
 
 
 def test_every_target_of_make_exists() -> None:
