@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from deploy_action.core.record import Ended, Record, Warned
 from deploy_action.report import sections
+from deploy_action.report.failure import next_step
 from deploy_action.report.headline import headline
 from deploy_action.report.links import Links
 from deploy_action.report.markdown import code, details, fence, link, plain
@@ -93,22 +94,13 @@ def _sides(record: Record, links: Links, artifact: str) -> list[str]:
     return [*lines, text[:1].upper() + text[1:], ""]
 
 
-# Where the error itself has no hint.
-_NEXT = {
-    "aborted": "Fix the cause and push again. Everything was restored.",
-    "cancelled": "Deploy again if you want to. What could be restored at once is listed below; the "
-    "action's second step restores the rest.",
-}
-
-
 def _next_step(record: Record, links: Links) -> list[str]:
     """Return what the reader should do, with a command to paste where there is one."""
     ending, facts = record.ending, record.facts
     lines: list[str] = []
     if facts.get("pull-request"):
         lines += [f"**Next:** merge {link('the version commit', facts['pull-request'])}.", ""]
-    hint = _hint(record, ending) if ending and ending.exit_code else ""
-    if hint:
+    if hint := next_step(record):
         lines += [f"**Next:** {plain(hint)}", ""]
     if ending and ending.result == "deployed" and record.outcome.previous.revision:
         target = record.outcome.previous.revision
@@ -116,14 +108,6 @@ def _next_step(record: Record, links: Links) -> list[str]:
     if ending and ending.exit_code and links.logs:
         lines += [f"Log stream: {link('portal', links.logs)}", ""]
     return lines
-
-
-def _hint(record: Record, ending: Ended) -> str:
-    """Return the hint without the likely cause, which the summary shows above."""
-    found = record.diagnosis
-    if found is None or not found.cause:
-        return ending.hint or _NEXT.get(ending.result, "")
-    return ending.hint.replace(f"Likely cause: {found.cause} {found.hint}", found.hint)
 
 
 def _short_digest(image: str) -> str:

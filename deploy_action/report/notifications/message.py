@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from deploy_action.core.notification import Event
 from deploy_action.core.outcome import Outcome, Side
 from deploy_action.core.record import Record
+from deploy_action.report import failure
 from deploy_action.report.headline import headline
 from deploy_action.report.links import Links
 
@@ -82,7 +83,7 @@ class Message:
             timestamp: now, ISO 8601.
         """
         ending, facts = record.ending, record.facts
-        reason = (ending.reason if ending else "") or facts.get("reason", "")
+        reason = failure.reason(record) or facts.get("reason", "")
         title = _started(record) if event is Event.STARTED else headline(record, str)
         if event is Event.ACTION_REQUIRED and ending and not ending.exit_code:
             title = f"⚠️ {title.partition(' ')[2]}"
@@ -158,7 +159,7 @@ def _started(record: Record) -> str:
 def _next_step(record: Record) -> str:
     ending, facts = record.ending, record.facts
     if ending and ending.exit_code:
-        return ending.hint
+        return failure.next_step(record)
     if facts.get("pull-request"):
         return "Merge the pull request with the version commit."
     if facts.get("pending"):
