@@ -23,7 +23,7 @@ from deploy_action.services.announcements import Job
 if TYPE_CHECKING:
     from deploy_action.services import Services
 
-_WITHOUT_START = {"repair"}
+_WITH_START = {"deploy", "rollback"}
 
 
 @dataclass(slots=True)
@@ -136,7 +136,7 @@ def _in_vault(notification: Notification) -> bool:
 def _subjects(event: Event, record: Record) -> tuple[Subject, ...]:
     match event:
         case PhaseEnded(phase=Phase.PLAN, ok=True):
-            going_on = record.ending is None and record.command not in _WITHOUT_START
+            going_on = record.ending is None and record.command in _WITH_START
             return (Subject.STARTED,) if going_on else ()
         case Ended():
             return events_of(record)

@@ -378,10 +378,11 @@ def test_a_full_validation_reads_the_vault_and_sends_nothing(
     assert receivers.events() == []
 
 
-def test_a_dry_run_announces_nothing(stage: Stage, receivers: Receivers) -> None:
+def test_a_dry_run_and_the_status_announce_nothing(stage: Stage, receivers: Receivers) -> None:
     stage.push_better()
 
     run = stage.run(**MANIFEST, dry_run="true", settings=settings(*EVERYWHERE))
+    status = stage.run("status", settings=settings(*EVERYWHERE))
 
-    assert run.exit_code == 0, run.log
+    assert (run.exit_code, status.exit_code) == (0, 0), run.log + status.log
     assert receivers.events() == []
