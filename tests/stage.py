@@ -22,6 +22,7 @@ from deploy_action.sandbox.world.clock import INSTANT
 from tests.support.eventually import eventually
 from tests.support.paths import ENTRY
 from tests.support.preloaded import Process, start
+from tests.support.report_schema import read_report
 from tests.support.scene import Scene
 
 VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
@@ -112,15 +113,18 @@ class Stage:
         )
 
     def finished(self, process: Process) -> Run:
-        """Wait for a started step and return what it left."""
+        """Wait for a started step and return what it left; its report agrees with its schema."""
         number = self.runs
         log, _ = process.communicate(timeout=900)
         files = self.scene.directory / f"run-{number}"
         summary = files / "summary.md"
+        outputs = outputs_of(files / "output")
+        if outputs.get("report"):
+            assert read_report(Path(outputs["report"]))["result"] == outputs["result"]
         return Run(
             exit_code=process.wait(),
             log=log,
-            outputs=outputs_of(files / "output"),
+            outputs=outputs,
             summary=summary.read_text("utf-8") if summary.exists() else "",  # killed before it
         )
 

@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import jsonschema
 import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
@@ -17,9 +16,9 @@ from hypothesis import strategies as st
 
 from deploy_action.cli import main
 from tests.support.paths import ROOT
+from tests.support.report_schema import read_report
 
 XML = (ROOT / "addin" / "manifest.xml").read_bytes()
-SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
 JSON = b"""{
 \t"manifestVersion": "1.17",
 \t"version": "2.4.9",
@@ -76,7 +75,7 @@ def test_bump_writes_a_report(home: Path, tmp_path_factory: pytest.TempPathFacto
     good = bump(home, "manifest.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="one")
     bad = bump(home, "nothing.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="two")
     reports = [
-        json.loads((temp / f"deploy-action-report-{name}" / "report.json").read_text("utf-8"))
+        read_report(temp / f"deploy-action-report-{name}" / "report.json")
         for name in ("one", "two")
     ]
 
@@ -84,8 +83,6 @@ def test_bump_writes_a_report(home: Path, tmp_path_factory: pytest.TempPathFacto
     assert reports[0]["bumped"][0]["new-version"] == "1.3.0.3"
     assert [report["result"] for report in reports] == ["ok", "invalid"]
     assert "nothing.xml" in reports[1]["reason"]
-    for report in reports:
-        jsonschema.Draft7Validator(SCHEMA).validate(report)
 
 
 def test_several_manifests_are_bumped_each_by_its_own_rules(home: Path) -> None:

@@ -7,22 +7,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import jsonschema
-
 from tests.stage import NEXT_VERSION, VERSION, Run, Stage
 from tests.support.eventually import eventually
-from tests.support.paths import ROOT
-
-SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+from tests.support.report_schema import read_report
 
 
 def report_of(run: Run) -> dict[str, Any]:
     """Return the report of *run*, after a check against the schema."""
-    value = json.loads(Path(run.outputs["report"]).read_text("utf-8"))
-    jsonschema.Draft7Validator(SCHEMA).validate(value)
+    value = read_report(Path(run.outputs["report"]))
     assert value["result"] == run.outputs["result"], run.log
     assert value["exit-code"] == run.exit_code
-    assert isinstance(value, dict)
     return value
 
 
