@@ -1,12 +1,19 @@
-"""The folder of a run's report files: below RUNNER_TEMP, or a new temporary folder."""
+"""The folder of a run's report files: below RUNNER_TEMP, or in the user's temporary files."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
+import stat
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+
+_LOCAL_FOLDERS = 20  # that are kept, of runs outside GitHub
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +35,7 @@ class ReportFolder:
         """The folder, created on first use; raises `OSError`."""
         parent = self.environment.get("RUNNER_TEMP")
         if not parent:
-            return Path(tempfile.mkdtemp(prefix="deploy-action-"))
+            return _new_local_folder()
         folder = Path(parent) / f"deploy-action-report-{self.token}"
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
@@ -58,3 +65,22 @@ class ReportFolder:
         unfinished = self.report.with_suffix(".tmp")
         unfinished.write_bytes(text.encode("utf-8", "replace"))
         unfinished.replace(self.report)
+
+
+def _new_local_folder() -> Path:
+    """Return a new folder among the user's newest ones; older ones are deleted.
+
+    Raises:
+        OSError: there is none, or somebody else owns the folder of this user's reports.
+    """
+    parent = Path(tempfile.gettempdir()) / f"deploy-action-{os.getuid()}"
+    parent.mkdir(mode=0o700, exist_ok=True)
+    found = parent.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+        raise PermissionError(errno.EPERM, f"{parent} belongs to somebody else")
+    parent.chmod(0o700)
+    new = Path(tempfile.mkdtemp(prefix=f"{time.time_ns()}-", dir=parent))
+    others = sorted((folder for folder in parent.iterdir() if folder != new), reverse=True)
+    for old in others[_LOCAL_FOLDERS - 1 :]:
+        shutil.rmtree(old, ignore_errors=True)
+    return new
