@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from deploy_action.core.adoption import require_no_share
-from deploy_action.core.analysis import WindowRule
+from deploy_action.core.analysis import Counts
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import MOST_TAGS, Journal, Kind
+from deploy_action.core.judged_steps import analysis_lines, with_judged_steps
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
 from deploy_action.core.revisions.provenance import Provenance
@@ -21,10 +22,10 @@ from deploy_action.core.revisions.revision import (
 from deploy_action.core.revisions.template import for_candidate, same_image_containers
 from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
-from deploy_action.core.settings.choices import AnalysisMode, Strategy
+from deploy_action.core.settings.choices import Strategy
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.schedule import Schedule
-from deploy_action.core.traffic.split import Split
+from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 from deploy_action.errors import InputError, PreflightError, SupersededError
 
 if TYPE_CHECKING:  # it imports XML parsers, and a rollback reads no manifest
@@ -138,7 +139,6 @@ class Plan:
 
     def lines(self) -> tuple[str, ...]:
         """Return the plan as text, one line per item."""
-        steps = " → ".join(f"{weight} %" for weight in (*self.schedule.steps, 100))
         version = f"{self.previous_version or 'unknown'} → {self.version or 'unchanged'}"
         return (
             f"app {self.app.name} at https://{self.app.fqdn}",
@@ -148,8 +148,8 @@ class Plan:
             + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
-            f"steps {steps}, {self.schedule.whole_step_s:.0f} s each",
-            f"bake {self.schedule.whole_bake_s:.0f} s",
+            self.schedule.describe(),
+            f"bake {self.schedule.lasts_s(FULL_TRAFFIC):.0f} s",
             *self.analysis_lines,
         )
 
@@ -163,6 +163,7 @@ def make_plan(
     commit: str,
     left_behind: Journal | None,
     adopted: Revision | None = None,
+    recent: Counts | None = None,
 ) -> Plan:
     """Make the plan of a deployment.
 
@@ -174,6 +175,7 @@ def make_plan(
         commit: the commit of the candidate's image, or empty.
         left_behind: the journal of an interrupted run, or None.
         adopted: the candidate, if it exists already.
+        recent: stable's requests in the last hour; None if metrics were not read.
 
     Raises:
         PreflightError: the app is not in a state to deploy to; the message says how to fix it.
@@ -192,7 +194,7 @@ def make_plan(
             run=seen.run.id,
             taken=[revision.name for revision in seen.revisions],
         )
-    schedule, longest_s = schedule_for(settings, stable_is_down=stable.is_down)
+    schedule, longest_s = schedule_for(settings, recent, stable_is_down=stable.is_down)
     plan = Plan(
         run=seen.run,
         app=seen.app,
@@ -223,7 +225,7 @@ def make_plan(
         new_secrets=frozenset(
             name for name, item in settings.secrets.items() if not isinstance(item, Remove)
         ),
-        analysis_lines=_analysis_lines(schedule, settings),
+        analysis_lines=analysis_lines(schedule, settings, recent, stable_is_down=stable.is_down),
         adopted=adopted,
     )
     _check_template(plan)
@@ -237,31 +239,29 @@ def make_plan(
     return plan
 
 
-def schedule_for(settings: Settings, *, stable_is_down: bool = False) -> tuple[Schedule, float]:
+def schedule_for(
+    settings: Settings, recent: Counts | None = None, *, stable_is_down: bool = False
+) -> tuple[Schedule, float]:
     """Return the steps of the traffic and the longest duration of the run, in seconds.
 
     Args:
         settings: what the user configured.
+        recent: stable's requests in the last hour; None if metrics were not read.
         stable_is_down: whether nobody is served now, so that no steps are needed.
 
     Raises:
         InputError: the run may take longer than its time limit.
     """
     in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
-    schedule = _judged(
-        Schedule.of(
-            settings.traffic_steps if in_steps else (),
-            settings.step_interval_s,
-            0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
-        ),
-        settings,
-        stable_is_down=stable_is_down,
+    schedule = Schedule.of(
+        settings.traffic_steps if in_steps else (),
+        settings.step_interval_s,
+        0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
     )
-    longest_s = (
-        schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
-        + PUBLISH_S
-        + settings.drain_time_s
-    )
+    if not stable_is_down:
+        spare_s = settings.time_limit_s - _longest_s(schedule, settings)
+        schedule = with_judged_steps(schedule, settings, recent, longest_s=spare_s)
+    longest_s = _longest_s(schedule, settings)
     if longest_s > settings.time_limit_s:
         raise InputError(
             f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
@@ -291,31 +291,10 @@ def _check_template(plan: Plan) -> None:
         )
 
 
-def _judged(schedule: Schedule, settings: Settings, *, stable_is_down: bool) -> Schedule:
-    """Return *schedule* with the steps that production traffic judges."""
-    rule = WindowRule(lag_s=settings.analysis_lag_s)
-    if settings.analysis is AnalysisMode.OFF or stable_is_down:
-        return schedule
-
-    def least(seconds: float) -> float:
-        judged = settings.analysis is AnalysisMode.REQUIRED or rule.fits(seconds)
-        return rule.shortest_step_s if judged else 0.0
-
-    return replace(
-        schedule, judged_step_s=least(schedule.interval_s), judged_bake_s=least(schedule.bake_s)
-    )
-
-
-def _analysis_lines(schedule: Schedule, settings: Settings) -> tuple[str, ...]:
-    if settings.analysis is AnalysisMode.OFF:
-        return ("analysis: off",)
-    why = WindowRule(lag_s=settings.analysis_lag_s).explain()
-    judged = schedule.judged_weights
-    if not judged:
-        configured = f"step-interval is {schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s"
-        return (f"analysis: production traffic is not judged, {configured}; {why}",)
-    weights = ", ".join(f"{weight} %" for weight in judged)
-    return (f"analysis: production traffic judges the candidate at {weights}; {why}",)
+def _longest_s(schedule: Schedule, settings: Settings) -> float:
+    """Return the longest duration of the run, in seconds."""
+    waits_s = schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
+    return waits_s + PUBLISH_S + settings.drain_time_s
 
 
 def _lease_s(settings: Settings, schedule: Schedule) -> float:
@@ -324,8 +303,8 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
     Both revisions may fail for the gate timeout, and for as long as new metrics take, while a step
     or the bake waits. After the bake any run may finish the work, whatever the lease.
     """
-    patience_s = settings.gate_timeout_s + max(schedule.judged_step_s, schedule.judged_bake_s)
-    longest_s = max(schedule.whole_step_s, schedule.whole_bake_s) + patience_s
+    patience_s = settings.gate_timeout_s + schedule.patience_s
+    longest_s = schedule.longest_step_s + patience_s
     return longest_s + 2 * settings.operation_timeout_s
 
 

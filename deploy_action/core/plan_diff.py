@@ -71,7 +71,7 @@ def plan_diff(
                 stable=plan.candidate,
                 previous=plan.stable.name,
                 quiet_s=plan.app.unchanged_s,
-                previous_quiet_s=plan.schedule.whole_bake_s,
+                previous_quiet_s=plan.schedule.lasts_s(FULL_TRAFFIC),
             )
         ],
         "minutes": _minutes(plan.schedule.shortest_s(), plan.longest_s),

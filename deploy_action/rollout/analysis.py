@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deploy_action.adapters.azure_monitor import AzureMonitor, MetricsError, MetricsForbiddenError
+from deploy_action.adapters.azure_monitor import (
+    AzureMonitor,
+    MetricsError,
+    MetricsForbiddenError,
+    NoMetricsYetError,
+)
 from deploy_action.core.analysis import Counts
 from deploy_action.core.analysis.counts import NO_REQUESTS
 from deploy_action.core.analysis.expectation import detection_probability, expected_requests
@@ -13,10 +18,9 @@ from deploy_action.core.analysis.windows import MINUTE_S
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.schedule import Schedule
-from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import PreflightError
 from deploy_action.rollout.custom_checks import CheckSources, StepChecks
-from deploy_action.rollout.step_analysis import AnalysisConfig, StepAnalysis
+from deploy_action.rollout.step_analysis import AnalysisConfig, StepAnalysis, is_young
 
 
 @dataclass(slots=True)
@@ -29,6 +33,8 @@ class Analysis:
         sources: where the user's own checks get their values.
         record: receives verdicts, warnings and lines for the plan.
         subject: the candidate's name in messages.
+        before: stable's requests in the hour before the deployment.
+        recent: the same for the plan; None where metrics cannot be read.
     """
 
     config: AnalysisConfig
@@ -37,30 +43,29 @@ class Analysis:
     record: Record
     subject: str = "candidate"
     before: Counts = NO_REQUESTS
+    recent: Counts | None = None
     _forbidden: bool = False
 
-    def prepare(self, stable: Revision, schedule: Schedule) -> None:
+    def prepare(self, stable: Revision | None) -> None:
         """Read stable's last hour: as a baseline, for the plan, and to check the permission.
-
-        Reads nothing where production traffic judges no step.
-
-        Args:
-            stable: the revision that serves.
-            schedule: which steps are judged, and how long they last.
 
         Raises:
             PreflightError: metrics are required and this identity may not read them.
         """
-        if not schedule.judged_weights:
+        if self.config.off or stable is None or stable.is_down:
             return
-        if not self.read_baseline(stable, refuse=self.config.required):
+        if self.read_baseline(stable, refuse=self.config.required):
+            self.recent = self.before
+
+    def announce(self, schedule: Schedule) -> None:
+        """Log how much the judged steps of *schedule* will show."""
+        if self.recent is None or not schedule.judged_weights:
             return
-        self.record.say(f"production traffic in the last hour: {self.before}")
+        self.record.say(f"production traffic in the last hour: {self.recent}")
         for weight in schedule.judged_weights:
-            last = weight == FULL_TRAFFIC
-            seconds = schedule.whole_bake_s if last else schedule.whole_step_s
+            seconds = schedule.lasts_s(weight)
             minutes = int((seconds - MINUTE_S - self.config.windows.lag_s) // MINUTE_S)
-            self.record.say(self._expectation(weight, minutes))
+            self.record.say(self._expectation(self.recent, weight, minutes))
 
     def read_baseline(self, stable: Revision, *, refuse: bool = False) -> bool:
         """Read the last hour of *stable*; return whether that worked.
@@ -74,7 +79,7 @@ class Analysis:
         """
         monitor = self.monitor()
         try:
-            classes = self._last_hour(monitor, stable.name)
+            classes = self._last_hour(monitor, stable)
         except MetricsForbiddenError as error:
             if refuse:
                 raise PreflightError(
@@ -91,13 +96,18 @@ class Analysis:
         self.before = Counts.from_classes(classes, self.config.error_classes)
         return True
 
-    def _last_hour(self, monitor: AzureMonitor, revision: str) -> dict[str, float]:
+    def _last_hour(self, monitor: AzureMonitor, revision: Revision) -> dict[str, float]:
         """Read the last hour by Azure's clock, which is only known from a response."""
-        assumed_s = monitor.now_s()
-        classes = monitor.requests_by_class(revision, self.config.windows.before(assumed_s))
-        if abs(monitor.now_s() - assumed_s) < MINUTE_S:
-            return classes
-        return monitor.requests_by_class(revision, self.config.windows.before(monitor.now_s()))
+        windows, assumed_s = self.config.windows, monitor.now_s()
+        try:
+            classes = monitor.requests_by_class(revision.name, windows.before(assumed_s))
+            if abs(monitor.now_s() - assumed_s) < MINUTE_S:
+                return classes
+            return monitor.requests_by_class(revision.name, windows.before(monitor.now_s()))
+        except NoMetricsYetError:
+            if is_young(monitor, revision):
+                return {}
+            raise
 
     def uses_metrics(self, seconds: float) -> bool:
         """Whether production traffic judges a step of *seconds* seconds."""
@@ -109,8 +119,8 @@ class Analysis:
         """Whether a step of *seconds* seconds is judged by metrics, latency or checks."""
         return self.uses_metrics(seconds) or bool(self.config.checks)
 
-    def _expectation(self, weight: int, minutes: int) -> str:
-        requests = expected_requests(self.before, weight=weight, minutes=minutes)
+    def _expectation(self, recent: Counts, weight: int, minutes: int) -> str:
+        requests = expected_requests(recent, weight=weight, minutes=minutes)
         fewest = self.config.thresholds.min_requests
         where = f"at {weight} % the candidate receives about {requests} requests in {minutes} min"
         if requests < fewest:

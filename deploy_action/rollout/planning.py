@@ -91,6 +91,7 @@ class Planner:
         if self.disagreement:
             self.record.warn(self.disagreement)
         tip.result()
+        self.analysis.prepare(stable)
         plan = self._decided(observed)
         access.result()
         self.access.require_storages(plan.app.environment, plan.change)
@@ -109,7 +110,7 @@ class Planner:
         self.record.planned(tuple(diff_lines(diff)), diff)
         for warning in plan.warnings:
             self.record.warn(warning)
-        self.analysis.prepare(plan.stable, plan.schedule)
+        self.analysis.announce(plan.schedule)
         self._learn(plan)
         return plan
 
@@ -164,6 +165,7 @@ class Planner:
             commit=content.commit,
             left_behind=left_behind,
             adopted=adopted,
+            recent=self.analysis.recent,
         )
 
     def _record_serving(self, observed: Observed) -> None:

@@ -37,6 +37,11 @@ _YOUNG_S = 900.0
 _TRIES = 4  # reads in a row that fail before a step counts as not measured
 
 
+def is_young(monitor: AzureMonitor, revision: Revision) -> bool:
+    """Whether Azure may still refuse metrics of *revision*, because it was created lately."""
+    return monitor.now_s() - revision.created_s < _YOUNG_S
+
+
 class AnalysisFailedError(DeployError):
     """The candidate failed the analysis of traffic, latency or a check of the user."""
 
@@ -234,7 +239,7 @@ class StepAnalysis:
         try:
             classes = monitor.requests_by_class(revision.name, window)
         except NoMetricsYetError:
-            if not self._is_young(monitor, revision):
+            if not is_young(monitor, revision):
                 raise
             return NO_REQUESTS
         # Health requests go to the revision's own URL and are counted like users' requests.
@@ -245,12 +250,9 @@ class StepAnalysis:
         try:
             return monitor.restart_minutes(self.candidate.name, window)
         except NoMetricsYetError:
-            if not self._is_young(monitor, self.candidate):
+            if not is_young(monitor, self.candidate):
                 raise
             return 0
-
-    def _is_young(self, monitor: AzureMonitor, revision: Revision) -> bool:
-        return monitor.now_s() - revision.created_s < _YOUNG_S
 
     def _usage(self) -> str:
         """Return CPU and memory of both sides for the report; nothing where that fails."""

@@ -111,11 +111,7 @@ class TrafficShift:
         for weight in self.plan.schedule.steps:
             split = self.plan.pinned.with_candidate(candidate.name, weight)
             self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
-            schedule = self.plan.schedule
-            judged = schedule.judged_step_s > 0
-            self._watch(
-                candidate, schedule.interval_s, f"at {weight} %", then="next step", judged=judged
-            )
+            self._watch(candidate, weight, f"at {weight} %", then="next step")
 
     def promote(self, candidate: Revision) -> None:
         """Route all traffic to the candidate and bake, with rollback still enabled.
@@ -127,9 +123,7 @@ class TrafficShift:
         split = self.plan.pinned.route_all_to(candidate.name)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
         self._promoted_at = monotonic()
-        schedule = self.plan.schedule
-        judged = schedule.judged_bake_s > 0
-        self._watch(candidate, schedule.bake_s, "while baking", then="end", judged=judged)
+        self._watch(candidate, FULL_TRAFFIC, "while baking", then="end")
         self.check()
 
     @property
@@ -249,10 +243,10 @@ class TrafficShift:
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(one) for one in known)
 
-    def _watch(
-        self, candidate: Revision, seconds: float, when: str, *, then: str, judged: bool
-    ) -> None:
-        stable = self.plan.stable
+    def _watch(self, candidate: Revision, weight: int, when: str, *, then: str) -> None:
+        stable, schedule = self.plan.stable, self.plan.schedule
+        # A judged step ends when its window of Azure's minutes is complete, not by our clock.
+        seconds, judged = schedule.planned_s(weight), weight in schedule.judged_weights
         step = self.analysis.begin(when, candidate, stable, seconds=seconds, use_metrics=judged)
         self.watch.step(
             step,

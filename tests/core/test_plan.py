@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from deploy_action.core.analysis import Counts
 from deploy_action.core.app import App
 from deploy_action.core.plan import Observed, Plan, make_plan
 from deploy_action.core.revisions.revision import Revision
@@ -23,7 +24,15 @@ READY = {
 }
 
 
-def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings: str) -> Plan:
+BUSY = Counts(requests=6000, errors=0)  # 100 requests a minute
+
+
+def planned(
+    stable: dict[str, Any] | None = None,
+    *others: Revision,
+    recent: Counts | None = None,
+    **settings: str,
+) -> Plan:
     first = Revision(name="api--a", active=True, created="1", **{**READY, **(stable or {})})
     app = App(
         name="api",
@@ -35,7 +44,15 @@ def planned(stable: dict[str, Any] | None = None, *others: Revision, **settings:
     given = {name.replace("_", "-"): RawValue(text=text) for name, text in settings.items()}
     run = Run(id="4711.1", commit="0123456789", link="", branch="main")
     seen = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
-    return make_plan(parse(given), seen, bump=None, version="1.3.0.3", commit="", left_behind=None)
+    return make_plan(
+        parse(given),
+        seen,
+        bump=None,
+        version="1.3.0.3",
+        commit="",
+        left_behind=None,
+        recent=recent,
+    )
 
 
 def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
@@ -91,28 +108,81 @@ def test_a_broken_stable_beside_a_good_one_is_first_rolled_back_by_hand() -> Non
         planned({"running_state": "Failed"}, good)
 
 
-def test_short_steps_are_not_judged_by_metrics_and_the_plan_says_so() -> None:
-    plan = planned(step_interval="60s", bake="60s")
+@pytest.mark.parametrize(
+    ("recent", "settings", "reason"),
+    [
+        (None, {}, "the metrics cannot be read"),
+        (
+            Counts(requests=300, errors=0),
+            {},
+            "no step would show more than about 10 requests of the 20 that a verdict needs",
+        ),
+        (BUSY, {"strategy": "direct"}, "no step would show more than about 0 requests"),
+        (BUSY, {"time_limit": "26m", "build_timeout": "10m"}, "time-limit leaves no time"),
+    ],
+)
+def test_short_steps_that_are_not_judged_are_not_made_longer_and_the_plan_says_why(
+    recent: Counts | None, settings: dict[str, str], reason: str
+) -> None:
+    plan = planned(None, recent=recent, **settings)
 
     assert plan.schedule.judged_weights == ()
-    assert plan.schedule.whole_step_s == 60
+    assert plan.schedule.longest_step_s <= 60
     [line] = [line for line in plan.lines() if line.startswith("analysis")]
-    assert "not judged, step-interval is 60 s, bake 60 s" in line
+    assert f"not judged, {reason}" in line
     assert "need 6 min per step" in line
+    assert "set step-interval to 360s or more, or analysis: required" in line
 
 
-def test_only_what_lasts_long_enough_is_judged_and_nothing_is_made_longer() -> None:
-    plan = planned(traffic_steps="10,50,100", step_interval="6m", bake="60s")
+@pytest.mark.parametrize(
+    ("per_minute", "judged", "lasts_s"),
+    [(100, 10, [360, 60, 60]), (20, 50, [60, 360, 60]), (10, 100, [60, 60, 360])],
+)
+def test_the_first_step_with_enough_requests_is_made_long_enough_to_be_judged(
+    per_minute: int, judged: int, lasts_s: list[int]
+) -> None:
+    plan = planned(recent=Counts(requests=60 * per_minute, errors=0))
+
+    assert plan.schedule.judged_weights == (judged,)
+    assert [plan.schedule.lasts_s(weight) for weight in (10, 50, 100)] == lasts_s
+    [line] = [line for line in plan.lines() if line.startswith("analysis")]
+    where = "the bake" if judged == 100 else f"{judged} %"
+    assert f"judges the candidate at {where}; metrics of whole minutes" in line
+    assert plan.longest_s == planned().longest_s + 300
+    assert plan.lease_s > planned().lease_s + 300
+
+
+def test_a_step_that_is_made_longer_is_named() -> None:
+    assert "steps 10 % → 50 % → 100 %, 60 s each, 10 % for 360 s" in planned(recent=BUSY).lines()
+
+
+def test_without_steps_the_bake_is_made_long_enough_to_be_judged() -> None:
+    plan = planned(recent=BUSY, strategy="blue-green")
+
+    assert plan.schedule.judged_weights == (100,)
+    assert plan.schedule.lasts_s(100) == 360
+    assert any("judges the candidate at the bake" in line for line in plan.lines())
+
+
+def test_where_a_step_lasts_long_enough_none_is_made_longer() -> None:
+    plan = planned(traffic_steps="10,50,100", step_interval="6m", bake="60s", recent=BUSY)
 
     assert plan.schedule.judged_weights == (10, 50)
-    assert (plan.schedule.whole_step_s, plan.schedule.whole_bake_s) == (360, 60)
+    assert [plan.schedule.lasts_s(weight) for weight in (10, 50, 100)] == [360, 360, 60]
+
+
+def test_a_stable_that_is_down_is_nothing_to_compare_with() -> None:
+    plan = planned({"running_state": "Failed"}, recent=BUSY, bake="1h")
+
+    assert plan.schedule.judged_weights == ()
+    assert any("stable serves nothing to compare" in line for line in plan.lines())
 
 
 def test_required_analysis_makes_steps_long_enough_and_the_plan_says_why() -> None:
     plan = planned(traffic_steps="10,100", analysis="required", analysis_lag="1m")
 
     assert plan.schedule.judged_weights == (10, 100)
-    assert (plan.schedule.whole_step_s, plan.schedule.whole_bake_s) == (240, 240)
+    assert [plan.schedule.lasts_s(weight) for weight in (10, 100)] == [240, 240]
     assert any("steps 10 % → 100 %, 240 s each" in line for line in plan.lines())
     assert any("that end 1 min in the past need 4 min per step" in line for line in plan.lines())
     assert plan.longest_s > planned(traffic_steps="10,100").longest_s

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 import requests
 
 from tests.stage import Stage
@@ -23,6 +22,7 @@ JUDGED = {
     "analysis_interval": "0.2s",
     "traffic_steps": "50,100",
     "analysis_latency_ratio": "0",
+    "analysis_min_requests": "20",
 }
 PATH = "/support.html"  # no gate asks for it
 # Enough requests that a verdict about three failures in ten is no matter of luck.
@@ -172,18 +172,42 @@ def test_a_missing_role_refuses_where_analysis_is_required(stage: Stage) -> None
     assert stage.active() == [stage.first]
 
 
-@pytest.mark.parametrize("analysis", ["auto", "off"])
-def test_short_steps_are_not_judged_and_nothing_is_asked_for_them(
-    stage: Stage, analysis: str
-) -> None:
+def test_without_analysis_no_request_is_made_for_it(stage: Stage) -> None:
     stage.push_better()
     before = metric_reads(stage)
-    run = stage.run(analysis=analysis)
+    run = stage.run(analysis="off")
 
     assert run.exit_code == 0, run.log
     assert metric_reads(stage) == before
-    if analysis == "auto":
-        assert "production traffic is not judged, step-interval is 0 s" in run.log
+
+
+def test_short_steps_without_enough_traffic_are_not_judged_and_the_plan_says_so(
+    stage: Stage,
+) -> None:
+    stage.push_better()
+    before = metric_reads(stage)
+    run = stage.run(analysis="auto", analysis_min_requests="20")
+
+    assert run.exit_code == 0, run.log
+    assert "production traffic is not judged, no step would show more than about" in run.log
+    assert 1 <= metric_reads(stage) - before <= 2  # the last hour, again if clocks differ
+    assert "::warning" not in run.log
+
+
+def test_with_enough_traffic_the_first_step_is_judged_by_default(stage: Stage) -> None:
+    for _ in range(20):
+        for _ in range(100):
+            stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
+        stage.clock(advance=30)
+    stage.clock(advance=180)
+    stage.push_better()
+    fail(stage, f"{stage.scene.app}--v*", percent=60)
+    with minutes_pass(stage):
+        run = stage.run(**{**JUDGED, "analysis": "auto"})
+
+    assert run.exit_code == 4, run.log
+    assert "production traffic judges the candidate at 50 %" in run.log
+    assert "gate traffic at 50 %: fail" in run.log, run.log
 
 
 def test_a_slow_candidate_is_rolled_back(stage: Stage) -> None:

@@ -19,15 +19,16 @@ class Schedule:
         steps: weights below 100, rising; the promotion to 100 follows the last one automatically.
         interval_s: how long each step is watched, in seconds, unless a judged one needs longer.
         bake_s: how long the promoted candidate is monitored with rollback on, in seconds; likewise.
-        judged_step_s: the least seconds of a step that production traffic judges; 0 where none is.
-        judged_bake_s: the least seconds of the bake; likewise.
+        judged_weights: the weights at which production traffic judges the candidate; 100 stands for
+            the bake.
+        judged_s: the least seconds of a step, or bake, that production traffic judges.
     """
 
     steps: tuple[int, ...]
     interval_s: float
     bake_s: float
-    judged_step_s: float = 0.0
-    judged_bake_s: float = 0.0
+    judged_weights: tuple[int, ...] = ()
+    judged_s: float = 0.0
 
     @classmethod
     def of(cls, weights: tuple[int, ...], interval_s: float, bake_s: float) -> Schedule:
@@ -38,21 +39,36 @@ class Schedule:
             bake_s=bake_s,
         )
 
-    @property
-    def whole_step_s(self) -> float:
-        """How long each step lasts, in seconds."""
-        return max(self.interval_s, self.judged_step_s)
+    def planned_s(self, weight: int) -> float:
+        """Return how long the step at *weight* is monitored at least; 100 stands for the bake."""
+        return self.bake_s if weight == FULL_TRAFFIC else self.interval_s
+
+    def lasts_s(self, weight: int) -> float:
+        """Return how long the step at *weight* lasts, in seconds; 100 stands for the bake."""
+        planned_s = self.planned_s(weight)
+        return max(planned_s, self.judged_s) if weight in self.judged_weights else planned_s
 
     @property
-    def whole_bake_s(self) -> float:
-        """How long the bake lasts, in seconds."""
-        return max(self.bake_s, self.judged_bake_s)
+    def longest_step_s(self) -> float:
+        """How long the longest step or the bake lasts, in seconds."""
+        return max(self.lasts_s(weight) for weight in (*self.steps, FULL_TRAFFIC))
 
     @property
-    def judged_weights(self) -> tuple[int, ...]:
-        """The candidate's weights at which production traffic judges it."""
-        steps = self.steps if self.judged_step_s else ()
-        return (*steps, FULL_TRAFFIC) if self.judged_bake_s else steps
+    def patience_s(self) -> float:
+        """How much longer a judged step may last while new metrics arrive, in seconds."""
+        return self.judged_s if self.judged_weights else 0.0
+
+    def describe(self) -> str:
+        """Return the steps and how long each lasts, in words."""
+        path = " → ".join(f"{weight} %" for weight in (*self.steps, FULL_TRAFFIC))
+        longer = [
+            f"{weight} % for {self.lasts_s(weight):.0f} s"
+            for weight in self.steps
+            if self.lasts_s(weight) != self.interval_s
+        ]
+        if longer and len(longer) == len(self.steps):
+            return f"steps {path}, {self.judged_s:.0f} s each"
+        return ", ".join([f"steps {path}, {self.interval_s:.0f} s each", *longer])
 
     def shortest_s(self) -> float:
         """Return the seconds of waiting and writing when nothing is slow."""
@@ -64,4 +80,4 @@ class Schedule:
         return self._waits_s() + writes + gates_s + image_s
 
     def _waits_s(self) -> float:
-        return len(self.steps) * self.whole_step_s + self.whole_bake_s
+        return sum(self.lasts_s(weight) for weight in (*self.steps, FULL_TRAFFIC))

@@ -18,8 +18,9 @@ class AnalysisSettings:
         parsers.one_of(AnalysisMode),
         "auto",
         "Whether production traffic judges the candidate, by Azure's metrics per revision: auto "
-        "(in steps that last long enough), required (steps are made long enough, and a missing "
-        "deployment is refused if the permission is missing) or off. See docs/analysis.md.",
+        "(in steps that last 6 minutes; if none does, the first one with enough requests is made "
+        "that long), required (all steps are made long enough, and a missing permission refuses "
+        "the deployment) or off. See docs/analysis.md.",
     )
     on_inconclusive: OnInconclusive = setting(
         parsers.one_of(OnInconclusive),

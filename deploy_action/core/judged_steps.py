@@ -1,0 +1,94 @@
+"""Which steps production traffic judges, how long those last, and what the plan says about it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from deploy_action.core.analysis import Counts, WindowRule
+from deploy_action.core.analysis.expectation import expected_requests
+from deploy_action.core.settings.choices import AnalysisMode
+from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.schedule import Schedule
+from deploy_action.core.traffic.split import FULL_TRAFFIC
+
+
+def with_judged_steps(
+    schedule: Schedule, settings: Settings, recent: Counts | None, *, longest_s: float
+) -> Schedule:
+    """Return *schedule* with the steps that production traffic judges.
+
+    With ``auto`` these are the steps that last long enough. If none does, one is made long enough:
+    the first in which the candidate receives enough requests for a verdict, so that a bad one is
+    found with as few users as possible; the bake counts as the last.
+
+    Args:
+        schedule: the steps and how long the settings let them last.
+        settings: what the user configured.
+        recent: stable's requests in the last hour; None if metrics were not read.
+        longest_s: by how much ``auto`` may make the rollout longer, in seconds.
+    """
+    rule = WindowRule(lag_s=settings.analysis_lag_s)
+    weights = (*schedule.steps, FULL_TRAFFIC)
+    judged = replace(schedule, judged_s=rule.shortest_step_s)
+    if settings.analysis is AnalysisMode.OFF:
+        return schedule
+    if settings.analysis is AnalysisMode.REQUIRED:
+        return replace(judged, judged_weights=weights)
+    if long_enough := tuple(one for one in weights if rule.fits(schedule.lasts_s(one))):
+        return replace(judged, judged_weights=long_enough)
+    enough = _with_enough_requests(schedule, settings, recent, rule)
+    fits = enough and rule.shortest_step_s - schedule.lasts_s(enough[0]) <= longest_s
+    return replace(judged, judged_weights=enough[:1]) if fits else schedule
+
+
+def analysis_lines(
+    schedule: Schedule, settings: Settings, recent: Counts | None, *, stable_is_down: bool
+) -> tuple[str, ...]:
+    """Return which steps production traffic judges, how long they last and why."""
+    if settings.analysis is AnalysisMode.OFF:
+        return ("analysis: off",)
+    if stable_is_down:
+        return ("analysis: production traffic is not judged, stable serves nothing to compare",)
+    rule = WindowRule(lag_s=settings.analysis_lag_s)
+    if schedule.judged_weights:
+        named = ", ".join(
+            "the bake" if one == FULL_TRAFFIC else f"{one} %" for one in schedule.judged_weights
+        )
+        return (f"analysis: production traffic judges the candidate at {named}; {rule.explain()}",)
+    if recent is None:
+        reason = "the metrics cannot be read"
+    elif _with_enough_requests(schedule, settings, recent, rule):
+        reason = "time-limit leaves no time to make a step long enough"
+    else:
+        most = max((_expected(recent, one, rule) for one in _lasting(schedule)), default=0)
+        reason = (
+            f"no step would show more than about {most} requests of the "
+            f"{settings.analysis_min_requests} that a verdict needs ({recent.requests} requests in "
+            "the last hour)"
+        )
+    need_s = rule.shortest_step_s
+    line = (
+        f"analysis: production traffic is not judged, {reason}. step-interval is "
+        f"{schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s; {rule.explain()}. To judge "
+        f"anyway, set step-interval to {need_s:.0f}s or more, or analysis: required"
+    )
+    return (line,)
+
+
+def _lasting(schedule: Schedule) -> tuple[int, ...]:
+    """Return the weights of the steps, and 100 for the bake, if they last at all."""
+    return tuple(one for one in (*schedule.steps, FULL_TRAFFIC) if schedule.lasts_s(one))
+
+
+def _with_enough_requests(
+    schedule: Schedule, settings: Settings, recent: Counts | None, rule: WindowRule
+) -> tuple[int, ...]:
+    """Return the weights at which the candidate would receive enough requests for a verdict."""
+    if recent is None:
+        return ()
+    fewest = settings.analysis_min_requests
+    return tuple(one for one in _lasting(schedule) if _expected(recent, one, rule) >= fewest)
+
+
+def _expected(recent: Counts, weight: int, rule: WindowRule) -> int:
+    return expected_requests(recent, weight=weight, minutes=rule.minutes)
