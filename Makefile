@@ -5,7 +5,7 @@ BOOTSTRAP = $(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD)
 IN_ENV := tools/in-env.sh
 export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 
-.PHONY: help sandbox setup hooks test quick coverage soak test-az lint audit docs bench lock clean
+.PHONY: help sandbox setup hooks test quick coverage soak mutations test-az lint audit docs bench lock clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -36,6 +36,9 @@ coverage: setup ## Run the tests and check that they cover enough of the code
 
 soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter game
 	@$(IN_ENV) pytest -n 4 --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
+
+mutations: setup ## Check that tests notice each defect of tests/mutations; takes long
+	@$(IN_ENV) python -m tests.mutations $(ARGUMENTS)
 
 test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azure-cli separately)
 	@$(BOOTSTRAP) tests/azure_cli/requirements.txt > $(BUILD)/az-python
