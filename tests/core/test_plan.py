@@ -193,3 +193,13 @@ def test_without_analysis_nothing_is_judged() -> None:
 
     assert plan.schedule.judged_weights == ()
     assert "analysis: off" in plan.lines()
+
+
+def test_a_sidecar_with_the_same_image_is_reported_unless_it_is_updated_too() -> None:
+    image = "contoso.azurecr.io/api@sha256:1"
+    containers = [{"name": "app", "image": image}, {"name": "worker", "image": image}]
+    stable = {"template": {"containers": containers}}
+
+    [warning] = [text for text in planned(stable).warnings if "the same image" in text]
+
+    assert warning.startswith("Container worker runs the same image")

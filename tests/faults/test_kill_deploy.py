@@ -45,7 +45,7 @@ def test_the_next_deployment_goes_out_as_if_nothing_had_been(stage: Stage, point
 def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
-        run = stage.run("repair", take_over="true")
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
 
     assert run.exit_code == 0, run.log
     assert_lock_released(stage)
@@ -54,6 +54,7 @@ def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
     assert set(stage.active()) <= {stage.first, serving}
     if point.promoted:
         assert serving not in {stage.first, "latest"}, "it had been promoted: users stay on it"
+        assert stage.serves()["version"] in stage.on_branch("show", "main:addin/manifest.xml")
     elif not point.shifted:
         assert serving in {stage.first, "latest"}
     assert stage.serves()["revision"] == (stage.first if serving == "latest" else serving)

@@ -1,6 +1,7 @@
 """The way back: newest first, each tried, and the error tells what is left."""
 
 import itertools
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +18,7 @@ from deploy_action.errors import (
     TimeLimitExceededError,
 )
 from deploy_action.rollout.undo import Undo
-from deploy_action.runtime.signals import SignalGuard
+from deploy_action.runtime.signals import SIGNALS, SignalGuard
 
 
 @pytest.fixture
@@ -149,3 +150,26 @@ def test_a_run_that_ran_out_of_time_is_an_abort(record: Record) -> None:
     assert notes == ["the traffic"]
     assert raised.value.exit_code == 4
     assert raised.value.message == "The run took longer than its time-limit."
+
+
+def test_t4_a_signal_does_not_interrupt_the_undo(record: Record) -> None:
+    signals, notes = SignalGuard(), list[str]()
+    handlers = {number: signal.getsignal(number) for number in SIGNALS}
+    signals.install()
+
+    def interrupted() -> str:
+        signal.raise_signal(signal.SIGTERM)
+        notes.append("the traffic")
+        return "as before"
+
+    try:
+        with pytest.raises(AbortedError), Undo(record, signals) as undo:
+            undo.push("the lock", noting(notes, "the lock"))
+            undo.push("the traffic", interrupted)
+            raise DeployError("A gate failed.")
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+    assert notes == ["the traffic", "the lock"]
+    assert put_back(record) == [("the traffic", True), ("the lock", True)]

@@ -205,3 +205,22 @@ def test_a_prefix_stands_in_front_of_each_pattern(stage: Stage) -> None:
     with stage.scene.cache() as cache:
         assert cache.exists("manifest:1") == 1
         assert cache.exists("app[1]:manifest:1") == 0
+
+
+def test_l1_an_incomplete_clearing_does_not_satisfy_a_required_cache(stage: Stage) -> None:
+    stage.push_better()
+    with stage.scene.cache() as cache:
+        cache.mset({f"manifest:{number}": "old" for number in range(20_000)})
+
+    run = stage.run(
+        cache_patterns="manifest:*",
+        cache_required="true",
+        cache_max_keys="10",
+        cache_clear="before",
+    )
+
+    assert run.exit_code in {4, 5}, run.log
+    assert "was not cleared completely" in run.log
+    assert stage.serves()["revision"] == stage.first
+    with stage.scene.cache() as cache:
+        cache.flushdb()

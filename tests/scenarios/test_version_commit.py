@@ -365,3 +365,15 @@ def test_stale_pages_can_cut_over(stage: Stage) -> None:
     assert "% to the candidate" not in run.log
     assert stage.weights() == {run.outputs["revision"]: 100}
     assert users.failures == []
+
+
+def test_d1_a_manifest_with_uncommitted_changes_is_refused_in_the_plan(stage: Stage) -> None:
+    stage.push_better()
+    manifest = stage.scene.workspace / "addin" / "manifest.xml"
+    manifest.write_text(manifest.read_text("utf-8") + "<!-- by hand -->\n", "utf-8")
+
+    run = stage.run(manifest="addin/manifest.xml")
+
+    assert run.exit_code == 3, run.log
+    assert "has changes in the checkout that are not committed" in run.log
+    assert list(stage.scene.revisions()) == [stage.first]

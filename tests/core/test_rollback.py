@@ -1,0 +1,47 @@
+"""Which revision a rollback goes back to."""
+
+from __future__ import annotations
+
+import pytest
+
+from deploy_action.core.app import App
+from deploy_action.core.plan import Observed
+from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.rollback import rollback_target
+from deploy_action.core.run import Run
+from deploy_action.core.traffic.split import Entry, Split
+from deploy_action.errors import PreflightError
+from tests.core.test_plan import READY
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"running_state": "Failed", "active": True},
+        {"provisioning_state": "Failed", "running_state": "Stopped", "active": False},
+    ],
+)
+def test_a_target_that_failed_to_start_is_refused_with_one_that_may_serve(
+    state: dict[str, object],
+) -> None:
+    good = Revision(
+        name="api--a",
+        created="1",
+        **{**READY, "active": False, "provisioning_state": "Provisioned"},
+    )
+    failed = Revision(name="api--b", created="2", **{**READY, **state})
+    serving = Revision(name="api--c", created="3", **{**READY, "active": True})
+    app = App(
+        name="api",
+        state="Succeeded",
+        mode="Multiple",
+        fqdn="api.example.com",
+        split=Split.of([Entry(revision="api--c", weight=100)]),
+    )
+    seen = Observed(app=app, revisions=(good, failed, serving), run=Run(id="1.1"), now=1_000_000.0)
+
+    with pytest.raises(PreflightError, match="'api--b' failed to start before") as refused:
+        rollback_target("b", seen)
+
+    assert "api--a" in refused.value.hint
+    assert rollback_target("a", seen) is good
