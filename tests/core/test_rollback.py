@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from deploy_action.core.app import App
@@ -22,7 +24,7 @@ from tests.core.test_plan import READY
     ],
 )
 def test_a_target_that_failed_to_start_is_refused_with_one_that_may_serve(
-    state: dict[str, object],
+    state: dict[str, Any],
 ) -> None:
     good = Revision(
         name="api--a",
