@@ -15,6 +15,8 @@ from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import PreflightError
 from tests.core.test_plan import READY
 
+BASE: dict[str, Any] = READY
+
 
 @pytest.mark.parametrize(
     "state",
@@ -29,10 +31,10 @@ def test_a_target_that_failed_to_start_is_refused_with_one_that_may_serve(
     good = Revision(
         name="api--a",
         created="1",
-        **{**READY, "active": False, "provisioning_state": "Provisioned"},
+        **{**BASE, "active": False, "provisioning_state": "Provisioned"},
     )
-    failed = Revision(name="api--b", created="2", **{**READY, **state})
-    serving = Revision(name="api--c", created="3", **{**READY, "active": True})
+    failed = Revision(name="api--b", created="2", **{**BASE, **state})
+    serving = Revision(name="api--c", created="3", **{**BASE, "active": True})
     app = App(
         name="api",
         state="Succeeded",

@@ -20,8 +20,11 @@ def test_o1_an_error_after_the_commit_point_is_a_warning_and_its_work_stays_pend
     record = Record(command="deploy", clock=itertools.count().__next__)
     finishing = Finishing(record)
 
-    with finishing.phase(Phase.REFRESH, Pending.CACHE):
+    def fail() -> None:
         raise error
+
+    with finishing.phase(Phase.REFRESH, Pending.CACHE):
+        fail()
     with finishing.phase(Phase.PUBLISH, Pending.COMMIT):
         pass
 
