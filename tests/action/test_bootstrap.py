@@ -119,7 +119,7 @@ class Index:
 
 @contextmanager
 def serving(index: Index) -> Iterator[Index]:
-    class Measurement(BaseHTTPRequestHandler):
+    class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             index.asked.append(self.path)
             index.gate.wait()
@@ -133,7 +133,7 @@ def serving(index: Index) -> Iterator[Index]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Measurement)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

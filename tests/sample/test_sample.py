@@ -57,7 +57,7 @@ START_S = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measurement:
+class Reply:
     """One answer, read to its end."""
 
     status: int
@@ -77,12 +77,12 @@ class Sample:
     port: int
     connection: http.client.HTTPConnection
 
-    def get(self, path: str, method: str = "GET", **headers: str) -> Measurement:
+    def get(self, path: str, method: str = "GET", **headers: str) -> Reply:
         self.connection.request(
             method, path, headers={name.replace("_", "-"): text for name, text in headers.items()}
         )
         reply = self.connection.getresponse()
-        return Measurement(status=reply.status, headers=reply.headers, body=reply.read())
+        return Reply(status=reply.status, headers=reply.headers, body=reply.read())
 
     def stop(self) -> int:
         """Stop it as the platform does; return its exit code."""

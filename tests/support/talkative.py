@@ -80,7 +80,7 @@ async def refuses(request: web.Request) -> web.Response:
 
 
 async def hangs_up(request: web.Request) -> web.Response:
-    """Measurement, and close the connection although it was to be kept."""
+    """Answer, then close the connection although the client wants to keep it."""
     asyncio.get_running_loop().call_later(0.001, _close, request)
     return web.Response(text="once")
 
@@ -115,7 +115,7 @@ async def talk(request: web.Request) -> web.WebSocketResponse:
 
 
 async def bare(request: web.Request) -> web.Response:
-    """Measurement with the status that is asked for, and no body."""
+    """Answer with the requested status and no body."""
     return web.Response(status=int(request.match_info["status"]))
 
 
