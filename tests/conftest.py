@@ -1,4 +1,4 @@
-"""Fixtures of all tests: one sandbox for each worker; every test has an app of its own in it."""
+"""Fixtures of all tests: one sandbox per worker, and one app in it per test."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def golden(pytestconfig: pytest.Config) -> Golden:
-    """Comparison with the reviewed texts in tests/golden."""
+    """The comparison with the golden files in tests/golden."""
     return Golden(update=bool(pytestconfig.getoption("--update-golden")))
 
 

@@ -1,7 +1,7 @@
-"""The vocabulary of the stories: a live app in a local Azure, its repository, and runs on it.
+"""Helpers of the scenarios: an app in the sandbox, its repository, and runs of the action.
 
-A `Stage` answers questions from outside (weights from ARM, bytes from the remote, keys from Redis,
-answers to requests); it never gives access to the action's objects.
+A `Stage` reads results from outside (weights from ARM, commits from the remote, keys from Redis,
+responses to requests); it never exposes the action's objects.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ HURRY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """What one run of the action left for whoever looks: exit code, log, outputs, summary."""
+    """The results of one run of the action: exit code, log, outputs and summary."""
 
     exit_code: int
     log: str
@@ -50,7 +50,7 @@ class Run:
     summary: str
 
     def said(self, text: str) -> bool:
-        """Whether the log has *text*."""
+        """Whether the log contains *text*."""
         return text in self.log
 
 
@@ -62,13 +62,13 @@ class Stage:
     url: str = ""
     runs: int = 0
     first: str = field(default="")
-    variables: dict[str, str] = field(default_factory=dict)  # what else the runner has
+    variables: dict[str, str] = field(default_factory=dict)  # more variables of the runner
     inputs: dict[str, str] = field(default_factory=dict)  # for a test's own use
     preloaded: bool = True  # whether runs are forks of a process that has libraries loaded
 
     @classmethod
     def set_up(cls, environment: dict[str, str], directory: Path, app: str) -> Stage:
-        """Make repository, image and app; everything of it is this stage's own."""
+        """Create a repository, an image and an app that belong to this stage only."""
         stage = cls(Scene(environment, directory, app))
         stage.scene.make_repository()
         image = stage.scene.seed_image(VERSION)
@@ -83,7 +83,7 @@ class Stage:
             requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
         self.scene.ask("DELETE", self.scene.path)
 
-    # -- acts ----------------------------------------------------------------------------------
+    # -- actions ----------------------------------------------------------------------------------
 
     def push(self, path: str, old: str, new: str) -> str:
         """A developer edits one file on main; the checkout is the new commit."""
@@ -138,14 +138,14 @@ class Stage:
         )
 
     def clock(self, **change: float) -> None:
-        """Change the pace of the local Azure, or push its time on (then at its usual pace)."""
+        """Change the sandbox's clock factor, or advance its clock."""
         if "advance" in change:
             change["factor"] = INSTANT
         url = f"{self.scene.environment['SANDBOX_URL']}/clock"
         requests.post(url, json=change, timeout=30, proxies={"http": ""}).raise_for_status()
 
     def admin(self, path: str, body: Any) -> None:
-        """Change something of the sandbox itself, like its faults."""
+        """Change the sandbox through its own API, such as its faults."""
         url = f"{self.scene.environment['SANDBOX_URL']}/{path}"
         requests.post(url, json=body, timeout=30, proxies={"http": ""}).raise_for_status()
 
@@ -155,22 +155,22 @@ class Stage:
         return parsedate_to_datetime(text)
 
     def object_id(self, resource: str) -> str:
-        """Return who the action's identity is to *resource*, out of a token for it."""
+        """Return the object id of the action's identity, from a token for *resource*."""
         payload = self.scene.token(resource).split(".")[1]
         padded = payload + "=" * (-len(payload) % 4)
         return str(json.loads(base64.urlsafe_b64decode(padded))["oid"])
 
     def asked(self, since: float = -1.0) -> list[dict[str, Any]]:
-        """Return what the local Azure was asked after *since* (the newest call's ``at``)."""
+        """Return the sandbox's requests after *since* (the ``at`` of a request)."""
         url = f"{self.scene.environment['SANDBOX_URL']}/requests"
         found = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
         return [call for call in found if call["at"] > since]
 
     def users(self) -> Users:
-        """People who use the app all the time; see `Users.busy`."""
+        """Return simulated users of the app; see `Users.busy`."""
         return Users(self.scene, self.url)
 
-    # -- questions -----------------------------------------------------------------------------
+    # -- results -----------------------------------------------------------------------------
 
     def weights(self) -> dict[str, int]:
         """Return the weights that Azure reports, without those of zero."""
@@ -193,7 +193,7 @@ class Stage:
         return self.scene.git("rev-parse", "main", cwd=self.scene.remote)
 
     def on_branch(self, *arguments: str) -> str:
-        """Ask git on the remote."""
+        """Run git on the remote; return its output."""
         return self.scene.git(*arguments, cwd=self.scene.remote)
 
     def checkout_is_clean(self) -> bool:
@@ -201,7 +201,7 @@ class Stage:
         return not self.scene.git("status", "--porcelain", cwd=self.scene.workspace)
 
     def serves(self) -> dict[str, Any]:
-        """Return what the app tells its users about itself."""
+        """Return the response of the app's /version."""
         found = self.scene.session.get(f"{self.url}/version", timeout=30).json()
         assert isinstance(found, dict)
         return found
@@ -225,12 +225,12 @@ def outputs_of(file: Path) -> dict[str, str]:
 
 
 def on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
-    """Let GitHub's API answer for the stage's remote; return the inputs that a run is given.
+    """Serve GitHub's API for the stage's remote; return the inputs of a run that uses it.
 
     Args:
         stage: whose remote it is.
         protected: its branches that take pull requests only.
-        told: whether that can be asked for beforehand.
+        told: whether the API returns the branches' rules.
     """
     environment = stage.scene.environment
     name = f"the-well/{stage.scene.app}"

@@ -1,4 +1,4 @@
-"""action.yml, the settings, the outputs and the README say the same."""
+"""action.yml, the settings, the outputs and the documentation are consistent."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def test_every_description_is_the_declared_one_with_its_default() -> None:
 
 
 def test_no_input_has_a_default_that_would_hide_the_settings_file() -> None:
-    """An input with a default is always given, so that the file could never win over it."""
+    """An input with a default is always set, so the settings file could never override it."""
     defaults = {
         name: item["default"] for name, item in ACTION["inputs"].items() if "default" in item
     }
@@ -60,11 +60,11 @@ def test_both_steps_receive_every_input_in_their_environment(step: str) -> None:
     }
 
 
-def test_no_expression_stands_inside_a_script() -> None:
+def test_scripts_contain_no_expressions() -> None:
     assert not [step["name"] for step in ACTION["runs"]["steps"] if "${{" in step.get("run", "")]
 
 
-def test_every_expression_names_something_that_exists() -> None:
+def test_every_expression_refers_to_a_declared_name() -> None:
     text = (ROOT / "action.yml").read_text("utf-8")
     for name in re.findall(r"inputs\.([\w-]+)", text):
         assert name in ACTION["inputs"], name

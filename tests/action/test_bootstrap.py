@@ -195,7 +195,7 @@ def machine(cold: Cold, wheel: Path, tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def online(machine: dict[str, str]) -> dict[str, str]:
-    """The same without any source."""
+    """The same environment without a package source."""
     return {name: value for name, value in machine.items() if not name.startswith("PIP_")}
 
 
@@ -394,7 +394,7 @@ def in_a_variable_of_uv(url: str, _home: Path) -> dict[str, str]:
 
 
 def hostile_modules(folder: Path, *names: str) -> Path:
-    """Create modules that leave a mark when something imports them."""
+    """Create modules that write a file when they are imported."""
     folder.mkdir()
     for name in ("argparse", "hashlib", "pip", "platform", "subprocess", *names):
         text = f"open({str(folder / 'imported')!r}, 'w')\nraise SystemExit(9)\n"

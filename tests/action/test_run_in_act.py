@@ -61,7 +61,7 @@ jobs:
 
 @pytest.fixture
 def workflow(tmp_path: Path) -> Iterator[Stage]:
-    """A stage whose repository holds a workflow and, beside it, the action itself.
+    """A stage whose repository contains a workflow and the action itself.
 
     Its sandbox forwards requests to other hosts, because the action installs its packages.
     """

@@ -1,4 +1,4 @@
-"""The repository's workflows: least rights, pinned actions, no text of others in a script."""
+"""The repository's workflows: least privilege, pinned actions, no untrusted text in scripts."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def settings(environment: str, **more: str) -> Settings:
     return load({"INPUT_ENVIRONMENT": environment}, ROOT, more)
 
 
-def test_there_are_these_and_no_others() -> None:
+def test_the_list_of_workflows_is_complete() -> None:
     assert sorted(file.name for file in FOLDER.iterdir()) == [f"{name}.yml" for name in NAMES]
 
 
@@ -94,15 +94,13 @@ def test_ci_runs_the_oldest_and_the_newest_supported_python() -> None:
         ("rollback", {"contents": "read", "id-token": "write"}),
     ],
 )
-def test_a_workflow_has_no_rights_and_its_job_only_those_it_needs(
-    name: str, rights: dict[str, str]
-) -> None:
+def test_permissions_are_set_per_job_and_minimal(name: str, rights: dict[str, str]) -> None:
     assert workflow(name)["permissions"] == {}
     assert [job["permissions"] for job in jobs(name)] == [rights] * len(jobs(name))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_foreign_action_is_pinned_by_commit_and_tells_its_version(name: str) -> None:
+def test_every_third_party_action_is_pinned_by_commit_with_a_version_comment(name: str) -> None:
     text = (FOLDER / f"{name}.yml").read_text("utf-8")
     foreign = [line.strip(" -") for line in text.splitlines() if "uses:" in line]
     foreign = [line for line in foreign if line != "uses: ./"]
@@ -120,14 +118,14 @@ def test_the_checkout_leaves_no_token_behind(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_no_expression_stands_inside_a_script(name: str) -> None:
+def test_scripts_contain_no_expressions(name: str) -> None:
     scripts = [step["run"] for step in steps(name) if "run" in step]
 
     assert [script for script in scripts if "${{" in script] == []
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
+def test_only_the_action_receives_secrets(name: str) -> None:
     whole = workflow(name)
     text = yaml.safe_dump(whole)
     given = own_step(name)["with"].values() if name in {"deploy", "rollback"} else ()
@@ -135,7 +133,7 @@ def test_a_secret_is_handed_to_the_action_alone(name: str) -> None:
     assert text.count("secrets.") == sum("secrets." in str(value) for value in given)
 
 
-def test_nothing_secret_stands_in_the_settings_file() -> None:
+def test_the_settings_file_contains_no_secret() -> None:
     secret = {setting.name for setting in setting_specs() if setting.secret} - {"secrets"}
     environments = yaml.safe_load((ROOT / ".github" / "deploy-action.yml").read_text("utf-8"))
     blocks = environments["environments"].values()
@@ -148,7 +146,7 @@ def test_nothing_secret_stands_in_the_settings_file() -> None:
     assert written & (secret | {"client-id", "tenant-id", "subscription-id"}) == set()
 
 
-# --- when and beside what ----------------------------------------------------------------------
+# --- triggers and concurrency ------------------------------------------------------------------
 
 
 def test_a_push_to_main_and_nothing_else_deploys() -> None:
@@ -181,7 +179,7 @@ def test_a_rollback_waits_for_other_rollbacks_of_its_environment_only() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_every_job_ends_some_time_and_no_step_of_ours_is_cut_off(name: str) -> None:
+def test_every_job_has_a_time_limit_and_the_actions_step_has_none(name: str) -> None:
     """A limit on the action's step would cut off its second step as well."""
     assert all(0 < job["timeout-minutes"] <= 60 for job in jobs(name))
     assert [step for step in steps(name) if "timeout-minutes" in step] == []
@@ -203,7 +201,7 @@ def test_a_workflow_gives_only_inputs_that_exist(name: str) -> None:
     assert set(own_step(name)["with"]) <= {setting.name for setting in setting_specs()}
 
 
-def test_what_is_asked_for_by_hand_reaches_the_rollback() -> None:
+def test_dispatch_inputs_reach_the_rollback() -> None:
     given = own_step("rollback")["with"]
 
     assert given["command"] == Command.ROLLBACK.value
@@ -263,7 +261,7 @@ def lint(program: str, *words: str, cwd: Path) -> subprocess.CompletedProcess[st
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
-    """The workflows and the action, to be spoilt."""
+    """A copy of the workflows and the action, to be broken by tests."""
     (tmp_path / ".git").mkdir()  # actionlint looks for the project's root
     shutil.copytree(FOLDER, tmp_path / ".github" / "workflows")
     for name in ("action.yml", ".github/dependabot.yml", ".github/zizmor.yml"):
@@ -283,7 +281,7 @@ def test_the_syntax_linter_finds_nothing() -> None:
     assert found.returncode == 0, found.stdout
 
 
-def test_the_linters_do_look_at_these_files(copy: Path) -> None:
+def test_the_linters_detect_faults_in_these_files(copy: Path) -> None:
     assert zizmor(copy).returncode == 0
     assert lint("actionlint", cwd=copy).returncode == 0
     file = copy / ".github" / "workflows" / "rollback.yml"

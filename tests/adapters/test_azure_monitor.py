@@ -90,7 +90,7 @@ def test_cpu_and_memory_are_found_by_the_names_of_replicas(
     assert monitor.restart_minutes(stage.first, last_minutes(monitor)) == 0
 
 
-def test_azures_time_is_learned_from_its_answers(stage: Stage, monitor: AzureMonitor) -> None:
+def test_azures_time_is_read_from_responses(stage: Stage, monitor: AzureMonitor) -> None:
     last_minutes(monitor)
     before = monitor.now_s()
     stage.clock(advance=3600)
@@ -124,7 +124,7 @@ def test_a_name_that_no_revision_has_counts_no_requests(
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_refusal_that_may_pass_is_an_error_with_azures_words(
+def test_a_transient_refusal_raises_an_error_with_azures_message(
     stage: Stage, monitor: AzureMonitor, status: int
 ) -> None:
     body = {"error": {"code": "TooMany", "message": "slow down"}}
@@ -136,9 +136,7 @@ def test_a_refusal_that_may_pass_is_an_error_with_azures_words(
 
 
 @pytest.mark.parametrize("body", ["", "[1]", '{"value": [{"timeseries": 7}]}', '{"value": 1}'])
-def test_an_answer_that_makes_no_sense_is_no_data(
-    stage: Stage, monitor: AzureMonitor, body: str
-) -> None:
+def test_an_invalid_response_has_no_data(stage: Stage, monitor: AzureMonitor, body: str) -> None:
     window = last_minutes(monitor)
     admin(stage, "faults", [{"path": METRICS, "status": 200, "body": body}])
     assert monitor.requests_by_class(stage.first, window) == {}

@@ -1,4 +1,4 @@
-"""The cache against a real Redis: what goes, what stays, and what is said when it cannot."""
+"""The cache adapter with a real Redis: deleted keys, remaining keys, and errors."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deploy_action.sandbox.services import RedisServer
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A real server of this module's own."""
+    """A real Redis server for this module."""
     with asyncio.Runner() as runner:
         server = RedisServer(tmp_path_factory.mktemp("redis"))
         yield runner.run(server.start())
@@ -30,7 +30,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def outside(url: str) -> Iterator[redis.Redis]:
-    """Somebody else's client, on an empty database."""
+    """A second client, on an empty database."""
     with redis.Redis.from_url(url) as client:
         client.flushall()
         yield client
@@ -43,7 +43,7 @@ def cache(url: str) -> Iterator[Cache]:
     cache.close()
 
 
-def test_twenty_thousand_keys_go_and_not_one_other(cache: Cache, outside: redis.Redis) -> None:
+def test_only_matching_keys_are_deleted(cache: Cache, outside: redis.Redis) -> None:
     gone = {f"{kind}:{number}": "x" for kind in ("manifest", "config") for number in range(10_000)}
     kept = {f"session:{number}": "x" for number in range(10_000)} | {"manifest": "x", "": "x"}
     outside.mset({**gone, **kept})
@@ -59,7 +59,7 @@ def test_twenty_thousand_keys_go_and_not_one_other(cache: Cache, outside: redis.
     assert set(cast("list[bytes]", outside.keys("*"))) == {key.encode() for key in kept}
 
 
-def test_a_clearing_whose_time_is_over_says_so(url: str, outside: redis.Redis) -> None:
+def test_a_clearing_over_its_time_limit_is_incomplete(url: str, outside: redis.Redis) -> None:
     outside.mset({f"config:{number}": "x" for number in range(30_000)})
     cache = Cache(parse(url), budget_s=0)
 
@@ -116,7 +116,7 @@ def test_a_pattern_that_would_empty_the_database_is_refused(
     assert outside.dbsize() == 0
 
 
-def test_values_and_history_have_an_end(cache: Cache, outside: redis.Redis) -> None:
+def test_values_and_history_expire(cache: Cache, outside: redis.Redis) -> None:
     cache.put("deployment:current", "now", 60)
     for number in range(5):
         cache.push_history("deployment:history", f"run {number}", keep=3, ttl_s=60)
@@ -153,7 +153,7 @@ def test_metrics_are_the_server_s_own(cache: Cache, outside: redis.Redis) -> Non
     ],
     ids=["nobody listens", "no such name", "wrong password", "no password"],
 )
-def test_what_cannot_be_reached_is_told_apart_and_no_secret_shows(
+def test_each_connection_error_has_its_own_message_without_secrets(
     url: str, given_url: str, why: str
 ) -> None:
     cache = Cache(parse(given_url.replace("HERE", url.rpartition("@")[2])))
@@ -165,7 +165,7 @@ def test_what_cannot_be_reached_is_told_apart_and_no_secret_shows(
     cache.close()
 
 
-def test_a_read_only_replica_is_said_to_be_one(
+def test_a_read_only_replica_is_reported(
     url: str, cache: Cache, outside: redis.Redis, tmp_path: Path
 ) -> None:
     outside.set("config:1", "x")
@@ -190,7 +190,7 @@ GLYPHS = "ab-]^[*?\\!é"
     patterns=st.lists(st.text(GLYPHS, min_size=1, max_size=8), min_size=20, max_size=20),
     more=st.lists(st.text(GLYPHS, min_size=4, max_size=12), max_size=20),
 )
-def test_patterns_mean_what_the_server_means(
+def test_patterns_match_as_on_the_server(
     patterns: list[str], more: list[str], everything: redis.Redis
 ) -> None:
     """Four thousand random patterns, each against all short keys and some long ones."""

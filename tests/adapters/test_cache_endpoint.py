@@ -22,7 +22,7 @@ def backstage() -> Iterator[Backstage]:
 
 
 def serving(backstage: Backstage, answer: object, asked: list[object]) -> str:
-    """Let an app answer *answer* to whoever knows the secret."""
+    """Serve *answer* for requests with the secret."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("X-Secret") != "s3cret":
@@ -57,7 +57,7 @@ def test_the_patterns_are_posted_and_the_counts_are_read(
     assert [item.removed for item in done.patterns] == counts
 
 
-def test_a_wrong_secret_is_told_without_telling_it(backstage: Backstage) -> None:
+def test_a_wrong_secret_is_reported_but_not_quoted(backstage: Backstage) -> None:
     url = serving(backstage, {}, [])
     endpoint = CacheEndpoint(url, header=("X-Secret", "wr0ng"), body=BODY)
 
@@ -68,11 +68,11 @@ def test_a_wrong_secret_is_told_without_telling_it(backstage: Backstage) -> None
     assert "wr0ng" not in str(refused.value)
 
 
-def test_nobody_there_is_told_apart() -> None:
+def test_a_refused_connection_is_reported() -> None:
     with pytest.raises(EndpointError, match="did not answer: the connection was refused"):
         CacheEndpoint("http://127.0.0.1:1/clear", body=BODY).clear(["manifest:*"])
 
 
-def test_everything_is_refused_before_anybody_is_asked() -> None:
+def test_a_pattern_for_every_key_is_refused_without_a_request() -> None:
     with pytest.raises(InputError, match="matches every key"):
         CacheEndpoint("http://127.0.0.1:1/clear", body=BODY).clear(["*"])

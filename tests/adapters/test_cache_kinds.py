@@ -1,4 +1,4 @@
-"""Every kind of Redis that Azure has, and every bad day of one, with Debian's redis-server."""
+"""Every kind of Redis that Azure offers, and its failures, with Debian's redis-server."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> Non
         other.close()
 
 
-def test_an_entra_identity_is_asked_for_at_each_new_connection(tmp_path: Path) -> None:
+def test_each_new_connection_gets_a_fresh_entra_token(tmp_path: Path) -> None:
     users = tmp_path / "users.acl"
     users.write_text("user default off\nuser 0b1d on >the-token ~* +@all\n", "utf-8")
     [port] = free_ports(1)
@@ -106,7 +106,7 @@ def test_a_role_that_may_not_ask_info_still_clears_a_whole_cluster(tmp_path: Pat
         cache.close()
 
 
-def test_one_endpoint_before_many_slots_is_cleared_key_by_key(tmp_path: Path) -> None:
+def test_active_active_redis_is_cleared_key_by_key(tmp_path: Path) -> None:
     """As active-active Azure Redis: it does not look like a cluster and refuses CROSSSLOT."""
     [port] = free_ports(1)
     with (
@@ -135,7 +135,7 @@ def test_one_endpoint_before_many_slots_is_cleared_key_by_key(tmp_path: Path) ->
 def test_a_cluster_s_nodes_are_trusted_by_the_name_of_the_cache(tmp_path: Path) -> None:
     """Azure's nodes announce addresses, its certificates carry the cache's name alone.
 
-    In capitals, as the client library takes localhost itself for an address.
+    In upper case, because the client library treats localhost as an IP address.
     """
     found = certificate(tmp_path, "localhost")
     with cluster(tmp_path, found) as port:
@@ -160,9 +160,7 @@ def test_over_a_slow_link_a_clearing_takes_few_round_trips(plain: int) -> None:
         cache.close()
 
 
-def test_a_server_that_stops_in_mid_scan_is_an_error_and_no_hang(
-    tmp_path: Path, plain: int
-) -> None:
+def test_a_server_that_stops_during_a_scan_raises_an_error(tmp_path: Path, plain: int) -> None:
     with redis.Redis(port=plain) as outside:
         outside.mset({f"manifest:{number}": "x" for number in range(200_000)})
         pid = int(outside.info("server")["process_id"])
@@ -189,7 +187,7 @@ def test_a_server_that_stops_in_mid_scan_is_an_error_and_no_hang(
     cache.close()
 
 
-def test_a_full_server_is_said_to_be_full(plain: int) -> None:
+def test_a_full_server_is_reported(plain: int) -> None:
     with redis.Redis(port=plain) as outside:
         outside.set("manifest:1", "x" * 2_000_000)
         outside.config_set("maxmemory", "1mb")
@@ -202,7 +200,7 @@ def test_a_full_server_is_said_to_be_full(plain: int) -> None:
     cache.close()
 
 
-def test_a_clearing_stops_at_its_number_of_keys_and_says_what_it_met(plain: int) -> None:
+def test_a_clearing_stops_at_its_limit_of_keys_and_is_incomplete(plain: int) -> None:
     with redis.Redis(port=plain) as outside:
         outside.mset({f"manifest:{number}": "a secret value" for number in range(50_000)})
         told: list[str] = []

@@ -1,4 +1,4 @@
-"""A Redis server that answers with more than anybody asked for."""
+"""A Redis server that sends oversized responses."""
 
 from __future__ import annotations
 

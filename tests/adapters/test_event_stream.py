@@ -20,7 +20,7 @@ STREAM_HOST = "*.azurecontainerapps.dev"
 
 @pytest.fixture
 def secrets() -> list[str]:
-    """What was masked."""
+    """The masked secrets."""
     return []
 
 
@@ -129,7 +129,7 @@ def test_a_missing_permission_is_named(stage: Stage, stream: EventStream) -> Non
     assert "getAuthToken" in caught.value.hint
 
 
-def test_records_that_make_no_sense_are_left_out(stage: Stage, stream: EventStream) -> None:
+def test_invalid_records_are_skipped(stage: Stage, stream: EventStream) -> None:
     good = (
         '{"TimeStamp": "2026-06-26 12:40:54.7869523 +0000 UTC", "RevisionName": "a--b", '
         '"Msg": "text", "Reason": "ProbeFailed"}'

@@ -1,4 +1,4 @@
-"""What git's adapter sees of a checkout, and the commit that it makes beside the user's work."""
+"""The git adapter: reading a checkout, and making a commit outside its work tree."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_workspace_inside_the_repository_finds_its_root(remote: Remote) -> Non
     assert seen.blobs[MANIFEST]
 
 
-def test_what_is_no_checkout_is_refused_in_one_sentence(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_checkout_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     git(tmp_path, "init", "--quiet", "unborn")
 
@@ -99,8 +99,8 @@ def test_credentials_in_an_address_are_removed() -> None:
         assert without_credentials(url) == shown
 
 
-def test_a_repository_of_another_user_is_read_all_the_same(remote: Remote, tmp_path: Path) -> None:
-    """As in a container job. git's own test switch makes it believe in another owner."""
+def test_a_repository_of_another_user_can_be_read(remote: Remote, tmp_path: Path) -> None:
+    """As in a container job. A test variable of git simulates another owner."""
     work = remote.checkout()
     real = git(work, "--exec-path") + "/git"
     shim = tmp_path / "bin" / "git"
@@ -133,7 +133,7 @@ def test_a_file_is_read_as_it_is_stored(remote: Remote) -> None:
     assert work.file_at("HEAD", "addin/manifest") is None
 
 
-def test_what_is_no_plain_file_is_refused(remote: Remote) -> None:
+def test_anything_but_a_regular_file_is_refused(remote: Remote) -> None:
     (remote.alice / "link.xml").symlink_to("addin/manifest.xml")
     git(remote.alice, "add", "link.xml")
     remote.alice_pushes({"x": b"x"})
@@ -169,8 +169,8 @@ def test_a_commit_changes_exactly_the_files_given_and_keeps_modes(remote: Remote
     )
 
 
-def test_the_users_checkout_does_not_notice_a_commit(remote: Remote, tmp_path: Path) -> None:
-    """Dirty and half staged, with hooks, signing and filters that would shout if they ran."""
+def test_a_commit_does_not_change_the_users_checkout(remote: Remote, tmp_path: Path) -> None:
+    """Dirty and half staged, with hooks, signing and filters that would fail if they ran."""
     base = remote.alice_pushes({".gitattributes": b"* text eol=crlf filter=loud\n"})
     work = remote.checkout()
     shout = f"touch '{tmp_path}/ran'; exit 1"

@@ -1,4 +1,4 @@
-"""The token: shown to the remote, in that one call, and to nobody else."""
+"""The token is sent to the remote only, and only in the call that needs it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_it_publishes_where_the_checkout_kept_no_credentials(remote: Remote, hos
 
 
 @pytest.mark.parametrize("scope", ["/", "/remote.git", ""])
-def test_the_token_given_wins_over_the_one_that_the_checkout_left(
+def test_the_given_token_overrides_the_checkouts_token(
     remote: Remote, host: Host, scope: str
 ) -> None:
     work = remote.checkout()
@@ -137,7 +137,7 @@ def test_the_token_input_overrides_credentials_in_the_address(
         assert secret not in "\n".join(recorded.calls)
 
 
-def test_the_token_is_not_sent_in_clear_over_the_network(remote: Remote) -> None:
+def test_the_token_is_not_sent_unencrypted_over_the_network(remote: Remote) -> None:
     """Only to https, or to this machine."""
     work = remote.checkout()
     for url, shown in [
@@ -177,7 +177,7 @@ def test_githubs_token_goes_to_githubs_server_whatever_the_remote_is(
     [(header("another"), True, TOKEN), (header(TOKEN), False, TOKEN), (header(TOKEN), True, "")],
     ids=["wrong token", "read only", "no token"],
 )
-def test_who_may_not_push_is_told_before_anything_is_built(
+def test_a_missing_push_permission_is_reported_before_the_build(
     remote: Remote, host: Host, accepted: str, may_write: bool, token: str
 ) -> None:
     work = remote.checkout()

@@ -1,4 +1,4 @@
-"""Odd checkouts: what publishing does in them, and the local branch that follows at the end."""
+"""Publishing from unusual checkouts, and advancing the local branch afterwards."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def publish(work: Path, files: dict[str, bytes] | None = None) -> str:
 
 @pytest.mark.parametrize("detached", [False, True])
 def test_head_and_index_follow_the_published_commit(remote: Remote, detached: bool) -> None:
-    """As after a commit by hand: the file bumped on disk is clean, other work is as it was."""
+    """As after a manual commit: the bumped file is clean, other changes stay."""
     work = remote.checkout()
     if detached:
         git(work, "checkout", "--quiet", "--detach")
@@ -54,7 +54,7 @@ def test_head_and_index_follow_the_published_commit(remote: Remote, detached: bo
     assert git(work, "status", "--porcelain") == "M  README.md\n M src/app.py"
 
 
-def test_they_stay_where_they_are_if_the_branch_had_moved(remote: Remote) -> None:
+def test_head_and_index_stay_if_the_branch_has_moved(remote: Remote) -> None:
     work = remote.checkout()
     remote.alice_pushes({"x": b"x"})
     commit = publish(work)
@@ -64,7 +64,7 @@ def test_they_stay_where_they_are_if_the_branch_had_moved(remote: Remote) -> Non
     assert state(work) == before
 
 
-def test_nor_do_they_follow_over_something_staged_or_a_busy_index(remote: Remote) -> None:
+def test_head_and_index_stay_with_staged_changes_or_a_locked_index(remote: Remote) -> None:
     work = remote.checkout()
     commit = publish(work)
     before = state(work)
@@ -100,7 +100,7 @@ def test_line_endings_are_committed_as_the_branch_stores_them(remote: Remote) ->
 
 
 def test_line_endings_of_a_file_stored_with_crlf_stay_too(remote: Remote) -> None:
-    """With `text=auto` an ordinary add would turn the whole file over."""
+    """With `text=auto` an ordinary add would rewrite the whole file."""
     crlf = NEW.replace(b"\n", b"\r\n")
     remote.alice_pushes({MANIFEST: crlf.replace(b"1.0.1", b"1.0.0")})
     remote.alice_pushes({".gitattributes": b"* text=auto\n"})
@@ -112,7 +112,7 @@ def test_line_endings_of_a_file_stored_with_crlf_stay_too(remote: Remote) -> Non
 
 
 def test_submodules_and_large_files_stay_as_they_are(remote: Remote) -> None:
-    """Neither is fetched nor looked into; the commit carries their entries on unchanged."""
+    """Neither is fetched or read; the commit keeps their entries."""
     other = Remote(remote.folder / "other")
     git(remote.alice, "submodule", "--quiet", "add", other.url, "vendor/lib")
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"

@@ -1,4 +1,4 @@
-"""The version commit on its way to a branch that others push to as well."""
+"""Publishing the version commit to a branch that others push to as well."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def test_a_quiet_branch_gets_the_commit_at_the_first_try(remote: Remote) -> None
 
 
 @pytest.mark.parametrize("shallow", [True, False])
-def test_a_moved_branch_is_planned_again_from_its_content(remote: Remote, shallow: bool) -> None:
-    """Others touched the manifest itself: theirs stays, our number comes on top of it."""
+def test_the_bump_is_planned_again_on_a_moved_branch(remote: Remote, shallow: bool) -> None:
+    """Others changed the manifest itself: their change stays, with our version on top."""
     work = remote.checkout() if shallow else remote.clone("work")
     run = Run(work)
     commit = run.commit()
@@ -106,8 +106,8 @@ def test_nothing_is_pushed_when_there_is_nothing_left_to_publish(remote: Remote)
     assert remote.head() == theirs
 
 
-def test_a_branch_that_was_set_back_is_not_restored_by_us(remote: Remote) -> None:
-    """An ordinary push would fast-forward and so bring back what somebody took away."""
+def test_commits_removed_from_the_branch_are_not_restored(remote: Remote) -> None:
+    """An ordinary push would fast-forward and restore the removed commits."""
     first, second = remote.commits()
     run = Run(remote.checkout())
     commit = run.commit()
@@ -120,7 +120,7 @@ def test_a_branch_that_was_set_back_is_not_restored_by_us(remote: Remote) -> Non
     assert remote.commits() == [first, done.commit]
 
 
-def test_a_detached_head_of_a_tag_publishes_to_the_branch_it_is_told(remote: Remote) -> None:
+def test_a_detached_head_publishes_to_the_given_branch(remote: Remote) -> None:
     git(remote.bare, "tag", "v1", "main~1")
     run = Run(remote.checkout(ref="refs/tags/v1"))
     tip = remote.head()
@@ -146,7 +146,7 @@ def test_a_branch_that_is_gone_is_not_created(remote: Remote) -> None:
 
 @pytest.mark.slow
 def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
-    """People push other files in between. None is lost, one line, each has its own number."""
+    """Others push files in between. No commit is lost, history is linear, versions are unique."""
     runs = {f"{n}.1": Run(remote.checkout(f"run-{n}"), run_id=f"{n}.1") for n in range(12)}
     before, results = remote.commits(), dict[str, Published]()
     start = threading.Barrier(len(runs) + 1)
@@ -181,7 +181,7 @@ def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
 
 
 def insistently(remote: Remote, path: str) -> str:
-    """Alice pushes a file to a branch that keeps moving, until she is first; her commit."""
+    """Push a file to a moving branch, with retries; return the commit."""
     while True:
         try:
             return remote.alice_pushes({path: b"note"})

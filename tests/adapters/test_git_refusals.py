@@ -1,4 +1,4 @@
-"""Why a push was refused, each with what to do; and pushes whose answer never came."""
+"""Errors of refused pushes with their hints, and pushes whose response is lost."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ GH013 = ("error: GH013: Repository rule violations found for refs/heads/main.", 
         ("pre-receive", ("No ticket.",), Refusal.HOOK, "the push to 'main': No ticket."),
     ],
 )
-def test_a_server_that_says_no_is_not_asked_again(
+def test_a_refused_push_is_not_retried(
     remote: Remote, name: str, said: tuple[str, ...], refusal: Refusal, words: str
 ) -> None:
     before, pauses = remote.head(), list[float]()
@@ -78,7 +78,7 @@ def test_a_server_that_says_no_is_not_asked_again(
 
 
 def test_protection_does_not_show_in_a_dry_push(remote: Remote) -> None:
-    """Stated, because one would hope otherwise: nothing of the server's rules runs."""
+    """Documents a limit: a dry push does not run the server's rules."""
     work = remote.checkout()
     hook(remote, "pre-receive", *GH006)
 
@@ -95,7 +95,7 @@ def test_a_dry_push_passes_behind_a_moved_branch_and_pushes_nothing(remote: Remo
     assert remote.head() == theirs
 
 
-def test_a_missing_branch_is_told_before_anything_is_built(remote: Remote) -> None:
+def test_a_missing_branch_is_reported_before_the_build(remote: Remote) -> None:
     refused = adapter(remote.checkout()).dry_push("no-such-branch")
 
     assert refused is not None
@@ -103,7 +103,7 @@ def test_a_missing_branch_is_told_before_anything_is_built(remote: Remote) -> No
     assert refused.message == "The git remote has no branch 'no-such-branch'."
 
 
-def test_what_is_no_branch_name_is_refused(remote: Remote) -> None:
+def test_an_invalid_branch_name_is_refused(remote: Remote) -> None:
     for name in ("", "a b", "main:other", "*", "../x", "-x..y"):
         with pytest.raises(InputError, match="is not a valid name of a git branch"):
             adapter(remote.checkout(f"work-{len(name)}{name[:1].isalpha()}")).dry_push(name)
@@ -146,7 +146,7 @@ def test_a_busy_host_is_tried_again(remote: Remote, host: Host) -> None:
     assert 1 <= len(pauses) <= 2
 
 
-def test_a_push_whose_answer_is_lost_is_not_made_twice(remote: Remote, host: Host) -> None:
+def test_a_push_with_a_lost_response_is_not_repeated(remote: Remote, host: Host) -> None:
     work, before = remote.checkout(), remote.commits()
     git(work, "remote", "set-url", "origin", f"{host.url}/remote.git")
     host.break_off = 1
@@ -157,7 +157,7 @@ def test_a_push_whose_answer_is_lost_is_not_made_twice(remote: Remote, host: Hos
 
 
 @pytest.mark.parametrize("shallow", [True, False])
-def test_nor_when_others_have_pushed_on_top_of_it_meanwhile(
+def test_a_push_with_a_lost_response_is_found_below_later_commits(
     remote: Remote, host: Host, shallow: bool
 ) -> None:
     work, before = remote.checkout() if shallow else remote.clone("work"), remote.commits()

@@ -1,4 +1,4 @@
-"""Ignore files mean what they mean to the Docker engine, in an upload and in the sandbox's builds.
+"""Ignore files work as in the Docker engine, in uploads and in the sandbox's builds.
 
 The reference is `docker build` itself: generated folders and ignore files, and the files that
 ``COPY . /`` finds. Debian's engine is older than today's in one respect: it does not escape the

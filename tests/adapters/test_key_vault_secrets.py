@@ -78,7 +78,7 @@ def test_a_value_is_masked_before_it_is_returned(read: Read, masked: list[str]) 
         ({"name": "nothing"}, SecretProblem.EMPTY, ["is empty"]),
     ],
 )
-def test_each_reason_is_told_apart(
+def test_each_reason_has_its_own_error(
     read: Read,
     masked: list[str],
     about: dict[str, Any],

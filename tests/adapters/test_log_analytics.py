@@ -77,7 +77,7 @@ def test_no_row_is_inconclusive(stage: Stage, workspace: LogAnalytics) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "[]", '{"tables": 7}', '{"tables": [{"rows": 7}]}'])
-def test_an_answer_that_makes_no_sense_is_inconclusive(
+def test_an_invalid_response_is_inconclusive(
     stage: Stage, workspace: LogAnalytics, body: str
 ) -> None:
     stage.admin("faults", [{"path": QUERIES, "status": 200, "body": body}])

@@ -1,4 +1,4 @@
-"""The manifest's file: all or nothing, and never over somebody else's work."""
+"""The manifest file: atomic writes that never overwrite changes of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Permissions of an identity, read from the local Azure and compared with what it may really do."""
+"""Permissions of an identity, read from the local Azure and compared with its real access."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_container_apps_contributor_has_all_but_the_metrics(check: Check, stage:
     assert metrics.command.endswith(f" --role 'Monitoring Reader' --scope {stage.scene.path}")
 
 
-def test_a_reader_has_what_reads(check: Check) -> None:
+def test_a_reader_has_read_actions_only(check: Check) -> None:
     verdicts = {name: permission.verdict for name, permission in check("Reader").items()}
 
     assert {name for name, verdict in verdicts.items() if verdict is HAS} == {
@@ -60,7 +60,7 @@ def test_a_reader_has_what_reads(check: Check) -> None:
     assert set(verdicts.values()) == {HAS, LACKS}
 
 
-def test_an_identity_that_may_not_ask_is_unknown_with_the_reason(check: Check) -> None:
+def test_without_the_right_to_read_permissions_the_result_is_unknown(check: Check) -> None:
     found = check("AcrPush")
 
     assert {permission.verdict for permission in found.values()} == {UNKNOWN}

@@ -115,7 +115,7 @@ def test_signing_in_with_githubs_token(az: Az, azure: dict[str, str], tmp_path: 
     assert shown["tenantId"] == azure["AZURE_TENANT_ID"]
 
 
-def test_a_walk_through_revisions_weights_and_labels(az: Az) -> None:
+def test_revisions_weights_and_labels(az: Az) -> None:
     stage = az.stage
     app = stage.scene.app
     two, three = f"{app}--two", f"{app}--three"
@@ -212,7 +212,7 @@ def _at(az: Az, minutes: int) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def test_up_and_the_environment(az: Az) -> None:
+def test_containerapp_up_and_environment_commands(az: Az) -> None:
     image = f"{REGISTRY}.azurecr.io/{az.stage.scene.app}:{VERSION}"
     where = ("--name", "quick", "-g", GROUP, "--environment", "well-intake-env")
     az(

@@ -1,4 +1,4 @@
-"""The verb `bump`, as a person or a pre-commit hook runs it."""
+"""The command `bump`, as a user or a pre-commit hook runs it."""
 
 from __future__ import annotations
 
@@ -235,9 +235,7 @@ def test_the_allowed_list_is_searched_from_the_repository_root(home: Path, where
         (["--set", "1.3.0.99999999"], "is not a version"),
     ],
 )
-def test_an_option_that_cannot_be_intended_is_refused(
-    home: Path, words: list[str], sentence: str
-) -> None:
+def test_an_invalid_option_is_refused(home: Path, words: list[str], sentence: str) -> None:
     before = files(home)
     done = bump(home, "manifest.xml", *words)
 
@@ -306,7 +304,7 @@ ODD = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]),
 def test_no_options_cause_a_traceback(
     name: str, parameter: str, origin: str, version: str | None, mode: str
 ) -> None:
-    """In this process, as each call in one of its own takes a second."""
+    """Runs in this process, because starting a process for each call takes a second."""
     words = [
         "bump",
         "--url-parameter",

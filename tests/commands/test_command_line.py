@@ -1,4 +1,4 @@
-"""The command line answers every input with a sentence and a documented exit code."""
+"""The command line reports every input error with a message and a documented exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When a candidate is blamed, and by which rule."""
+"""When analysis fails a candidate, and by which rule."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def counts(text: str) -> Counts:
         ("1/1", "0/99", 0.0100, Verdict.INCONCLUSIVE, Rule.SAMPLE),
     ],
 )
-def test_the_worked_table(
+def test_the_worked_examples(
     candidate: str, stable: str, chance: float, verdict: Verdict, rule: Rule
 ) -> None:
     judgement = judge(counts(candidate), counts(stable), DEFAULT)
@@ -90,7 +90,7 @@ def test_every_judgement_has_its_four_numbers_and_a_sentence(text: str) -> None:
         (100, 100, (7, 9, 16)),
     ],
 )
-def test_the_fewest_errors_that_chance_does_not_explain(
+def test_the_fewest_errors_that_fail_a_candidate(
     n_c: int, n_s: int, smallest: tuple[int, int, int]
 ) -> None:
     for rate, expected in zip((0.0, 0.01, 0.05), smallest, strict=True):
@@ -106,7 +106,7 @@ def test_the_fewest_errors_that_chance_does_not_explain(
     ("requests", "bound"),
     [(10, 0.259), (20, 0.139), (30, 0.095), (50, 0.058), (100, 0.030), (300, 0.010)],
 )
-def test_what_zero_errors_prove(requests: int, bound: float) -> None:
+def test_the_upper_bound_without_errors(requests: int, bound: float) -> None:
     assert upper_bound_without_errors(requests) == pytest.approx(bound, abs=0.0006)
     judgement = judge(Counts(requests=300, errors=0), counts("0/180"), DEFAULT)
     assert "true error rate is below 1.0% (95 % confidence)" in judgement.reason
@@ -147,9 +147,7 @@ def test_a_candidate_that_fails_every_request_is_bad_before_the_sample_is_comple
 
 
 @pytest.mark.parametrize(("candidate", "stable"), [("60/200", "300/1000"), ("9/60", "4/60")])
-def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(
-    candidate: str, stable: str
-) -> None:
+def test_a_candidate_with_stables_error_rate_passes(candidate: str, stable: str) -> None:
     judgement = judge(counts(candidate), counts(stable), Thresholds(min_ratio=10))
     assert (judgement.verdict, judgement.rule) == (Verdict.INCONCLUSIVE, Rule.SHARED_CAUSE)
     assert "shared" in judgement.reason
@@ -173,7 +171,7 @@ def test_a_candidate_that_fails_as_often_as_stable_did_in_the_hour_before_is_not
     assert (judgement.verdict, judgement.rule) == (Verdict.INCONCLUSIVE, Rule.SHARED_CAUSE)
 
 
-def test_a_stable_that_fails_right_now_is_not_compared_with_better_times() -> None:
+def test_no_earlier_baseline_is_used_while_stable_fails() -> None:
     judgement = judge(counts("90/90"), counts("10/10"), DEFAULT, before=counts("0/900"))
     assert (judgement.verdict, judgement.rule) == (Verdict.INCONCLUSIVE, Rule.SHARED_CAUSE)
 
@@ -190,13 +188,13 @@ def test_one_minute_with_a_restart_is_tolerated_and_two_are_not() -> None:
     assert (two.verdict, two.rule) == (Verdict.FAIL, Rule.RESTARTS)
 
 
-def test_several_looks_share_the_significance_level() -> None:
+def test_several_comparisons_share_the_significance_level() -> None:
     once = judge(counts("3/30"), counts("1/270"), DEFAULT)
     each_of_four = judge(counts("3/30"), counts("1/270"), Thresholds(looks=4))
     assert (once.verdict, each_of_four.verdict) == (Verdict.FAIL, Verdict.PASS)
 
 
-def test_no_requests_are_inconclusive_and_say_so() -> None:
+def test_without_requests_the_verdict_is_inconclusive() -> None:
     judgement = judge(counts("0/0"), counts("0/180"), DEFAULT)
     assert (judgement.verdict, judgement.rule) == (Verdict.INCONCLUSIVE, Rule.SAMPLE)
     assert "candidate: no requests" in judgement.sentence
@@ -219,7 +217,7 @@ def test_our_own_requests_are_not_users() -> None:
 # -- windows ---------------------------------------------------------------------------------
 
 
-def test_a_window_holds_whole_minutes_of_the_step_that_are_closed() -> None:
+def test_a_window_has_only_complete_minutes_of_the_step() -> None:
     rule = WindowRule(lag_s=180, minutes=2)
     began = 1_000_000_020.0  # 20 s into a minute: 40 s before the next one
     assert began % 60 == 0.0
@@ -247,7 +245,7 @@ def test_the_shortest_step_always_has_a_window_at_its_end(
     assert window.end_s <= began + rule.shortest_step_s + extra + 1e-3 - lag
 
 
-def test_nothing_is_judged_while_too_few_minutes_are_closed() -> None:
+def test_nothing_is_judged_while_too_few_minutes_are_complete() -> None:
     rule = WindowRule(lag_s=180, minutes=2)
     assert rule.window(began_s=1e9, now_s=1e9 + 290) is None
     assert rule.shortest_step_s == 360.0
@@ -291,7 +289,7 @@ def test_the_rank_test_takes_as_many_samples_as_are_kept() -> None:
     ("candidate", "stable", "verdict"),
     [
         ([0.4] * 5, [0.1] * 5, Verdict.FAIL),
-        ([0.4] * 4, [0.1] * 5, Verdict.INCONCLUSIVE),  # four samples can never be proof
+        ([0.4] * 4, [0.1] * 5, Verdict.INCONCLUSIVE),  # four samples are never significant
         ([0.009] * 9, [0.003] * 9, Verdict.PASS),  # three times as slow, yet only 6 ms
         ([1.2] * 9, [1.0] * 9, Verdict.PASS),  # 200 ms slower, yet only a fifth
         ([0.4, 0.1, 0.4, 0.1, 0.4], [0.1, 0.4, 0.1, 0.1, 0.1], Verdict.PASS),  # chance
@@ -316,7 +314,7 @@ def test_expected_requests_follow_from_the_last_hour() -> None:
     ("requests", "rate", "expected"),
     [(20, 0.3, 0.97), (20, 0.05, 0.08), (100, 0.1, 1.0), (20, 0.0, 0.0), (20, 1.0, 1.0)],
 )
-def test_the_plan_states_how_surely_a_bad_candidate_is_found(
+def test_the_plan_states_the_detection_probability(
     requests: int, rate: float, expected: float
 ) -> None:
     found = detection_probability(requests, requests * 9, rate, DEFAULT)

@@ -1,6 +1,6 @@
-"""How often the rules blame a good candidate, and how often they find a bad one.
+"""The false alarm and detection rates of the rules.
 
-The published figures are probabilities; a simulation of many looks must agree with each of them to
+The published figures are probabilities; a simulation of many checks must agree with each of them to
 within five standard errors (and the figure's own rounding).
 """
 
@@ -16,7 +16,7 @@ LOOKS = 20_000
 
 
 def agrees(measured: float, published: float, rounding: float) -> bool:
-    """Whether *measured* may come from *published*."""
+    """Whether *measured* is compatible with *published*."""
     error = sqrt(max(published * (1 - published), 1 / LOOKS) / LOOKS)
     return abs(measured - published) <= 5 * error + rounding
 

@@ -1,4 +1,4 @@
-"""The breaker: three failures open it, a while later one call may try again."""
+"""The circuit breaker: three failures open it; after the cool-down one call may pass."""
 
 from __future__ import annotations
 
@@ -27,5 +27,5 @@ def test_after_the_cool_down_one_call_decides() -> None:
     assert half.failed(COOL_DOWN_S).state(COOL_DOWN_S + 1) is State.OPEN
 
 
-def test_it_counts_what_it_did_not_let_through() -> None:
+def test_it_counts_refused_calls() -> None:
     assert after(FAILURES).refusing().refusing().refused == 2

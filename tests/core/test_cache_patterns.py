@@ -1,4 +1,4 @@
-"""Which patterns would empty a cache, and which lines cannot be meant as one pattern."""
+"""Which patterns would empty a cache, and which lines are more than one pattern."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Where the cache is, as people write it."""
+"""Parsing the cache's URL or connection string."""
 
 import pytest
 
@@ -52,7 +52,7 @@ from deploy_action.errors import InputError
         ),
     ],
 )
-def test_a_url_or_the_portal_s_string(text: str, target: CacheTarget) -> None:
+def test_a_url_and_a_connection_string_are_parsed(text: str, target: CacheTarget) -> None:
     found = parse(text)
 
     assert found == target
@@ -71,7 +71,7 @@ def test_a_url_or_the_portal_s_string(text: str, target: CacheTarget) -> None:
         ("host:99999,password=hunter2", "port"),
     ],
 )
-def test_what_is_neither_is_refused_without_showing_it(text: str, word: str) -> None:
+def test_any_other_text_is_refused_and_not_quoted(text: str, word: str) -> None:
     with pytest.raises(InputError) as caught:
         parse(text)
 

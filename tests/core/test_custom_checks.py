@@ -56,7 +56,7 @@ def test_a_value_that_is_missing_or_not_comparable_is_inconclusive(
         (127, Verdict.UNREACHABLE),
     ],
 )
-def test_a_command_speaks_by_its_exit_code(exit_code: int, verdict: Verdict) -> None:
+def test_the_exit_code_of_a_command_is_its_verdict(exit_code: int, verdict: Verdict) -> None:
     assert verdict_of_exit_code(exit_code) is verdict
 
 
@@ -83,7 +83,7 @@ def test_the_three_sources(given: dict[str, Any], source: str) -> None:
     assert (check.rule is None) is (source == "shell")
 
 
-def test_values_of_the_rollout_stand_in_for_their_names() -> None:
+def test_placeholders_are_replaced_by_values_of_the_rollout() -> None:
     check = checks.parse(json.dumps({**KQL, "kql": 'T | where R == "{candidate}" | extend x={}'}))
     assert check.with_values({"candidate": "api--v2"}) == 'T | where R == "api--v2" | extend x={}'
 
@@ -106,6 +106,6 @@ def test_values_of_the_rollout_stand_in_for_their_names() -> None:
         ({**SHELL, "url": "x"}, "without 'url'"),
     ],
 )
-def test_a_check_that_cannot_be_meant_is_refused(given: Any, complaint: str) -> None:
+def test_an_invalid_check_is_refused(given: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         checks.parse(given if isinstance(given, str) else json.dumps(given))

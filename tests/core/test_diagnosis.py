@@ -193,7 +193,7 @@ def test_the_likely_cause(found: Evidence, cause: str, hint: str) -> None:
     assert named.hint.endswith(".")
 
 
-def test_a_normal_stop_and_a_normal_start_are_no_cause() -> None:
+def test_a_normal_stop_or_start_is_not_a_cause() -> None:
     quiet = evidence(
         ("AssigningReplica", "Replica 'x' has been scheduled to run on a node."),
         ("ProbeFailed", "Probe of StartUp failed with status code: 1"),
@@ -209,7 +209,7 @@ def test_a_normal_stop_and_a_normal_start_are_no_cause() -> None:
     assert likely_cause(quiet) is None
 
 
-def test_an_operation_that_expired_with_a_replica_is_no_lack_of_capacity() -> None:
+def test_an_expired_operation_with_a_replica_is_not_a_lack_of_capacity() -> None:
     assert likely_cause(evidence(("AssigningReplica", "…"), error="Operation expired.")) is None
 
 

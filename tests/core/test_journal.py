@@ -1,4 +1,4 @@
-"""The journal survives the trip through Azure's tags, or is no journal at all."""
+"""The journal is read back from tags unchanged, or rejected."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,14 +44,14 @@ def test_a_journal_is_read_back_as_it_was_written_however_long_the_split(
     assert all(len(value) <= LONGEST_TAG for value in tags.values())
 
 
-def test_closing_removes_every_trace_and_nothing_of_others() -> None:
+def test_closing_removes_all_journal_tags_and_no_others() -> None:
     long = journal_with([(f"app--with-a-very-long-suffix-number-{n}", 10, "") for n in range(10)])
     tags = as_azure_keeps(long.as_tags(), {"team": "core", "cost-centre": "42"})
 
     assert as_azure_keeps(closing_tags(tags), tags) == {"team": "core", "cost-centre": "42"}
 
 
-def test_a_tag_edited_by_hand_is_no_journal_rather_than_a_wrong_one() -> None:
+def test_a_manually_edited_journal_is_rejected() -> None:
     tags = as_azure_keeps(journal_with([("api--a", 100, "")]).as_tags(), {})
 
     assert Journal.from_tags({**tags, "deploy-action.split": "api--a=90"}) is None
@@ -89,7 +89,7 @@ def shares(a: int, b: int) -> Split:
         ((25,), shares(0, 100), candidate(), Remedy.LEAVE),
     ],
 )
-def test_what_becomes_of_a_dead_runs_leftovers(
+def test_the_remedy_for_an_interrupted_run(
     weights: tuple[int, ...], now: Split, found: Revision | None, remedy: Remedy
 ) -> None:
     journal = replace(journal_with([("api--a", 100, "")]), weights=weights)

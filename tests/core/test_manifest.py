@@ -1,6 +1,6 @@
-"""The manifest's bytes: what is raised, and that nothing else is touched.
+"""Bumping a manifest: which bytes change, and that nothing else does.
 
-Most stories are rows of a table: some bytes go in, the same bytes with a few others come out.
+Most cases are rows of a table: the manifest before and after the bump.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def resource(address: str, *, id_: str = "Page.Url") -> str:
 
 
 def raised(text: str, *, encoding: str = "utf-8", **about: object) -> str:
-    """Plan the next version; return the new text, or fail with the refusal."""
+    """Plan the next version; return the new text."""
     part = about.pop("part", None)
     assert part is None or isinstance(part, Part)
     bump = edit.plan(text.encode(encoding), file="addin/manifest.xml", part=part)
@@ -161,7 +161,7 @@ def test_a_target_version_must_not_be_lower() -> None:
         edit.plan(content, file="m.xml", target=Version.parse("1.2.0.0"))
 
 
-# -- addresses that carry it -----------------------------------------------------------------------
+# -- URLs with the version -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_target_version_must_not_be_lower() -> None:
         ("?lcid=ar-sa&amp;v=1.3.0.2", "?lcid=ar-sa&amp;v=1.3.0.3"),
     ],
 )
-def test_the_parameter_of_an_own_page_gets_the_new_version(query: str, after: str) -> None:
+def test_the_version_parameter_of_an_own_page_is_updated(query: str, after: str) -> None:
     text = resource(f"{OWN}/taskpane.html{query}")
 
     assert raised(text) == only_the_version(text).replace(query, after)
@@ -300,7 +300,7 @@ def test_reading_returns_the_own_pages() -> None:
     assert str(found.version) == "1.3.0.2"
 
 
-# -- files as they come ----------------------------------------------------------------------------
+# -- encodings and syntax --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "windows-1252", "iso-8859-1"])

@@ -1,4 +1,4 @@
-"""Every code page of a manifest is updated or listed with a way to include it; one URL per page."""
+"""Every code page of a manifest is updated or listed with its option; one URL per page."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_parameter_without_a_value_gets_one_with_match_any() -> None:
     assert f"{OWN}/a.html{NEXT}".encode() in bump.after
 
 
-# -- the same coverage -----------------------------------------------------------------------------
+# -- XML and JSON alike ----------------------------------------------------------------------------
 
 
 def test_a_locale_override_has_the_role_of_its_parent() -> None:
@@ -183,7 +183,7 @@ def test_a_locale_override_of_the_source_location_is_an_own_origin() -> None:
     assert f"https://de.contoso.com/a.html{NEXT}".encode() in bump.after
 
 
-def test_scripts_and_data_are_treated_alike_in_both_kinds() -> None:
+def test_scripts_and_data_are_treated_alike_in_xml_and_json() -> None:
     users = (
         '<Script><SourceLocation resid="s"/></Script>'
         '<Metadata><SourceLocation resid="d"/></Metadata><Page><SourceLocation resid="p"/></Page>'

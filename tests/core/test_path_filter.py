@@ -1,4 +1,4 @@
-"""Path filters mean what they mean in a workflow's `paths:`, and what git means where it agrees."""
+"""Path filters match as in a workflow's `paths:`, and as in git where the two agree."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_patterns_that_match_nothing_are_returned_as_written() -> None:
 
 
 @pytest.mark.parametrize("patterns", [["!a"], ["!a", "!b"], ["a["], ["[z-a]"]])
-def test_patterns_that_cannot_be_intended_are_refused(patterns: list[str]) -> None:
+def test_invalid_patterns_are_refused(patterns: list[str]) -> None:
     with pytest.raises(ValueError, match="pattern"):
         PathFilter(patterns)
 

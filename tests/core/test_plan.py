@@ -1,4 +1,4 @@
-"""What a plan decides and warns of, from an app as Azure shows it."""
+"""The decisions and warnings of a plan, for different states of the app."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def planned(
     )
 
 
-def test_a_candidate_that_begins_smaller_than_stable_is_told() -> None:
+def test_the_plan_warns_about_a_candidate_smaller_than_stable() -> None:
     template = {**TEMPLATE, "scale": {"minReplicas": 1}}
 
     grown = planned({"replicas": 6, "template": template})
@@ -77,7 +77,7 @@ def test_the_strategy_decides_steps_and_bake(
     assert (schedule.steps, schedule.bake_s) == (steps, bake_s)
 
 
-def test_its_lease_is_longer_than_any_time_between_two_writes() -> None:
+def test_the_lease_is_longer_than_the_time_between_two_writes() -> None:
     plan = planned(gate_timeout="5m", step_interval="2m", bake="10m", operation_timeout="1m")
 
     both_revisions_unhealthy = 5 * 60
@@ -88,12 +88,12 @@ def test_its_lease_is_longer_than_any_time_between_two_writes() -> None:
     assert plan.schedule.interval_s < plan.lease_s
 
 
-def test_a_plan_that_cannot_end_in_time_is_no_plan() -> None:
+def test_a_plan_over_the_time_limit_is_refused() -> None:
     with pytest.raises(InputError, match="Input time-limit: this plan may take"):
         planned(time_limit="20m")
 
 
-def test_where_nothing_serves_there_are_no_half_measures() -> None:
+def test_a_stable_that_is_down_means_one_full_traffic_shift() -> None:
     plan = planned({"running_state": "Failed"})
 
     assert plan.stable_is_down
@@ -101,7 +101,7 @@ def test_where_nothing_serves_there_are_no_half_measures() -> None:
     assert any("nothing healthy to go back to" in warning for warning in plan.warnings)
 
 
-def test_a_broken_stable_beside_a_good_one_is_first_rolled_back_by_hand() -> None:
+def test_with_stable_down_and_a_healthy_revision_the_plan_asks_for_a_rollback() -> None:
     good = Revision(name="api--b", active=True, created="0", **READY)  # type: ignore[arg-type]
 
     with pytest.raises(PreflightError, match="while api--b could serve"):
@@ -178,7 +178,7 @@ def test_a_stable_that_is_down_is_nothing_to_compare_with() -> None:
     assert any("stable serves nothing to compare" in line for line in plan.lines())
 
 
-def test_required_analysis_makes_steps_long_enough_and_the_plan_says_why() -> None:
+def test_required_analysis_extends_steps_and_the_plan_says_why() -> None:
     plan = planned(traffic_steps="10,100", analysis="required", analysis_lag="1m")
 
     assert plan.schedule.judged_weights == (10, 100)

@@ -1,4 +1,4 @@
-"""What a record says at the end is what happened (O1)."""
+"""The result in a record matches what the run changed."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def test_a_new_revision_that_somebody_else_created_stays_active() -> None:
     keep=st.integers(1, 5),
     quiet_s=st.sampled_from([0.0, HOUR_S]),
 )
-def test_nothing_that_something_depends_on_is_ever_chosen(  # noqa: PLR0917  drawn by name
+def test_a_revision_that_something_depends_on_is_never_deactivated(  # noqa: PLR0917  drawn by name
     actives: list[bool],
     stable: int,
     previous: int,

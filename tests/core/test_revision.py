@@ -64,7 +64,7 @@ def test_a_rerun_of_the_same_commit_gets_another_name() -> None:
         (False, "Provisioned", "Healthy", "Stopped", 0, Readiness.INACTIVE),
     ],
 )
-def test_the_states_that_azure_was_seen_to_report(  # noqa: PLR0917  a row of the table
+def test_readiness_of_recorded_states(  # noqa: PLR0917  a row of the table
     active: bool,
     provisioning: str,
     health: str,
@@ -90,13 +90,13 @@ def test_the_states_that_azure_was_seen_to_report(  # noqa: PLR0917  a row of th
 
 
 def carrying(name: str, **provenance: str) -> Revision:
-    """Build a revision that says where it came from."""
+    """Build a revision with provenance."""
     container = deployed("m", "image@1", revision=name, **provenance)
     return Revision(name=name, active=True, template={"containers": [container]})
 
 
 def deployed(name: str, image: str, **provenance: str) -> dict[str, Any]:
-    """Build a container as a deployment of *image* leaves it."""
+    """Build a container as after a deployment of *image*."""
     variables = Provenance(**provenance).as_environment(image)
     env = [{"name": key, "value": value} for key, value in variables.items()]
     return {"name": name, "image": image, "env": env}
@@ -112,7 +112,7 @@ def test_a_copy_by_hand_is_not_a_deployment_but_has_the_content_of_its_original(
     assert previous_of(copy, [carrying("api--0"), original, copy], {}) is None
 
 
-def test_a_copy_with_another_image_says_nothing_about_its_content() -> None:
+def test_a_copy_with_another_image_has_unknown_content() -> None:
     container = deployed("m", "image@1", revision="api--1", version="1.3.0.4")
     other = {**container, "image": "image@2"}
     copy = Revision(name="api--by-hand", active=True, template={"containers": [other]})
@@ -154,7 +154,7 @@ def test_a_candidate_has_the_provenance_of_one_container_only() -> None:
     assert provenance_of(template, "api--1") == Provenance()
 
 
-def test_previous_is_what_stable_itself_names_not_the_second_in_the_list() -> None:
+def test_previous_comes_from_stables_provenance_not_from_the_list() -> None:
     good = carrying("api--1")
     sick = carrying("api--2", predecessor="api--1")
     stable = carrying("api--3", predecessor="api--1")

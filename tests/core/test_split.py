@@ -1,4 +1,4 @@
-"""The traffic split: arithmetic that can be trusted at 2 a.m."""
+"""The arithmetic of traffic splits."""
 
 from itertools import pairwise
 
@@ -56,9 +56,7 @@ def test_raising_a_candidate_leaves_the_others_in_proportion(
 
 
 @given(splits(), st.integers(0, 100))
-def test_whatever_is_raised_the_sum_stays_100_and_no_label_is_lost(
-    split: Split, weight: int
-) -> None:
+def test_any_shift_keeps_the_sum_100_and_all_labels(split: Split, weight: int) -> None:
     raised = split.with_candidate("api--candidate", weight)
 
     assert sum(entry.weight for entry in raised.entries) == 100
@@ -69,12 +67,12 @@ def test_whatever_is_raised_the_sum_stays_100_and_no_label_is_lost(
 
 
 @given(splits())
-def test_what_azure_is_told_is_what_is_read_back(split: Split) -> None:
+def test_a_split_survives_the_round_trip_through_azures_format(split: Split) -> None:
     assert Split.from_azure(split.as_azure()) == split
 
 
 @given(splits(), st.randoms(use_true_random=False))
-def test_order_does_not_matter_for_sameness(split: Split, random: st.DrawFn) -> None:
+def test_order_does_not_matter_for_equality(split: Split, random: st.DrawFn) -> None:
     shuffled = list(split.entries)
     random.shuffle(shuffled)  # type: ignore[attr-defined]  # Hypothesis gives a Random
 
@@ -85,7 +83,7 @@ def test_a_moved_label_is_a_difference() -> None:
     assert not drawn("100 api--a @blue").same_as(drawn("100 api--a | 0 api--b @blue"))
 
 
-def test_pinning_names_the_serving_revision_wherever_it_said_latest() -> None:
+def test_pinning_replaces_latest_by_the_serving_revision() -> None:
     following = Split.from_azure([{"latestRevision": True, "weight": 100, "label": "live"}])
 
     pinned = following.pinned("api--a")
@@ -100,6 +98,6 @@ def test_no_traffic_at_all_means_everything_to_the_latest() -> None:
 
 
 @pytest.mark.parametrize("weights", [[50, 49], [101], [120, -20], []])
-def test_a_split_that_does_not_sum_to_100_cannot_exist(weights: list[int]) -> None:
+def test_a_split_that_does_not_sum_to_100_is_refused(weights: list[int]) -> None:
     with pytest.raises(ValueError, match="weight"):
         Split.of(Entry(revision=f"api--{n}", weight=w) for n, w in enumerate(weights))

@@ -1,4 +1,4 @@
-"""Nested settings change what they name in a template, and nothing else."""
+"""Nested settings change only the named fields of a template."""
 
 import copy
 from typing import Any

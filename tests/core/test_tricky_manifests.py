@@ -1,7 +1,7 @@
-"""The tricky cases, one row each, numbered as they were collected from real manifests.
+"""Edge cases collected from real manifests, one numbered row each.
 
-Old version 1.3.0.2, next 1.3.0.3 unless said. What is given is the place that is tricky; the rest
-of the manifest around it is ordinary. A row says what becomes of it, or why it is refused.
+The version goes from 1.3.0.2 to 1.3.0.3 unless stated. A row has only the relevant part; the rest
+of the manifest is ordinary. It states the changes, or why the manifest is refused.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ADD, ANY = Rules(mode=UrlMode.ADD), Rules(match=Match.ANY)
 
 
 def version(text: str) -> str:
-    """A manifest with this for its version."""
+    """Return a manifest with this version."""
     return XML.replace(">1.3.0.2<", f">{text}<")
 
 
@@ -61,7 +61,7 @@ def part(text: str) -> str:
 
 
 def unified(text: str) -> str:
-    """A unified manifest with this for its version, quotes and all."""
+    """Return a unified manifest with this version, quotes included."""
     return JSON.replace('"1.0.0"', text).replace("HERE", "{}")
 
 
@@ -79,10 +79,10 @@ class Case:
         given: the manifest.
         changes: old and new text of the places that change; None where it is refused.
         refused: what the refusal says.
-        told: what a warning says; "" for none.
-        rules: what the user decided.
-        target: a version that is set.
-        raised: the part that is raised.
+        told: text of the expected warning; "" for none.
+        rules: the options of the bump.
+        target: the version to set.
+        raised: the part to bump.
         encoding: of the file.
     """
 
@@ -98,22 +98,22 @@ class Case:
 
 
 def same(number: int, given: str, told: str | None = None, rules: Rules | None = None) -> Case:
-    """Only the version is raised."""
+    """Return a row in which only the version changes."""
     return Case(number, given, told=told, rules=rules or Rules())
 
 
 def both(number: int, given: str, old: str, new: str, rules: Rules | None = None) -> Case:
-    """The version is raised, and one more place changes."""
+    """Return a row in which the version and one more place change."""
     return Case(number, given, ((">1.3.0.2<", ">1.3.0.3<"), (old, new)), rules=rules or Rules())
 
 
 def to(number: int, old: str, new: str, told: str | None = None) -> Case:
-    """Another version is raised."""
+    """Return a row with another version before and after."""
     return Case(number, version(old), ((f">{old}<", f">{new}<"),), told=told)
 
 
 def refused(number: int, given: str, why: str, encoding: str = "utf-8") -> Case:
-    """Nothing is planned at all."""
+    """Return a row that is refused."""
     return Case(number, given, None, refused=why, encoding=encoding)
 
 
@@ -345,10 +345,10 @@ CASES = [
     refused(74, '<manifest package="com.example"/>', "not an Office add-in manifest"),
     refused(74, '{"manifest_version": 3, "version": "1.0"}', "a browser extension's manifest"),
 ]
-# Cases about files and commits: where they are told.
+# Cases about files and commits, and the tests that cover them.
 ELSEWHERE = {
     55: "tests/core/test_manifest.py::test_a_bump_is_idempotent_and_changes_no_other_byte",
-    56: "tests/scenarios/test_deploy.py::test_a_run_that_is_tried_again_takes_the_same_number",
+    56: "tests/scenarios/test_deploy.py::test_a_retry_reuses_the_same_version",
     57: "tests/adapters/test_manifest_file.py::test_restore_replaces_only_our_own_bytes",
     58: "tests/adapters/test_manifest_file.py::test_a_write_is_atomic_and_keeps_the_mode",
     59: "tests/adapters/test_manifest_file.py::test_a_link_is_refused",

@@ -21,7 +21,7 @@ from deploy_action.core.settings.warmup import WarmupEntry, parse, render
         ("x = a = b", WarmupEntry(key="x", text="a = b")),
     ],
 )
-def test_a_line_stores_a_text_or_an_answer_or_only_asks(line: str, meant: WarmupEntry) -> None:
+def test_a_line_stores_a_text_or_response_or_requests_a_page(line: str, meant: WarmupEntry) -> None:
     assert parse(line) == meant
 
 

@@ -1,7 +1,7 @@
-"""Every call to the outside that a deployment makes, as a point to stop it at.
+"""Every external call of a deployment, as a point to interrupt it at.
 
-`halted` starts a deployment and lets it wait in the middle of one call: before the call took
-effect, or after it did and before the answer came.
+`halted` starts a deployment and holds it in the middle of one call: before the call takes
+effect, or after it did but before its response arrives.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ class Point:
     """One call; *path* is a glob in which ``APP`` stands for the app's name.
 
     Args:
-        revision: glob on the revision that is asked, for a call to the app itself.
+        revision: glob on the revision that is called, for a call to the app itself.
         nth: which of the calls that match.
         after: whether the call has taken effect.
-        shifted: whether users are on the candidate from here on.
-        promoted: whether the candidate is through: what follows is completed, not undone.
+        shifted: whether the candidate has user traffic from here on.
+        promoted: whether the commit point has passed: work is completed, not undone.
     """
 
     name: str
@@ -77,7 +77,7 @@ class Point:
 
 
 def _both(point: Point) -> list[Point]:
-    """A call that changes something: stopped before, and after it did."""
+    """Return two points: before and after a call takes effect."""
     return [point, replace(point, after=True)]
 
 
@@ -139,7 +139,7 @@ POINTS: list[Point] = [
 ]
 
 
-# A rollback to a revision that sleeps.
+# A rollback to an inactive revision.
 WAY_BACK: list[Point] = [
     Point(name="reading the app"),
     Point(name="listing the revisions", path="*/revisions"),
@@ -154,7 +154,7 @@ WAY_BACK: list[Point] = [
 
 @contextmanager
 def halted(stage: Stage, point: Point, command: str = "deploy", **more: str) -> Iterator[Process]:
-    """Start a run, with *more* inputs, and stop it at *point*; it goes on after the block."""
+    """Start a run with *more* inputs and hold it at *point*; release it after the block."""
     ways = {"git": _git_holds, "redis": _redis_holds}
     with ways.get(point.host, _azure_holds)(stage, point) as (arrived, inputs):
         process = stage.started(command, **{**INPUTS, **inputs, **more})
@@ -182,7 +182,7 @@ def _azure_holds(stage: Stage, point: Point) -> Iterator[Holding]:
 
 @contextmanager
 def _git_holds(stage: Stage, point: Point) -> Iterator[Holding]:
-    """A hook of the remote holds the push: the first one refuses it afterwards, the last cannot."""
+    """Hold the push in a hook of the remote: a first hook can refuse it, a last one cannot."""
     hook = stage.scene.remote / "hooks" / ("post-receive" if point.after else "pre-receive")
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(HOOK.format(code=0 if point.after else 1), "utf-8")
@@ -196,7 +196,7 @@ def _git_holds(stage: Stage, point: Point) -> Iterator[Holding]:
 
 @contextmanager
 def _redis_holds(stage: Stage, point: Point) -> Iterator[Holding]:
-    """The cache is reached through a door that holds one command, or its answer."""
+    """Reach the cache through a proxy that holds one command, or its response."""
     target = urlsplit(stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"])
     gate = Gate(target.port or 6379, point.path.encode(), point.nth, point.after)
     with gate.opened() as port:

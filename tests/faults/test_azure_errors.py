@@ -1,6 +1,6 @@
-"""ARM on a bad day: each kind of trouble at each write is overcome, or the run aborts cleanly.
+"""Errors of ARM: the run recovers from each kind at each write, or aborts cleanly.
 
-No write is sent again blindly: what is asserted is where the app stands in the end.
+No write is sent again blindly: the tests check the final state of the app.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FATAL: dict[str, dict[str, Any]] = {
 }
 
 
-# Every trouble at two writes, the worst ones at all: what differs is where, not what.
+# Every error at two writes, the worst errors at all writes.
 PASSING = [(write, trouble) for write in ("creating", "the second step") for trouble in OVERCOME]
 PASSING += [
     (write, trouble)
@@ -81,7 +81,7 @@ def _at(stage: Stage, write: str, trouble: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("write", "trouble"), PASSING)
-def test_trouble_that_passes_is_overcome(weather: Stage, write: str, trouble: str) -> None:
+def test_transient_errors_are_retried(weather: Stage, write: str, trouble: str) -> None:
     stage = weather
     stage.push_better()
     _script(stage, _at(stage, write, OVERCOME[trouble]))
@@ -97,7 +97,7 @@ def test_trouble_that_passes_is_overcome(weather: Stage, write: str, trouble: st
 
 
 @pytest.mark.parametrize(("write", "trouble"), STAYING)
-def test_trouble_that_stays_ends_in_a_clean_abort(weather: Stage, write: str, trouble: str) -> None:
+def test_permanent_errors_abort_cleanly(weather: Stage, write: str, trouble: str) -> None:
     stage = weather
     pushed = stage.push_better()
     _script(stage, _at(stage, write, FATAL[trouble]))
@@ -133,7 +133,7 @@ def test_a_journal_that_cannot_be_closed_does_not_undo_a_promotion(
         assert_lock_released(stage)
 
 
-def test_an_operation_whose_status_may_not_be_asked_is_judged_by_the_app(weather: Stage) -> None:
+def test_without_access_to_the_operation_status_the_app_is_read(weather: Stage) -> None:
     stage = weather
     stage.push_better()
     _script(
@@ -146,7 +146,7 @@ def test_an_operation_whose_status_may_not_be_asked_is_judged_by_the_app(weather
     assert run.exit_code == 0, run.log
 
 
-def test_reads_that_fail_for_a_while_hold_up_and_break_nothing(weather: Stage) -> None:
+def test_transient_read_errors_only_delay_the_run(weather: Stage) -> None:
     stage = weather
     stage.push_better()
     _script(
@@ -165,7 +165,7 @@ def test_reads_that_fail_for_a_while_hold_up_and_break_nothing(weather: Stage) -
     assert run.exit_code == 0, run.log
 
 
-def test_a_read_that_lags_behind_a_write_is_no_change_by_somebody_else(weather: Stage) -> None:
+def test_a_stale_read_is_not_mistaken_for_a_concurrent_change(weather: Stage) -> None:
     stage = weather
     stage.push_better()
     first = stage.run(**INPUTS)
@@ -181,8 +181,8 @@ def test_a_read_that_lags_behind_a_write_is_no_change_by_somebody_else(weather: 
     assert stage.weights() == {run.outputs["revision"]: 100}
 
 
-def test_azure_gone_for_good_is_an_abort_that_says_what_is_left(weather: Stage) -> None:
-    """Nothing can be put back while nothing answers; the journal lets the next run do it."""
+def test_a_permanent_outage_aborts_and_lists_what_was_not_restored(weather: Stage) -> None:
+    """Nothing can be restored while Azure is down; the next run uses the journal to do it."""
     stage = weather
     stage.push_better()
     path = f"*/{stage.scene.app}"

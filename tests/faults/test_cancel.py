@@ -1,6 +1,6 @@
-"""The "Cancel workflow" button in the middle of every call, by the runner's own protocol.
+"""Cancel a workflow in the middle of every call, with the runner's own signals.
 
-Promise T4. Whatever the first step had no time for, the action's second step finishes.
+The action's second step finishes what the first step could not.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tests.support.runner import cancel, second_step
 
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
-def test_a_cancelled_job_leaves_nothing_half_done(stage: Stage, point: Point) -> None:
+def test_a_cancelled_job_is_completely_reverted_or_finished(stage: Stage, point: Point) -> None:
     pushed = stage.push_better()
     stage.scene.fill_cache()
     with stage.users().busy(pause_s=0.05) as users:

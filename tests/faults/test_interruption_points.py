@@ -1,4 +1,4 @@
-"""The table of points is complete: a call that a deployment makes is a row of it."""
+"""The table of interruption points contains every external call of a deployment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from tests.faults.interruption_points import INPUTS, POINTS
 from tests.stage import Stage
 
-# Asked with the users' own address or a revision's, not to change or to decide anything else.
+# Requests to the app or a revision that change and decide nothing else.
 DATA_PLANE = "*.azurecontainerapps.io"
 
 

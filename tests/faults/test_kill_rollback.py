@@ -1,4 +1,4 @@
-"""Kill -9 in the middle of every call of a rollback; whatever is run next ends it well."""
+"""Kill a rollback in the middle of every call; the next run of any command recovers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", WAY_BACK, ids=str)
 
 @pytest.fixture
 def deployed(stage: Stage) -> tuple[Stage, str]:
-    """A stage on which 1.3.0.3 serves and the revision before it sleeps."""
+    """A stage on which 1.3.0.3 serves and the previous revision is inactive."""
     stage.push_better()
     run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
     assert run.exit_code == 0, run.log
@@ -22,7 +22,7 @@ def deployed(stage: Stage) -> tuple[Stage, str]:
 
 
 @AT_EVERY_CALL
-def test_once_more_brings_the_users_back(deployed: tuple[Stage, str], point: Point) -> None:
+def test_a_repeated_rollback_completes(deployed: tuple[Stage, str], point: Point) -> None:
     stage, newest = deployed
     with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point, "rollback") as process:
@@ -39,7 +39,7 @@ def test_once_more_brings_the_users_back(deployed: tuple[Stage, str], point: Poi
 
 
 @AT_EVERY_CALL
-def test_the_next_deployment_goes_on_from_whoever_serves(
+def test_the_next_deployment_starts_from_the_serving_revision(
     deployed: tuple[Stage, str], point: Point
 ) -> None:
     stage, newest = deployed
@@ -59,7 +59,7 @@ def test_the_next_deployment_goes_on_from_whoever_serves(
 
 
 @AT_EVERY_CALL
-def test_cancelled_it_leaves_the_users_on_a_revision_that_serves(
+def test_a_cancelled_rollback_leaves_traffic_on_a_healthy_revision(
     deployed: tuple[Stage, str], point: Point
 ) -> None:
     stage, newest = deployed

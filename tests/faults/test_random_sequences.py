@@ -1,7 +1,7 @@
-"""Deployments, rollbacks, kills, cancels, repairs and people, in any order: the promises hold.
+"""Random sequences of deployments, rollbacks, kills, repairs and manual changes.
 
-After every step: users are answered by an active revision that passed its gates, no version number
-went out twice, the branch names only what was promoted, and no run is stuck behind a dead one.
+After every step, only active revisions that passed their gates have traffic, no version
+was deployed twice, the branch has only promoted versions, and no stale lock blocks a run.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SICK = {**INPUTS, "gate_timeout": "2s"}
 
 
 class Life(RuleBasedStateMachine):
-    """One app's life, in the local Azure *azure*, with its repository under *directory*."""
+    """The state machine of one app in the sandbox *azure*, with its repository in *directory*."""
 
     azure: ClassVar[dict[str, str]]
     directory: ClassVar[Path]
@@ -50,7 +50,7 @@ class Life(RuleBasedStateMachine):
         self.stage.scene.ask("DELETE", self.stage.scene.path)
 
     def _push(self) -> None:
-        """Change the greeting, whatever it is by now."""
+        """Change the greeting."""
         self.stage.scene.check_out()
         file = self.stage.scene.workspace / "addin" / "app" / "greeting.py"
         self.pushes += 1
@@ -58,7 +58,7 @@ class Life(RuleBasedStateMachine):
         self.stage.push("addin/app/greeting.py", old, f"{old}# {self.pushes}\n")
 
     def _gated(self) -> None:
-        """Whoever has users now, by a run of ours, passed the gates."""
+        """Record that the revisions that our run gave traffic have passed their gates."""
         self.trusted |= set(self.stage.weights()) - {"latest"}
 
     @rule()
@@ -100,7 +100,7 @@ class Life(RuleBasedStateMachine):
         if point.name == "pinning the traffic" or (point.method == "PATCH" and point.nth > 1):
             follows = "latest" in self.stage.weights()
             if not follows:
-                return  # nothing is pinned then, so the calls' numbers are others
+                return  # no pinning write then, so the call numbers differ
         self._push()
         with halted(self.stage, point) as process:
             if killed:
@@ -147,7 +147,7 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.mark.xdist_group("life")
-def test_whatever_happens_in_whatever_order(
+def test_random_sequences_keep_the_invariants(
     azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     directory = tmp_path_factory.mktemp("lives")

@@ -1,7 +1,7 @@
-"""Every response of Azure, changed so that no client expects it: the run ends in a defined way.
+"""Malformed responses of Azure, for each kind of request: the run ends in a defined way.
 
 Whatever happens, users are served, nothing is reported as an unexpected error, and once Azure
-answers sensibly again `repair` and the next deployment work.
+responds normally again, `repair` and the next deployment work.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ KINDS = {
 }
 BODIES = ["html", "null", "list", "text", "number", "empty", "deep", "large", "cut", "location"]
 _rotating = itertools.cycle(BODIES)
-# Each kind with two of the bodies and with other values; the app and its revisions with all.
+# Each kind of response with two bodies and one set of changed values; the app with all of them.
 ONCE = [(kind, next(_rotating)) for kind in KINDS for _ in range(2)]
 ONCE += [(kind, f"values-{seed}") for seed, kind in enumerate(KINDS)]
 ONCE += [("the app", body) for body in BODIES if ("the app", body) not in ONCE]
@@ -84,14 +84,14 @@ def test_every_response_of_a_deployment_is_of_a_known_kind(stage: Stage) -> None
 
 @pytest.mark.parametrize(("kind", "mutation"), ONCE)
 @pytest.mark.parametrize("time", ["1", "3"])
-def test_a_response_that_nobody_expects_ends_in_a_defined_way(
+def test_one_malformed_response_ends_in_a_defined_way(
     azure_with_faults: Stage, kind: str, mutation: str, time: str
 ) -> None:
     _run_and_recover(azure_with_faults, kind, mutation, time)
 
 
 @pytest.mark.parametrize(("kind", "mutation"), FROM_THEN_ON)
-def test_azure_that_answers_nonsense_from_then_on_ends_in_a_defined_way(
+def test_malformed_responses_from_then_on_end_in_a_defined_way(
     azure_with_faults: Stage, kind: str, mutation: str
 ) -> None:
     _run_and_recover(azure_with_faults, kind, mutation, "4-")

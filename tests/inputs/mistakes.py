@@ -1,4 +1,4 @@
-"""Mistakes in settings file and inputs, by name: the file's text, and inputs beside the usual ones.
+"""Mistakes in settings file and inputs, by name: the file's text, and further inputs.
 
 A file that begins with ``template:`` and the like is the content of environment ``prod``.
 """

@@ -1,4 +1,4 @@
-"""What a user may write, and the sentence that answers when it cannot be meant."""
+"""Valid inputs, and the error messages for invalid ones."""
 
 from pathlib import Path
 
@@ -49,7 +49,7 @@ def loaded(workspace: Path, **given: str) -> Settings:
         ("APP", "my app", "Input app: 'my app' must be a name of letters"),
     ],
 )
-def test_a_wrong_value_is_answered_with_its_name_the_value_and_what_was_expected(
+def test_an_invalid_value_is_reported_with_its_name_and_the_expected_form(
     tmp_path: Path, name: str, text: str, sentence: str
 ) -> None:
     with pytest.raises(InputError) as raised:
@@ -59,7 +59,7 @@ def test_a_wrong_value_is_answered_with_its_name_the_value_and_what_was_expected
     assert raised.value.exit_code == 2
 
 
-def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+def test_all_faults_are_reported_together(tmp_path: Path) -> None:
     with pytest.raises(InputError) as raised:
         loaded(tmp_path, DRY_RUN="yes", BAKE="long", BUILDER="kaniko")
 
@@ -83,7 +83,7 @@ def test_an_empty_text_counts_as_not_given(tmp_path: Path) -> None:
     assert settings.builder is BuilderKind.DOCKER
 
 
-def test_inputs_win_over_the_file_and_the_file_over_defaults(tmp_path: Path) -> None:
+def test_inputs_override_the_file_and_the_file_overrides_defaults(tmp_path: Path) -> None:
     (tmp_path / ".github").mkdir()
     (tmp_path / ".github/deploy-action.yml").write_text(
         "environments:\n"
@@ -120,7 +120,7 @@ def test_an_unknown_key_is_reported_with_its_place_and_the_nearest_name(
     assert str(raised.value.place) == "settings.yml:4:5"
 
 
-def test_yaml_that_is_none_is_told_with_line_and_column(tmp_path: Path) -> None:
+def test_invalid_yaml_is_reported_with_line_and_column(tmp_path: Path) -> None:
     (tmp_path / "settings.yml").write_text("environments:\n  prod: [1,\n")
 
     with pytest.raises(InputError) as raised:
@@ -130,7 +130,7 @@ def test_yaml_that_is_none_is_told_with_line_and_column(tmp_path: Path) -> None:
     assert raised.value.place.line == 3
 
 
-def test_an_environment_that_the_file_does_not_have_is_refused_with_those_it_has(
+def test_an_unknown_environment_is_refused_with_the_known_ones(
     tmp_path: Path,
 ) -> None:
     (tmp_path / "settings.yml").write_text("environments:\n  prod: {}\n  dev: {}\n")
@@ -151,7 +151,7 @@ def test_an_environment_that_the_file_does_not_have_is_refused_with_those_it_has
         ({"INPUT_BUILD_ARGS": "DEBUG"}, "Input build-args: 'DEBUG' must be lines of NAME=value."),
     ],
 )
-def test_what_a_command_needs_is_asked_for_before_anything_happens(
+def test_missing_settings_of_a_command_are_reported_first(
     tmp_path: Path, inputs: dict[str, str], sentence: str
 ) -> None:
     with pytest.raises(InputError) as raised:

@@ -1,4 +1,4 @@
-"""What each mistake in file and inputs is answered with: exit code, place and sentence."""
+"""The response to each mistake in file and inputs: exit code, location and message."""
 
 from pathlib import Path
 
@@ -30,9 +30,7 @@ def answer(workspace: Path, file: str, inputs: dict[str, str]) -> str:
     return f"exit {error.exit_code}\n{place}{error.message}\n{error.hint}".rstrip()
 
 
-def test_each_mistake_is_answered_with_its_place_and_a_sentence(
-    tmp_path: Path, golden: Golden
-) -> None:
+def test_each_mistake_is_reported_with_location_and_message(tmp_path: Path, golden: Golden) -> None:
     answers = [f"## {name}\n{answer(tmp_path, file, {})}" for name, file in SECTIONS.items()]
     plain = "environments:\n  prod: {}\n"
     answers += [f"## {name}\n{answer(tmp_path, plain, given)}" for name, given in INPUTS.items()]

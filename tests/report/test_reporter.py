@@ -51,7 +51,7 @@ def deployment(tmp_path: Path, log: io.StringIO, **variables: str) -> Reporter:
     return reporter
 
 
-def test_r2_without_trouble_every_channel_is_written(tmp_path: Path) -> None:
+def test_every_channel_is_written(tmp_path: Path) -> None:
     log = io.StringIO()
 
     assert deployment(tmp_path, log).problems == {}

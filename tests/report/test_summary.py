@@ -103,7 +103,7 @@ def test_the_outputs_describe_what_serves_and_what_was_attempted() -> None:
     assert list(good) == list(outputs.OUTPUTS)
 
 
-def test_a_rollback_speaks_of_a_rollback() -> None:
+def test_a_rollback_summary_uses_the_terms_of_a_rollback() -> None:
     record = record_of("rollback")
     record.observed(all_to(NEW.revision), NEW)
     record.attempted = OLD
@@ -149,7 +149,7 @@ def test_a_killed_run_leaves_a_summary_that_says_where_it_was() -> None:
 
 
 @given(HOSTILE)
-def test_no_external_text_leaves_its_cell(hostile: str) -> None:
+def test_external_text_cannot_break_out_of_its_cell(hostile: str) -> None:
     def render(text: str) -> str:
         record = record_of()
         record.gated("health", "fail", text)
@@ -172,7 +172,7 @@ def shown(rendered: str) -> str:
 @example("see https://evil.example or www.evil.example, @somebody, #12, a@b.example")
 @example("1. first")
 @example("- item")
-def test_a_sentence_shows_the_original_and_nothing_of_it_acts(hostile: str) -> None:
+def test_external_text_is_shown_literally(hostile: str) -> None:
     rendered = markdown.plain(hostile)
 
     assert shown(rendered) == " ".join(hostile.split())

@@ -1,7 +1,7 @@
 """Every command block of the documentation runs as written in a fresh clone.
 
 A block with ``sh azure`` needs a real Azure or GitHub, one with ``sh az`` the Azure CLI, which
-tests/azure_cli runs. Of `make`, only the targets are checked: other tests run what is behind them.
+tests/azure_cli runs. For `make`, only targets are checked: other tests run their commands.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CLONE = "git clone https://github.com/the-well/deploy-action ../deploy-action\n"
 
 
 def blocks() -> list[str]:
-    """Return the blocks that run without anything real."""
+    """Return the blocks that need no real Azure."""
     found = [match for page in PAGES for match in BLOCK.findall(page.read_text("utf-8"))]
     return [text for mark, text in found if mark not in {" azure", " az"}]
 
@@ -71,7 +71,7 @@ def shell(
 
 
 def test_no_block_is_forgotten() -> None:
-    """A new block needs a test here, or a mark."""
+    """A new block needs a test here, or a marker such as ``sh azure``."""
     run_here = ("tools/deploy-action ", "make ", "openssl ")
     forgotten = [text for text in blocks() if not any(word in text for word in run_here)]
 

@@ -1,4 +1,4 @@
-"""Conventions of the repository that linters enforce: each linter finds what it is there for."""
+"""Conventions that linters enforce: each linter detects a violation."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOOKS = {
         ("deploy_action/sandbox/arm/service.py", "import os\n\nos.getenv('HOME')\n"),
     ],
 )
-def test_calls_with_a_module_of_their_own_are_banned_elsewhere(file: str, code: str) -> None:
+def test_calls_reserved_to_one_module_are_banned_elsewhere(file: str, code: str) -> None:
     done = subprocess.run(
         [PROGRAMS / "ruff", "check", "--select", "TID251", "--stdin-filename", file, "-"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""The documentation names files that exist, and its links lead somewhere."""
+"""Files that the documentation names exist, and its links work."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_every_decision_is_listed() -> None:
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", lines[2]), name
 
 
-def test_contributing_answers_where_things_are() -> None:
+def test_contributing_lists_where_things_are() -> None:
     """The questions that newcomers ask first."""
     text = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
     for question in (

@@ -1,4 +1,4 @@
-"""Ten runs bring their version to one branch at once, while people push other files."""
+"""Ten runs publish to one branch concurrently, while others push other files."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _publish(
 
 
 def _pushes(stage: Stage, home: Path) -> list[str]:
-    """Somebody pushes other files, again and again until each is through; her commits."""
+    """Push other files as somebody else, with retries; return the commits."""
     git, remote = stage.scene.git, stage.scene.remote.as_uri()
     git("clone", "--quiet", remote, str(home), cwd=home.parent)
     made = []
@@ -78,7 +78,7 @@ def _pushes(stage: Stage, home: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("way", [_push, _api], ids=["by push", "by the API"])
-def test_ten_runs_at_once_lose_nothing_and_only_go_up(
+def test_ten_concurrent_runs_lose_no_commit_and_never_decrease_the_version(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, way: Callable[[Stage, int], Publisher]
 ) -> None:
     for name in ("HTTPS_PROXY", "REQUESTS_CA_BUNDLE", "NO_PROXY"):

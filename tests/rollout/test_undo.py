@@ -1,4 +1,4 @@
-"""The way back: newest first, each tried, and the error tells what is left."""
+"""Undo: newest first, each one runs, and the error names what could not be restored."""
 
 import itertools
 import signal
@@ -23,7 +23,7 @@ from deploy_action.runtime.signals import SIGNALS, SignalGuard
 
 @pytest.fixture
 def record() -> Record:
-    """A record whose clock ticks once a look."""
+    """A record whose clock advances by one with each read."""
     return Record(command="deploy", clock=itertools.count().__next__)
 
 
@@ -74,7 +74,7 @@ def test_everything_is_put_back_newest_first(record: Record) -> None:
     assert raised.value.place == SourceLocation(file="a", line=3)
 
 
-def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
+def test_a_failed_undo_does_not_stop_the_others_and_is_reported_with_its_hint(
     record: Record,
 ) -> None:
     notes: list[str] = []
@@ -95,14 +95,14 @@ def test_one_that_fails_does_not_stop_the_others_and_is_named_with_what_to_do(
     assert "the candidate (az containerapp revision deactivate)" in raised.value.hint
 
 
-def test_left_well_nothing_is_put_back(record: Record) -> None:
+def test_without_an_exception_nothing_is_undone(record: Record) -> None:
     with Undo(record, SignalGuard()) as undo:
         undo.push("the traffic", failing)
 
     assert put_back(record) == []
 
 
-def test_after_the_bake_only_forward(record: Record) -> None:
+def test_after_the_commit_point_nothing_is_undone(record: Record) -> None:
     with pytest.raises(ZeroDivisionError), Undo(record, SignalGuard()) as undo:
         undo.push("the traffic", failing)
         undo.commit()
@@ -124,7 +124,7 @@ def test_a_cancel_and_a_takeover_keep_their_own_exit_code(
     assert notes == ["the traffic"]
 
 
-def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record) -> None:
+def test_the_alternative_undo_runs_after_a_failure(record: Record) -> None:
     notes: list[str] = []
 
     with pytest.raises(RollbackIncompleteError), Undo(record, SignalGuard()) as undo:
@@ -140,7 +140,7 @@ def test_what_would_still_be_needed_is_kept_when_something_failed(record: Record
     assert put_back(record) == [("the traffic", False), ("the journal", True)]
 
 
-def test_a_run_that_ran_out_of_time_is_an_abort(record: Record) -> None:
+def test_a_run_over_its_time_limit_is_aborted(record: Record) -> None:
     notes: list[str] = []
 
     with pytest.raises(AbortedError) as raised, Undo(record, SignalGuard()) as undo:

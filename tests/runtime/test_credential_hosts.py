@@ -83,7 +83,7 @@ def test_an_entra_token_goes_to_azures_redis_or_to_a_tunnel_on_the_runner() -> N
 
 
 def test_no_other_module_builds_an_authorization_header() -> None:
-    """One list works only if everybody uses it; git gets its header through its configuration."""
+    """The list works only if all modules use it; git gets its header through its configuration."""
     import deploy_action
 
     allowed = {"credential_hosts.py", "command.py"}

@@ -1,4 +1,4 @@
-"""Child processes: what they get, what we hear of them, and that they never outlive us."""
+"""Child processes: their environment, their output, and that they never outlive us."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_S = 300.0
 
 
 def alive(number: int) -> bool:
-    """Whether the process runs; one that only waits to be reaped does not."""
+    """Whether the process runs; a zombie does not count."""
     try:
         stat = Path(f"/proc/{number}/stat").read_text()
     except FileNotFoundError:
@@ -55,7 +55,7 @@ def family(tmp_path: Path) -> Iterator[Path]:
             os.kill(int(number), signal.SIGKILL)
 
 
-def test_it_tells_what_the_program_said_and_how_it_ended(tmp_path: Path) -> None:
+def test_run_returns_output_and_exit_code(tmp_path: Path) -> None:
     words = ["bash", "-c", "cat; echo oops >&2; exit 3"]
     done = run(
         words, cwd=tmp_path, environment=PATH, input=b"a\xff\n", timeout_s=PATIENCE_S, check=False
@@ -64,7 +64,7 @@ def test_it_tells_what_the_program_said_and_how_it_ended(tmp_path: Path) -> None
     assert (done.exit_code, done.output, done.stderr) == (3, b"a\xff\n", "oops\n")
 
 
-def test_a_program_sees_only_the_environment_it_was_given(tmp_path: Path) -> None:
+def test_a_program_gets_only_the_given_environment(tmp_path: Path) -> None:
     done = run(["env"], cwd=tmp_path, environment={**PATH, "GIVEN": "yes"}, timeout_s=PATIENCE_S)
 
     assert sorted(line.partition("=")[0] for line in done.stdout.splitlines()) == ["GIVEN", "PATH"]
@@ -86,7 +86,7 @@ def test_a_program_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> N
     assert done.exit_code == 0
 
 
-def test_a_failure_tells_name_code_and_last_lines_but_no_secret(tmp_path: Path) -> None:
+def test_an_error_has_name_exit_code_and_last_lines_but_no_secret(tmp_path: Path) -> None:
     words = ["bash", "-c", 'seq 1 20 >&2; echo "key $KEY" >&2; exit 7', SECRET]
     with pytest.raises(ProcessError) as caught:
         run(
@@ -113,14 +113,14 @@ def test_a_missing_program_or_folder_is_one_sentence(tmp_path: Path) -> None:
         run(["true"], cwd=tmp_path / "nowhere", environment=PATH, timeout_s=PATIENCE_S)
 
 
-def test_one_that_takes_too_long_is_ended_with_its_children(tmp_path: Path, family: Path) -> None:
+def test_a_timeout_kills_the_program_and_its_children(tmp_path: Path, family: Path) -> None:
     with pytest.raises(ProcessTimeoutError, match=r"^'bash' took more than 1 s and was ended\.$"):
         run(["bash", family], cwd=tmp_path, environment=PATH, timeout_s=1, grace_s=0.05)
 
     until_gone(*until_written(tmp_path / "numbers"))
 
 
-def test_a_tidy_program_has_time_to_tidy_up(tmp_path: Path) -> None:
+def test_a_program_may_clean_up_after_sigterm(tmp_path: Path) -> None:
     script = "trap 'echo tidy > left; exit' TERM; while :; do sleep 0.01; done"
     with pytest.raises(ProcessTimeoutError):
         run(
@@ -134,7 +134,7 @@ def test_a_tidy_program_has_time_to_tidy_up(tmp_path: Path) -> None:
     assert (tmp_path / "left").read_text() == "tidy\n"
 
 
-def test_what_it_leaves_in_the_background_does_not_hold_us(tmp_path: Path) -> None:
+def test_background_processes_do_not_block_the_run(tmp_path: Path) -> None:
     script = "sleep 1000 & echo $! > numbers; echo done"
 
     done = run(["bash", "-c", script], cwd=tmp_path, environment=PATH, timeout_s=1000)
@@ -144,7 +144,7 @@ def test_what_it_leaves_in_the_background_does_not_hold_us(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_cancelled_run_takes_its_children_along(
+def test_a_cancelled_run_kills_its_children(
     tmp_path: Path, family: Path, number: signal.Signals
 ) -> None:
     """The signal reaches only us, as the runner sends it; `CancelledError` is no Exception."""
@@ -200,12 +200,12 @@ def test_a_cancelled_run_ends_a_child_that_has_just_started(tmp_path: Path) -> N
         done = subprocess.run(command, cwd=folder, env=env, check=False)
 
         assert done.returncode == 128 + signal.SIGTERM
-        if (folder / "numbers").exists():  # else it was ended before it began
+        if (folder / "numbers").exists():  # otherwise it was killed before it started
             until_gone(*map(int, (folder / "numbers").read_text().split()))
 
 
 def test_a_signal_to_our_group_does_not_reach_a_child(tmp_path: Path) -> None:
-    """Ctrl-C goes to all of a terminal's foreground group; what becomes of children we decide."""
+    """Ctrl-C signals the terminal's whole foreground group; children must not receive it."""
     done = run(
         ["bash", "-c", 'ps -o pgid=,sid= -p "$$"'],
         cwd=tmp_path,

@@ -1,4 +1,4 @@
-"""What reaches the runner's log, read as the runner reads it."""
+"""The runner's log, parsed as the runner parses it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ hostile = st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=12).m
 
 
 def commands(log: str) -> list[str]:
-    """Return the lines that the runner takes for commands.
+    """Return the lines that the runner treats as commands.
 
     Source: actions/runner, ActionCommand.cs; .NET's ReadLine and culture-sensitive comparison.
     """
@@ -89,7 +89,7 @@ def test_a_secret_is_registered_in_one_line() -> None:
     assert stream.getvalue() == "::add-mask::100%25%0D%0Asure\n"
 
 
-def test_by_hand_there_are_no_commands() -> None:
+def test_outside_github_actions_no_commands_are_written() -> None:
     stream = io.StringIO()
     log = RunnerLog(stream, commands=False)
     log.command("warning", "text")

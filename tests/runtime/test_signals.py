@@ -36,7 +36,7 @@ except CancelledError as cancelled:
 
 @pytest.mark.parametrize("number", SIGNALS)
 @pytest.mark.parametrize("wait", ["pause(60)", "BackgroundTask(lambda: pause(60)).result()"])
-def test_the_first_signal_ends_any_wait_and_later_ones_do_not_disturb_putting_back(
+def test_the_first_signal_interrupts_waits_and_later_ones_do_not_interrupt_the_undo(
     number: signal.Signals, wait: str
 ) -> None:
     process = subprocess.Popen(
@@ -80,7 +80,7 @@ print("no limit any more")
 """
 
 
-def test_a_run_that_takes_too_long_is_broken_off_once() -> None:
+def test_the_time_limit_interrupts_a_run_once() -> None:
     done = subprocess.run(
         [sys.executable, "-c", LATE], capture_output=True, text=True, check=True, timeout=60
     )

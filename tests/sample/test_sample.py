@@ -1,4 +1,4 @@
-"""The sample keeps what its manifest promises: a real process, asked over real connections."""
+"""The sample serves what its manifest declares; tested as a real process over HTTP."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ START_S = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reply:
-    """One answer, read to its end."""
+    """One complete response."""
 
     status: int
     headers: http.client.HTTPMessage
@@ -71,7 +71,7 @@ class Reply:
 
 @dataclass(slots=True)
 class Sample:
-    """A running sample and one connection to it, which stays open between questions."""
+    """A running sample, with a connection that stays open between requests."""
 
     process: subprocess.Popen[str]
     port: int
@@ -91,7 +91,7 @@ class Sample:
 
 
 def started(stack: ExitStack, folder: Path, **variables: str) -> Sample:
-    """Start the sample that lies in *folder* and wait until it says where it listens."""
+    """Start the sample in *folder* and wait until it prints its address."""
     process = stack.enter_context(
         subprocess.Popen(
             [sys.executable, "-m", "app"],
@@ -158,7 +158,7 @@ def test_the_manifest_is_a_mail_add_in_with_its_parts_in_the_schemas_order() -> 
     ]
 
 
-def test_the_version_stands_in_every_page_that_outlook_opens_and_in_no_icon() -> None:
+def test_page_urls_carry_the_version_and_icon_urls_do_not() -> None:
     assert VERSION == "1.3.0.2"
     pages = [url for url in URLS if f"v={VERSION}" in urlsplit(url).query.split("&")]
     others = [url for url in URLS if url not in pages]
@@ -171,7 +171,7 @@ def test_the_version_stands_in_every_page_that_outlook_opens_and_in_no_icon() ->
     assert all(not urlsplit(url).query for url in others)
 
 
-def test_the_action_raises_every_place_of_the_version_and_has_nothing_to_warn_of() -> None:
+def test_a_bump_updates_every_version_without_warnings() -> None:
     bump = plan(MANIFEST, file="manifest.xml")
 
     assert str(bump.new) == "1.3.0.3"
@@ -181,7 +181,7 @@ def test_the_action_raises_every_place_of_the_version_and_has_nothing_to_warn_of
 
 
 @pytest.mark.parametrize("level", ["1.0", "1.1"])
-def test_every_name_that_a_button_refers_to_is_defined_once_in_its_own_level(level: str) -> None:
+def test_every_resource_of_a_button_is_defined_once_per_level(level: str) -> None:
     overrides = override(level)
     nested = set(overrides.iter()) - set(override("1.1").iter() if level == "1.0" else ())
     defined = Counter(
@@ -197,7 +197,7 @@ def test_every_name_that_a_button_refers_to_is_defined_once_in_its_own_level(lev
 
 
 def override(level: str) -> Element:
-    """Return one level of VersionOverrides; 1.1 stands inside 1.0."""
+    """Return one level of VersionOverrides; 1.1 is nested in 1.0."""
     suffix = "/1.1" if level == "1.1" else ""
     (found,) = ROOT.iter(OVERRIDES % suffix)
     assert found.get(KIND) == f"VersionOverridesV{level.replace('.', '_')}"
@@ -205,13 +205,11 @@ def override(level: str) -> Element:
     return found
 
 
-# --- its answers -------------------------------------------------------------------------------
+# --- responses ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", [*URLS, "/manifest.xml", "/taskpane.js", "/taskpane.css"])
-def test_every_address_that_the_manifest_names_answers_with_its_type(
-    sample: Sample, url: str
-) -> None:
+def test_every_url_of_the_manifest_responds_with_its_content_type(sample: Sample, url: str) -> None:
     answer = sample.get(url)
 
     assert answer.status == 200
@@ -219,7 +217,7 @@ def test_every_address_that_the_manifest_names_answers_with_its_type(
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_what_the_pages_load_from_their_own_origin_is_there(sample: Sample) -> None:
+def test_files_that_pages_load_exist(sample: Sample) -> None:
     for page in ("/taskpane.html", "/commands.html", "/support.html"):
         text = sample.get(page).body.decode()
         for name in re.findall(r'(?:src|href)="(?!https:)([^"]+)"', text):
@@ -257,13 +255,13 @@ def test_the_version_is_the_manifests_and_the_rest_is_the_platforms(stack: ExitS
     }
 
 
-def test_a_raised_manifest_raises_the_version_that_is_told(stack: ExitStack, copy: Path) -> None:
+def test_a_bumped_manifest_changes_the_reported_version(stack: ExitStack, copy: Path) -> None:
     edit(copy / "manifest.xml", "<Version>1.3.0.2<", "<!-- <Version>9</Version> --><Version>1.4<")
 
     assert started(stack, copy).get("/version").json()["version"] == "1.4"
 
 
-def test_health_is_good_until_one_line_says_otherwise(stack: ExitStack, copy: Path) -> None:
+def test_one_line_makes_the_sample_unhealthy(stack: ExitStack, copy: Path) -> None:
     paths = ("/health", "/health/ready", "/health/live")
     well = started(stack, copy)
     assert [well.get(path).status for path in paths] == [200, 200, 200]
@@ -300,11 +298,11 @@ def test_the_greeting_is_what_a_demonstration_changes(stack: ExitStack, copy: Pa
         ("/nothing", "no-store"),
     ],
 )
-def test_only_a_page_under_this_revisions_own_version_is_kept_for_good(
+def test_only_pages_of_this_revisions_version_are_immutable(
     sample: Sample, url: str, expected: str
 ) -> None:
-    """A page asked for under another version is another revision's: while traffic is split, a
-    browser must not keep this revision's under that name."""
+    """A URL with another version belongs to another revision: while traffic is split, a
+    browser must not cache this revision's page under it."""
     assert sample.get(url).headers["Cache-Control"] == expected
 
 
@@ -319,11 +317,11 @@ def test_a_page_that_did_not_change_is_not_sent_again(stack: ExitStack, copy: Pa
     assert started(stack, copy).get("/taskpane.html", If_None_Match=tag).status == 200
 
 
-# --- manners -----------------------------------------------------------------------------------
+# --- protocol ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("url", ["/taskpane.html", "/assets/icon-16.png", "/version", "/nothing"])
-def test_head_says_the_same_without_the_body(sample: Sample, url: str) -> None:
+def test_head_returns_the_same_headers_as_get(sample: Sample, url: str) -> None:
     whole, head = sample.get(url), sample.get(url, method="HEAD")
 
     assert head.status == whole.status
@@ -365,7 +363,7 @@ def test_one_connection_serves_many_requests(sample: Sample) -> None:
         assert sample.connection.sock is socket_of_the_first
 
 
-def test_a_slow_client_keeps_nobody_waiting(sample: Sample) -> None:
+def test_a_slow_client_does_not_block_others(sample: Sample) -> None:
     with socket.create_connection(("127.0.0.1", sample.port), START_S) as slow:
         slow.sendall(b"GET /version HTTP/1.1\r\n")
 

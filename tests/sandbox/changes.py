@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 
 def until(look: Callable[[], T], good: Callable[[T], bool], limit_s: float = 60) -> T:
-    """Look until the value is good; return the last one either way."""
+    """Poll until the value is accepted or the time is over; return the last value."""
     end = time.monotonic() + limit_s
     while not good(value := look()) and time.monotonic() < end:
         time.sleep(0.02)

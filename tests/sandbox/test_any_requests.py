@@ -1,8 +1,8 @@
-"""Whatever two clients ask for at the same time, the local Azure stays what Azure is.
+"""Random concurrent requests of two clients keep the sandbox's invariants.
 
-After each pair of requests: every answer is one that Azure gives, weights sum to 100, no revision
-is lost, operations follow one another; and once it is settled users are answered by those whom the
-split names.
+After each pair of requests: every response is one of Azure's, weights sum to 100, no revision
+is lost, operations do not overlap; and when all have ended, users are answered by the revisions
+in the split.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 @dataclass(slots=True)
 class Life:
-    """One app, and what was asked of it."""
+    """One app, and the requests to it."""
 
     stage: Stage
     born: dict[str, str] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
     max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @for_any(pairs=st.lists(st.tuples(REQUEST, REQUEST), min_size=4, max_size=10))
-def test_two_clients_may_ask_for_anything(
+def test_concurrent_requests_keep_the_invariants(
     stage: Stage,
     pool: ThreadPoolExecutor,
     pairs: list[tuple[tuple[Act, int], tuple[Act, int]]],
@@ -189,12 +189,12 @@ def _operations(stage: Stage) -> list[tuple[float, float]]:
 
 
 def _apart(spans: list[tuple[float, float]]) -> bool:
-    """Whether none begins before the one before it ended, to the digits that are told."""
+    """Whether no span overlaps the previous one, at the reported precision."""
     return all(end <= begin + 0.02 for (_, end), (begin, _) in itertools.pairwise(spans))
 
 
 def _users_agree(stage: Stage) -> None:
-    """Users are answered by the named ones that serve, and by nobody where none does."""
+    """Check that only revisions in the split that can serve answer users."""
     while any(
         item["active"] and item["runningState"] in {"Processing", "Activating", "Degraded"}
         for item in stage.scene.revisions().values()

@@ -1,4 +1,4 @@
-"""Request → answer, one row each: the contract of Resource Manager as it was recorded.
+"""Recorded requests and responses of Resource Manager, one row each.
 
 A new fact about Azure is one more row.
 """
@@ -27,10 +27,10 @@ class Row:
 
     Args:
         name: the fact.
-        method: what is asked,
-        path: of what; names in braces are filled in.
+        method: the request's method.
+        path: the request's path; names in braces are filled in.
         status: the answer's status.
-        body: what is sent.
+        body: the request's body.
         headers: header names and a text that each must contain.
         says: texts that the answer's body must contain.
         keys: names that an object of the answer must have, by the path to it.
@@ -386,7 +386,7 @@ def test_resource_manager_answers_as_recorded(row: Row, live: Stage) -> None:
 
 
 def _beside(live: Stage, row: Row) -> None:
-    """Make the other app that a row is about; the slow one's operation lasts."""
+    """Create the second app of a row; an operation on the slow one takes long."""
     name = row.path.rpartition("}-")[2]
     if name not in {"slow", "three"}:
         return

@@ -1,4 +1,4 @@
-"""Remote builds as a client runs them: upload, schedule, watch, read the log, pull the image."""
+"""Remote builds through a client: upload, schedule, poll, read the log, pull the image."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CMD ["python", "app.py"]
 
 @dataclass
 class Service:
-    """The build service as a client meets it, and the registry behind it."""
+    """A client of the build service, and the registry."""
 
     arm: Client
     store: Client
@@ -45,7 +45,7 @@ class Service:
         return self.arm("POST", f"{RESOURCE}{path}?api-version=2019-06-01-preview", json=body)
 
     def upload(self, files: dict[str, str]) -> str:
-        """Upload a context; return where it lies."""
+        """Upload a context; return its location."""
         place = self.post("/listBuildSourceUploadUrl").json()
         sent = self.store(
             "PUT",
@@ -176,7 +176,7 @@ def test_a_build_ends_with_an_image_that_can_be_pulled(service: Service) -> None
     assert service.content("app/app.py") == b"print('hello')\n"
 
 
-def test_the_log_tells_each_step_and_ends_with_the_run(service: Service) -> None:
+def test_the_log_contains_each_step_and_ends_with_the_run(service: Service) -> None:
     dockerfile = DOCKERFILE.replace("COPY", "RUN pip install flask\nCOPY")
     log = service.log(service.build({"Dockerfile": dockerfile, "app.py": ""}))
     assert "Step 3/5 : RUN pip install flask" in log
@@ -297,7 +297,7 @@ def test_an_address_works_only_signed_and_only_for_what_it_was_signed(service: S
 # --- the builder -------------------------------------------------------------------------------
 
 
-def test_equal_contexts_give_equal_digests_and_others_do_not(service: Service) -> None:
+def test_only_equal_contexts_give_equal_digests(service: Service) -> None:
     files = {"Dockerfile": DOCKERFILE, "app.py": "x = 1\n"}
     service.build(files)
     first = service.image().digest
@@ -384,7 +384,7 @@ here.txt
     assert service.content("made/here.txt") == b"some text\n"
 
 
-def test_stages_copy_from_each_other_and_run_leaves_gaps(service: Service) -> None:
+def test_stages_copy_from_each_other_without_the_files_of_run(service: Service) -> None:
     files = {
         "Dockerfile": """\
 FROM node:22 AS pages
@@ -452,9 +452,9 @@ def test_a_target_stage_can_be_chosen(service: Service) -> None:
     assert "failed to reach build target three" in service.log(run)
 
 
-def test_local_archives_are_opened_by_add(service: Service) -> None:
+def test_add_unpacks_local_archives(service: Service) -> None:
     archive = packed({"inner/x.txt": "x"}).decode("latin-1")
-    # The context is written as UTF-8 text, which would spoil a gzip stream: send plain tar instead.
+    # The context is written as UTF-8 text, which would break a gzip stream: send plain tar instead.
     plain = gzip.decompress(archive.encode("latin-1")).decode("ascii")
     service.build({"Dockerfile": "FROM scratch\nADD a.tar /to/\n", "a.tar": plain})
     assert {name for name, one in service.files().items() if one.isfile()} == {"to/inner/x.txt"}
@@ -477,7 +477,9 @@ def test_local_archives_are_opened_by_add(service: Service) -> None:
         ("FROM $NOTHING\n", "base name ($NOTHING) should not be blank"),
     ],
 )
-def test_what_cannot_be_built_is_said(service: Service, dockerfile: str, says: str) -> None:
+def test_an_unsupported_build_fails_with_its_reason(
+    service: Service, dockerfile: str, says: str
+) -> None:
     run = service.build({"Dockerfile": dockerfile, "a": "a", "b": "b"})
     assert run["status"] == "Failed"
     assert says in service.log(run)

@@ -1,4 +1,4 @@
-"""Replicas as containers: what holds for processes holds for them, and limits are real."""
+"""Replicas as containers behave like processes, with real limits."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UNNEEDED = (
     *("__pycache__", "config-*", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages"),
     *("test", "tests", "tkinter", "turtledemo"),
 )
-SLOW_S = 240  # an engine that copies each image needs its time
+SLOW_S = 240  # an engine that copies each image is slow
 NO_PROXY = {"HTTPS_PROXY": "", "REQUESTS_CA_BUNDLE": ""}
 
 

@@ -69,7 +69,7 @@ def test_a_terminal_gets_colour_and_a_verbose_demo_all_lines() -> None:
     assert "\n| " in shown
 
 
-def test_a_sick_version_is_rejected() -> None:
+def test_an_unhealthy_version_is_rolled_back() -> None:
     played = _played("--break")
 
     assert played.returncode == 0, played.stdout + played.stderr
@@ -78,7 +78,7 @@ def test_a_sick_version_is_rejected() -> None:
 
 
 @pytest.mark.parametrize("name", names())
-def test_an_outage_ends_as_it_says(name: str) -> None:
+def test_an_outage_has_its_declared_result(name: str) -> None:
     played = _played("--outage", name)
     ends = 4 if outage(name).aborts else 0
 

@@ -1,4 +1,4 @@
-"""The tenant's directory through Microsoft Graph, and what sign-in makes of it."""
+"""The tenant's directory through Microsoft Graph, and sign-in with it."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_an_application_signs_in_step_by_step(identity: Identity) -> None:
     def error() -> str:
         return str(sign_in(identity, client_id, SUBJECT).json()["error_description"])
 
-    assert "AADSTS70025" in error()  # it trusts nobody
+    assert "AADSTS70025" in error()  # no federated credential yet
     other = credential(subject=SUBJECT.upper())
     posted = graph(identity, "POST", f"{path}/federatedIdentityCredentials", other)
     assert posted.status_code == 201
@@ -65,7 +65,7 @@ def test_an_application_signs_in_step_by_step(identity: Identity) -> None:
     assert SUBJECT in error()
     right = credential(name="right")
     assert graph(identity, "POST", f"{path}/federatedIdentityCredentials", right).ok
-    assert "AADSTS7000229" in error()  # it is nobody in this tenant yet
+    assert "AADSTS7000229" in error()  # no service principal in this tenant yet
     principal = graph(identity, "POST", "/servicePrincipals", {"appId": client_id})
     assert principal.status_code == 201
     assert sign_in(identity, client_id, SUBJECT).ok

@@ -1,4 +1,4 @@
-"""Rehearsed outages: what is scripted happens, once, where it was scripted, and nowhere else."""
+"""Scripted faults happen exactly as scripted."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_answer_can_be_lost_after_the_change_was_accepted(stage: Stage) -> No
     assert stage.tags() == {"a": "1"}
 
 
-def test_an_accepted_operation_can_end_badly(stage: Stage) -> None:
+def test_an_accepted_operation_can_fail(stage: Stage) -> None:
     ending = {"status": "Canceled", "code": "Operation", "message": "Operation expired."}
     _script(stage, {"method": "PATCH", "path": f"*/{stage.scene.app}", "operation": ending})
     reply = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
@@ -97,7 +97,7 @@ def test_the_app_can_fail_for_some_of_its_users(stage: Stage) -> None:
     assert 20 <= answers[500] <= 80  # 50 are expected, five standard deviations are 30
 
 
-def test_a_replica_that_is_killed_comes_back(stage: Stage) -> None:
+def test_a_killed_replica_is_restarted(stage: Stage) -> None:
     _script(stage, {"revision": stage.first, "path": "/crash", "times": 1, "crash": True})
     stage.scene.session.get(f"{stage.url}/crash", timeout=10)
 
@@ -118,9 +118,7 @@ def test_a_replica_that_is_killed_comes_back(stage: Stage) -> None:
         ({"operation": {"status": "Late"}}, "Failed or Canceled"),
     ],
 )
-def test_a_fault_that_cannot_be_meant_is_refused(
-    stage: Stage, fault: dict[str, Any], word: str
-) -> None:
+def test_an_invalid_fault_is_refused(stage: Stage, fault: dict[str, Any], word: str) -> None:
     refused = _script(stage, fault)
 
     assert refused.status_code == 400

@@ -1,4 +1,4 @@
-"""Key Vault in the sandbox: how a secret is read, and each way in which it is not."""
+"""Key Vault in the sandbox: reading a secret, and each refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The live page, in a real browser: during a deployment, and when all is over."""
+"""The live page in a real browser, during and after a deployment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PATIENCE_S = 60.0
 INPUTS = {"manifest": "addin/manifest.xml", "step_interval": "3s", "traffic_steps": "10,50,100"}
 
 
-# In one go, as the page is drawn anew twice a second.
+# In one script, because the page is redrawn twice a second.
 _HEIGHTS = """
 return Object.fromEntries([...document.querySelectorAll("#chart polygon")].map(
   (one) => [one.dataset.revision, one.getBoundingClientRect().height]))
@@ -89,14 +89,14 @@ class Page:
         )
 
     def complaints(self) -> list[str]:
-        """Return what the browser's console holds against the page."""
+        """Return the errors in the browser's console."""
         log = self._browser.get_log("browser")  # type: ignore[no-untyped-call]
         return [str(entry["message"]) for entry in log]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    """Chromium without a window."""
+    """Headless Chromium."""
     options = ChromeOptions()
     options.binary_location = str(shutil.which("chromium"))
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):

@@ -1,4 +1,4 @@
-"""What passes through the ingress: streams, sockets, large bodies, slow and vanishing users."""
+"""The ingress: streams, WebSockets, large bodies, slow and disconnecting users."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LARGE = 48 * 1024 * 1024
 
 @pytest.fixture(scope="module")
 def app(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """An app that talks in every way, behind the ingress."""
+    """The app of `support/talkative.py`, behind the ingress."""
     scene = Scene(azure, tmp_path_factory.mktemp("talkative"), "talkative")
     home = scene.workspace / "addin"
     home.mkdir(parents=True)
@@ -47,7 +47,7 @@ def url(app: Scene) -> str:
 
 
 class Wire:
-    """A bare connection to the ingress, for what clients' libraries will not send."""
+    """A raw connection to the ingress, for requests that client libraries refuse to send."""
 
     def __init__(self, app: Scene, url: str) -> None:
         proxy, self.host = urlsplit(app.environment["HTTPS_PROXY"]), str(urlsplit(url).hostname)
@@ -139,7 +139,7 @@ def test_a_large_body_comes_back_as_it_went(app: Scene, url: str, chunked: bool)
     assert hashlib.sha256(came).digest() == hashlib.sha256(body).digest()
 
 
-def test_a_socket_is_spoken_both_ways_and_its_end_is_noticed(app: Scene, url: str) -> None:
+def test_a_websocket_works_both_ways_and_its_close_is_detected(app: Scene, url: str) -> None:
     async def talk() -> list[object]:
         async with user(app) as session, session.ws_connect(f"{url}/talk") as socket_:
             await socket_.send_str("hello")
@@ -150,7 +150,7 @@ def test_a_socket_is_spoken_both_ways_and_its_end_is_noticed(app: Scene, url: st
     eventually(lambda: "talk" in _told(app, url)["gone"], "the connection is closed")
 
 
-def test_a_slow_user_holds_the_app_back_and_not_the_ingress_s_memory(
+def test_a_slow_user_slows_the_app_down_without_filling_memory(
     app: Scene, url: str, wire: Wire
 ) -> None:
     wire.say("GET /endless")
@@ -164,7 +164,7 @@ def test_a_slow_user_holds_the_app_back_and_not_the_ingress_s_memory(
     eventually(lambda: "endless" in _told(app, url)["gone"], "the connection is closed")
 
 
-def test_the_app_hears_of_a_user_who_went_away(app: Scene, url: str, wire: Wire) -> None:
+def test_the_app_notices_a_disconnected_user(app: Scene, url: str, wire: Wire) -> None:
     wire.say("GET /waits")
     eventually(lambda: "waits" in _told(app, url)["came"], "the request arrives")
     wire.socket.close()
@@ -198,7 +198,7 @@ def test_answers_without_a_body_leave_the_connection_in_step(wire: Wire) -> None
     assert wire.hear(b"ok").endswith(b"ok")
 
 
-def test_a_body_that_waits_for_leave_gets_it(wire: Wire) -> None:
+def test_expect_100_continue_is_answered(wire: Wire) -> None:
     wire.say("POST /echo?length", "Content-Length: 5", "Expect: 100-continue")
     leave = wire.hear(b"\r\n\r\n")
     wire.socket.sendall(b"hello")
@@ -209,7 +209,7 @@ def test_a_body_that_waits_for_leave_gets_it(wire: Wire) -> None:
     assert heard.endswith(b"hello")
 
 
-def test_an_old_client_gets_its_answer_and_the_end(wire: Wire) -> None:
+def test_an_http_1_0_client_gets_its_response_and_a_closed_connection(wire: Wire) -> None:
     wire.say("GET /events/none", version="1.0")
     heard = wire.rest()
 
@@ -224,12 +224,12 @@ def test_a_body_nobody_reads_is_refused_and_the_answer_arrives(app: Scene, url: 
     assert answer.text == "too large"
 
 
-def test_what_is_no_http_is_refused(wire: Wire) -> None:
+def test_malformed_http_is_refused(wire: Wire) -> None:
     wire.socket.sendall(b"what is this\r\n\r\n")
     assert wire.rest().startswith(b"HTTP/1.1 400 ")
 
 
-def test_two_lengths_are_refused(wire: Wire) -> None:
+def test_two_content_length_fields_are_refused(wire: Wire) -> None:
     """A request that two servers could read in two ways."""
     wire.say("POST /echo", "Content-Length: 3", "Transfer-Encoding: chunked")
     assert wire.rest().startswith(b"HTTP/1.1 400 ")
@@ -245,12 +245,12 @@ def test_an_app_that_hangs_up_between_requests_fails_nobody(app: Scene, url: str
     assert answers == ["once"] * 200
 
 
-def test_an_answer_that_breaks_off_breaks_off(app: Scene, url: str) -> None:
+def test_a_truncated_response_stays_truncated(app: Scene, url: str) -> None:
     with pytest.raises((requests.ConnectionError, requests.exceptions.ChunkedEncodingError)):
         app.session.get(f"{url}/half", timeout=30).content  # noqa: B018  read to the end
 
 
-def test_the_app_is_told_where_a_request_came_from(app: Scene, url: str) -> None:
+def test_forwarded_headers_name_the_client(app: Scene, url: str) -> None:
     sent = {"X-Forwarded-For": "203.0.113.9", "Connection": "X-Mine", "X-Mine": "1", "X-Two": "é"}
     found = app.session.get(f"{url}/shown?a=%20b&c", headers=sent, timeout=30).json()
     fields = {name.lower(): value for name, value in found["fields"]}

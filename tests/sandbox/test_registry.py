@@ -1,4 +1,4 @@
-"""A registry as real clients see it: sign-in, push, pull, the same over both kinds of contents."""
+"""A registry through real clients: sign-in, push and pull, with both kinds of storage."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def url(backstage: Backstage, registry: Registry) -> str:
 
 
 class Pusher:
-    """What a client of the distribution API does, token and all."""
+    """A client of the distribution API that handles tokens."""
 
     def __init__(self, url: str, host: str, repository: str, actions: str = "pull,push") -> None:
         self.client = Client(url, host)
@@ -141,7 +141,7 @@ def refusal(reply: requests.Response) -> tuple[int, str, str]:
 # --- sign-in ---------------------------------------------------------------------------------
 
 
-def test_nobody_is_told_where_to_get_a_token(url: str) -> None:
+def test_an_anonymous_request_gets_a_challenge(url: str) -> None:
     client = Client(url, HOST)
     reply = client("GET", "/v2/")
     assert reply.headers["WWW-Authenticate"] == (
@@ -211,7 +211,7 @@ def test_docker_signs_in_with_a_null_user_and_the_refresh_token(url: str) -> Non
         assert refusal(reply)[:2] == (401, "UNAUTHORIZED")
 
 
-def test_a_token_is_good_for_its_scope_its_kind_and_its_registry_only(url: str) -> None:
+def test_a_token_is_valid_only_for_its_scope_kind_and_registry(url: str) -> None:
     Pusher(url, HOST, "api").image("1")
     reader = Pusher(url, HOST, "api", "pull")
     assert reader("GET", "manifests/1").status_code == 200
@@ -294,7 +294,7 @@ def test_a_large_blob_arrives_in_chunks_and_whole(url: str) -> None:
     assert pusher("GET", f"blobs/{digest}").content == data
 
 
-def test_bytes_that_are_not_what_they_claim_are_refused(url: str) -> None:
+def test_a_blob_with_a_wrong_digest_is_refused(url: str) -> None:
     pusher = Pusher(url, HOST, "api")
     location = pusher("POST", "blobs/uploads/").headers["Location"]
     mark = "&" if "?" in location else "?"
@@ -316,7 +316,7 @@ def test_a_manifest_whose_blobs_are_missing_is_refused(url: str) -> None:
     assert (status, code) == (400, "MANIFEST_BLOB_UNKNOWN")
 
 
-def test_missing_things_are_named_as_azure_names_them(url: str) -> None:
+def test_not_found_errors_match_azures(url: str) -> None:
     pusher = Pusher(url, HOST, "api")
     assert refusal(pusher("GET", "manifests/latest")) == (
         404,
@@ -364,7 +364,7 @@ def test_a_deleted_manifest_takes_its_tags_along(url: str) -> None:
     assert pusher("GET", "manifests/2").status_code == 200
 
 
-def test_registries_do_not_see_each_other(url: str) -> None:
+def test_registries_are_isolated(url: str) -> None:
     Pusher(url, HOST, "api").image("1")
     assert Pusher(url, OTHER, "api")("GET", "manifests/1").status_code == 404
 
@@ -373,7 +373,7 @@ def test_registries_do_not_see_each_other(url: str) -> None:
     "path",
     ["/v2/../../etc/passwd", "/v2/api/blobs/sha256:..%2f..%2fx", "/v2/API/tags/list", "/v3/"],
 )
-def test_paths_of_no_meaning_are_refused(url: str, path: str) -> None:
+def test_invalid_paths_are_refused(url: str, path: str) -> None:
     pusher = Pusher(url, HOST, "api")
     prepared = requests.Request("GET", url, headers={"Host": HOST, **pusher.headers}).prepare()
     prepared.url = url + path  # as it is, without a client's tidying
@@ -445,7 +445,7 @@ def test_an_image_of_several_platforms_is_run_as_linux_amd64(
         ("not an image", "could not parse reference: "),
     ],
 )
-def test_a_missing_image_is_told_in_the_platforms_words(
+def test_a_missing_image_is_reported_with_the_platforms_message(
     registry: Registry, backstage: Backstage, reference: str, text: str
 ) -> None:
     with pytest.raises(ImageNotFound, match=re.escape(text)):

@@ -1,4 +1,4 @@
-"""What becomes of a change: operations, revisions, weights, and the traps that Azure has."""
+"""The effects of changes: operations, revisions, weights, and surprising behaviour of Azure."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_a_second_change_meanwhile_is_refused(stage: Stage) -> None:
     assert stage.tags() == {"a": "1"}
 
 
-def test_polling_addresses_are_good_only_as_they_were_given(stage: Stage) -> None:
+def test_polling_urls_are_valid_only_unchanged(stage: Stage) -> None:
     stage.clock(factor=1)
     reply = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
     status, result = reply.headers["Azure-AsyncOperation"], reply.headers["Location"]
@@ -97,7 +97,7 @@ def test_an_unchanged_template_makes_no_revision(stage: Stage) -> None:
     assert list(stage.scene.revisions()) == [stage.first]
 
 
-def test_a_suffix_is_good_for_one_revision_only(stage: Stage) -> None:
+def test_a_suffix_cannot_be_reused(stage: Stage) -> None:
     ended = changed(stage, template(stage, "first", env=[{"name": "A", "value": "1"}]))
 
     assert ended["status"] == "Failed"
@@ -220,7 +220,7 @@ def test_secrets_are_kept_and_never_shown(stage: Stage) -> None:
     ],
     ids=["client", "assertion", "secret", "scope"],
 )
-def test_entra_refuses_with_its_own_numbers(
+def test_entra_refusals_have_their_aadsts_codes(
     azure: dict[str, str], stage: Stage, change: dict[str, Any], number: str
 ) -> None:
     asked = stage.scene.session.get(
@@ -245,7 +245,7 @@ def test_entra_refuses_with_its_own_numbers(
     assert refused.json()["error_codes"] == [int(number.removeprefix("AADSTS"))]
 
 
-def test_at_its_most_replicas_a_healthy_revision_has_another_name_for_it(stage: Stage) -> None:
+def test_a_revision_at_max_replicas_has_another_running_state(stage: Stage) -> None:
     wanted = template(stage, "wide")
     wanted["properties"]["template"]["scale"] = {"minReplicas": 2, "maxReplicas": 2}
     changed(stage, wanted)
@@ -259,7 +259,7 @@ def test_at_its_most_replicas_a_healthy_revision_has_another_name_for_it(stage: 
     assert answers == {200}
 
 
-def test_inactive_revisions_beyond_the_limit_are_forgotten_oldest_first(stage: Stage) -> None:
+def test_inactive_revisions_beyond_the_limit_are_deleted_oldest_first(stage: Stage) -> None:
     limit = {"properties": {"configuration": {"maxInactiveRevisions": 1}}}
     changed(stage, limit)
     for suffix in ("two", "three", "four"):

@@ -98,7 +98,7 @@ def _scaled(stage: Stage, suffix: str, *rules: dict[str, Any], least: int = 1) -
     until(lambda: revision(stage, suffix), lambda item: item["healthState"] == "Healthy")
 
 
-def test_requests_add_replicas_and_their_absence_removes_them(stage: Stage) -> None:
+def test_replicas_follow_the_number_of_requests(stage: Stage) -> None:
     _scaled(stage, "busy", {"name": "http", "http": {"metadata": {"concurrentRequests": "1"}}})
     host = revision(stage, "busy")["fqdn"]
     stage.clock(factor=100)

@@ -143,7 +143,7 @@ def test_a_probe_that_is_answered_with_an_error_names_the_status(stage: Stage) -
     assert event["Count"] >= 1
 
 
-def test_a_deactivated_revision_is_stopped_by_hand(stage: Stage) -> None:
+def test_a_deactivation_records_a_manual_stop(stage: Stage) -> None:
     stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/deactivate")
     stage.clock(advance=60)
 

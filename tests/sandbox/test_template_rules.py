@@ -1,4 +1,4 @@
-"""Templates, secrets and tags that Azure refuses, and those that it takes."""
+"""Templates, secrets and tags that Azure refuses or accepts."""
 
 from __future__ import annotations
 
@@ -265,7 +265,7 @@ def test_a_template_with_everything_is_accepted_and_shown(stage: Stage) -> None:
     assert [item["name"] for item in shown["scale"]["rules"]] == ["http", "cpu", "day"]
 
 
-def test_a_probe_that_fails_decides_the_life_of_the_revision(stage: Stage) -> None:
+def test_a_failing_probe_fails_the_revision(stage: Stage) -> None:
     name = f"{stage.scene.app}--never"
 
     def change(wanted: dict[str, Any]) -> None:
@@ -281,7 +281,7 @@ def test_a_probe_that_fails_decides_the_life_of_the_revision(stage: Stage) -> No
     assert stage.scene.revisions()[name]["runningState"] != "Running"
 
 
-def test_a_variable_that_is_there_twice_is_accepted_and_never_activated(stage: Stage) -> None:
+def test_a_duplicate_variable_is_accepted_but_fails_activation(stage: Stage) -> None:
     def change(wanted: dict[str, Any]) -> None:
         wanted["revisionSuffix"] = "twice"
         wanted["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]

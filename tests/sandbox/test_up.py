@@ -1,4 +1,4 @@
-"""Starting and stopping a local Azure: one command, private to it, gone without a trace."""
+"""Starting and stopping a sandbox: one command that leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _with_an_app(tmp_path: Path) -> tuple[subprocess.Popen[bytes], dict[str, str
     return process, env
 
 
-def test_its_children_die_with_it_even_when_it_is_killed(tmp_path: Path) -> None:
+def test_its_children_exit_even_if_it_is_killed(tmp_path: Path) -> None:
     process, env = _with_an_app(tmp_path)
     family = _family(process.pid)
     assert len(family) >= 4, "itself, Redis, the app, and who watches over them"
@@ -153,7 +153,7 @@ def test_no_file_is_written_outside_its_folder(tmp_path: Path) -> None:
     assert list(outside.rglob("*")) == []
 
 
-def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
+def test_it_ends_with_its_parent_process(tmp_path: Path) -> None:
     process, env = launch.start(tmp_path)
     assert process.stdin is not None
 
@@ -163,7 +163,7 @@ def test_it_ends_with_whoever_started_it(tmp_path: Path) -> None:
     assert not _listening(env["SANDBOX_URL"])
 
 
-def test_two_live_side_by_side_and_trust_only_their_own_authority(tmp_path: Path) -> None:
+def test_two_sandboxes_run_in_parallel_with_separate_authorities(tmp_path: Path) -> None:
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:
         home.mkdir()
@@ -209,9 +209,7 @@ def test_curl_reaches_azure_by_its_own_name_and_nothing_else(azure: dict[str, st
         (["--directory", "."], "is there already"),
     ],
 )
-def test_what_cannot_be_meant_is_refused_in_one_sentence(
-    arguments: list[str], sentence: str, tmp_path: Path
-) -> None:
+def test_an_invalid_option_is_refused(arguments: list[str], sentence: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "deploy_action", "sandbox", "up", *arguments],
         cwd=tmp_path,
@@ -238,7 +236,7 @@ def test_ctrl_c_stops_it_cleanly(tmp_path: Path) -> None:
     launch.stop(process)
 
 
-def test_azure_as_it_was_until_2024_can_be_had_too(tmp_path: Path) -> None:
+def test_options_select_azures_behaviour_until_2024(tmp_path: Path) -> None:
     """One polling address; a suffix that is taken is accepted, and deploys nothing."""
     process, env = launch.start(tmp_path, "--location-only", "--silent-suffix")
     try:

@@ -1,6 +1,6 @@
-"""Users' requests, latency and the user's own checks judge the candidate.
+"""Judging the candidate by user requests, latency and the user's own checks.
 
-The clock of the local Azure is pushed on while users send requests, so that minutes of metrics pass
+The sandbox's clock is advanced while users send requests, so that minutes of metrics pass
 in seconds. The lag of its Azure Monitor stays.
 """
 
@@ -25,7 +25,7 @@ JUDGED = {
     "analysis_min_requests": "20",
 }
 PATH = "/support.html"  # no gate asks for it
-# Enough requests that a verdict about three failures in ten is no matter of luck.
+# Enough requests for a reliable verdict about three failures in ten.
 REQUESTS_PER_LOOP, SECONDS_PER_LOOP, PAUSE_S = 40, 30.0, 0.1
 
 
@@ -39,7 +39,7 @@ def fail(stage: Stage, revision: str, percent: float = 30) -> None:
 def minutes_pass(
     stage: Stage, *, users: bool = True, on_loop: Callable[[int], None] = lambda _: None
 ) -> Iterator[None]:
-    """Send users' requests and push the clock on, as soon as a candidate has traffic."""
+    """Send user requests and advance the clock while a candidate has traffic."""
     stage.clock(advance=300)  # Azure Monitor knows a new revision only after a while
     over = threading.Event()
     session = requests.Session()
@@ -87,7 +87,7 @@ def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_firs
     assert "metrics of whole minutes that end 2 min in the past need 5 min per step" in run.log
 
 
-def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(stage: Stage) -> None:
+def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:
     fail(stage, f"{stage.scene.app}--*", percent=100)  # no difference between the two by chance
     for _ in range(60):
         stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
@@ -102,7 +102,7 @@ def test_a_candidate_that_fails_as_often_as_stable_is_not_blamed(stage: Stage) -
     assert run.outputs["revision"] in stage.weights()
 
 
-def test_an_outage_of_both_is_waited_for_and_not_blamed_on_the_candidate(stage: Stage) -> None:
+def test_the_rollout_waits_during_a_shared_outage(stage: Stage) -> None:
     stage.push_better()
     fail(stage, f"{stage.scene.app}--*", percent=60)
 
@@ -119,7 +119,7 @@ def test_an_outage_of_both_is_waited_for_and_not_blamed_on_the_candidate(stage: 
     assert "gate traffic at 50 %: pass" in run.log
 
 
-def test_a_candidate_without_traffic_is_inconclusive_and_says_so(stage: Stage) -> None:
+def test_a_candidate_without_traffic_is_inconclusive(stage: Stage) -> None:
     stage.push_better()
     with minutes_pass(stage, users=False):
         run = stage.run(**JUDGED)
@@ -141,7 +141,7 @@ def test_too_little_traffic_can_abort(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
-def test_metrics_that_cannot_be_read_are_unreachable_and_no_success(stage: Stage) -> None:
+def test_unreadable_metrics_are_unreachable_and_not_a_pass(stage: Stage) -> None:
     stage.push_better()
     fault = {"path": "*/microsoft.insights/metrics", "status": 429, "body": '{"code":"Busy"}'}
     stage.admin("faults", [fault])
@@ -240,7 +240,7 @@ def test_a_check_of_the_user_rolls_back(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
-def test_checks_that_pass_or_cannot_tell_are_in_the_summary(stage: Stage) -> None:
+def test_passed_and_inconclusive_checks_are_in_the_summary(stage: Stage) -> None:
     stage.push_better()
     items = checks(
         {
@@ -289,7 +289,7 @@ def test_status_shows_the_last_ten_minutes(stage: Stage) -> None:
     assert "last 10 min" in run.log
 
 
-def test_status_without_the_role_is_still_a_status(stage: Stage) -> None:
+def test_status_works_without_the_role(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
     run = stage.run("status")
 

@@ -1,4 +1,4 @@
-"""The cache of a deployment: warmed, measured, reached in every way, never in the way."""
+"""The cache in a deployment: warming, metrics, every kind of access, failures."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SULKING = '''
     do_HEAD = do_GET'''
 
 
-def test_what_cache_warm_names_is_there_for_the_first_user(stage: Stage) -> None:
+def test_cache_warm_fills_the_cache_after_the_promotion(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**INPUTS, cache_warm=WARM, cache_warm_ttl="2h")
 
@@ -57,7 +57,7 @@ def test_what_cache_warm_names_is_there_for_the_first_user(stage: Stage) -> None
     assert current["time"].endswith("Z")
 
 
-def test_how_the_cache_does_is_in_log_and_summary(stage: Stage) -> None:
+def test_cache_metrics_are_in_log_and_summary(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**INPUTS, cost_per_miss="0.01")
 
@@ -68,7 +68,7 @@ def test_how_the_cache_does_is_in_log_and_summary(stage: Stage) -> None:
     assert "saved " in run.log
 
 
-def test_status_tells_how_the_cache_does(stage: Stage) -> None:
+def test_status_shows_cache_metrics(stage: Stage) -> None:
     run = stage.run("status")
 
     assert run.exit_code == 0, run.log
@@ -76,7 +76,7 @@ def test_status_tells_how_the_cache_does(stage: Stage) -> None:
     assert "connections, ping " in run.log
 
 
-def test_status_without_its_cache_is_still_a_status(stage: Stage) -> None:
+def test_status_works_without_the_cache(stage: Stage) -> None:
     run = stage.run("status", cache_url=UNREACHABLE)
 
     assert run.exit_code == 0, run.log
@@ -84,7 +84,7 @@ def test_status_without_its_cache_is_still_a_status(stage: Stage) -> None:
     assert stage.first in run.log
 
 
-def test_an_app_that_clears_its_own_private_cache_is_asked_to(stage: Stage) -> None:
+def test_a_private_cache_is_cleared_through_the_apps_endpoint(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
     stage.variables["CACHE_HEADER"] = "X-Secret: open-sesame"
     run = stage.run(
@@ -115,7 +115,7 @@ def test_a_required_cache_that_is_not_there_stops_before_anything_changes(stage:
     assert stage.checkout_is_clean()
 
 
-def test_a_required_cache_that_fails_after_the_promotion_puts_everything_back(
+def test_a_required_cache_that_fails_after_the_promotion_restores_everything(
     stage: Stage,
 ) -> None:
     stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", SULKING)
@@ -139,7 +139,7 @@ def test_a_required_cache_that_fails_after_the_promotion_puts_everything_back(
     assert stage.is_locked(), "the next run clears the cache"
 
 
-def test_an_endpoint_can_be_asked_on_the_serving_revision_s_own_address(stage: Stage) -> None:
+def test_an_endpoint_can_be_called_on_the_serving_revisions_url(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
     before = stage.asked()[-1]["at"]
     stage.variables["CACHE_HEADER"] = "X-Secret: open-sesame"
@@ -162,7 +162,7 @@ def test_an_endpoint_can_be_asked_on_the_serving_revision_s_own_address(stage: S
     assert posts == [urlsplit(run.outputs["revision-url"]).hostname]
 
 
-def test_after_failures_in_a_row_the_breaker_spares_the_deployment_more_waiting(
+def test_after_several_failures_the_circuit_breaker_skips_the_cache(
     stage: Stage,
 ) -> None:
     stage.push_better()
@@ -174,7 +174,7 @@ def test_after_failures_in_a_row_the_breaker_spares_the_deployment_more_waiting(
     assert "hunter2" not in run.summary
 
 
-def test_the_identity_that_signs_in_to_azure_signs_in_to_redis(stage: Stage) -> None:
+def test_the_azure_identity_signs_in_to_redis(stage: Stage) -> None:
     """Azure's Redis takes the object id as the user and a token as its password."""
     stage.push_better()
     object_id = stage.object_id("https://redis.azure.com")
@@ -195,7 +195,7 @@ def test_the_identity_that_signs_in_to_azure_signs_in_to_redis(stage: Stage) -> 
     assert run.said("cache cleared (before): manifest:* 1")
 
 
-def test_a_prefix_stands_in_front_of_each_pattern(stage: Stage) -> None:
+def test_the_prefix_is_added_to_each_pattern(stage: Stage) -> None:
     stage.push_better()
     with stage.scene.cache() as cache:
         cache.mset({"app[1]:manifest:1": "x", "manifest:1": "x"})

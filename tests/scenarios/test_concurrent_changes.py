@@ -1,4 +1,4 @@
-"""Another run, a rollback, a human: whoever changes the app meanwhile is noticed and left alone."""
+"""Concurrent changes by runs, rollbacks and people are detected and preserved."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ def _candidates_share(stage: Stage) -> list[int]:
 
 
 @pytest.mark.parametrize("weight", [25, 100], ids=["in a step", "while baking"])
-def test_a_rollback_waits_for_no_rollout_and_the_rollout_gives_way(
-    stage: Stage, weight: int
-) -> None:
+def test_a_rollback_does_not_wait_and_stops_the_rollout(stage: Stage, weight: int) -> None:
     interval = "30m" if weight < 100 else "1s"
     with stage.users().busy() as users:
         rollout = _rollout_at(stage, weight, step_interval=interval, bake="30m", time_limit="8h")
@@ -74,8 +72,8 @@ def test_a_rollback_waits_for_no_rollout_and_the_rollout_gives_way(
     assert users.failures == []
 
 
-def test_a_rollback_stops_a_rollout_that_has_moved_nobody_yet(stage: Stage) -> None:
-    """The users are on its target already, but the rollout would move them a moment later."""
+def test_a_rollback_stops_a_rollout_before_its_first_shift(stage: Stage) -> None:
+    """The target already has the traffic, but the rollout would shift it a moment later."""
     stage.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
     rollout = stage.started(**SLOWLY, gate_timeout="60s")
     eventually(lambda: len(stage.active()) == 2, "the candidate exists", rollout)
@@ -91,7 +89,7 @@ def test_a_rollback_stops_a_rollout_that_has_moved_nobody_yet(stage: Stage) -> N
     assert_lock_released(stage)
 
 
-def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: Stage) -> None:
+def test_a_second_run_is_refused_and_names_the_run_that_holds_the_lock(stage: Stage) -> None:
     first, finish = _held_rollout(stage)
     second = stage.run(**INPUTS)
     finish()
@@ -109,7 +107,7 @@ def test_a_second_run_is_refused_and_told_who_holds_the_app_since_when(stage: St
     assert done.exit_code == 0, done.log
 
 
-def test_a_second_run_that_may_wait_goes_out_after_the_first(stage: Stage) -> None:
+def test_a_second_run_with_lock_wait_deploys_after_the_first(stage: Stage) -> None:
     first, finish = _held_rollout(stage)
     waiting = stage.started(**INPUTS, lock_wait="10m")
     lines = _lines_until(waiting, "waiting up to 600 s")
@@ -125,7 +123,7 @@ def test_a_second_run_that_may_wait_goes_out_after_the_first(stage: Stage) -> No
     assert second.outputs["previous-revision"] == done.outputs["revision"]
 
 
-def test_two_that_planned_at_the_same_moment_do_not_both_move_the_users(stage: Stage) -> None:
+def test_of_two_concurrent_runs_only_one_shifts_traffic(stage: Stage) -> None:
     stage.push_better()
     with stage.users().busy() as users:
         one = stage.started(**INPUTS, commit="none")
@@ -142,7 +140,7 @@ def test_two_that_planned_at_the_same_moment_do_not_both_move_the_users(stage: S
     assert users.failures == []
 
 
-def test_a_humans_change_in_the_portal_is_never_overwritten(stage: Stage) -> None:
+def test_a_manual_change_in_the_portal_is_never_overwritten(stage: Stage) -> None:
     rollout = _rollout_at(stage, 25, step_interval="3s")
     [candidate] = [name for name in stage.weights() if name != stage.first]
     theirs = [

@@ -1,9 +1,9 @@
-"""A team's first deployment: the app was created by hand and its traffic follows "latest"."""
+"""The first deployment to an existing app whose traffic follows "latest"."""
 
 from tests.stage import NEXT_VERSION, VERSION, Stage
 
 
-def test_an_app_that_follows_latest_is_pinned_shipped_and_published(stage: Stage) -> None:
+def test_an_app_that_follows_latest_is_pinned_and_deployed(stage: Stage) -> None:
     """Given an app at 1.3.0.2, when a change is pushed, 1.3.0.3 serves and is on main."""
     pushed = stage.push_better()
     with stage.users().busy() as users:
@@ -24,7 +24,7 @@ def test_an_app_that_follows_latest_is_pinned_shipped_and_published(stage: Stage
     assert run.outputs["commit"] == stage.branch_head()
 
 
-def test_the_outputs_and_the_summary_tell_what_was_read_back(stage: Stage) -> None:
+def test_outputs_and_summary_show_the_confirmed_state(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(manifest="addin/manifest.xml")
 
@@ -41,8 +41,8 @@ def test_the_outputs_and_the_summary_tell_what_was_read_back(stage: Stage) -> No
     assert "health" in run.summary
 
 
-def test_the_pin_stands_before_the_candidate_is_created(stage: Stage) -> None:
-    """Otherwise the new revision would take all users the moment it is ready."""
+def test_traffic_is_pinned_before_the_candidate_is_created(stage: Stage) -> None:
+    """Otherwise the new revision would get all traffic as soon as it is ready."""
     stage.push_better()
     run = stage.run(manifest="addin/manifest.xml")
 

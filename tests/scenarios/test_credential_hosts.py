@@ -1,4 +1,4 @@
-"""X1: a credential is sent only to the hosts it is for, whatever settings and servers say."""
+"""Credentials are sent only to allowed hosts, whatever settings and responses contain."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class ForeignRegistry:
 
     Args:
         host: its own.
-        private: whether it wants a login.
+        private: whether it requires a login.
         config: the configuration of its one image.
     """
 
@@ -76,7 +76,7 @@ def listener_for(
     foreign: dict[str, Answer] | None = None,
     change: Change = lambda _, response: response,
 ) -> Iterator[Listener]:
-    """Put the stage's runs on a listener that knows the runner's own secrets."""
+    """Route the stage's runs through a listener that watches for the runner's secrets."""
     environment = stage.scene.environment
     hosts = {EVIL: lambda _: Response(200, body=b"{}"), **(foreign or {})}
     with listening(Listener(hosts, change), environment, directory) as listener:
@@ -89,14 +89,14 @@ def listener_for(
 
 
 def log_in(stage: Stage, host: str) -> None:
-    """Leave what docker/login-action leaves."""
+    """Write the login as docker/login-action does."""
     folder = stage.scene.directory / ".docker"
     folder.mkdir()
     auth = base64.b64encode(f"dana:{PASSWORD}".encode()).decode()
     (folder / "config.json").write_text(json.dumps({"auths": {host: {"auth": auth}}}))
 
 
-def test_a_deployment_shows_each_token_to_its_own_hosts_only(stage: Stage, tmp_path: Path) -> None:
+def test_a_deployment_sends_each_token_to_allowed_hosts_only(stage: Stage, tmp_path: Path) -> None:
     stage.push_better()
 
     with listener_for(stage, tmp_path) as listener:
@@ -223,7 +223,7 @@ def test_a_registry_cannot_have_its_login_sent_to_another_host(
 def test_no_redirect_is_followed_with_a_token(
     stage: Stage, tmp_path: Path, host: str, path: str
 ) -> None:
-    """A server that was taken over answers with a redirect."""
+    """A compromised server responds with a redirect."""
     stage.push_better()
     redirected = []
 

@@ -43,7 +43,7 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def engine(azure: dict[str, str]) -> Iterator[str]:
-    """The address of an engine that has no image at all."""
+    """The address of an engine without images."""
     with (
         tempfile.TemporaryDirectory(prefix="engine-") as directory,
         docker_engine(Path(directory), azure, network=True) as address,
@@ -53,7 +53,7 @@ def engine(azure: dict[str, str]) -> Iterator[str]:
 
 @pytest.fixture
 def images(engine: str) -> Iterator[docker.DockerClient]:
-    """The engine's own view, before and after."""
+    """A client of the engine."""
     client = docker.DockerClient(base_url=engine, version="auto")
     yield client
     client.close()
@@ -88,7 +88,7 @@ def _registry_password(stage: Stage) -> str:
 
 
 def _keep_base(stage: Stage, images: docker.DockerClient) -> None:
-    """Push a base image to the registry, and forget it; the local Azure brings its own Python."""
+    """Push a base image to the registry and delete it locally."""
     repository, _, tag = BASE.partition(":")
     files = {"etc/base": b"1", **_programs("dash", "cat", "wc", "sleep", "touch")}
     images.api.import_image_from_data(image_of(files).read(), repository, tag)
@@ -113,7 +113,7 @@ def _programs(*names: str) -> dict[str, bytes]:
 
 
 def _push_dockerfile(stage: Stage, *steps: str) -> str:
-    """Replace the sample's Dockerfile; its last stage is one that nobody wants."""
+    """Replace the sample's Dockerfile; its last stage must not be built."""
     lines = [
         "ARG BASE",
         "FROM --platform=$BUILDPLATFORM ${BASE} AS files",
@@ -321,7 +321,7 @@ def test_a_client_without_buildkit_is_refused_before_anything_changes(
     assert stage.scene.resource() == before
 
 
-def test_no_engine_is_said_before_anything_changes(stage: Stage, tmp_path: Path) -> None:
+def test_a_missing_engine_is_reported_before_anything_changes(stage: Stage, tmp_path: Path) -> None:
     stage.push_better()
     stage.scene.fill_cache()
     before = stage.scene.resource()

@@ -1,6 +1,6 @@
-"""Failures that teams have met with other tools, each with the end that it must have here.
+"""Failures that teams have had with other tools, and how this action handles them.
 
-The whole list, and which test holds each, is in tests/FAILURE_MODES.md.
+tests/FAILURE_MODES.md has the whole list, with the test for each.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 
 @pytest.fixture
 def troubled(stage: Stage) -> Iterator[Stage]:
-    """A stage whose local Azure can be told what goes wrong."""
+    """A stage whose faults are removed after the test."""
     yield stage
     stage.clock(factor=0.002)
     requests.delete(_faults(stage), timeout=30, proxies={"http": ""})
@@ -79,7 +79,7 @@ def test_07_weights_that_do_not_divide_evenly_and_entries_of_others(stage: Stage
         assert sum(weights) == 100
 
 
-def test_08_users_are_never_sent_back_to_a_revision_that_sleeps(stage: Stage) -> None:
+def test_08_traffic_is_never_restored_to_an_inactive_revision(stage: Stage) -> None:
     stage.push_better()
     rollout = stage.started(**{**INPUTS, "step_interval": "60s"})
     while not any(0 < weight < 100 for weight in stage.weights().values()):
@@ -98,7 +98,7 @@ def test_08_users_are_never_sent_back_to_a_revision_that_sleeps(stage: Stage) ->
     assert stage.serves()["revision"] == stage.first
 
 
-def test_09_the_same_commit_run_again_is_another_revision(stage: Stage) -> None:
+def test_09_deploying_a_commit_again_creates_another_revision(stage: Stage) -> None:
     stage.push_better()
     one = stage.run(**INPUTS)
     stage.runs -= 1  # the same run's number once more
@@ -109,7 +109,7 @@ def test_09_the_same_commit_run_again_is_another_revision(stage: Stage) -> None:
     assert stage.weights() == {again.outputs["revision"]: 100}
 
 
-def test_13_nobody_is_dropped_when_old_revisions_are_stopped(stage: Stage) -> None:
+def test_13_no_request_fails_when_old_revisions_are_deactivated(stage: Stage) -> None:
     words = ["Hello", "Hi 1", "Hi 2", "Hi 3"]
     with stage.users().busy() as users:
         for old, new in itertools.pairwise(words):
@@ -122,7 +122,7 @@ def test_13_nobody_is_dropped_when_old_revisions_are_stopped(stage: Stage) -> No
     assert stage.first not in stage.active()
 
 
-def test_15_app_wide_settings_that_a_rollback_does_not_bring_back_are_told(stage: Stage) -> None:
+def test_15_a_rollback_warns_about_changed_app_wide_settings(stage: Stage) -> None:
     stage.push_better()
     one = stage.run(**INPUTS)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
@@ -137,8 +137,8 @@ def test_15_app_wide_settings_that_a_rollback_does_not_bring_back_are_told(stage
     assert "s3cret-value" not in run.log + run.summary
 
 
-def test_18_each_sign_in_has_an_assertion_of_its_own(stage: Stage) -> None:
-    """A stored assertion lives five minutes; a rollout longer."""
+def test_18_each_sign_in_uses_a_new_assertion(stage: Stage) -> None:
+    """An assertion expires after five minutes; a rollout takes longer."""
     before = stage.asked()[-1]["at"]
     stage.push_better()
     assert stage.run(**INPUTS).exit_code == 0
@@ -149,7 +149,7 @@ def test_18_each_sign_in_has_an_assertion_of_its_own(stage: Stage) -> None:
     assert len(asked) == len(tokens) >= 2
 
 
-def test_22_an_outage_that_both_share_is_not_blamed_on_the_candidate(troubled: Stage) -> None:
+def test_22_a_shared_outage_does_not_fail_the_candidate(troubled: Stage) -> None:
     stage = troubled
     stage.push_better()
     sick = {"path": "/health/ready", "status": 503}
@@ -165,7 +165,7 @@ def test_22_an_outage_that_both_share_is_not_blamed_on_the_candidate(troubled: S
     assert stage.weights() == {run.outputs["revision"]: 100}
 
 
-def test_23_a_branch_that_refuses_the_commit_does_not_undo_what_serves(stage: Stage) -> None:
+def test_23_a_refused_version_commit_does_not_undo_the_promotion(stage: Stage) -> None:
     pushed = stage.push_better()
     hook = stage.scene.remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
@@ -187,7 +187,7 @@ def test_24_the_version_commit_starts_no_run(stage: Stage) -> None:
     assert "[skip ci]" in stage.on_branch("log", "-1", "--format=%s", "main")
 
 
-def test_28_background_work_that_would_be_done_twice_is_told(stage: Stage) -> None:
+def test_28_the_plan_warns_about_duplicate_background_work(stage: Stage) -> None:
     rule = {"name": "orders", "azureQueue": {"queueName": "orders", "queueLength": 5}}
     template = {
         "revisionSuffix": "queue",
@@ -206,7 +206,7 @@ def test_28_background_work_that_would_be_done_twice_is_told(stage: Stage) -> No
     assert "Scale rule orders processes background work" in run.log
 
 
-def test_29_a_candidate_that_cannot_be_reached_is_no_healthy_one(troubled: Stage) -> None:
+def test_29_an_unreachable_candidate_is_not_healthy(troubled: Stage) -> None:
     stage = troubled
     stage.push_better()
     _script(stage, {"path": "*", "revision": f"{stage.scene.app}--v*", "drop": True})
@@ -217,7 +217,7 @@ def test_29_a_candidate_that_cannot_be_reached_is_no_healthy_one(troubled: Stage
     assert stage.weights() == {stage.first: 100}
 
 
-def test_30_an_operation_that_never_ends_is_given_up_in_time(troubled: Stage) -> None:
+def test_30_an_operation_that_never_ends_times_out(troubled: Stage) -> None:
     stage = troubled
     stage.push_better()
     stage.clock(factor=1000)

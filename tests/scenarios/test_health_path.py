@@ -12,7 +12,7 @@ from tests.support.eventually import eventually
 
 
 def _serve_with_probes(stage: Stage, probes: list[dict[str, Any]]) -> None:
-    """Let a revision with *probes* serve."""
+    """Deploy a revision with *probes* and route traffic to it."""
     template = copy.deepcopy(stage.scene.resource()["properties"]["template"])
     template["revisionSuffix"] = "probed"
     template["containers"][0]["probes"] = probes
@@ -54,7 +54,7 @@ def test_the_health_gate_requests_the_path_of_the_readiness_probe(
     assert "/health/ready" not in run.log
 
 
-def test_a_configured_path_wins_over_the_readiness_probe(stage: Stage) -> None:
+def test_a_configured_path_overrides_the_readiness_probe(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(manifest="addin/manifest.xml", health_path="/health/live")
 

@@ -50,7 +50,7 @@ def served_image(stage: Stage) -> str:
     ],
     ids=["another group, searched", "another group, named", "another subscription, with a label"],
 )
-def test_a_registry_elsewhere_builds_and_serves(stage: Stage, inputs: dict[str, str]) -> None:
+def test_another_registry_builds_the_deployed_image(stage: Stage, inputs: dict[str, str]) -> None:
     stage.push_better()
 
     run = stage.run(**inputs)
@@ -108,8 +108,8 @@ def test_an_aborted_deployment_sets_no_extra_tag(stage: Stage) -> None:
     assert "latest" not in tags(stage, HOST, stage.scene.app)
 
 
-def test_the_digest_is_the_builds_own_although_its_tag_is_moved(stage: Stage) -> None:
-    """Somebody pushes the same tag between our build and our deployment: nothing asks by tag."""
+def test_the_builds_own_digest_is_used_if_its_tag_moves(stage: Stage) -> None:
+    """Somebody pushes the same tag between build and deployment; the digest is used."""
     stage.push_better()
 
     run = stage.run()

@@ -1,4 +1,4 @@
-"""A verb loads what it uses: a rollback at night does not wait for Docker, Redis or git."""
+"""A command imports only what it uses: a rollback loads neither Docker, Redis nor git."""
 
 from __future__ import annotations
 

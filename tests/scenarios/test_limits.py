@@ -1,4 +1,4 @@
-"""Hostile candidates and hanging services: limits of time and memory hold, users stay served."""
+"""Limits of time and memory hold with hostile candidates and hanging services."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.stage import Stage
 
 INPUTS = {"manifest": "addin/manifest.xml", "health_timeout": "1s", "gate_timeout": "6s"}
 MOST_MEMORY_KB = 150 << 10
-# What a candidate sends first, what again and again, and the pause between two times.
+# What a candidate sends first, what it then repeats, and the pause between repetitions.
 ANSWERS = {
     "drips its body": ("HTTP/1.1 200 OK\\r\\nContent-Length: 99999\\r\\n\\r\\n", "x", 0.1),
     "drips its header": ("HTTP/1.1 200 OK\\r\\nX-Slow: ", "x", 0.1),

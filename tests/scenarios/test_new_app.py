@@ -25,7 +25,7 @@ def _until_gone(stage: Stage) -> None:
     )
 
 
-def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: Stage) -> None:
+def test_a_missing_app_is_created_with_the_setting_create(nobody: Stage) -> None:
     stage = nobody
     stage.push_better()
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
@@ -43,7 +43,7 @@ def test_an_app_that_does_not_exist_is_created_when_that_is_asked_for(nobody: St
     assert again.outputs["previous-revision"] == run.outputs["revision"]
 
 
-def test_an_app_whose_first_revision_is_sick_is_not_left_behind(nobody: Stage) -> None:
+def test_a_new_app_with_an_unhealthy_revision_is_deleted(nobody: Stage) -> None:
     stage = nobody
     pushed = stage.push_sick()
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]

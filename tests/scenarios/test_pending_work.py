@@ -1,4 +1,4 @@
-"""Work that a run could not do stays in the journal, and the next run does it (J1)."""
+"""Work that a run could not do stays in the journal, and the next run does it."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _check_out(stage: Stage, commit: str) -> None:
     git("checkout", "--quiet", "-B", "main", commit, cwd=workspace)
 
 
-def test_a_commit_that_was_overtaken_is_refused_before_anything_changes(stage: Stage) -> None:
+def test_an_outdated_commit_is_refused_before_anything_changes(stage: Stage) -> None:
     old = stage.push_better()
     newer = _push_from_elsewhere(stage)
     before = stage.scene.resource()

@@ -1,4 +1,4 @@
-"""Rollback by hand, and how the app stands."""
+"""The commands rollback, status and repair."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
 @pytest.mark.quick
-def test_back_to_the_previous_revision(stage: Stage) -> None:
+def test_rollback_to_the_previous_revision(stage: Stage) -> None:
     stage.push_better()
     deployed = stage.run(**MANIFEST)
     with stage.users().busy() as users:
@@ -30,7 +30,7 @@ def test_back_to_the_previous_revision(stage: Stage) -> None:
     assert NEXT_VERSION in stage.on_branch("show", "main:addin/manifest.xml"), "never lowered"
 
 
-def test_back_to_a_named_revision_that_has_to_be_woken(stage: Stage) -> None:
+def test_rollback_to_a_named_inactive_revision(stage: Stage) -> None:
     for number, word in enumerate(["Hello", "Hi 1"]):
         stage.push("addin/app/greeting.py", word, f"Hi {number + 1}")
         stage.run(**MANIFEST)
@@ -42,7 +42,7 @@ def test_back_to_a_named_revision_that_has_to_be_woken(stage: Stage) -> None:
     assert stage.serves()["revision"] == stage.first
 
 
-def test_a_revision_that_does_not_exist_is_refused_with_those_that_do(stage: Stage) -> None:
+def test_an_unknown_revision_is_refused_with_the_known_ones(stage: Stage) -> None:
     run = stage.run("rollback", revision="nonsense")
 
     assert run.exit_code == 2
@@ -51,7 +51,7 @@ def test_a_revision_that_does_not_exist_is_refused_with_those_that_do(stage: Sta
     assert "::error " in run.log
 
 
-def test_with_nothing_before_it_there_is_nothing_to_go_back_to(stage: Stage) -> None:
+def test_without_a_previous_revision_a_rollback_is_refused(stage: Stage) -> None:
     run = stage.run("rollback")
 
     assert run.exit_code == 3
@@ -84,7 +84,7 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
     assert "serves 100 %, deployed " in run.summary
 
 
-def test_back_to_a_version_or_a_commit(stage: Stage) -> None:
+def test_rollback_to_a_version_or_a_commit(stage: Stage) -> None:
     commit = stage.push_better()
     deployed = stage.run(**MANIFEST)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
@@ -103,7 +103,7 @@ def test_back_to_a_version_or_a_commit(stage: Stage) -> None:
     assert stage.weights() == {deployed.outputs["revision"]: 100}
 
 
-def test_a_sleeping_target_whose_image_is_gone_is_refused_with_the_next_good_one(
+def test_an_inactive_target_without_its_image_is_refused_with_the_next_healthy_one(
     stage: Stage,
 ) -> None:
     stage.push_better()
@@ -127,7 +127,7 @@ def test_a_sleeping_target_whose_image_is_gone_is_refused_with_the_next_good_one
 
 
 def _delete_image(stage: Stage, digest: str) -> None:
-    """What a retention policy of the registry does."""
+    """Delete an image, as a retention policy of the registry does."""
     host = "wellintakeregistry.azurecr.io"
     session = stage.scene.session
     form = {
@@ -151,7 +151,7 @@ def _delete_image(stage: Stage, digest: str) -> None:
     assert reply.status_code in {200, 202}, reply.text
 
 
-def test_a_target_that_does_not_come_up_again_is_put_back_to_sleep(stage: Stage) -> None:
+def test_a_target_that_does_not_start_is_deactivated_again(stage: Stage) -> None:
     stage.push_sick()
     sick = stage.run(**MANIFEST, gate_timeout="2s")
     assert sick.exit_code == 4
@@ -166,7 +166,7 @@ def test_a_target_that_does_not_come_up_again_is_put_back_to_sleep(stage: Stage)
     assert users.failures == []
 
 
-def test_done_twice_it_still_leaves_a_fresh_cache(stage: Stage) -> None:
+def test_a_repeated_rollback_clears_the_cache_again(stage: Stage) -> None:
     stage.push_better()
     stage.run(**MANIFEST)
     stage.run("rollback")
@@ -194,7 +194,7 @@ def test_a_rollback_needs_no_checkout_and_no_smoke_test(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
-def test_repair_shows_first_what_it_would_do(stage: Stage) -> None:
+def test_a_dry_run_of_repair_shows_its_plan(stage: Stage) -> None:
     stage.push_better()
     rollout = stage.started(**{**MANIFEST, "step_interval": "60s"})
     while not any(0 < weight < 100 for weight in stage.weights().values()):

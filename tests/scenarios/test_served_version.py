@@ -1,4 +1,4 @@
-"""No deployment lowers the served version, and its provenance is that of its content (V1)."""
+"""No deployment lowers the served version, and its provenance is that of its content."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
 def push_something_else(stage: Stage) -> str:
-    """A developer pushes a change that leaves the add-in as it is."""
+    """Push a change outside the add-in."""
     file = ".github/deploy-action.yml"
     text = stage.on_branch("show", f"main:{file}")
     return stage.push(file, text, f"{text}\n# {time.monotonic_ns()}\n")
@@ -154,7 +154,7 @@ def test_a_lower_version_that_may_not_be_bumped_is_refused_with_nothing_changed(
     assert stage.scene.resource() == before
 
 
-def test_the_version_of_an_app_that_was_deployed_otherwise_counts_too(stage: Stage) -> None:
+def test_the_version_of_an_app_deployed_by_other_means_counts(stage: Stage) -> None:
     stage.push("addin/manifest.xml", "<Version>1.3.0.2<", "<Version>1.3.0.1<")
     refused = stage.run(**MANIFEST, bump="never")
     run = stage.run(**MANIFEST, bump="always")
@@ -224,7 +224,7 @@ def test_a_checkout_of_the_run_s_own_commit_is_not_a_disagreement(stage: Stage) 
 
 
 def patch(stage: Stage, suffix: str, **env: str) -> str:
-    """Someone copies the newest revision by hand with more variables; all traffic goes to it."""
+    """Copy the newest revision with more variables, and route all traffic to the copy."""
     template = stage.scene.resource()["properties"]["template"]
     container = template["containers"][0]
     kept = [item for item in container["env"] if item["name"] not in env]
@@ -241,7 +241,7 @@ def patch(stage: Stage, suffix: str, **env: str) -> str:
     return name
 
 
-def test_a_variable_of_the_user_is_no_version(stage: Stage) -> None:
+def test_a_user_variable_is_not_a_version(stage: Stage) -> None:
     patch(stage, "own", DEPLOY_VERSION="7.4", VERSION="8.1")
     run = deployed(stage)
 

@@ -1,4 +1,4 @@
-"""Signing in: an az session, a managed identity, a workload identity, and tokens that end early."""
+"""Signing in: an az session, a managed identity, a workload identity, and expiring tokens."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NOT_GIVEN = {"client_id": "", "tenant_id": ""}
 
 
 def log_in_with_az(stage: Stage) -> None:
-    """Leave the session that azure/login leaves: a service principal with a federated token."""
+    """Sign az in as azure/login does: a service principal with a federated token."""
     environment = stage.scene.environment
     url = f"{environment['ACTIONS_ID_TOKEN_REQUEST_URL']}&audience=api%3A%2F%2FAzureADTokenExchange"
     headers = {"Authorization": f"Bearer {environment['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"}
@@ -78,7 +78,7 @@ def identity_endpoint(stage: Stage) -> Iterator[dict[str, str]]:
 
 
 def without_github(stage: Stage) -> None:
-    """Take the job's permission id-token: write away."""
+    """Remove the job's permission ``id-token: write``."""
     stage.variables |= dict.fromkeys(
         ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN", "AZURE_CLIENT_ID"), ""
     )
@@ -119,7 +119,7 @@ def test_a_managed_identity_needs_the_subscription(stage: Stage) -> None:
     assert run.said("Input subscription-id: it is empty")
 
 
-def test_no_sign_in_at_all_is_one_sentence(stage: Stage) -> None:
+def test_a_missing_sign_in_is_reported(stage: Stage) -> None:
     without_github(stage)
 
     run = stage.run(**NOT_GIVEN)
@@ -128,7 +128,7 @@ def test_no_sign_in_at_all_is_one_sentence(stage: Stage) -> None:
     assert run.said("No Azure sign-in was found")
 
 
-def test_tokens_are_renewed_during_a_rollout_that_outlives_them(stage: Stage) -> None:
+def test_tokens_are_renewed_during_a_long_rollout(stage: Stage) -> None:
     """An Entra token that lasts two seconds, with a fresh assertion of GitHub for each."""
     stage.push_better()
     before = stage.asked()[-1]["at"]
@@ -185,7 +185,7 @@ def test_a_single_401_renews_the_token_once(
     assert again[again.index(rejected[0][2]) + 1] != rejected[0][2], "sent again with a new token"
 
 
-def test_a_401_that_stays_ends_the_run_with_a_sentence(stage: Stage, tmp_path: Path) -> None:
+def test_a_permanent_401_ends_the_run_with_a_message(stage: Stage, tmp_path: Path) -> None:
     stage.push_better()
 
     def change(request: Request, response: Response) -> Response:

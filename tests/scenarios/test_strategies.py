@@ -1,4 +1,4 @@
-"""Each strategy moves the traffic as it says, and undoes it alike."""
+"""Each strategy shifts traffic as documented, and is undone completely."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The new version does not become healthy: everything is put back, and the job is red."""
+"""The new version does not become healthy: everything is restored, and the job fails."""
 
 import pytest
 
@@ -34,7 +34,7 @@ def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) ->
     assert "::error " in run.log
 
 
-def test_a_container_that_crashes_is_told_as_the_platform_told_it(stage: Stage) -> None:
+def test_a_crashing_container_is_reported_with_the_platforms_message(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", "import", "raise SystemExit(3)\nimport")
     run = stage.run(**MANIFEST, gate_timeout="15s")
 
@@ -43,7 +43,7 @@ def test_a_container_that_crashes_is_told_as_the_platform_told_it(stage: Stage) 
     assert "platform" in run.summary
 
 
-def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
+def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**MANIFEST, smoke_test='echo "asked $CANDIDATE_URL"; exit 7')
 
@@ -108,7 +108,7 @@ def test_a_smoke_test_of_the_users_own_can_say_no(stage: Stage) -> None:
         *("old manifest", "odd pages"),
     ],
 )
-def test_a_candidate_that_is_healthy_but_not_itself_reaches_no_user(
+def test_a_healthy_candidate_with_the_wrong_identity_gets_no_traffic(
     stage: Stage, path: str, old: str, new: str, told: str
 ) -> None:
     stage.push(path, old, new)
@@ -137,7 +137,7 @@ def test_the_version_or_the_commit_is_enough_to_identify_a_candidate(
 
 
 def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
-    """Without a word about where: under its file's name at the root."""
+    """Without the setting manifest-path: at the root, under its file name."""
     served = "self._send(200, page.body,"
     old = 'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),'
     stage.push(".github/deploy-action.yml", "    manifest-path: /manifest.xml\n", "")
@@ -149,7 +149,7 @@ def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
-def test_an_app_that_does_not_serve_its_manifest_goes_out_all_the_same(stage: Stage) -> None:
+def test_an_app_that_does_not_serve_its_manifest_is_deployed(stage: Stage) -> None:
     stage.push(".github/deploy-action.yml", "    manifest-path: /manifest.xml\n", "")
     stage.push("addin/app/__main__.py", "if page := PAGES.get(parts.path):", "if page := None:")
     run = stage.run(**MANIFEST)
@@ -158,7 +158,7 @@ def test_an_app_that_does_not_serve_its_manifest_goes_out_all_the_same(stage: St
     assert run.said("manifest check skipped: /manifest.xml answered 404")
 
 
-def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
+def test_a_failed_build_stops_before_azure_is_changed(stage: Stage) -> None:
     stage.push("addin/Dockerfile", "FROM", "FORM")
     before = stage.scene.resource()
     run = stage.run(**MANIFEST)
@@ -168,8 +168,8 @@ def test_a_broken_image_stops_before_azure_is_touched(stage: Stage) -> None:
     assert stage.checkout_is_clean()
 
 
-def test_after_an_abort_the_next_good_push_goes_out_with_a_higher_version(stage: Stage) -> None:
-    """Promise V1: a number that any revision carried is not given out again."""
+def test_after_an_abort_the_next_deployment_gets_a_higher_version(stage: Stage) -> None:
+    """A version that any revision has had is not used again."""
     stage.push_sick()
     stage.run(**MANIFEST, gate_timeout="3s")
     stage.push("addin/app/health.py", "HEALTHY = False", "HEALTHY = True")

@@ -1,4 +1,4 @@
-"""Apps that are not as one would wish: Single mode, nothing healthy, no ingress, not there."""
+"""Unusual apps: Single mode, no healthy revision, no ingress, missing."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_an_app_in_single_mode_is_refused_with_the_way_to_convert_it(stage: Stag
     assert stage.scene.resource() == before
 
 
-def test_an_app_in_single_mode_is_converted_when_that_is_asked_for(stage: Stage) -> None:
+def test_an_app_in_single_mode_is_converted_with_convert_mode(stage: Stage) -> None:
     _configure(stage, activeRevisionsMode="Single")
     stage.push_better()
     with stage.users().busy() as users:
@@ -49,7 +49,7 @@ def test_an_app_in_single_mode_is_converted_when_that_is_asked_for(stage: Stage)
     assert users.failures == []
 
 
-def test_where_nothing_is_healthy_a_good_candidate_gets_everything_at_once(stage: Stage) -> None:
+def test_without_a_healthy_stable_the_candidate_gets_all_traffic_at_once(stage: Stage) -> None:
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
     stage.push_better()
     run = stage.run(**INPUTS)
@@ -60,7 +60,7 @@ def test_where_nothing_is_healthy_a_good_candidate_gets_everything_at_once(stage
     assert stage.serves()["version"] == run.outputs["version"]
 
 
-def test_where_nothing_is_healthy_a_bad_candidate_is_put_to_sleep_and_told(stage: Stage) -> None:
+def test_without_a_healthy_stable_a_bad_candidate_is_deactivated_and_reported(stage: Stage) -> None:
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
     stage.push_sick()
     run = stage.run(**INPUTS, gate_timeout="3s")
@@ -70,7 +70,7 @@ def test_where_nothing_is_healthy_a_bad_candidate_is_put_to_sleep_and_told(stage
     assert stage.weights() in ({stage.first: 100}, {"latest": 100})
 
 
-def test_an_app_that_sleeps_is_deployed_to_and_its_candidate_wakes(stage: Stage) -> None:
+def test_an_app_at_zero_replicas_can_be_deployed_to(stage: Stage) -> None:
     template = {"revisionSuffix": "dozy", "scale": {"minReplicas": 0, "maxReplicas": 2}}
     stage.scene.arm(
         "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}

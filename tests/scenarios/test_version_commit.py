@@ -1,4 +1,4 @@
-"""When the add-in's version is raised, by how much, and by whom it is heard."""
+"""When the add-in's version is bumped, by which part, and how it is published."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _deployed_once(stage: Stage) -> None:
     assert run.outputs["version"] == "1.3.0.3", run.log
 
 
-def test_a_push_that_leaves_the_add_in_alone_leaves_its_version_alone(stage: Stage) -> None:
+def test_a_push_outside_the_add_in_does_not_bump_its_version(stage: Stage) -> None:
     _deployed_once(stage)
     pushed = stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST)
@@ -45,7 +45,7 @@ def test_a_push_that_leaves_the_add_in_alone_leaves_its_version_alone(stage: Sta
     assert stage.branch_head() == pushed, "there is nothing to commit"
 
 
-def test_what_counts_as_the_add_in_can_be_said(stage: Stage) -> None:
+def test_bump_when_changed_selects_the_add_ins_files(stage: Stage) -> None:
     _deployed_once(stage)
     stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST, bump_when_changed="addin/**\n.github/*.yml")
@@ -104,7 +104,7 @@ def test_a_pattern_list_that_only_excludes_is_refused(stage: Stage) -> None:
     assert run.said("bump-when-changed")
 
 
-def test_what_another_app_told_a_shared_cache_does_not_count(stage: Stage) -> None:
+def test_metadata_of_another_app_in_a_shared_cache_is_ignored(stage: Stage) -> None:
     stage.push_better()
     with stage.scene.cache() as cache:
         told = {"version": "9.9.9.9", "run": "99.1", "revision": "another--v9"}
@@ -114,7 +114,7 @@ def test_what_another_app_told_a_shared_cache_does_not_count(stage: Stage) -> No
     assert run.outputs["version"] == "1.3.0.3", run.log
 
 
-def test_it_can_be_raised_all_the_same(stage: Stage) -> None:
+def test_bump_always_bumps_an_unchanged_add_in(stage: Stage) -> None:
     _deployed_once(stage)
     stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     run = stage.run(**MANIFEST, bump="always")
@@ -122,9 +122,7 @@ def test_it_can_be_raised_all_the_same(stage: Stage) -> None:
     assert run.outputs["version"] == "1.3.0.4", run.log
 
 
-def test_where_nothing_is_known_of_what_serves_the_push_itself_is_looked_at(
-    stage: Stage, tmp_path: Path
-) -> None:
+def test_without_provenance_the_changes_of_the_push_decide(stage: Stage, tmp_path: Path) -> None:
     before = stage.branch_head()
     stage.push(".github/deploy-action.yml", "step-interval: 60s", "step-interval: 61s")
     event = tmp_path / "event.json"
@@ -137,7 +135,7 @@ def test_where_nothing_is_known_of_what_serves_the_push_itself_is_looked_at(
     assert run.outputs["version"] == "1.3.0.2"
 
 
-def test_where_nothing_is_known_at_all_it_is_raised(stage: Stage) -> None:
+def test_without_any_base_the_version_is_bumped(stage: Stage) -> None:
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
@@ -145,7 +143,7 @@ def test_where_nothing_is_known_at_all_it_is_raised(stage: Stage) -> None:
     assert run.outputs["version"] == "1.3.0.3"
 
 
-def test_other_permissions_raise_a_higher_part_where_that_is_wanted(stage: Stage) -> None:
+def test_changed_permissions_bump_a_higher_part_with_bump_part_auto(stage: Stage) -> None:
     _deployed_once(stage)
     stage.push("addin/manifest.xml", ">ReadItem<", ">ReadWriteItem<")
     run = stage.run(**MANIFEST, bump_part="auto")
@@ -154,7 +152,7 @@ def test_other_permissions_raise_a_higher_part_where_that_is_wanted(stage: Stage
     assert run.outputs["version"] == "1.4.0.0"
 
 
-def test_another_parameter_can_carry_it(stage: Stage) -> None:
+def test_url_parameter_selects_the_query_parameter(stage: Stage) -> None:
     stage.push(
         "addin/manifest.xml", "/commands.html?v=1.3.0.2", "/commands.html?rev=1.3.0.2&amp;v=1"
     )
@@ -166,7 +164,7 @@ def test_another_parameter_can_carry_it(stage: Stage) -> None:
     assert "/taskpane.html?v=1.3.0.2" in now
 
 
-def test_a_script_url_in_the_allowed_list_is_not_changed_unasked(stage: Stage) -> None:
+def test_a_script_url_in_the_allowed_list_is_refused(stage: Stage) -> None:
     stage.push(
         "addin/manifest.xml",
         "  <Permissions>",
@@ -194,7 +192,7 @@ def test_a_script_url_in_the_allowed_list_is_not_changed_unasked(stage: Stage) -
 # -- how it reaches the branch -------------------------------------------------------------------
 
 
-def test_with_a_token_at_hand_the_commit_is_github_s_own(stage: Stage) -> None:
+def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
     pushed = stage.push_better()
     given = _on_github(stage)
     run = stage.run(**given, commit_message="Version {version} of {revision} [skip ci]")
@@ -212,7 +210,7 @@ def test_with_a_token_at_hand_the_commit_is_github_s_own(stage: Stage) -> None:
     assert given["git_token"] not in "".join(shown) + run.summary
 
 
-def test_a_branch_that_moved_meanwhile_keeps_what_others_did(stage: Stage) -> None:
+def test_a_moved_branch_keeps_the_commits_of_others(stage: Stage) -> None:
     stage.push_better()
     given = _on_github(stage)
     with stage.users().busy() as users:
@@ -251,7 +249,7 @@ def test_a_protected_branch_gets_a_pull_request(stage: Stage, told: bool) -> Non
     assert stage.on_branch("rev-parse", f"{topic}^") == pushed
 
 
-def test_a_pull_request_can_be_wanted(stage: Stage) -> None:
+def test_commit_pull_request_always_opens_a_pull_request(stage: Stage) -> None:
     pushed = stage.push_better()
     run = stage.run(**_on_github(stage), commit="pull-request")
 
@@ -271,7 +269,7 @@ def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) ->
     assert stage.scene.resource() == before
 
 
-def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> None:
+def test_without_the_api_the_commit_is_pushed_with_git(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**{**_on_github(stage), "git_token": "ghs_wrong"})
 
@@ -283,7 +281,7 @@ def test_where_the_api_is_not_to_be_had_the_commit_is_pushed(stage: Stage) -> No
     assert stage.branch_head() == run.outputs["commit"]
 
 
-def test_without_a_token_the_api_cannot_be_asked_for(stage: Stage) -> None:
+def test_commit_api_without_a_token_is_refused(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**MANIFEST, commit="api")
 
@@ -291,7 +289,7 @@ def test_without_a_token_the_api_cannot_be_asked_for(stage: Stage) -> None:
     assert "Input commit: 'api' requires git-token" in run.log
 
 
-def test_a_pushed_commit_can_be_somebody_s(stage: Stage) -> None:
+def test_commit_author_sets_the_author_of_a_pushed_commit(stage: Stage) -> None:
     stage.push_better()
     run = stage.run(**MANIFEST, commit_author="Release Bot <bot@contoso.com>")
 
@@ -312,7 +310,7 @@ def test_a_rollback_keeps_the_manifest_on_the_branch(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("by", ["api", "push"])
-def test_a_rollback_can_bring_the_old_content_back_under_a_higher_number(
+def test_a_rollback_can_publish_the_old_manifest_under_a_higher_version(
     stage: Stage, by: str
 ) -> None:
     _deployed_once(stage)
@@ -340,7 +338,7 @@ KEEPS_ALL = (
 )
 
 
-def test_old_pages_that_would_be_kept_under_new_addresses_are_told(stage: Stage) -> None:
+def test_a_stale_page_that_browsers_would_cache_is_a_warning(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", *KEEPS_ALL)
     good = stage.run(**MANIFEST, manifest_path="/manifest.xml")
     stage.push_better()
@@ -353,7 +351,7 @@ def test_old_pages_that_would_be_kept_under_new_addresses_are_told(stage: Stage)
     assert "users may see the old page" in bad.summary
 
 
-def test_stale_pages_can_cut_over(stage: Stage) -> None:
+def test_stale_pages_cut_over_shifts_all_traffic_at_once(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", *KEEPS_ALL)
     stage.run(**MANIFEST, manifest_path="/manifest.xml")
     stage.push_better()

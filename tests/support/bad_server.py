@@ -1,4 +1,4 @@
-"""A TCP server that answers HTTP requests as badly as its script says."""
+"""A TCP server that sends scripted, broken HTTP responses."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Connection:
 
 @dataclass(slots=True)
 class BadServer:
-    """Where it listens, and what came.
+    """The server's URL and the requests that it received.
 
     Args:
         url: its address.

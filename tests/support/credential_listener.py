@@ -1,6 +1,6 @@
-"""A proxy between the action and the world, which reads every request and knows every secret.
+"""A proxy that records every request of the action and detects leaked secrets.
 
-It ends TLS for every host with an authority of its own, passes what is Azure's or GitHub's on to
+It terminates TLS for every host with its own CA, forwards requests for Azure and GitHub to
 the sandbox, and answers for all other hosts itself.
 """
 
@@ -64,7 +64,7 @@ Change = Callable[[Request, Response], Response]
 
 @dataclass
 class Listener:
-    """What was asked of whom.
+    """The recorded requests, and the responses of other hosts.
 
     Args:
         foreign: answers for hosts that are not the sandbox's.
@@ -79,12 +79,12 @@ class Listener:
     broken: list[str] = field(default_factory=list)  # connections that ended early
 
     def keep(self, secret: str, *hosts: str) -> None:
-        """Remember a secret and the hosts that it is for; a leading dot means all below."""
+        """Register a secret and its allowed hosts; a leading dot includes all subdomains."""
         if len(secret) > 8:
             self.secrets.setdefault(secret, hosts)
 
     def leaks(self) -> list[str]:
-        """Return every request that holds a secret which is not for its host."""
+        """Return every request with a secret that its host must not receive."""
         found = []
         for request in self.requests:
             text = request.text
@@ -98,7 +98,7 @@ class Listener:
         return found
 
     def learn(self, request: Request, response: Response) -> None:
-        """Remember the tokens of a response."""
+        """Register the tokens in a response."""
         try:
             values: Any = json.loads(response.body)
         except ValueError:
@@ -110,7 +110,7 @@ class Listener:
 
 
 def _meant_for(token: str, issuer: str) -> tuple[str, ...]:
-    """Return the hosts that a token is for: those of its audience, or who issued it."""
+    """Return the allowed hosts of a token: those of its audience, or its issuer."""
     with contextlib.suppress(ValueError, IndexError):
         payload = token.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
@@ -124,7 +124,7 @@ def _meant_for(token: str, issuer: str) -> tuple[str, ...]:
 def listening(
     listener: Listener, sandbox: Mapping[str, str], directory: Path
 ) -> Iterator[Listener]:
-    """Run the proxy; `Listener.variables` puts a client on it."""
+    """Run the proxy; a client uses it with `Listener.variables`."""
     authority = trustme.CA()
     bundle = directory / "listener-ca.pem"
     bundle.write_bytes(

@@ -1,4 +1,4 @@
-"""A real Docker engine of a test's own: nothing of the machine's engine, if it has one, is touched.
+"""Runs a separate Docker engine for a test; the machine's own engine is not touched.
 
 It reaches the local Azure as any client does: through the proxy, trusting its authority.
 """
@@ -29,7 +29,7 @@ def docker_engine(
     """Run dockerd under *directory* and yield its address.
 
     Args:
-        directory: its socket's path must stay short.
+        directory: a short path, because socket paths are limited in length.
         environment: of the sandbox.
         network: whether containers have a network, which RUN needs; the bridge is the engine's own.
     """
@@ -58,7 +58,7 @@ def docker_engine(
                 "PATH": _PATH,
                 "HTTPS_PROXY": environment["HTTPS_PROXY"],
                 "SSL_CERT_FILE": environment["REQUESTS_CA_BUNDLE"],
-                # It looks each registry up, proxy or not; without DNS that is a long wait.
+                # It resolves each registry even with a proxy; this is slow without DNS.
                 "GODEBUG": "netdns=cgo",
                 "RES_OPTIONS": "timeout:1 attempts:1",
             },
@@ -73,7 +73,7 @@ def docker_engine(
 
 @contextmanager
 def _bridge() -> Iterator[str]:
-    """Make a bridge for one engine: the usual one is removed by any engine that wants none."""
+    """Make a bridge for one engine; an engine without network removes the default one."""
     name = f"dt{secrets.token_hex(5)}"
     address = f"10.{128 + secrets.randbelow(128)}.{secrets.randbelow(256)}.1/24"
     _ip("link", "add", "name", name, "type", "bridge")

@@ -23,9 +23,9 @@ def eventually(probe: Callable[[], Result], what: str, process: Running | None =
     """Call *probe* until its result is true, and return that result.
 
     Args:
-        probe: cheap, and free to be called often.
+        probe: cheap, because it is called often.
         what: the expected state, for the message of the failure.
-        process: the process that brings it about; if it ends, waiting longer is pointless.
+        process: the process that causes it; waiting stops if it exits.
     """
     end = time.monotonic() + LIMIT_S
     while True:

@@ -1,4 +1,4 @@
-"""A bare repository behind HTTP, as a git host offers it: git's own server program and a guard."""
+"""A bare repository behind HTTP, like on a git host: git http-backend with authentication."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Host(ThreadingHTTPServer):
     """Serves the bare repositories of a folder.
 
     Attributes:
-        accepted: the only Authorization header that is let in; empty lets everybody in.
-        may_write: whether pushing is allowed to who is let in.
-        break_off: how many pushes from now on are carried out but never answered.
+        accepted: the only accepted Authorization header; empty accepts every request.
+        may_write: whether accepted clients may push.
+        break_off: how many of the next pushes take effect without a response.
         busy: how many requests from now on are answered with 503.
         seen: the Authorization headers of all requests, in order.
     """
@@ -34,11 +34,11 @@ class Host(ThreadingHTTPServer):
 
     @property
     def url(self) -> str:
-        """Where the folder is served."""
+        """The URL of the folder."""
         return f"http://127.0.0.1:{self.server_port}"
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Say nothing: clients that go away are part of the tests."""
+        """Print nothing: disconnecting clients are part of the tests."""
 
 
 @contextmanager

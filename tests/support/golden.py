@@ -1,4 +1,4 @@
-"""Compare a text that people read with the version that somebody has reviewed."""
+"""Compares the product's output with golden files, which were reviewed."""
 
 from __future__ import annotations
 

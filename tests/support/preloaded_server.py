@@ -62,7 +62,7 @@ def _reap() -> None:
 
 
 def _supervise(connection: socket.socket, request: dict[str, Any], output: int) -> None:
-    """Fork the run, report its process number, wait for it, report how it ended."""
+    """Fork the run, report its process id, wait for it, report its exit code."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     run = os.fork()
     if run == 0:
@@ -71,7 +71,7 @@ def _supervise(connection: socket.socket, request: dict[str, Any], output: int) 
     os.close(output)
     connection.sendall(f"{run}\n".encode())
     _, status = os.waitpid(run, 0)
-    with contextlib.suppress(OSError):  # nobody is interested any more
+    with contextlib.suppress(OSError):  # the client has disconnected
         connection.sendall(f"{os.waitstatus_to_exitcode(status)}\n".encode())
     os._exit(0)
 

@@ -1,4 +1,4 @@
-"""A door in front of a Redis that can hold one command, or its answer, until the client goes."""
+"""A proxy in front of Redis that holds one command, or its response, until the client leaves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Gate:
-    """Passes everything on but what is to be held.
+    """Forwards everything except the held command.
 
     Args:
         port: of the Redis behind it.
         word: the command that is held, such as ``SCAN``.
-        nth: which one of those.
-        after: whether it is carried out first, and its answer held.
+        nth: which occurrence of the command.
+        after: whether the command takes effect and its response is held instead.
     """
 
     port: int
@@ -31,7 +31,7 @@ class Gate:
 
     @contextmanager
     def opened(self) -> Iterator[int]:
-        """Listen while the body runs; yield the door's own port."""
+        """Listen while the block runs; yield the proxy's port."""
         with socket.create_server(("127.0.0.1", 0)) as door:
             threading.Thread(target=self._let_in, args=(door,), daemon=True).start()
             yield int(door.getsockname()[1])

@@ -22,7 +22,7 @@ from tests.support.eventually import eventually
 
 
 def free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on, low enough for a cluster's bus beside them."""
+    """Return unused ports, low enough for a cluster's bus ports above them."""
     found: list[int] = []
     # Apart from other workers, and its bus below the ports that outgoing connections take.
     candidate = 11_000 + os.getpid() * 97 % 9_000

@@ -1,4 +1,4 @@
-"""Real git repositories: a bare remote, people who push to it, checkouts as the runner makes."""
+"""Real git repositories: a bare remote, pushes by others, and checkouts as on a runner."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ALICE = {
 
 
 def environment(home: Path) -> dict[str, str]:
-    """What a program gets in these tests: this machine's PATH and a home with no settings."""
+    """The environment of programs in these tests: PATH and a home without settings."""
     home.mkdir(parents=True, exist_ok=True)
     return {"PATH": os.environ["PATH"], "HOME": str(home), "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -27,7 +27,7 @@ def environment(home: Path) -> dict[str, str]:
 def git(
     folder: Path, *words: str, given: bytes = b"", extra: Mapping[str, str] | None = None
 ) -> str:
-    """Do in *folder* what a person would do with git; return its output without the last end."""
+    """Run git in *folder*; return its output without the final newline."""
     env = {**environment(folder.parent / "home-of-alice"), **_ALICE, **(extra or {})}
     try:
         done = subprocess.run(
@@ -48,7 +48,7 @@ class Remote:
     """A bare repository with a branch ``main`` that holds a manifest and other files.
 
     Args:
-        folder: an empty folder of the test's own.
+        folder: an empty folder.
     """
 
     folder: Path
@@ -69,11 +69,11 @@ class Remote:
 
     @property
     def url(self) -> str:
-        """An address over which shallow and partial clones work as over the network."""
+        """A file:// URL, so that shallow and partial clones work."""
         return self.bare.as_uri()
 
     def alice_pushes(self, files: Mapping[str, bytes | None], *, branch: str = "main") -> str:
-        """A colleague commits *files* (None: removed) on top of the branch; returns the commit."""
+        """Push *files* (None removes one) to the branch as somebody else; return the commit."""
         if git(self.bare, "branch", "--list", branch):
             git(self.alice, "pull", "--quiet", "--no-rebase", "--ff-only", "origin", branch)
         for path, content in files.items():
@@ -89,7 +89,7 @@ class Remote:
         return git(self.alice, "rev-parse", "HEAD")
 
     def clone(self, name: str, *options: str) -> Path:
-        """A whole clone, as of a person's."""
+        """Return a full clone, as developers have."""
         path = self.folder / name
         git(self.folder, "clone", "--quiet", *options, self.url, str(path))
         return path
@@ -114,7 +114,7 @@ class Remote:
         return git(self.bare, "rev-parse", f"refs/heads/{branch}")
 
     def content(self, path: str, at: str = "main") -> bytes:
-        """The exact bytes of a file there."""
+        """Return the exact bytes of a file."""
         show = subprocess.run(
             ["git", "cat-file", "blob", f"{at}:{path}"],
             cwd=self.bare,
@@ -125,7 +125,7 @@ class Remote:
         return show.stdout
 
     def commits(self, span: str = "main") -> list[str]:
-        """The commits of a span, oldest first."""
+        """Return the commits of a revision range, oldest first."""
         return git(self.bare, "rev-list", "--reverse", span).split()
 
     def changes(self, commit: str) -> list[str]:
@@ -135,9 +135,9 @@ class Remote:
 
 
 def state(checkout: Path) -> dict[str, str]:
-    """All that a user could notice of a checkout: refs, index, head, work tree, configuration.
+    """The visible state of a checkout: refs, index, head, work tree, configuration.
 
-    Not where the remote was last seen (``refs/remotes``): a push tells git the truth about that.
+    ``refs/remotes`` is left out, because a push updates it.
     """
     index = checkout / ".git" / "index"
     config = checkout / ".git" / "config"

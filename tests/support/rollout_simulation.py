@@ -37,7 +37,7 @@ class Simulation:
     def looks(
         self, count: int, *, n_c: int, n_s: int, candidate_rate: float, stable_rate: float
     ) -> float:
-        """Return the share of *count* single looks that fail the candidate."""
+        """Return the share of *count* single checks that fail the candidate."""
         ours = self._draw(count, n_c, candidate_rate)
         theirs = self._draw(count, n_s, stable_rate)
         failed = sum(
@@ -51,7 +51,7 @@ class Simulation:
     ) -> float:
         """Return the share of *count* rollouts that are rolled back in one of their steps.
 
-        Each step is looked at after every minute from the second on, and judged after the last.
+        Each step is checked after every minute from the second on, and judged after the last.
 
         Args:
             count: how many rollouts.

@@ -18,7 +18,7 @@ SIGTERM_S, SIGKILL_S = 7.5, 2.5
 
 
 def cancel(process: Process) -> None:
-    """Press "Cancel workflow": the signals, one after another, until the process has ended."""
+    """Cancel a step: send the runner's signals in order until the process has exited."""
     for number, wait_s in ((signal.SIGINT, SIGTERM_S), (signal.SIGTERM, SIGKILL_S)):
         process.send_signal(number)
         try:

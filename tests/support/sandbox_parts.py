@@ -1,4 +1,4 @@
-"""Runs parts of the sandbox on an event loop of their own, for clients that block."""
+"""Runs parts of the sandbox on a separate event loop, for blocking clients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class Backstage:
-    """A loop in a thread; a `with` block long."""
+    """An event loop in a thread; a context manager."""
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
@@ -43,7 +43,7 @@ class Backstage:
         self._loop.close()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do *work* on the loop and wait for it."""
+        """Run *work* on the loop and wait for it."""
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     @staticmethod
@@ -54,11 +54,11 @@ class Backstage:
         await asyncio.gather(*rest, return_exceptions=True)
 
     def at_end(self, ending: Callable[[], Coroutine[Any, Any, Any]]) -> None:
-        """Do *ending* when the block is left, newest first."""
+        """Run *ending* at the end of the block, newest first."""
         self._endings.append(ending)
 
     def serve(self, handler: Handler) -> str:
-        """Let *handler* answer on loopback; return ``http://127.0.0.1:port``."""
+        """Serve *handler* on loopback; return ``http://127.0.0.1:port``."""
         return self.run(self._serve(handler))
 
     async def _serve(self, handler: Handler) -> str:
@@ -83,7 +83,7 @@ class Client:
         self.session.trust_env = False
 
     def __call__(self, method: str, path: str, **about: Any) -> requests.Response:
-        """Send one request; a full address of the public name is accepted too."""
+        """Send one request; a full URL is accepted, too."""
         path = path.removeprefix(f"https://{self.host}")
         headers = {"Host": self.host, **about.pop("headers", {})}
         return self.session.request(

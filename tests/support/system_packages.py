@@ -1,4 +1,4 @@
-"""Install the programs that the tests run for real, or say which are missing.
+"""Install the programs that the tests run, or list the missing ones.
 
 Standard library only: it runs before anything is installed.
 """
@@ -36,7 +36,7 @@ def _there(program: str) -> bool:
 
 
 def main() -> int:
-    """Make sure that all programs are there; exit code 1 if some are still missing."""
+    """Install missing programs; return 1 if some are still missing."""
     lacking = missing()
     if lacking and shutil.which("apt-get") and os.geteuid() == 0:
         packages = sorted(set(lacking.values()))

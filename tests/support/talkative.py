@@ -1,4 +1,4 @@
-"""An app that does with HTTP what apps do: streams, echoes, upgrades, refuses, hangs up."""
+"""A test app for the ingress: streams, echoes, upgrades, refuses, disconnects."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PIECE = b"x" * 65_536
 
 
 async def healthy(_: web.Request) -> web.Response:
-    """Say that it can serve."""
+    """Report that the app is healthy."""
     return web.Response(text="ok")
 
 
@@ -28,7 +28,7 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 
 async def go_on(request: web.Request) -> web.Response:
-    """Let the second event be sent."""
+    """Trigger the second event."""
     request.app[NEXT].set()
     return web.Response(text="ok")
 
@@ -45,7 +45,7 @@ async def echo(request: web.Request) -> web.StreamResponse:
 
 
 async def endless(request: web.Request) -> web.StreamResponse:
-    """Send until the user is gone, and count what was sent."""
+    """Send until the user disconnects, and count the bytes."""
     answer = web.StreamResponse()
     await answer.prepare(request)
     try:
@@ -57,12 +57,12 @@ async def endless(request: web.Request) -> web.StreamResponse:
 
 
 async def told(_: web.Request) -> web.Response:
-    """Tell what was counted."""
+    """Return the counts."""
     return web.json_response({"written": WRITTEN, "came": CAME, "gone": GONE})
 
 
 async def waits(_: web.Request) -> web.Response:
-    """Never answer, and note when the user gives up."""
+    """Never respond, and record when the user disconnects."""
     CAME.append("waits")
     try:
         await asyncio.Event().wait()
@@ -91,7 +91,7 @@ def _close(request: web.Request) -> None:
 
 
 async def half(request: web.Request) -> web.StreamResponse:
-    """Promise ten bytes, send five, and hang up."""
+    """Declare ten bytes, send five, and disconnect."""
     answer = web.StreamResponse()
     answer.content_length = 10
     await answer.prepare(request)
@@ -102,7 +102,7 @@ async def half(request: web.Request) -> web.StreamResponse:
 
 
 async def talk(request: web.Request) -> web.WebSocketResponse:
-    """Say back what is said, over a WebSocket."""
+    """Echo messages over a WebSocket."""
     socket = web.WebSocketResponse()
     await socket.prepare(request)
     async for message in socket:
@@ -120,7 +120,7 @@ async def bare(request: web.Request) -> web.Response:
 
 
 async def shown(request: web.Request) -> web.Response:
-    """Tell what arrived."""
+    """Return the received request."""
     fields = [[name, value] for name, value in request.headers.items()]
     return web.json_response({"target": request.raw_path, "fields": fields})
 
