@@ -188,6 +188,11 @@ class Stage:
         """Whether a deployment owns the app; its journal is in the app's tags."""
         return any(name.startswith("deploy-action.") for name in self.tags())
 
+    def stale_keys(self) -> list[str]:
+        """Return the cache's keys that a deployment must clear."""
+        with self.scene.cache() as cache:
+            return sorted(str(key) for key in cache.keys("manifest:*"))
+
     def branch_head(self) -> str:
         """Return the commit that main is at on the remote."""
         return self.scene.git("rev-parse", "main", cwd=self.scene.remote)

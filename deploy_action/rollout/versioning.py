@@ -195,7 +195,8 @@ class Versioning:
         Returns:
             Whether the branch is known to have it.
         """
-        content = self.file.read()
+        # The work tree may still have the bump of the interrupted run.
+        content = self.git.file_of(self.git.head().commit, self.path) or self.file.read()
         target = Version.parse(revision.content.version)
         if edit.read(content, file=self.path).version >= target:
             return True

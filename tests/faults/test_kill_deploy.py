@@ -16,6 +16,7 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
 
 def _kill_at(stage: Stage, point: Point) -> None:
     stage.push_better()
+    stage.scene.fill_cache()
     with halted(stage, point) as process:
         process.kill()
         process.wait()
@@ -37,6 +38,7 @@ def test_the_next_deployment_recovers_and_succeeds(stage: Stage, point: Point) -
     assert run.outputs["version"] in stage.on_branch("show", "main:addin/manifest.xml")
     assert set(stage.active()) <= {stage.first, before, new}
     assert_lock_released(stage)
+    assert stage.stale_keys() == []
     assert users.failures == []
     assert set(users.answers) <= ({stage.first, before, new} | _dead(stage, point))
 
@@ -52,6 +54,8 @@ def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
     [(serving, weight)] = stage.weights().items()
     assert weight == 100
     assert set(stage.active()) <= {stage.first, serving}
+    if point.shifted:
+        assert stage.stale_keys() == []
     if point.promoted:
         assert serving not in {stage.first, "latest"}, "it had been promoted: users stay on it"
         assert stage.serves()["version"] in stage.on_branch("show", "main:addin/manifest.xml")
@@ -73,6 +77,8 @@ def test_a_rollback_restores_the_stable_revision(stage: Stage, point: Point) -> 
     assert_lock_released(stage)
     assert users.failures == []
     assert set(users.answers) <= ({stage.first} | _dead(stage, point))
+    if point.shifted:
+        assert stage.stale_keys() == []
     if untouched:
         assert run.exit_code == 3, "there is nothing to go back from, and it says so"
     else:
