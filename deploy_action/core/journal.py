@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.revision import Revision
+from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 
 LONGEST_TAG = 256
@@ -24,7 +25,7 @@ JOURNAL_TAGS = 14  # the most that a journal with a split of four tags needs
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"
-_ADOPTED = f"{PREFIX}adopted"
+_ADOPTED, _LABELS = f"{PREFIX}adopted", f"{PREFIX}labels"
 _SINCE, _UNTIL = f"{PREFIX}since", f"{PREFIX}until"
 _WEIGHTS, _SPLIT, _PENDING = f"{PREFIX}weights", f"{PREFIX}split", f"{PREFIX}pending"
 
@@ -62,6 +63,7 @@ class Journal:
         run: id of the run that owns the app.
         link: URL of that run.
         adopted: whether somebody else created the candidate, so that it is never deactivated.
+        labels: the labels that move with the traffic.
         kind: a deployment or a rollback.
         phase: the last phase that it announced.
         stable: the revision that held the traffic when it began.
@@ -86,10 +88,11 @@ class Journal:
     pending: tuple[Pending, ...] = ()
     link: str = ""
     adopted: bool = False
+    labels: Labels = field(default_factory=Labels)
 
     def wrote(self, split: Split) -> bool:
         """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
-        ours = (self.before.with_candidate(self.candidate, weight) for weight in self.weights)
+        ours = (self.labels.split(self.before, self.candidate, item) for item in self.weights)
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
 
     def remedy(self, split: Split, candidate: Revision | None) -> Remedy:
@@ -166,6 +169,7 @@ class Journal:
             _WEIGHTS: " ".join(map(str, self.weights)) or None,
             _PENDING: " ".join(item.name.lower() for item in self.pending) or None,
             _ADOPTED: "1" if self.adopted else None,
+            _LABELS: str(self.labels) or None,
         }
         tags |= {_split_tag(number): piece for number, piece in enumerate(pieces)}
         return tags
@@ -194,6 +198,7 @@ class Journal:
             weights=tuple(min(int(weight), FULL_TRAFFIC) for weight in weights),
             pending=_pending(tags.get(_PENDING, "").split()),
             adopted=bool(tags.get(_ADOPTED)),
+            labels=Labels.parse(tags.get(_LABELS, "")),
         )
 
 

@@ -140,6 +140,8 @@ def require(settings: Settings) -> None:
         if not value
     ]
     faults += _image_faults(settings)
+    if settings.label_live and settings.label_live == settings.label_candidate:
+        faults.append("label-candidate: it must differ from label-live.")
     if settings.create and not settings.managed_environment:
         faults.append("managed-environment: it is empty, but create needs it.")
     if settings.cache_clear and not (settings.cache_allow_flush or settings.cache_prefix):

@@ -122,6 +122,14 @@ def name(given: str) -> str:
     return stripped
 
 
+def label(given: str) -> str:
+    """Read a traffic label."""
+    stripped = given.strip()
+    if stripped and not re.fullmatch(r"(?!.*--)[a-z0-9]([-a-z0-9]{0,62}[a-z0-9])?", stripped):
+        raise ValueError("a label of lower-case letters, digits and single dashes")
+    return stripped
+
+
 def guid(given: str) -> str:
     """Read an id such as a tenant's or a subscription's."""
     stripped = given.strip()

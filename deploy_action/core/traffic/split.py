@@ -7,7 +7,7 @@ array replaces the earlier one as a whole, an entry names a revision or follows 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from deploy_action.core import external
@@ -132,6 +132,22 @@ class Split:
     def route_all_to(self, revision: str) -> Split:
         """Return a split with all traffic on *revision*; others with a label stay at weight 0."""
         return self.with_candidate(revision, FULL_TRAFFIC)
+
+    def with_label(self, label: str, revision: str) -> Split:
+        """Return the same weights with *label* on *revision* and on no other entry."""
+        entries = list(self.without_label(label).entries)
+        for place, entry in enumerate(entries):
+            if entry.revision == revision and not entry.label:
+                entries[place] = replace(entry, label=label)
+                return Split.of(entries)
+        return Split.of([*entries, Entry(revision=revision, weight=0, label=label)])
+
+    def without_label(self, label: str) -> Split:
+        """Return the same weights without *label*."""
+        entries = [
+            replace(entry, label="") if entry.label == label else entry for entry in self.entries
+        ]
+        return Split.of(entry for entry in entries if entry.weight or entry.label)
 
     def same_as(self, other: Split) -> bool:
         """Whether both send the same traffic and carry the same labels, order aside.

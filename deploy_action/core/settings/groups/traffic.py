@@ -32,6 +32,17 @@ class TrafficSettings:
         "60s",
         "Monitoring time after promotion, with automatic rollback still on.",
     )
+    label_live: str = setting(
+        parsers.label,
+        "",
+        "Label that always points to the revision that serves. It moves with the promotion, and "
+        "back with an abort or a rollback.",
+    )
+    label_candidate: str = setting(
+        parsers.label,
+        "",
+        "Label that points to the candidate from its creation until it serves.",
+    )
     stale_pages: StalePagePolicy = setting(
         parsers.one_of(StalePagePolicy),
         "warn",
