@@ -7,6 +7,8 @@ from functools import partial
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.labels import Labels
+from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
@@ -57,7 +59,9 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             revision = services.gates.run(name, version=version)
             record.learned(revision_url=f"https://{revision.fqdn}")
         with record.phase(Phase.PROMOTE):
-            now = app.write_split(created.split.pinned(name), {})
+            labels = Labels(live=settings.label_live)
+            split = labels.split(created.split.pinned(name), name, FULL_TRAFFIC)
+            now = app.write_split(split, {})
             record.shifted(now.split, "pinned")
             services.gates.verify(now.fqdn, revision)
             undo.commit()

@@ -81,10 +81,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         with record.phase(Phase.GATES):
             candidate = _run_gates(services, plan, record)
         with record.phase(Phase.SHIFT):
-            restore = partial(shift.restore, wait_s=CONFIRM_S)
-            undo.push("the traffic", restore, by_hand="run the command repair")
-            if not services.stale_pages.cut_over(plan, candidate):
-                shift.step_through(candidate)
+            _shift(services, shift, undo, candidate)
         with record.phase(Phase.PROMOTE):
             shift.promote(candidate)
             if cache.required and clears_after:
@@ -137,19 +134,35 @@ def _image(services: Services, plan: Plan) -> str:
 
 
 def _create(services: Services, shift: TrafficShift, undo: Undo, image: str) -> None:
-    """Create the candidate, or lock the app for one that exists already."""
+    """Create the candidate, or lock the app for one that exists already; then label it."""
     plan = shift.plan
     if plan.adopted:
         undo.push("the candidate", partial(_leave_adopted, services, shift, undo))
         shift.adopt()
-        return
-    undo.push(
-        "the candidate",
-        partial(_withdraw, services, shift, undo),
-        by_hand="az containerapp revision deactivate --resource-group "
-        f"{services.settings.resource_group} --revision {plan.candidate}",
-    )
-    shift.create(plan.template(image))
+    else:
+        undo.push(
+            "the candidate",
+            partial(_withdraw, services, shift, undo),
+            by_hand="az containerapp revision deactivate --resource-group "
+            f"{services.settings.resource_group} --revision {plan.candidate}",
+        )
+        shift.create(plan.template(image))
+    if plan.labels.candidate:
+        _push_traffic(shift, undo)
+        shift.label_candidate()
+
+
+def _shift(services: Services, shift: TrafficShift, undo: Undo, candidate: Revision) -> None:
+    """Shift traffic in steps, unless users would see stale pages."""
+    if not shift.plan.labels.candidate:
+        _push_traffic(shift, undo)
+    if not services.stale_pages.cut_over(shift.plan, candidate):
+        shift.step_through(candidate)
+
+
+def _push_traffic(shift: TrafficShift, undo: Undo) -> None:
+    restore = partial(shift.restore, wait_s=CONFIRM_S)
+    undo.push("the traffic", restore, by_hand="run the command repair")
 
 
 def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:

@@ -20,6 +20,7 @@ from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.rollback import healthy_others, rollback_target
 from deploy_action.core.settings.choices import OnRollback
 from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError, PreflightError, RollbackIncompleteError
 from deploy_action.rollout import retire
@@ -122,6 +123,7 @@ def _lock(
             candidate=target.name,
             before=before,
             until=0,
+            labels=Labels(live=settings.label_live, candidate=settings.label_candidate),
         ),
         lease_s=settings.gate_timeout_s
         + 2 * settings.cache_timeout_s
@@ -149,7 +151,8 @@ def _shift_back(
             now = app.read()
             if not now.is_multiple:
                 now = app.write_mode("Multiple", now.split.pinned(now.latest_ready))
-            split = now.split.pinned(now.latest_ready).route_all_to(target.name)
+            before = now.split.pinned(now.latest_ready)
+            split = lock.journal.labels.split(before, target.name, FULL_TRAFFIC)
             lock.stale = lock_tags_to_remove(now.tags)
             written = app.write_split(split, lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
             lock.opened = True

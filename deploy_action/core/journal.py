@@ -21,7 +21,7 @@ LONGEST_TAG = 256
 PREFIX = "deploy-action."
 # Azure Resource Manager: "Use tags to organize your Azure resources", limitations.
 MOST_TAGS = 50
-JOURNAL_TAGS = 14  # the most that a journal with a split of four tags needs
+JOURNAL_TAGS = 16  # the most that a journal with a split of four tags needs
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"

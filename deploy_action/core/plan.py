@@ -24,6 +24,7 @@ from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import Strategy
 from deploy_action.core.settings.schema import Settings
+from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 from deploy_action.errors import InputError, PreflightError, SupersededError
@@ -69,6 +70,7 @@ class Plan:
         container: the container that gets the image; empty for the first.
         change: the settings' changes to the candidate's template.
         adopted: the candidate, if somebody else created it.
+        labels: the labels that move with the traffic.
     """
 
     run: Run
@@ -93,6 +95,11 @@ class Plan:
     analysis_lines: tuple[str, ...] = ()
     new_secrets: frozenset[str] = frozenset()
     adopted: Revision | None = None
+    labels: Labels = field(default_factory=Labels)
+
+    def split_at(self, weight: int) -> Split:
+        """Return the split in which the candidate has *weight*, 0-100, labels included."""
+        return self.labels.split(self.pinned, self.candidate, weight)
 
     @property
     def is_live(self) -> bool:
@@ -135,6 +142,7 @@ class Plan:
             before=self.pinned,
             until=0,
             adopted=self.adopted is not None,
+            labels=self.labels,
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -147,6 +155,7 @@ class Plan:
             f"candidate {self.candidate}"
             + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
+            *([labels] if (labels := self.labels.line(self.pinned, self.candidate)) else []),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             self.schedule.describe(),
             f"bake {self.schedule.lasts_s(FULL_TRAFFIC):.0f} s",
@@ -227,6 +236,7 @@ def make_plan(
         ),
         analysis_lines=analysis_lines(schedule, settings, recent, stable_is_down=stable.is_down),
         adopted=adopted,
+        labels=Labels(live=settings.label_live, candidate=settings.label_candidate),
     )
     _check_template(plan)
     if not plan.journal.fits(plan.app.tags):

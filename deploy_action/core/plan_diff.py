@@ -67,7 +67,7 @@ def plan_diff(
             revision.name
             for revision in plan.retention.to_deactivate(
                 (*revisions, Revision(name=plan.candidate, active=True, created=_NEWEST)),
-                plan.pinned.route_all_to(plan.candidate),
+                plan.split_at(FULL_TRAFFIC),
                 stable=plan.candidate,
                 previous=plan.stable.name,
                 quiet_s=plan.app.unchanged_s,

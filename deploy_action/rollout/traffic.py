@@ -86,6 +86,14 @@ class TrafficShift:
         self.app.write_configuration(None, self.lock.tags(Phase.CREATE))
         self.lock.opened = True
 
+    def label_candidate(self) -> None:
+        """Point the candidate's label to it, before it receives any traffic.
+
+        Raises:
+            SupersededError: somebody else changed the split or took over.
+        """
+        self._write(self.plan.split_at(0), Phase.CREATE, 0, f"label {self.plan.labels.candidate}")
+
     def verify_stable(self, gates: Gates) -> str:
         """Check that the stable revision is healthy after an abort.
 
@@ -109,8 +117,9 @@ class TrafficShift:
             SupersededError: somebody else changed the split or took over.
         """
         for weight in self.plan.schedule.steps:
-            split = self.plan.pinned.with_candidate(candidate.name, weight)
-            self._write(split, Phase.SHIFT, weight, f"{weight} % to the candidate")
+            self._write(
+                self.plan.split_at(weight), Phase.SHIFT, weight, f"{weight} % to the candidate"
+            )
             self._watch(candidate, weight, f"at {weight} %", then="next step")
 
     def promote(self, candidate: Revision) -> None:
@@ -120,7 +129,7 @@ class TrafficShift:
             StepFailedError, AnalysisFailedError: the candidate is bad.
             SupersededError: somebody else changed the split or took over, until the bake's end.
         """
-        split = self.plan.pinned.route_all_to(candidate.name)
+        split = self.plan.split_at(FULL_TRAFFIC)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
         self._promoted_at = monotonic()
         self._watch(candidate, FULL_TRAFFIC, "while baking", then="end")

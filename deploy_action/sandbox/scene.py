@@ -239,7 +239,11 @@ class Scene:
     def weights(self) -> dict[str, int]:
         """Return the declared weight of each revision in the split, by name."""
         traffic = self.resource()["properties"]["configuration"]["ingress"]["traffic"]
-        return {item.get("revisionName", "latest"): item["weight"] for item in traffic}
+        weights: dict[str, int] = {}
+        for item in traffic:  # a revision with two labels has two entries
+            name = item.get("revisionName", "latest")
+            weights[name] = weights.get(name, 0) + item["weight"]
+        return weights
 
     def revisions(self) -> dict[str, Any]:
         """Return each revision's properties by name, oldest first."""
