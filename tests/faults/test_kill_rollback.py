@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.faults.interruption_points import INPUTS, WAY_BACK, Point, halted
-from tests.stage import Stage
+from tests.stage import Stage, assert_lock_released
 from tests.support.runner import cancel, second_step
 
 AT_EVERY_CALL = pytest.mark.parametrize("point", WAY_BACK, ids=str)
@@ -18,6 +18,7 @@ def deployed(stage: Stage) -> tuple[Stage, str]:
     run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
     assert run.exit_code == 0, run.log
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
+    stage.scene.fill_cache()
     return stage, run.outputs["revision"]
 
 
@@ -32,6 +33,8 @@ def test_a_repeated_rollback_completes(deployed: tuple[Stage, str], point: Point
         run = stage.run("rollback", revision="first")
 
     assert run.exit_code == 0, run.log
+    assert_lock_released(stage)
+    assert stage.stale_keys() == []
     assert stage.weights() == {stage.first: 100}
     assert stage.serves()["revision"] == stage.first
     assert set(users.answers) <= {stage.first, newest}
@@ -54,6 +57,8 @@ def test_the_next_deployment_starts_from_the_serving_revision(
     assert run.exit_code == 0, run.log
     assert run.outputs["previous-revision"] == (stage.first if point.shifted else newest)
     assert run.outputs["version"] == "1.3.0.4"
+    assert_lock_released(stage)
+    assert stage.stale_keys() == []
     assert stage.weights() == {run.outputs["revision"]: 100}
     assert users.failures == []
 
@@ -77,5 +82,7 @@ def test_a_cancelled_rollback_leaves_traffic_on_a_healthy_revision(
     [(serving, weight)] = stage.weights().items()
     assert weight == 100
     assert serving in {stage.first, newest}
+    assert_lock_released(stage)
+    assert serving == newest or stage.stale_keys() == []
     assert stage.serves()["revision"] == serving
     assert users.failures == []
