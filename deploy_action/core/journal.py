@@ -151,7 +151,13 @@ class Journal:
     def fits(self, tags: Mapping[str, str]) -> bool:
         """Whether there is room for it among the app's *tags*; an earlier journal is replaced."""
         others = [name for name in tags if not name.startswith(PREFIX)]
-        return len(others) + len(self.as_tags()) <= MOST_TAGS
+        return len(others) + self.most_tags <= MOST_TAGS
+
+    @property
+    def most_tags(self) -> int:
+        """The number of tags that its run needs at most at one time."""
+        # Weights and pending work may be added to the ones that have a value now.
+        return len({name for name, text in self.as_tags().items() if text} | {_WEIGHTS, _PENDING})
 
     def as_tags(self) -> dict[str, str | None]:
         """Return the tags to merge; None removes a leftover."""

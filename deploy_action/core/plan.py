@@ -242,7 +242,7 @@ def make_plan(
     if not plan.journal.fits(plan.app.tags):
         raise PreflightError(
             f"The app's {len(plan.app.tags)} tags leave too little room for those of a deployment: "
-            f"Azure allows {MOST_TAGS}, and this run adds {len(plan.journal.as_tags())} until it "
+            f"Azure allows {MOST_TAGS}, and this run adds {plan.journal.most_tags} until it "
             "ends.",
             hint="Remove some tags of the app.",
         )

@@ -90,6 +90,7 @@ POINTS: list[Point] = [
     Point(name="reading the app"),
     Point(name="listing the revisions", path="*/revisions"),
     Point(name="reading the permissions", path="*/permissions"),
+    Point(name="reading the metrics", path="*/microsoft.insights/metrics"),
     Point(name="signing in to the registry", host=REGISTRY, method="POST", path="*/exchange"),
     Point(name="finding the registry", path="*/registries/*registry"),
     Point(name="asking where to upload", method="POST", path="*/listbuildsourceuploadurl"),

@@ -35,6 +35,7 @@ KINDS = {
     "the registry's token": ("*.azurecr.io", "POST", "*"),
     "an image": ("*.azurecr.io", "GET", "/v2/*"),
     "the permissions": (ARM, "GET", "*/permissions"),
+    "the metrics": (ARM, "GET", "*/microsoft.insights/metrics"),
 }
 BODIES = ["html", "null", "list", "text", "number", "empty", "deep", "large", "cut", "location"]
 _rotating = itertools.cycle(BODIES)
