@@ -129,10 +129,6 @@ class Split:
         labelled = [Entry(revision=candidate, weight=0, label=entry.label) for entry in own]
         return Split.of([*kept, *labelled, Entry(revision=candidate, weight=weight)])
 
-    def route_all_to(self, revision: str) -> Split:
-        """Return a split with all traffic on *revision*; others with a label stay at weight 0."""
-        return self.with_candidate(revision, FULL_TRAFFIC)
-
     def with_label(self, label: str, revision: str) -> Split:
         """Return the same weights with *label* on *revision* and on no other entry."""
         entries = list(self.without_label(label).entries)
