@@ -140,6 +140,21 @@ def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(with_faults: Stag
     assert stage.serves()["revision"] == stage.first
 
 
+@pytest.mark.parametrize("path", ["*/runs/*", "*/schedulerun"])
+def test_l1_a_build_ends_with_the_build_timeout_although_azure_is_silent(
+    with_faults: Stage, path: str
+) -> None:
+    stage = with_faults
+    stage.push_better()
+    _script(stage, path=path, method="*", hold=True)
+    run = stage.run(**INPUTS, build_timeout="3s", operation_timeout="600s")
+
+    assert run.exit_code == 4, run.log
+    assert float(run.outputs["duration"]) < 500, "not the operation timeout"
+    assert stage.serves()["revision"] == stage.first
+    assert list(stage.scene.revisions()) == [stage.first]
+
+
 def test_throttling_is_one_line_for_each_retry_and_nothing_else(with_faults: Stage) -> None:
     stage = with_faults
     stage.push_better()
