@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from deploy_action.errors import PreflightError
+from deploy_action.errors import DeployError, PreflightError
 from deploy_action.runtime import credential_hosts
 from deploy_action.runtime.bounded_session import BoundedSession
 from deploy_action.runtime.concurrency import BackgroundTask
@@ -102,8 +102,21 @@ class SignIn:
     subscription: str
 
     def token(self, scope: str) -> str:
-        """Return an access token for *scope*."""
-        return str(self.credential.get_token(scope).token)
+        """Return an access token for *scope*.
+
+        Raises:
+            PreflightError: the sign-in failed, or its response was invalid.
+        """
+        try:
+            return str(self.credential.get_token(scope).token)
+        except DeployError:
+            raise
+        except Exception as error:  # noqa: BLE001  libraries raise anything here
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise PreflightError(
+                f"Azure refused the sign-in for {scope.removesuffix('/.default')}: {reason}",
+                hint="Check client-id, tenant-id and the federated credential's subject.",
+            ) from None
 
     def arm_token(self) -> str:
         """Return an access token for Azure Resource Manager."""
