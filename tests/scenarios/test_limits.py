@@ -105,10 +105,10 @@ def test_l1_large_responses_of_azure_and_the_registry_cost_no_memory(
 @pytest.mark.parametrize("required", ["false", "true"])
 def test_l1_a_large_response_of_redis_costs_no_memory(stage: Stage, required: str) -> None:
     stage.push_better()
-    with flood() as port:
+    with flood() as server:
         code, log, peak_kb = _measured(
             stage,
-            cache_url=f"redis://127.0.0.1:{port}/0",
+            cache_url=f"redis://127.0.0.1:{server.port}/0",
             cache_patterns="manifest:*",
             cache_required=required,
             cache_timeout="5s",

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.tcp_server import listening
+
 Script = Callable[["Connection"], None]
 
 
@@ -63,8 +65,7 @@ class BadServer:
 def bad_server(scripts: dict[str, Script]) -> Iterator[BadServer]:
     """Serve *scripts* by path; other paths get an empty 200."""
     over = threading.Event()
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = BadServer(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    server = BadServer("")
 
     def serve(peer: socket.socket) -> None:
         with peer, suppress(OSError):
@@ -74,22 +75,12 @@ def bad_server(scripts: dict[str, Script]) -> Iterator[BadServer]:
                 scripts.get(path, _fine)(Connection(peer, head, over))
         server.ended.release()
 
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                threading.Thread(target=serve, args=(peer,), daemon=True).start()
-
-    thread = threading.Thread(target=accept, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        over.set()
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
+    with listening(serve) as port:
+        server.url = f"http://127.0.0.1:{port}"
+        try:
+            yield server
+        finally:
+            over.set()
 
 
 def _head(peer: socket.socket) -> bytes:

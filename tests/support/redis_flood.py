@@ -6,35 +6,38 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from tests.support.tcp_server import listening
 
 HUGE = 4 << 30
 
 
+@dataclass(frozen=True, slots=True)
+class Flood:
+    """The running server.
+
+    Args:
+        port: where it listens.
+        closed: released once for each connection that has ended.
+    """
+
+    port: int
+    closed: threading.Semaphore
+
+
 @contextmanager
-def flood() -> Iterator[int]:
-    """Listen while the block runs; yield the port."""
-    listener = socket.create_server(("127.0.0.1", 0))
+def flood() -> Iterator[Flood]:
+    """Run the server while the block runs."""
+    closed = threading.Semaphore(0)
 
-    def serve() -> None:
-        with suppress(OSError):
-            while True:
-                peer, _ = listener.accept()
-                threading.Thread(target=_pour, args=(peer,), daemon=True).start()
+    def pour(peer: socket.socket) -> None:
+        with peer, suppress(OSError):
+            peer.recv(65_536)
+            peer.sendall(b"$%d\r\n" % HUGE)
+            for _ in range(HUGE >> 16):
+                peer.sendall(b"x" * 65_536)
+        closed.release()
 
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield int(listener.getsockname()[1])
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def _pour(peer: socket.socket) -> None:
-    with peer, suppress(OSError):
-        peer.recv(65_536)
-        peer.sendall(b"$%d\r\n" % HUGE)
-        for _ in range(HUGE >> 16):
-            peer.sendall(b"x" * 65_536)
+    with listening(pour) as port:
+        yield Flood(port, closed)
