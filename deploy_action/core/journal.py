@@ -91,7 +91,7 @@ class Journal:
     labels: Labels = field(default_factory=Labels)
 
     def wrote(self, split: Split) -> bool:
-        """Whether *split* is one that its run wrote: nobody else has changed the traffic since."""
+        """Whether its run wrote *split*, so that the traffic has not been changed since."""
         ours = (self.labels.split(self.before, self.candidate, item) for item in self.weights)
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
 

@@ -1,4 +1,4 @@
-"""Notifications: who is told about which events of a run, and where."""
+"""Notifications: which events of a run are sent to which channel."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ class AppSettings:
         """Restore what `apply` changed, in this run or in an interrupted one.
 
         Args:
-            owns: whether nobody else took over the app.
+            owns: whether this run still holds the lock.
         """
         app = self.app.wait_until_idle()
         if not owns(app):

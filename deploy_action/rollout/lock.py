@@ -94,7 +94,7 @@ class DeploymentLock:
             )
 
     def owns(self, app: App) -> bool:
-        """Whether nobody else took the lock."""
+        """Whether this run still holds the lock."""
         try:
             self.check(app)
         except SupersededError:

@@ -223,7 +223,7 @@ class TrafficShift:
         self.record.shifted(now.split, why)
 
     def assert_unchanged(self, app: App) -> None:
-        """Check between two attempts of one write that nobody else has written.
+        """Check between two attempts of one write that the app is unchanged.
 
         Raises:
             SupersededError: somebody else has written.

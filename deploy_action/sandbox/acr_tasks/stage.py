@@ -102,7 +102,7 @@ class Stage:
         return word(text, self._variables(), self._around.escape)
 
     def _values(self, step: Instruction) -> list[str]:
-        """Return the words of the JSON form or of the shell form, with variables expanded."""
+        """Return the arguments of an instruction in JSON or shell form, with variables expanded."""
         array = step.array()
         return self._words(step.text) if array is None else [self._word(one) for one in array]
 
