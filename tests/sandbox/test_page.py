@@ -274,6 +274,26 @@ def test_the_saved_page_has_what_happened_just_before(own_stage: Stage) -> None:
         assert subject in [event["text"] for event in events if event["kind"] == "commit"]
 
 
+def test_the_page_follows_the_newest_app_until_one_is_chosen(
+    own_stage: Stage, browser: Chrome, tmp_path: Path
+) -> None:
+    environment = dict(own_stage.scene.environment)
+    page = Page(browser, f"{environment['SANDBOX_URL']}/")
+    page.shows("api", "#title")
+    page.wait_for("document.querySelector(\"tr[data-revision='api--first']\") !== null")
+
+    Stage.set_up(environment, tmp_path / "second", "second")
+    page.wait_for("document.querySelector(\"tr[data-revision='second--first']\") !== null")
+
+    browser.execute_script(
+        "const box = document.querySelector('#which'); box.value = 'api';"
+        "box.dispatchEvent(new Event('change'))"
+    )
+    Stage.set_up(environment, tmp_path / "third", "third")
+    page.wait_for("document.querySelector('#which').options.length === 3")
+    assert "first" in page.text("tr[data-revision='api--first']")
+
+
 def test_users_and_checks_are_counted_apart(stage: Stage, browser: Chrome) -> None:
     page = Page(browser, f"{stage.scene.environment['SANDBOX_URL']}/")
     own = stage.url.replace(stage.scene.app, stage.first, 1)

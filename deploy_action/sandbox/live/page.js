@@ -4,7 +4,7 @@ const EVERY_MS = 500;
 const seen = { now: 0, frame: 0, event: 0, frames: [], operations: [], phases: [], result: null };
 const colours = new Map();
 const $ = (id) => document.getElementById(id);
-let over = false, name = "";
+let over = false, name = "", picked = "";
 
 function colour(revision) {
   if (!colours.has(revision)) colours.set(revision, COLOURS[colours.size % COLOURS.length]);
@@ -31,9 +31,8 @@ function drawChoice(frame) {
   const names = frame.apps.map((one) => one.name), box = $("which");
   box.hidden = names.length < 2;
   if (names.join() === [...box.options].map((one) => one.value).join()) return;
-  const before = box.value;
   box.replaceChildren(...names.map((one) => make("option", one, { value: one })));
-  box.value = names.includes(before) ? before : names.at(-1) || "";
+  box.value = names.includes(picked) ? picked : names.at(-1) || "";
 }
 function drawTitle(found) {
   const title = name || (found ? found.name : "");
@@ -212,7 +211,10 @@ for (const button of document.querySelectorAll("#empty button")) {
     }
   });
 }
-$("which").addEventListener("change", draw);
+$("which").addEventListener("change", () => {
+  picked = $("which").value;
+  draw();
+});
 addEventListener("resize", draw);
 const record = $("record").textContent;
 if (record) { take(JSON.parse(record)); end(); } else follow();
