@@ -305,7 +305,7 @@ def _run(
     mask = Mask()
     record = Record(command=command, clock=time.monotonic, redact=mask.redact)
     streams = (sys.stderr, sys.stdout) if as_json else (sys.stdout, sys.stderr)
-    log = _log(*streams, mask=mask)
+    log = _log(*streams, mask=mask, clock=_utc)
     debug = partial(log.text, level="debug", component="library")
     silence_libraries(debug if _debugging() else None)
     if _debugging():
@@ -341,7 +341,7 @@ def _run(
         if shown is not None and as_json:
             _log(sys.stdout, mask=mask).json(json_report.as_json(shown))
         elif shown is not None:
-            log.text(table(shown))
+            log.text(table(shown), plain=True)
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
             heartbeat.stop()
@@ -387,12 +387,19 @@ def _reporter(runner: Runner, record: Record, *, prefix: str = "") -> Reporter:
     )
 
 
-def _log(*streams: TextIO | None, mask: Mask | None = None) -> RunnerLog:
+def _log(
+    *streams: TextIO | None, mask: Mask | None = None, clock: Callable[[], str] | None = None
+) -> RunnerLog:
     return RunnerLog(
         *streams,
         commands=os.environ.get("GITHUB_ACTIONS") == "true",
         redact=mask.redact if mask else str,
+        clock=clock,
     )
+
+
+def _utc() -> str:
+    return time.strftime("%H:%M:%SZ", time.gmtime())
 
 
 def _secrets(environment: Mapping[str, str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from deploy_action.core.record import (
     PhaseEnded,
     PhaseStarted,
     Record,
+    Validated,
     Warned,
 )
 from deploy_action.report import console, outputs, summary
@@ -87,7 +88,7 @@ class Reporter:
 
     def progress(self) -> str:
         """Return what the run is doing, for a log that would be silent otherwise."""
-        return f"    {waits_for() or self._in_progress()}{self._time_left()}"
+        return f"{waits_for() or self._in_progress()}{self._time_left()}"
 
     def _in_progress(self) -> str:
         started = [event for event in self.record.events if isinstance(event, PhaseStarted)]
@@ -113,7 +114,7 @@ class Reporter:
             return
         self.problems[channel] = cause
         text = f"The {channel} cannot be written: {cause}."
-        self.runner.log.text(f"    warning: {text}", level="warning", component="reporting")
+        self.runner.log.text(f"warning: {text}", level="warning", component="reporting")
         self.runner.annotate("warning", "Reporting", text, None)
 
     def _attempt(self, channel: str, write: Callable[[], None]) -> None:
@@ -131,17 +132,18 @@ class Reporter:
             case PhaseStarted():
                 self._phase = event.phase.key
                 if self.runner.on_github:
-                    self.runner.group(text.strip())
+                    self.runner.group(text, component=component)
                     self.runner.log.copy_only(text, level=level, component=component)
                 else:
-                    self.runner.log.text(text, level=level, component=component)
+                    self.runner.log.text(f"== {text}", level=level, component=component)
             case PhaseEnded():
                 self._phase = ""
                 self.runner.end_group()
                 state = "done" if event.ok else "stopped"
                 self.runner.log.copy_only(state, level=level, component=component)
             case _:
-                self.runner.log.text(text, level=level, component=component)
+                table = isinstance(event, Validated)
+                self.runner.log.text(text, level=level, component=component, plain=table)
         if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
             self._warned += 1
             self.runner.annotate("warning", "Deployment", event.text, event.place)
@@ -190,7 +192,7 @@ class Reporter:
         file = self.folder.bug_report
         artifact = f"{file.name} of the artifact {self.artifact}" if self.artifact else ""
         self.record.bug_report = artifact or str(file)
-        text = f"    The bug report is in {file}" + (artifact and f", {artifact}")
+        text = f"The bug report is in {file}" + (artifact and f", {artifact}")
         self.runner.log.text(text, level="error", component="bug")
 
     def _write_report(self) -> None:

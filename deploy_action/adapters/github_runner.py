@@ -131,9 +131,9 @@ class Runner:
         """Have the runner replace *secret* in its log; an empty one is ignored."""
         self.log.mask(secret)
 
-    def group(self, title: str) -> None:
+    def group(self, title: str, *, component: str) -> None:
         """Open a foldable group in the log."""
-        self.log.command("group", title)
+        self.log.group(title, component=component)
 
     def end_group(self) -> None:
         """Close the group."""

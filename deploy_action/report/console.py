@@ -29,28 +29,28 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for eac
         case PhaseEnded():
             return ""
         case Said():
-            return f"    {event.text}"
+            return event.text
         case Warned():
-            return f"    warning: {event.text}"
+            return f"warning: {event.text}"
         case Gated():
-            return f"    gate {event.gate}: {event.verdict} ({event.seen})"
+            return f"gate {event.gate}: {event.verdict} ({event.seen})"
         case Shifted():
-            return f"    traffic {event.why}: {event.split}"
+            return f"traffic {event.why}: {event.split}"
         case CacheCleared():
             counts = ", ".join(f"{pattern} {count}" for pattern, count in event.removed)
             rest = "" if event.complete else ", incomplete"
-            return f"    cache cleared ({event.moment}): {counts}{rest}"
+            return f"cache cleared ({event.moment}): {counts}{rest}"
         case PutBack():
             state = "restored" if event.ok else "NOT restored"
-            return f"    {state}: {event.what}" + (event.detail and f" ({event.detail})")
+            return f"{state}: {event.what}" + (event.detail and f" ({event.detail})")
         case Diagnosed():
             return _diagnosis(event)
         case Planned():
-            return "\n".join(f"    {text}" for text in event.lines)
+            return "\n".join(event.lines)
         case Validated():
             return "\n".join(check_table(event.checks))
         case Crashed():
-            return f"    unexpected error: {type(event.error).__name__}: {event.error}"
+            return f"unexpected error: {type(event.error).__name__}: {event.error}"
         case Ended():
             return _ending(event)
 
@@ -90,10 +90,10 @@ def component(event: Event, phase: str) -> str:
 
 
 def _diagnosis(event: Diagnosed) -> str:
-    lines = [f"    likely cause: {event.cause} {event.hint}"] if event.cause else []
+    lines = [f"likely cause: {event.cause} {event.hint}"] if event.cause else []
     if event.log:
-        lines.append("    last lines of the container's log:")
-        lines += [f"      | {text}" for text in event.log]
+        lines.append("last lines of the container's log:")
+        lines += [f"  | {text}" for text in event.log]
     return "\n".join(lines)
 
 

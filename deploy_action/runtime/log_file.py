@@ -9,8 +9,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-_INDENT = "    "  # of the lines of a phase
-
 
 class LogFile:
     """Appends lines to a file, which it creates with the first one; never raises.
@@ -31,7 +29,7 @@ class LogFile:
         """Append *lines*, without those that are empty."""
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         begin = f"{now} {level:<7} {component:<9} "
-        text = "".join(f"{begin}{line.removeprefix(_INDENT)}\n" for line in lines if line.strip())
+        text = "".join(f"{begin}{line}\n" for line in lines if line.strip())
         with self._lock:
             if self._broken or not text:
                 return

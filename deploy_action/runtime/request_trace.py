@@ -54,7 +54,7 @@ class RequestTrace:
             return list(self._lines)
 
     def _add(self, line: str) -> None:
-        with self._lock:
+        with self._lock:  # the log has its own times
             self._lines.append(time.strftime("%H:%M:%SZ ", time.gmtime()) + line)
         if self.listener:
             self.listener(line)

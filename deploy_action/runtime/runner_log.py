@@ -38,6 +38,7 @@ class RunnerLog:
         redact: replaces secrets.
         on_failure: called with the cause when a stream cannot be written.
         copy: receives level, component and lines of every text, for the log file.
+        clock: returns the time to show, with the component, before each text; None shows neither.
     """
 
     def __init__(
@@ -47,30 +48,41 @@ class RunnerLog:
         redact: Callable[[str], str] = str,
         on_failure: Callable[[str], None] = lambda _: None,
         copy: Callable[[str, str, list[str]], None] = lambda *_: None,
+        clock: Callable[[], str] | None = None,
     ) -> None:
         self._streams = list(streams)
         self._commands = commands
         self._redact = redact
         self.on_failure = on_failure
         self.copy = copy
+        self._clock = clock
         self._written_at = time.monotonic()
 
     def silence_s(self) -> float:
         """Return for how long nothing was written, in seconds."""
         return time.monotonic() - self._written_at
 
-    def text(self, text: str, *, level: str = "info", component: str = "run") -> None:
-        """Write text of any origin, line by line.
+    def text(
+        self, text: str, *, level: str = "info", component: str = "run", plain: bool = False
+    ) -> None:
+        """Write text of any origin: time and component, then its lines one below the other.
 
         Args:
             text: what to write.
             level: ``debug``, ``info``, ``warning`` or ``error``, for the log file.
-            component: what the text is about, for the log file.
+            component: what the text is about.
+            plain: whether to leave out time and component, as for a table.
         """
         lines = harmless_lines(self._redact(text))
         self.copy(level, component, lines)
+        start = "" if plain else self._start(component)
         for line in lines:
-            self._write(line)
+            # A command starts at the start of a line, so `harmless_lines` checked that already.
+            self._write(f"{start}{line}")
+            start = " " * len(start)
+
+    def _start(self, component: str) -> str:
+        return f"{self._clock()} {component:<9} " if self._clock else ""
 
     def copy_only(self, text: str, *, level: str = "info", component: str = "run") -> None:
         """Write text to the log file only; see `text`."""
@@ -81,6 +93,11 @@ class RunnerLog:
         text = json.dumps(redacted(value, self._redact), indent=2)
         # Outside of strings JSON has no '#', and inside of one a bracket may be escaped.
         self._write(text.replace("##[", "##\\u005b"))
+
+    def group(self, title: str, *, component: str) -> None:
+        """Open a foldable group; its title has time and component, as a line of text."""
+        start = self._start(component)
+        self.command("group", f"{start}{title}")
 
     def command(self, name: str, message: str = "", **properties: str) -> None:
         """Write a workflow command; nothing where those are not understood."""

@@ -12,6 +12,8 @@ import requests
 
 # The workflow commands of GitHub's runner: "Workflow commands for GitHub Actions".
 _COMMAND: Final = re.compile(r"^::(?P<name>[\w-]+)(?: [^:]*)?::(?P<text>.*)$")
+# The action's log has time and component before each line and each title of a group.
+_START: Final = re.compile(r"^\d\d:\d\d:\d\dZ \S+ +")
 _ESCAPED: Final = (("%0D", "\r"), ("%0A", "\n"), ("%25", "%"))
 _PROBLEM: Final = re.compile(r"\b(fail(ed)?|aborted|not restored)\b", re.IGNORECASE)
 # Lines of the registry's build log, anywhere in a line of the action's log.
@@ -59,7 +61,7 @@ class Narrator:
             return
         if command := _COMMAND.match(text):
             self._command(command["name"], command["text"])
-        elif text := text.strip():
+        elif text := _START.sub("", text).strip():
             self._flush_hidden()
             click.secho(f"    {text}", fg="yellow" if _PROBLEM.search(text) else None, dim=True)
             self.note("run", text)
@@ -69,6 +71,7 @@ class Narrator:
         for code, character in _ESCAPED:
             text = text.replace(code, character)
         if name == "group":
+            text = _START.sub("", text)
             self._flush_hidden()
             click.secho(f"  {text}", bold=True)
             self.note("phase", text)

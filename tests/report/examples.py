@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from deploy_action.core.outcome import Side
@@ -58,6 +59,10 @@ class Script:
 
     def __post_init__(self) -> None:
         self.record = Record(command=self.command, clock=lambda: self.now_s)
+
+    def time_of_day(self) -> str:
+        """Return the time as the log shows it; the run starts at 08:00:00."""
+        return f"{datetime(2027, 1, 15, 8, tzinfo=UTC) + timedelta(seconds=self.now_s):%H:%M:%SZ}"
 
     def begin(self) -> None:
         """Say what every run knows at its start."""

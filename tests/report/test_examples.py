@@ -34,7 +34,9 @@ def test_summary_log_and_outputs_are_as_reviewed(name: str, tmp_path: Path, gold
         "RUNNER_TEMP": str(tmp_path),
     }
     reporter = Reporter(
-        runner=Runner(environment=environment, log=RunnerLog(log, commands=True)),
+        runner=Runner(
+            environment=environment, log=RunnerLog(log, commands=True, clock=run.time_of_day)
+        ),
         record=run.record,
         folder=ReportFolder(environment=environment, token="55dd48"),
         context=Context(

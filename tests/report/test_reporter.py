@@ -78,7 +78,7 @@ def test_r2_a_file_that_cannot_be_written_is_reported_in_the_log(
     deployment(tmp_path, log, **{variable: place.format(tmp_path)})
 
     text = f"The {channel} cannot be written: {cause}."
-    assert log.getvalue().count(f"    warning: {text}") == 1
+    assert log.getvalue().count(f"warning: {text}") == 1
     assert f"::warning title=Reporting::{text}" in log.getvalue()
     assert "1.2.3.4 serves at" in log.getvalue()
 
@@ -130,7 +130,7 @@ def test_r2_a_report_that_cannot_be_written_is_reported_in_log_and_summary(tmp_p
     blocked.write_text("")
     deployment(tmp_path, log, RUNNER_TEMP=str(blocked))
 
-    assert "    warning: The JSON report cannot be written: " in log.getvalue()
+    assert "warning: The JSON report cannot be written: " in log.getvalue()
     assert "The JSON report cannot be written" in (tmp_path / "summary").read_text("utf-8")
     assert outputs_of(tmp_path / "o")["report"] == ""
 
@@ -167,5 +167,5 @@ def test_a_silent_run_says_what_it_does_and_how_long_it_takes_at_least(tmp_path:
             polling = reporter.progress()
 
     left = "; the run takes at least 25 min more"
-    assert building == f"    Build the image and resolve its digest: in progress for 30 s{left}"
-    assert polling == f"    waiting for build ca1: Running{left}"
+    assert building == f"Build the image and resolve its digest: in progress for 30 s{left}"
+    assert polling == f"waiting for build ca1: Running{left}"

@@ -30,7 +30,7 @@ def copy(file: Path) -> Iterator[Copy]:
 
 def test_every_line_has_time_level_and_component(file: Path, copy: Copy) -> None:
     log = RunnerLog(io.StringIO(), commands=True, copy=copy)
-    log.text("    warning: first\nsecond", level="warning", component="gates")
+    log.text("warning: first\nsecond", level="warning", component="gates")
     log.copy_only("only in the file")
 
     lines = file.read_text("utf-8").splitlines()

@@ -75,6 +75,47 @@ def test_x1_json_is_valid_and_holds_no_command(value: object) -> None:
     assert json.loads(stream.getvalue()) == value
 
 
+@given(hostile)
+@example("a\n  ::error::x")
+def test_x1_no_text_becomes_a_command_behind_time_and_component(text: str) -> None:
+    log, stream = written(clock=lambda: "08:00:00Z")
+    log.text(text)
+
+    assert commands(stream.getvalue()) == []
+
+
+def test_every_text_begins_with_time_and_component_and_its_lines_are_aligned() -> None:
+    log, stream = written(clock=lambda: "08:00:00Z")
+    log.text("traffic 10 %", component="traffic")
+    log.text("aborted after 20 s\nThe health gate failed.", component="result")
+
+    assert stream.getvalue().splitlines() == [
+        "08:00:00Z traffic   traffic 10 %",
+        "08:00:00Z result    aborted after 20 s",
+        "                    The health gate failed.",
+    ]
+
+
+def test_commands_begin_their_line_and_the_title_of_a_group_has_the_time() -> None:
+    log, stream = written(clock=lambda: "08:00:00Z")
+    log.group("Clear the cache", component="clear")
+    log.command("error", "it failed")
+    log.command("endgroup")
+
+    assert stream.getvalue().splitlines() == [
+        "::group::08:00:00Z clear     Clear the cache",
+        "::error::it failed",
+        "::endgroup::",
+    ]
+
+
+def test_a_table_has_neither_time_nor_component() -> None:
+    log, stream = written(clock=lambda: "08:00:00Z")
+    log.text("passed  settings\nfailed  manifest", plain=True)
+
+    assert stream.getvalue() == "passed  settings\nfailed  manifest\n"
+
+
 def test_lines_are_redacted_before_anything_else() -> None:
     log, stream = written(redact=lambda text: text.replace("one\ntwo", "***"))
     log.text("a one\ntwo b")

@@ -127,7 +127,8 @@ def test_the_sample_is_deployed_with_everything_that_its_settings_describe(
         "cost-centre": "well-intake",
         **expected["tags"],
     }
-    changed = [line.strip() for line in again.log.splitlines() if line.startswith("      ~ ")]
+    lines = again.log.splitlines()
+    changed = [line.strip() for line in lines if line.startswith(" ") and "  ~ " in line]
     assert [line.split()[1].rpartition(".")[2] for line in changed] in (["image:"], [])
     assert "app-wide:" not in again.log
 

@@ -12,4 +12,4 @@ def test_a_long_step_says_when_the_next_one_begins(stage: Stage) -> None:
     run = stage.run(traffic_steps="50,100", step_interval="16s")
 
     assert run.exit_code == 0, run.log
-    assert re.search(r"    at 50 %: \d+ checks, candidate: .+; next step in \d+ s\n", run.log)
+    assert re.search(r"at 50 %: \d+ checks, candidate: .+; next step in \d+ s\n", run.log)
