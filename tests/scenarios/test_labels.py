@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from tests.faults.interruption_points import Point, halted
 from tests.stage import Stage, assert_lock_released
+from tests.support.other_tools import create_revision
 
 LABELS = {"label_live": "production", "label_candidate": "next"}
 MANIFEST = {"manifest": "addin/manifest.xml"}
@@ -81,6 +83,51 @@ def test_an_abort_restores_them(labelled: Stage, strategy: str) -> None:
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first]
     assert_lock_released(stage)
+
+
+FAILING_CHECK = json.dumps({"name": "orders", "shell": "exit 1", "interval": "0s"})
+
+
+def test_an_abort_at_a_step_restores_them(labelled: Stage) -> None:
+    stage = labelled
+    with stage.users().busy() as users:
+        run = stage.run(**MANIFEST, **LABELS, analysis_checks=FAILING_CHECK)
+
+    assert run.exit_code == 4, run.log
+    assert f"25 {run.outputs['attempted-revision']} @next" in run.log
+    assert labels(stage) == before(stage)
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first]
+    assert users.failures == []
+    assert_lock_released(stage)
+
+
+@pytest.mark.parametrize("traffic_steps", ["25,100", "100"])
+def test_an_adopted_revision_gets_them_and_an_abort_takes_them_back(
+    labelled: Stage, traffic_steps: str
+) -> None:
+    """The check fails at the first step, or in the bake if there is none."""
+    stage = labelled
+    candidate = create_revision(stage)
+    adopt = {"candidate": "newest", "traffic_steps": traffic_steps, **LABELS}
+    run = stage.run(**adopt, analysis_checks=FAILING_CHECK)
+
+    assert run.exit_code == 4, run.log
+    shifted = f"25 {candidate} @next" if traffic_steps == "25,100" else f"100 {candidate} @prod"
+    assert shifted in run.log
+    assert labels(stage) == before(stage)
+    assert stage.weights() == {stage.first: 100}
+    assert stage.active() == [stage.first, candidate]
+
+    again = stage.run(**adopt)
+    assert again.exit_code == 0, again.log
+    assert labels(stage) == {"production": candidate, "other": stage.first}
+    assert stage.weights() == {candidate: 100}
+
+    back = stage.run("rollback", **LABELS)
+    assert back.exit_code == 0, back.log
+    assert labels(stage) == before(stage)
+    assert stage.weights() == {stage.first: 100}
 
 
 WRITES = [
