@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 
 FOLDER = ROOT / ".github" / "workflows"
 TOOLS = Path(sys.executable).parent
-NAMES = ("ci", "deploy", "release", "rollback")
+NAMES = ("ci", "deploy", "release", "rollback", "scan")
 PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 
@@ -92,6 +92,7 @@ def test_ci_runs_the_oldest_and_the_newest_supported_python() -> None:
             },
         ),
         ("rollback", {"contents": "read", "id-token": "write"}),
+        ("scan", {"contents": "read"}),
     ],
 )
 def test_permissions_are_set_per_job_and_minimal(name: str, rights: dict[str, str]) -> None:
@@ -191,6 +192,14 @@ def test_the_job_runs_in_the_environment_that_it_changes() -> None:
     assert own_step("deploy")["with"]["environment"] == "prod"
     assert job("rollback")["environment"] == "${{ inputs.environment }}"
     assert own_step("rollback")["with"]["environment"] == "${{ inputs.environment }}"
+
+
+def test_the_scan_fails_on_every_vulnerability_with_a_fix_and_on_no_other() -> None:
+    (scan,) = [step for step in steps("scan") if "anchore/scan-action" in step.get("uses", "")]
+
+    assert scan["with"].get("fail-build", True) is True
+    assert scan["with"]["only-fixed"] is True
+    assert scan["with"]["severity-cutoff"] == "negligible"
 
 
 # --- the action's inputs and settings ----------------------------------------------------------

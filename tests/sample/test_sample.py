@@ -411,7 +411,7 @@ def test_the_image_is_complete_without_a_builder_that_can_run_anything(
             archive.extractall(tmp_path / "image")  # noqa: S202  an archive that we made
 
     assert not [line for line in log if "Not executed" in line]
-    assert run["Entrypoint"] == ["python", "-m", "app"]
+    assert run["Entrypoint"] == ["python3", "-m", "app"]
     assert run["WorkingDir"] == "/srv"
     assert list(run["ExposedPorts"]) == ["8000/tcp"]
     user, _, group = run["User"].partition(":")

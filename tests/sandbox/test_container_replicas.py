@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import shutil
-import subprocess
-import sys
-import sysconfig
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,14 +15,12 @@ from deploy_action.sandbox.scene import REGISTRY
 from tests.sandbox.changes import changed, revision, template, until
 from tests.stage import NEXT_VERSION, VERSION, Stage
 from tests.support.docker_engine import docker_engine
+from tests.support.python_base import python_base
 from tests.support.scene import Scene
 
 pytestmark = pytest.mark.xdist_group("docker")
 BASE = f"{REGISTRY}.azurecr.io/base/python:3"
-UNNEEDED = (
-    *("__pycache__", "config-*", "ensurepip", "idlelib", "lib2to3", "pydoc_data", "site-packages"),
-    *("test", "tests", "tkinter", "turtledemo"),
-)
+PUBLIC_BASE = "gcr.io/distroless/python3-debian13:nonroot"
 SLOW_S = 240  # an engine that copies each image is slow
 NO_PROXY = {"HTTPS_PROXY": "", "REQUESTS_CA_BUNDLE": ""}
 
@@ -55,9 +48,9 @@ def azure(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
 def stage(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The sample on a base image that really contains Python."""
     scene = Scene(azure, tmp_path_factory.mktemp("stage"), "contained")
-    _build(azure, _python(tmp_path_factory.mktemp("base")), BASE)
+    _build(azure, python_base(tmp_path_factory.mktemp("base")), BASE)
     scene.make_repository()
-    scene.push_change("addin/Dockerfile", "python:3.12-slim", BASE, "Use a base with Python")
+    scene.push_change("addin/Dockerfile", PUBLIC_BASE, BASE, "Use a base that is there")
     stage = Stage(scene, first=f"{scene.app}--first")
     stage.url = scene.create_app(scene.seed_image(VERSION), VERSION)
     yield stage
@@ -69,26 +62,6 @@ def _build(azure: dict[str, str], context: Path, reference: str) -> None:
     url = f"{azure['SANDBOX_URL']}/images"
     reply = requests.post(url, json=body, timeout=120, proxies={"http": ""})
     assert reply.ok, reply.text
-
-
-def _python(context: Path) -> Path:
-    """Make a build context with this machine's Python and the libraries it needs."""
-    program = Path(sys.executable).resolve()
-    root = context / "root"
-    library = root / "python" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}"
-    unneeded = shutil.ignore_patterns(*UNNEEDED)
-    shutil.copytree(sysconfig.get_path("stdlib"), library, ignore=unneeded)
-    (root / "bin").mkdir()
-    shutil.copy(program, root / "bin" / "python")
-    binaries = [program, *library.glob("lib-dynload/*.so")]
-    listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False)
-    for found in set(re.findall(r"(/\S+) \(", listed.stdout)):
-        target = root / found.lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(found, target)
-    lines = ["FROM scratch", "COPY root /", "ENV PATH=/bin PYTHONHOME=/python"]
-    (context / "Dockerfile").write_text("\n".join(lines) + "\n", "utf-8")
-    return context
 
 
 def _containers(engine: str, suffix: str) -> list[dict[str, object]]:

@@ -36,7 +36,7 @@ def test_an_image_of_another_azure_registry_is_not_replaced(stage: Stage) -> Non
 def test_public_images_are_refused_when_that_is_asked_for(tmp_path: Path) -> None:
     process, environment = sandbox.start(tmp_path, "--strict-images")
     try:
-        with pytest.raises(RuntimeError, match=r"python:3\.12-slim"):  # the sample's base image
+        with pytest.raises(RuntimeError, match="distroless/python3"):  # the sample's base image
             Stage.set_up(environment, tmp_path, "strict")
     finally:
         sandbox.stop(process)
