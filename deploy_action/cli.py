@@ -309,7 +309,7 @@ def _run(
     debug = partial(log.text, level="debug", component="library")
     silence_libraries(debug if _debugging() else None)
     if _debugging():
-        TRACE.listener = partial(log.text, level="debug", component="http")
+        TRACE.listener = partial(log.text, level="debug", component="request")
     signals.install()
     folder = given.get("working_directory") or os.environ.get("INPUT_WORKING_DIRECTORY", "")
     runner = Runner(environment=os.environ, log=log, folder=folder)

@@ -80,6 +80,7 @@ def run(
     timeout_s: float,
     check: bool = True,
     name: str = "",
+    target: str = "",
     redact: Callable[[str], str] = str,
     grace_s: float = GRACE_S,
 ) -> Completed:
@@ -96,6 +97,7 @@ def run(
         timeout_s: seconds until it is killed.
         check: whether an exit code other than 0 is an error.
         name: its name in messages; empty uses the program's name.
+        target: what it acts on, such as a URL without credentials; shown when debugging.
         redact: replaces secrets in what is put into an error.
         grace_s: seconds between SIGTERM and SIGKILL after an interruption.
 
@@ -107,7 +109,7 @@ def run(
     name = name or Path(words[0]).name
     try:
         with (
-            TRACE.measured(f"program {name}") as outcome,
+            TRACE.measured(f"program {name}" + (target and f" {target}")) as outcome,
             _Child(words, grace_s, cwd=cwd, env=dict(environment)) as child,
         ):
             done = child.run_to_completion(input, timeout_s)

@@ -1,7 +1,7 @@
-"""The last requests and programs of this process, for debugging and for bug reports.
+"""The last requests, commands and programs of this process, for debugging and for bug reports.
 
-Headers and bodies are left out. A path is shown only for hosts whose paths hold no secret: the
-address of a webhook is one.
+Headers, bodies, keys and values are left out. A path is shown only for hosts whose paths hold no
+secret: the address of a webhook is one.
 """
 
 from __future__ import annotations
@@ -46,18 +46,19 @@ class RequestTrace:
             raise
         finally:
             milliseconds = (time.monotonic() - began) * 1000
-            self._add(f"{what}: {', '.join(outcome) or 'done'}, {milliseconds:.0f} ms")
+            self.add(f"{what}: {', '.join(outcome) or 'done'}, {milliseconds:.0f} ms")
+
+    def add(self, line: str) -> None:
+        """Record a line."""
+        with self._lock:  # the log has its own times
+            self._lines.append(time.strftime("%H:%M:%SZ ", time.gmtime()) + line)
+        if self.listener:
+            self.listener(line)
 
     def recent(self) -> list[str]:
         """Return the last lines, oldest first."""
         with self._lock:
             return list(self._lines)
-
-    def _add(self, line: str) -> None:
-        with self._lock:  # the log has its own times
-            self._lines.append(time.strftime("%H:%M:%SZ ", time.gmtime()) + line)
-        if self.listener:
-            self.listener(line)
 
 
 # One for the process: connections are made in many places.

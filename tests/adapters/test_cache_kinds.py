@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import redis
 
 from deploy_action.adapters.cache import Cache, CacheError
 from deploy_action.core.cache.connection import parse
+from deploy_action.runtime.request_trace import TRACE
 from tests.support.redis_kinds import Delay, certificate, cluster, free_ports, servers
 
 pytestmark = pytest.mark.slow  # starts servers and clusters
@@ -24,6 +26,15 @@ def plain(tmp_path: Path) -> Iterator[int]:
     [port] = free_ports(1)
     with servers(tmp_path, [port]):
         yield port
+
+
+@contextmanager
+def commands() -> Iterator[list[str]]:
+    """Collect the commands that are sent in the block, as debugging shows them."""
+    lines: list[str] = []
+    TRACE.listener = lines.append
+    yield lines
+    TRACE.listener = None
 
 
 def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> None:
@@ -73,13 +84,17 @@ def test_a_cluster_is_noticed_and_all_its_primaries_are_counted_and_cleared(tmp_
             outside.set(f"manifest:{number}", "x")
             outside.set(f"session:{number}", "x")
         cache = Cache(parse(f"redis://127.0.0.1:{port}"))
-        counted = cache.count(["manifest:*", "config:*"])
+        with commands() as recorded:
+            counted = cache.count(["manifest:*", "config:*"])
         done = cache.clear(["manifest:*", "config:*"])
         left = sum(
             len(outside.get_redis_connection(node).keys("manifest:*"))
             for node in outside.get_primaries()
         )
 
+        scans = [line for line in recorded if line.startswith("redis SCAN MATCH * COUNT 5000: ")]
+        assert sum(int(line.split(": ")[1].split()[0]) for line in scans) == 1800
+        assert len(scans) == len(outside.get_primaries())
         assert counted.patterns == (("manifest:*", 900), ("config:*", 0))
         assert done.complete
         assert [item.removed for item in done.patterns] == [900, 0]

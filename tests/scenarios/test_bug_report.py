@@ -79,6 +79,6 @@ def test_debugging_logs_every_request_and_the_traceback(stage: Stage) -> None:
 
     path = f"GET https://management.azure.com{stage.scene.path}?api-version="
     assert [line for line in run.log.splitlines() if path in line and ": 200 (" in line]
-    assert " debug   http      " in log
+    assert " debug   request   " in log
     assert "Traceback" in run.log
     assert f"the password is {SECRET}" not in run.log + log

@@ -151,7 +151,7 @@ def test_a_push_is_built_by_the_engine_and_deployed_by_digest(
     """The base image is in the same private registry, and nobody ran `docker login`."""
     _keep_base(stage, images)
     commit = stage.push_better()
-    stage.variables["DOCKER_HOST"] = engine
+    stage.variables |= {"DOCKER_HOST": engine, "RUNNER_DEBUG": "1"}
 
     with stage.users().busy() as users:
         run = stage.run(builder="docker", build_args=f"BASE={BASE}")
@@ -168,6 +168,8 @@ def test_a_push_is_built_by_the_engine_and_deployed_by_digest(
     assert built.labels["org.opencontainers.image.version"] == NEXT_VERSION
     assert run.said("] COPY app app"), "the client's output is in the log"
     assert not (stage.scene.directory / ".docker").exists(), "no password was left in a file"
+    assert re.search(r"docker engine GET /version: done, \d+ ms", run.log)
+    assert re.search(r"docker engine POST /v[\d.]+/images/.+/push: 200, \d+ ms", run.log)
 
 
 def test_a_step_that_fails_is_named_and_nothing_has_changed(stage: Stage, engine: str) -> None:

@@ -18,6 +18,7 @@ from redis.retry import Retry
 from deploy_action.adapters.cache.count import count
 from deploy_action.adapters.cache.errors import translate_errors
 from deploy_action.adapters.cache.sweep import Budget, sweep
+from deploy_action.adapters.cache.trace import traced
 from deploy_action.core.cache.connection import CacheTarget
 from deploy_action.core.cache.patterns import Glob
 from deploy_action.core.cache.stats import (
@@ -205,13 +206,12 @@ class Cache:
         """Return a cluster client if needed: a plain client reaches only one shard."""
         if self._connected is None:
             target = self._target
-            plain = _bounded(redis.Redis(**self._options(), db=target.database))
+            plain = _prepared(redis.Redis(**self._options(), db=target.database))
             self._cluster = _is_cluster(plain)
             if self._cluster:
                 plain.close()
-                self._connected = redis.RedisCluster(
-                    **self._options(), address_remap=self._by_its_name if target.tls else None
-                )
+                remap = self._by_its_name if target.tls else None
+                self._connected = traced(redis.RedisCluster(**self._options(), address_remap=remap))
             else:
                 self._connected = plain
         return self._connected
@@ -220,7 +220,7 @@ class Cache:
         client = self._client()
         if not self._cluster:
             return [client]
-        return [_bounded(client.get_redis_connection(node)) for node in client.get_primaries()]
+        return [_prepared(client.get_redis_connection(node)) for node in client.get_primaries()]
 
     def _options(self) -> dict[str, Any]:
         target = self._target
@@ -316,6 +316,9 @@ class _BoundedReader:
         return getattr(self._reader, name)
 
 
-def _bounded(client: Any) -> Any:
+def _prepared(client: Any) -> Any:
+    """Limit the responses of a client of one node, and record its commands; return it."""
+    if client.connection_pool.connection_kwargs.get("parser_class") is _BoundedParser:
+        return client  # a cluster returns the same client again
     client.connection_pool.connection_kwargs["parser_class"] = _BoundedParser
-    return client
+    return traced(client)

@@ -83,6 +83,7 @@ class Command:
         extra: Mapping[str, str] | None = None,
         settings: tuple[tuple[str, str], ...] = (),
         timeout_s: float = LOCAL_S,
+        target: str = "",
     ) -> Completed:
         """Run ``git *words``.
 
@@ -93,6 +94,7 @@ class Command:
             extra: more environment variables.
             settings: more configuration for this call, pairs of key and value.
             timeout_s: seconds until it is killed.
+            target: the remote and the refs, shown when debugging.
 
         Raises:
             ProcessError: see `process.run`.
@@ -110,6 +112,7 @@ class Command:
             timeout_s=timeout_s,
             check=check,
             name=f"git {words[0]}",
+            target=target,
             redact=self.redact,
         )
 

@@ -102,9 +102,17 @@ class Remote:
         token = self._git.credentials(url)
         where = without_credentials(url) if token else name
         settings = (*token, (f"remote.{name}.mirror", "false"))  # it pushes everything
+        dry = ("--dry-run",) if "--dry-run" in words else ()
         try:
             done = self._git.run(
-                *words, "--", where, *to, check=False, settings=settings, timeout_s=NETWORK_S
+                *words,
+                "--",
+                where,
+                *to,
+                check=False,
+                settings=settings,
+                timeout_s=NETWORK_S,
+                target=" ".join([*dry, without_credentials(url), *to]),
             )
         except ProcessTimeoutError as error:
             raise because(Refusal.UNREACHABLE, branch, error.message) from error

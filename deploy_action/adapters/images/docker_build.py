@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlsplit
 
 import docker
 import requests
@@ -31,6 +32,7 @@ from deploy_action.adapters.images.registry import PLATFORM
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.runtime import process
 from deploy_action.runtime.polling import Deadline
+from deploy_action.runtime.request_trace import TRACE
 
 _DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 _TIMEOUT_S = 15
@@ -186,19 +188,31 @@ class DockerBuild:
     @contextmanager
     def _engine(self) -> Iterator[docker.DockerClient]:
         try:
-            engine = docker.DockerClient.from_env(
-                environment=self._environment, timeout=_TIMEOUT_S, version="auto"
-            )
+            with TRACE.measured("docker engine GET /version"):
+                engine = docker.DockerClient.from_env(
+                    environment=self._environment, timeout=_TIMEOUT_S, version="auto"
+                )
         except DockerException:
             raise PreflightError(
                 "No Docker engine answers on this runner, but builder is 'docker'.",
                 hint="Use a runner with Docker, or set builder: acr.",
             ) from None
         try:
+            engine.api.hooks["response"].append(_record)
             engine.api.timeout = max(_TIMEOUT_S, int(self._timeout_s))
             yield engine
         finally:
             engine.close()
+
+
+def _record(response: requests.Response, **_: Any) -> None:
+    """Record a request to the engine, without its headers, which have the login."""
+    path = urlsplit(response.url).path
+    milliseconds = response.elapsed.total_seconds() * 1000
+    TRACE.add(
+        f"docker engine {response.request.method} {path}: {response.status_code}, "
+        f"{milliseconds:.0f} ms"
+    )
 
 
 def _arguments(request: BuildRequest, directory: Path) -> tuple[list[str], dict[str, str]]:
