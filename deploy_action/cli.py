@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
@@ -30,6 +30,7 @@ from deploy_action.runtime.masking import Mask, secret_parts
 from deploy_action.runtime.request_trace import TRACE
 from deploy_action.runtime.runner_log import RunnerLog, close_streams, silence_libraries
 from deploy_action.runtime.signals import SignalGuard
+from deploy_action.runtime.terminal import Terminal
 
 if TYPE_CHECKING:
     from deploy_action.services import Services
@@ -305,11 +306,9 @@ def _run(
     mask = Mask()
     record = Record(command=command, clock=time.monotonic, redact=mask.redact)
     streams = (sys.stderr, sys.stdout) if as_json else (sys.stdout, sys.stderr)
-    log = _log(*streams, mask=mask, clock=_utc)
-    debug = partial(log.text, level="debug", component="library")
-    silence_libraries(debug if _debugging() else None)
-    if _debugging():
-        TRACE.listener = partial(log.text, level="debug", component="request")
+    terminal = Terminal.of(streams[0], os.environ)
+    log = _log(*streams, mask=mask, clock=None if terminal else _utc, terminal=terminal)
+    debug = _debug(log)
     signals.install()
     folder = given.get("working_directory") or os.environ.get("INPUT_WORKING_DIRECTORY", "")
     runner = Runner(environment=os.environ, log=log, folder=folder)
@@ -320,22 +319,14 @@ def _run(
     )
     log.copy = log_file.write
     record.listeners.append(reporter)
-    heartbeat = Heartbeat(
-        partial(log.text, component="progress"),
-        silence_s=log.silence_s,
-        describe=reporter.progress,
-    )
+    heartbeat = _heartbeat(log, reporter)
     heartbeat.start()
-    for secret in _secrets(os.environ):
-        if mask.add(secret):
-            runner.mask(secret)
+    _mask(_secrets(os.environ), mask, runner)
     code = 0
     try:
         overrides = {name.replace("_", "-"): text for name, text in given.items()}
         settings = _settings(runner, record, {**overrides, "command": command})
-        for secret in secret_values(settings):
-            if mask.add(secret):
-                runner.mask(secret)
+        _mask(secret_values(settings), mask, runner)
         reporter.announce_artifact(settings.log_retention_days)
         shown = _dispatch(settings, runner, mask, record, signals, own_only=own_only)
         if shown is not None and as_json:
@@ -345,6 +336,7 @@ def _run(
     except (Exception, CancelledError) as error:  # noqa: BLE001  the only exit
         with signals.shielded():
             heartbeat.stop()
+            log.end_live()
             if _debugging():
                 debug("".join(traceback.format_exception(error)))
             record.crashed(error)
@@ -353,8 +345,33 @@ def _run(
         code = ending.exit_code if ending else 1
     signals.ignore()
     heartbeat.stop()
+    log.end_live()
     log_file.close()
     _exit(code)
+
+
+def _debug(log: RunnerLog) -> Callable[[str], None]:
+    """Log requests and messages of libraries when debugging; return what logs a message."""
+    write = partial(log.text, level="debug", component="library")
+    silence_libraries(write if _debugging() else None)
+    if _debugging():
+        TRACE.listener = partial(log.text, level="debug", component="request")
+    return write
+
+
+def _heartbeat(log: RunnerLog, reporter: Reporter) -> Heartbeat:
+    """Return what reports progress: the changing line of a terminal, or lines of the log."""
+    if log.terminal:
+        return Heartbeat.each_second(log.live, reporter.progress)
+    write = partial(log.text, component="progress")
+    return Heartbeat(write, silence_s=log.silence_s, describe=reporter.progress)
+
+
+def _mask(secrets: Iterable[str], mask: Mask, runner: Runner) -> None:
+    """Mask *secrets* in everything that the run writes, and in the runner's log."""
+    for secret in secrets:
+        if mask.add(secret):
+            runner.mask(secret)
 
 
 def _settings(runner: Runner, record: Record, overrides: Mapping[str, str]) -> Settings:
@@ -388,13 +405,17 @@ def _reporter(runner: Runner, record: Record, *, prefix: str = "") -> Reporter:
 
 
 def _log(
-    *streams: TextIO | None, mask: Mask | None = None, clock: Callable[[], str] | None = None
+    *streams: TextIO | None,
+    mask: Mask | None = None,
+    clock: Callable[[], str] | None = None,
+    terminal: Terminal | None = None,
 ) -> RunnerLog:
     return RunnerLog(
         *streams,
         commands=os.environ.get("GITHUB_ACTIONS") == "true",
         redact=mask.redact if mask else str,
         clock=clock,
+        terminal=terminal,
     )
 
 

@@ -22,7 +22,7 @@ from deploy_action.core.record import (
     Validated,
     Warned,
 )
-from deploy_action.report import console, outputs, summary
+from deploy_action.report import console, outputs, summary, terminal
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.runtime.bug_report import bug_report
 from deploy_action.runtime.polling import waits_for
@@ -55,6 +55,7 @@ class Reporter:
     _announced: bool = False
     _warned: int = 0
     _phase: str = ""
+    _phase_began_s: float = 0.0
 
     def __call__(self, event: Event) -> None:
         """Render one event; never raises an error."""
@@ -126,24 +127,26 @@ class Reporter:
             self.failed(channel, type(error).__name__)
 
     def _to_log(self, event: Event) -> None:
-        text = console.line(event)
+        if isinstance(event, PhaseStarted):
+            self._phase, self._phase_began_s = event.phase.key, event.at
+        log, text = self.runner.log, console.line(event)
         level, component = console.level(event), console.component(event, self._phase)
-        match event:
-            case PhaseStarted():
-                self._phase = event.phase.key
-                if self.runner.on_github:
-                    self.runner.group(text, component=component)
-                    self.runner.log.copy_only(text, level=level, component=component)
-                else:
-                    self.runner.log.text(f"== {text}", level=level, component=component)
-            case PhaseEnded():
-                self._phase = ""
-                self.runner.end_group()
-                state = "done" if event.ok else "stopped"
-                self.runner.log.copy_only(state, level=level, component=component)
-            case _:
-                table = isinstance(event, Validated)
-                self.runner.log.text(text, level=level, component=component, plain=table)
+        if log.terminal:
+            shown = terminal.line(event, self.record.attempted.revision, self._phase_began_s)
+            log.show(shown, level=level, strong=isinstance(event, PhaseStarted | Ended))
+            log.copy_only(text, level=level, component=component)
+        elif isinstance(event, PhaseStarted) and self.runner.on_github:
+            self.runner.group(text, component=component)
+            log.copy_only(text, level=level, component=component)
+        elif isinstance(event, PhaseEnded):
+            self.runner.end_group()
+            log.copy_only(text, level=level, component=component)
+        else:
+            title = "== " if isinstance(event, PhaseStarted) else ""
+            table = isinstance(event, Validated)
+            log.text(f"{title}{text}", level=level, component=component, plain=table)
+        if isinstance(event, PhaseEnded):
+            self._phase = ""
         if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
             self._warned += 1
             self.runner.annotate("warning", "Deployment", event.text, event.place)

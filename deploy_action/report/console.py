@@ -19,15 +19,16 @@ from deploy_action.core.record import (
     Warned,
 )
 from deploy_action.core.validation import check_table
+from deploy_action.report.duration import duration
 
 
 def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for each kind of event
-    """Return the line for one event; empty for events that the console shows differently."""
+    """Return the text for one event, as the log has it."""
     match event:
         case PhaseStarted():
             return event.title
         case PhaseEnded():
-            return ""
+            return "done" if event.ok else "stopped"
         case Said():
             return event.text
         case Warned():
@@ -98,5 +99,5 @@ def _diagnosis(event: Diagnosed) -> str:
 
 
 def _ending(event: Ended) -> str:
-    first = f"{event.result} after {event.at:.1f} s"
+    first = f"{event.result} after {duration(event.at)}"
     return "\n".join(part for part in (first, event.reason, event.hint) if part)

@@ -33,6 +33,11 @@ class Heartbeat:
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="heartbeat")
 
+    @classmethod
+    def each_second(cls, write: Callable[[str], None], describe: Callable[[], str]) -> Heartbeat:
+        """Return one for a terminal, whose changing line is written each second."""
+        return cls(write, silence_s=lambda: 1.0, describe=describe, every_s=1.0)
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TextIO
 
+from deploy_action.runtime.terminal import ERASE_LINE, Terminal
+
 LONGEST_LINE = 4_000
 LONGEST_MESSAGE = 4_000  # GitHub cuts an annotation's message at 4,096 characters
 # Terminal colours of build tools and frameworks.
@@ -39,6 +41,7 @@ class RunnerLog:
         on_failure: called with the cause when a stream cannot be written.
         copy: receives level, component and lines of every text, for the log file.
         clock: returns the time to show, with the component, before each text; None shows neither.
+        terminal: how lines look there; None where the first stream is no terminal.
     """
 
     def __init__(
@@ -49,6 +52,7 @@ class RunnerLog:
         on_failure: Callable[[str], None] = lambda _: None,
         copy: Callable[[str, str, list[str]], None] = lambda *_: None,
         clock: Callable[[], str] | None = None,
+        terminal: Terminal | None = None,
     ) -> None:
         self._streams = list(streams)
         self._commands = commands
@@ -56,6 +60,9 @@ class RunnerLog:
         self.on_failure = on_failure
         self.copy = copy
         self._clock = clock
+        self.terminal = terminal
+        self._live = False  # whether the last line is the changing one
+        self._lock = threading.RLock()  # a signal handler may log in the middle of a line
         self._written_at = time.monotonic()
 
     def silence_s(self) -> float:
@@ -76,6 +83,10 @@ class RunnerLog:
         lines = harmless_lines(self._redact(text))
         self.copy(level, component, lines)
         start = "" if plain else self._start(component)
+        if self.terminal:
+            for line in lines:
+                self._write(self.terminal.line(line if plain else f"  {line}", level))
+            return
         for line in lines:
             # A command starts at the start of a line, so `harmless_lines` checked that already.
             self._write(f"{start}{line}")
@@ -83,6 +94,26 @@ class RunnerLog:
 
     def _start(self, component: str) -> str:
         return f"{self._clock()} {component:<9} " if self._clock else ""
+
+    def show(self, text: str, *, level: str = "info", strong: bool = False) -> None:
+        """Write text of any origin to the terminal, and not to the log file; see `Terminal`."""
+        for line in harmless_lines(self._redact(text)):
+            self._write(self.terminal.line(line, level, strong=strong) if self.terminal else line)
+
+    def live(self, text: str) -> None:
+        """Replace the changing line at the bottom of the terminal; nothing without a terminal."""
+        if self.terminal:
+            with self._lock:
+                [line, *_] = harmless_lines(self._redact(text))
+                self._put(self.terminal.live(line))
+                self._live = True
+
+    def end_live(self) -> None:
+        """Remove the changing line."""
+        with self._lock:
+            if self._live:
+                self._put(ERASE_LINE)
+                self._live = False
 
     def copy_only(self, text: str, *, level: str = "info", component: str = "run") -> None:
         """Write text to the log file only; see `text`."""
@@ -115,16 +146,25 @@ class RunnerLog:
             self._write(f"::add-mask::{_escaped(secret)}")
 
     def _write(self, line: str) -> None:
-        """Write one line of ours; the only call of ``write`` on a standard stream."""
+        """Write one line of ours."""
         self._written_at = time.monotonic()
+        if not self.terminal:
+            self._put(f"{line}\n")
+            return
+        with self._lock:
+            self._put(f"{ERASE_LINE if self._live else ''}{line}\n")
+            self._live = False
+
+    def _put(self, text: str) -> None:
+        """Write to the first stream that works; the only ``write`` on a standard stream."""
         while self._streams:
             stream = self._streams[0]
             try:
                 if stream is None:
                     raise OSError("it is closed")  # noqa: TRY301  handled like any write error
                 encoding = stream.encoding or "utf-8"
-                safe = line.encode(encoding, "backslashreplace").decode(encoding)
-                stream.write(safe + "\n")
+                safe = text.encode(encoding, "backslashreplace").decode(encoding)
+                stream.write(safe)
                 stream.flush()
             except (OSError, ValueError, LookupError) as error:
                 del self._streams[0]
