@@ -33,7 +33,11 @@ class RegistryRights:
 
     def __init__(self, assignments: Assignments, homes: Mapping[str, str]) -> None:
         self._assignments = assignments
-        self._homes = homes
+        self._homes = dict(homes)
+
+    def add(self, host: str, home: str) -> None:
+        """Begin to check the rights on a registry with the resource id *home*."""
+        self._homes[host] = home
 
     def allows(self, object_id: str, host: str, action: str) -> bool:
         """Whether an identity may perform *action* of a registry token on a registry."""

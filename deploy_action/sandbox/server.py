@@ -23,6 +23,8 @@ from deploy_action.sandbox.admin import Admin
 from deploy_action.sandbox.app_insights import KIND as COMPONENTS
 from deploy_action.sandbox.app_insights import AppInsights, Component
 from deploy_action.sandbox.arm import Arm
+from deploy_action.sandbox.arm.foundations import Foundations, new_domain
+from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.arm.storages import Storages
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
@@ -62,7 +64,6 @@ HOMES: Final = (
 # A registry that teams share: in a subscription of its own, with a domain name label.
 SHARED_GROUP: Final = "Shared-Images"
 SHARED_REGISTRY: Final = "sharedimages-b7c3d9e1f2a4h6j8.azurecr.io"
-_WORDS: Final = ("bluegrass", "calmwater", "kindmeadow", "orangetree", "redpond", "whitesand")
 _RETRY_AFTER_S: Final = 15  # recorded since March 2024
 
 
@@ -154,6 +155,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             name_of(SHARED_REGISTRY): _home(shared, SHARED_GROUP),
         },
         location=_region(LOCATION),
+        created=tenant.registry_rights.add,
     )
     stack.push_async_callback(tasks.close)
 
@@ -184,6 +186,15 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         _workspaces(subscription),
         allowed=lambda token: entra.good(token, LOG_ANALYTICS_AUDIENCE),
     )
+    addresses = Addresses()
+    foundations = Foundations(
+        world=world,
+        subscription=subscription,
+        addresses=addresses,
+        retry_after_s=_retry_after(options),
+        connect=logs.connect,
+    )
+    stack.push_async_callback(foundations.close)
     inbox = Inbox()
     webhook, teams = Webhook(inbox), Teams(inbox)
     arm = Arm(
@@ -204,7 +215,9 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             Storages(world).handle,
             insights.handle_arm,
             logs.handle_arm,
+            foundations.handle,
         ),
+        addresses=addresses,
     )
     api = GitHubApi({"the-well/well-intake": remote.path})
     services: dict[str, Service] = {
@@ -213,9 +226,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         identity.LOGIN: entra,
         "login.windows.net": entra,
         tasks.blob_host: tasks,
-        f"{_region(LOCATION)}.azurecontainerapps.dev": streams,
         **dict.fromkeys(identity.GITHUB_HOSTS, github),
-        **dict.fromkeys(registry.hosts, registry),
         **dict.fromkeys(insights.hosts, insights),
         LOG_ANALYTICS: logs,
         slack.HOST: Slack(inbox),
@@ -231,7 +242,11 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     front = Front(
         authority=authority,
         hosts=lambda host: (
-            services.get(host) or tenant.service(host) or (teams if is_teams(host) else None)
+            services.get(host)
+            or tenant.service(host)
+            or (registry if host in registry.hosts else None)
+            or (streams if host.endswith(".azurecontainerapps.dev") else None)
+            or (teams if is_teams(host) else None)
         ),
         plane=lambda host: plane.protocol() if world.serves(host) else None,
         local=Admin(
@@ -327,8 +342,7 @@ def _environments(subscription: str) -> list[Environment]:
             name=name,
             group=group,
             location=LOCATION,
-            domain=f"{secrets.choice(_WORDS)}-{secrets.token_hex(4)}"
-            f".{_region(LOCATION)}.azurecontainerapps.io",
+            domain=new_domain(LOCATION),
             created=datetime.now(UTC),
         )
         for group, name, _ in HOMES

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from deploy_action.sandbox.arm import regions
 from deploy_action.sandbox.world.refusals import (
     not_imitated,
     parent_missing,
@@ -62,7 +63,7 @@ def provider(subscription: str, name: str) -> dict[str, Any]:
         "registrationState": "Registered",
         "registrationPolicy": "RegistrationRequired",
         "resourceTypes": [
-            {"resourceType": kind, "locations": ["East US"], "apiVersions": ["2025-07-01"]}
+            {"resourceType": kind, "locations": [*regions.NAMES], "apiVersions": ["2025-07-01"]}
             for kind in _PROVIDERS[namespace]
         ],
     }

@@ -28,9 +28,16 @@ class Addresses:
     def __init__(self) -> None:
         self._key = secrets.token_bytes(32)
 
-    def status(self, operation: Operation, subscription: str, api_version: str) -> str:
+    def status(
+        self,
+        operation: Operation,
+        subscription: str,
+        api_version: str,
+        *,
+        kind: str = "containerappOperationStatuses",
+    ) -> str:
         """Return the address for ``Azure-AsyncOperation``."""
-        path = self._path(operation, subscription, "containerappOperationStatuses")
+        path = self._path(operation, subscription, kind)
         return self._signed(path, {"api-version": api_version, "azureAsyncOperation": "true"})
 
     def result(self, operation: Operation, subscription: str, api_version: str) -> str:

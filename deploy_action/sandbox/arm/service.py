@@ -31,6 +31,13 @@ from deploy_action.sandbox.world.refusals import (
 )
 
 _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
+_OPERATION_KINDS: Final = frozenset(
+    {
+        "containerappoperationstatuses",
+        "containerappoperationresults",
+        "managedenvironmentoperationstatuses",
+    }
+)
 _LEFT: Final = "x-ms-ratelimit-remaining-subscription-"
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 
@@ -52,6 +59,7 @@ class Arm:
         registry_list: lists registries for the resource list of a subscription.
         authorizer: checks what the caller may do.
         extensions: further providers, each of which answers a request or returns None.
+        addresses: makes the URLs of operations.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Arm:
         registry_list: Callable[[str], Sequence[Mapping[str, Any]]],
         authorizer: access.Authorizer,
         extensions: Sequence[Provider],
+        addresses: Addresses,
     ) -> None:
         self._world = world
         self._subscription = subscription
@@ -84,7 +93,7 @@ class Arm:
         self._monitor = monitor
         self._authorizer = authorizer
         self._extensions = extensions
-        self._addresses = Addresses()
+        self._addresses = addresses
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request."""
@@ -192,6 +201,8 @@ class Arm:
             case _, ["resourcegroups", _, "providers", "microsoft.app", *_]:
                 return await self._microsoft_app(request, self._world.group(parts[1]), parts[4:])
         if "microsoft.containerregistry" in low:
+            if low[0] == "resourcegroups":
+                self._world.group(parts[1])
             answer = await self._registries(request)
             if answer is not None:
                 return answer
@@ -296,7 +307,7 @@ class Arm:
         return headers
 
     def _operation(self, request: web.BaseRequest, kind: str, name: str) -> web.Response:
-        if kind not in {"containerappoperationstatuses", "containerappoperationresults"}:
+        if kind not in _OPERATION_KINDS:
             raise not_imitated(f"GET {request.path}")
         operation = self._world.operations.get(name)
         if not self._addresses.good(request):
@@ -305,7 +316,7 @@ class Arm:
             )
         if operation is None:
             raise refuse(404, "OperationNotFound", f"Operation '{name}' could not be found.")
-        if kind == "containerappoperationstatuses":
+        if kind.endswith("statuses"):
             return web.json_response(views.status(operation, request.path))
         if operation.runs:
             return web.Response(
@@ -382,16 +393,7 @@ class Arm:
         ]
 
     def _group_view(self, name: str) -> dict[str, Any]:
-        location = next(
-            item.location for item in self._world.environments.values() if item.group == name
-        )
-        return {
-            "id": f"/subscriptions/{self._subscription}/resourceGroups/{name}",
-            "name": name,
-            "type": "Microsoft.Resources/resourceGroups",
-            "location": location.lower().replace(" ", ""),
-            "properties": {"provisioningState": "Succeeded"},
-        }
+        return views.group(self._subscription, name, self._world.group_locations[name.lower()])
 
     def _subscription_view(self, subscription: str, name: str) -> dict[str, Any]:
         return {

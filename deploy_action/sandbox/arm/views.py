@@ -205,6 +205,17 @@ def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
     return listed
 
 
+def group(subscription: str, name: str, location: str) -> dict[str, Any]:
+    """Return a resource group as GET shows it."""
+    return {
+        "id": f"/subscriptions/{subscription}/resourceGroups/{name}",
+        "name": name,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": location.lower().replace(" ", ""),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+
+
 def environment(item: Environment, subscription: str) -> dict[str, Any]:
     """Return a managed environment as GET shows it."""
     return {
@@ -213,7 +224,7 @@ def environment(item: Environment, subscription: str) -> dict[str, Any]:
         "type": "Microsoft.App/managedEnvironments",
         "location": item.location,
         "properties": {
-            "provisioningState": "Succeeded",
+            "provisioningState": item.state,
             "daprAIInstrumentationKey": None,
             "vnetConfiguration": None,
             "defaultDomain": item.domain,
@@ -221,12 +232,24 @@ def environment(item: Environment, subscription: str) -> dict[str, Any]:
             "eventStreamEndpoint": f"https://{item.location.lower().replace(' ', '')}"
             f".azurecontainerapps.dev/subscriptions/{subscription}/resourceGroups/{item.group}"
             f"/managedEnvironments/{item.name}/eventstream",
-            "appLogsConfiguration": {"destination": None, "logAnalyticsConfiguration": None},
+            "appLogsConfiguration": _logs(item),
             "zoneRedundant": False,
             "customDomainConfiguration": {"customDomainVerificationId": subscription.upper()},
             "workloadProfiles": [{"workloadProfileType": "Consumption", "name": "Consumption"}],
+            **{key: value for key, value in item.properties.items() if key in _AS_REQUESTED},
         },
     }
+
+
+_AS_REQUESTED: Final = ("zoneRedundant", "workloadProfiles", "vnetConfiguration")
+
+
+def _logs(item: Environment) -> dict[str, Any]:
+    """Return where the logs go, without the workspace's key."""
+    stored = item.properties.get("appLogsConfiguration") or {}
+    workspace = stored.get("logAnalyticsConfiguration")
+    shown = {"customerId": workspace.get("customerId"), "sharedKey": None} if workspace else None
+    return {"destination": stored.get("destination"), "logAnalyticsConfiguration": shown}
 
 
 def status(operation: Operation, path: str) -> dict[str, Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -33,7 +34,7 @@ _LAG_S: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One workspace; it has the logs of the apps of one environment."""
+    """One workspace; it has the logs of the apps of one environment, or of none."""
 
     id: str
     name: str
@@ -41,6 +42,7 @@ class Workspace:
     location: str
     environment: str
     customer: str = field(default_factory=lambda: str(uuid.uuid4()))
+    key: str = field(default_factory=lambda: secrets.token_urlsafe(64))
 
 
 class LogAnalytics:
@@ -56,7 +58,7 @@ class LogAnalytics:
         self, world: World, workspaces: Sequence[Workspace], *, allowed: Callable[[str], bool]
     ) -> None:
         self._world = world
-        self._workspaces = workspaces
+        self._workspaces = list(workspaces)
         self._allowed = allowed
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -84,16 +86,39 @@ class LogAnalytics:
         asked = _PATH.fullmatch(request.path)
         if not asked:
             return None
+        if request.method == "PUT" and not asked["rest"]:
+            return self._put(request.path, asked, await request.read())
         wanted = (asked["group"].lower(), asked["name"].lower())
         for one in self._workspaces:
             if (one.group.lower(), one.name.lower()) == wanted:
                 match request.method, (asked["rest"] or "").lower():
                     case "GET", "":
                         return web.json_response(_view(one))
+                    case "POST", "/sharedkeys":
+                        keys = dict.fromkeys(("primarySharedKey", "secondarySharedKey"), one.key)
+                        return web.json_response(keys)
                     case "POST", "/api/query":
                         return self._answer(one, await request.read())
                 raise not_imitated(f"{request.method} {request.path}")
         raise resource_missing(KIND, asked["name"], asked["group"])
+
+    def connect(self, customer: str, environment: str) -> None:
+        """Store the logs of an environment in the workspace with this customer id."""
+        self._workspaces = [
+            replace(one, environment=environment) if one.customer == customer.lower() else one
+            for one in self._workspaces
+        ]
+
+    def _put(self, path: str, asked: re.Match[str], raw: bytes) -> web.Response:
+        """Create a workspace; an existing one stays as it is."""
+        group, name = self._world.group(asked["group"]), asked["name"]
+        for one in self._workspaces:
+            if one.id.lower() == path.lower():
+                return web.json_response(_view(one))
+        location = str(json.loads(raw).get("location") or "")
+        made = Workspace(path, name, group, location, environment="")
+        self._workspaces.append(made)
+        return web.json_response(_view(made), status=201)
 
     def _answer(self, workspace: Workspace, raw: bytes) -> web.Response:
         try:

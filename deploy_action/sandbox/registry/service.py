@@ -6,6 +6,7 @@ A `seams.Service` for the hosts ``<name>.azurecr.io`` and the platform's `seams.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import parse_qs
@@ -59,20 +60,29 @@ class Registry:
         strict: bool = False,
     ) -> None:
         self.stand_ins = StandIns(strict=strict)
-        self.hosts = tuple(host.lower() for host in hosts)
         self.directory = directory
         self.upstream = upstream
-        self._gates = {
-            host: Gate(host, check_token, owner=owner, allows=allows) for host in self.hosts
-        }
+        self._make_gate = partial(Gate, check_token=check_token, owner=owner, allows=allows)
+        self._gates: dict[str, Gate] = {}
         self._contents: dict[str, Contents] = {}
-        for host in self.hosts:
-            name = host.partition(".")[0]
-            self._contents[host] = (
-                Upstream(upstream, name, directory / name)
-                if upstream
-                else Embedded(directory / name)
-            )
+        for host in hosts:
+            self.add(host)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The registries' host names."""
+        return tuple(self._contents)
+
+    def add(self, host: str) -> None:
+        """Create an empty registry."""
+        host = host.lower()
+        name = host.partition(".")[0]
+        self._gates[host] = self._make_gate(host)
+        self._contents[host] = (
+            Upstream(self.upstream, name, self.directory / name)
+            if self.upstream
+            else Embedded(self.directory / name)
+        )
 
     async def start(self) -> None:
         """Do nothing; exists so that all parts have the same interface."""

@@ -161,6 +161,8 @@ class Environment:
     domain: str
     created: datetime
     storages: dict[str, dict[str, Any]] = field(default_factory=dict)  # by lower-case name
+    state: str = "Succeeded"  # the provisioning state
+    properties: dict[str, Any] = field(default_factory=dict)  # as requested
 
 
 @dataclass(slots=True)

@@ -57,6 +57,12 @@ def subscription_missing(subscription: str) -> Refused:
     return refuse(404, "SubscriptionNotFound", text)
 
 
+def environment_not_ready(name: str, state: str) -> Refused:
+    """I for the code; the sentence is chosen."""
+    text = f"The managed environment '{name}' is in state '{state}' and not ready for apps."
+    return refuse(409, "ManagedEnvironmentNotReadyForAppCreation", text)
+
+
 def revision_missing(app: str, revision: str) -> Refused:
     """Chosen: the exact body is not established."""
     text = f"The revision '{revision}' of container app '{app}' was not found."

@@ -31,6 +31,7 @@ from deploy_action.sandbox.world.notes import record
 from deploy_action.sandbox.world.references import References
 from deploy_action.sandbox.world.refusals import (
     Problem,
+    environment_not_ready,
     group_missing,
     image_missing,
     invalid,
@@ -78,6 +79,9 @@ class World:
     ) -> None:
         self.environments = {item.id.lower(): item for item in environments}
         self.groups = {item.group.lower(): item.group for item in self.environments.values()}
+        self.group_locations = {
+            item.group.lower(): item.location for item in self.environments.values()
+        }
         self.apps: dict[tuple[str, str], App] = {}
         self.operations: dict[str, Operation] = {}
         self.clock = clock
@@ -251,6 +255,8 @@ class World:
         found = self.environments.get(given.lower())
         if found is None:
             raise invalid("environmentId", f"'{given}' is not a managed environment")
+        if found.state != "Succeeded":
+            raise environment_not_ready(found.name, found.state)
         return found
 
     def _must_be_free(self, app: App | None) -> None:
