@@ -24,15 +24,41 @@ class _Question(click.Option):
         raise click.MissingParameter(ctx=ctx, param=self)
 
 
+class _OptionalQuestion(click.Option):
+    """An option that asks for its value on a terminal, and has its default elsewhere."""
+
+    def prompt_for_value(self, ctx: click.Context) -> Any:
+        return super().prompt_for_value(ctx) if sys.stdin.isatty() else self.default
+
+
 def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(option, cls=_Question, prompt=about, help=f"{about}.")
 
 
 @click.command()
-@_question("--app", "Name of the existing container app")
+@_question("--app", "Name of the container app")
 @_question("--resource-group", "Resource group of the app")
 @_question("--registry", "Name of the container registry")
 @_question("--repository", "GitHub repository, as OWNER/NAME")
+@click.option(
+    "--location",
+    cls=_OptionalQuestion,
+    default="",
+    prompt="Azure region for resources to create (empty if all exist)",
+    help="Azure region, such as westeurope: the resource group, registry, environment and app are "
+    "created if they do not exist. Without it, they must exist.",
+)
+@click.option(
+    "--container-environment",
+    default="",
+    help="Container Apps environment to create the app in. [default: APP-env]",
+)
+@click.option(
+    "--target-port",
+    default="8000",
+    show_default=True,
+    help="Port that the container listens on, if the app is created.",
+)
 @click.option(
     "--environment",
     default="prod",

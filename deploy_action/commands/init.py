@@ -8,6 +8,7 @@ from pathlib import Path
 from deploy_action.adapters.azure_cli import AzureCli
 from deploy_action.core.onboarding import azure_setup
 from deploy_action.core.onboarding.answers import Answers
+from deploy_action.core.onboarding.az_command import filled
 from deploy_action.core.onboarding.files import SETTINGS, environment_block, files
 from deploy_action.errors import PreflightError
 
@@ -45,8 +46,9 @@ def set_up_azure(answers: Answers, az: AzureCli, report: Callable[[str], None]) 
     for command in azure_setup.commands_for(answers):
         if command.about:
             report(command.about)
-        output = az(azure_setup.filled(command.unless, values)) if command.unless else ""
-        output = output or az(azure_setup.filled(command.words, values))
+        output = ""
+        for words in (*command.unless, command.words):
+            output = output or az(filled(words, values))
         if not command.saves:
             continue
         if not output:

@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from deploy_action.sandbox import launch
-from deploy_action.sandbox.scene import GROUP, REGISTRY
 from tests.stage import NEXT_VERSION, Stage
 from tests.support.act import ACTION, act, commit_workflows
 from tests.support.paths import ROOT
+from tests.support.scene import Scene
 
 pytestmark = pytest.mark.az
 PYTHON = ROOT / ".build" / "az-python"
@@ -48,6 +48,20 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
         launch.stop(process)
 
 
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Stage]:
+    """A repository without workflows, and a subscription without its group and registry."""
+    process, environment = launch.start(tmp_path, "--let-through")
+    try:
+        scene = Scene(environment, tmp_path, "orders", group="Contoso-Prod", registry="contosoprod")
+        scene.make_repository()
+        stage = Stage(scene)
+        commit_workflows(stage, {".github/deploy-action.yml": ""})
+        yield stage
+    finally:
+        launch.stop(process)
+
+
 def signed_in(stage: Stage) -> dict[str, str]:
     """Sign `az` in as the administrator; return its environment."""
     assert PYTHON.exists(), "az is not installed: run 'make test-az'"
@@ -74,14 +88,17 @@ def signed_in(stage: Stage) -> dict[str, str]:
     return environment
 
 
-def init(stage: Stage, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run `deploy-action init --run` in the checkout."""
+def init(
+    stage: Stage, environment: dict[str, str], *flags: str
+) -> subprocess.CompletedProcess[str]:
+    """Run `deploy-action init` in the checkout."""
+    scene = stage.scene
     return subprocess.run(
         [
-            *(sys.executable, "-m", "deploy_action", "init", "--run", "--overwrite"),
-            *("--app", stage.scene.app, "--resource-group", GROUP, "--registry", REGISTRY),
+            *(sys.executable, "-m", "deploy_action", "init", "--overwrite", "--app", scene.app),
+            *("--resource-group", scene.group, "--registry", scene.registry),
             *("--repository", REPOSITORY, "--action", ACTION, "--context", "addin"),
-            *("--manifest", "addin/manifest.xml"),
+            *("--manifest", "addin/manifest.xml", *flags),
         ],
         cwd=stage.scene.workspace,
         env=environment,
@@ -109,28 +126,75 @@ def job_variables(stage: Stage, subject: str) -> dict[str, str]:
     return {"ACTIONS_ID_TOKEN_REQUEST_TOKEN": job["request_token"]}
 
 
+def commit_files_of_init(stage: Stage) -> None:
+    """Commit what `init` wrote, with short waits."""
+    names = (
+        ".github/deploy-action.yml",
+        ".github/workflows/deploy.yml",
+        ".github/workflows/rollback.yml",
+    )
+    files = {name: (stage.scene.workspace / name).read_text("utf-8") for name in names}
+    files[".github/deploy-action.yml"] += FAST
+    commit_workflows(stage, files)
+
+
+def run_script(
+    text: str, environment: dict[str, str], folder: Path
+) -> subprocess.CompletedProcess[str]:
+    """Run a printed script with a `gh` that prints its arguments."""
+    gh = folder / "programs" / "gh"
+    gh.parent.mkdir()
+    gh.write_text('#!/bin/sh\necho "gh $*"\n', "utf-8")
+    gh.chmod(0o755)
+    return subprocess.run(
+        ["sh"],
+        input=text,
+        env={**environment, "PATH": f"{gh.parent}:{environment['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+
+
+def test_an_empty_subscription_gets_all_that_the_first_deployment_needs(
+    empty: Stage, tmp_path: Path
+) -> None:
+    environment = signed_in(empty)
+    flags = ("--location", "westeurope")
+    script = init(empty, environment, *flags).stdout
+
+    done = run_script(script, environment, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    variables = variables_of(done.stdout)
+    again = init(empty, environment, *flags, "--run")
+    assert (again.returncode, variables_of(again.stdout)) == (0, variables), again.stderr
+    [environment_made] = empty.scene.arm("GET", "/managedEnvironments")["value"]
+    assert environment_made["location"] == "West Europe"
+    host = empty.scene.resource()["properties"]["configuration"]["ingress"]["fqdn"]
+    empty.url = f"https://{host}"
+
+    commit_files_of_init(empty)
+    job = job_variables(empty, f"repo:{REPOSITORY}:environment:prod")
+    deployed = act(empty, "push", variables=variables, environment=job)
+
+    assert deployed.code == 0, deployed.log
+    assert empty.serves()["version"] == NEXT_VERSION
+
+
 def test_a_new_repository_deploys_with_what_init_set_up(stage: Stage) -> None:
     environment = signed_in(stage)
 
-    done = init(stage, environment)
+    done = init(stage, environment, "--run")
 
     assert done.returncode == 0, done.stderr
     variables = variables_of(done.stdout)
     assert list(variables) == ["AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID"]
-    again = init(stage, environment)
+    again = init(stage, environment, "--run")
     assert (again.returncode, variables_of(again.stdout)) == (0, variables), again.stderr
 
-    folder = stage.scene.workspace
-    files = {
-        name: (folder / name).read_text("utf-8")
-        for name in (
-            ".github/deploy-action.yml",
-            ".github/workflows/deploy.yml",
-            ".github/workflows/rollback.yml",
-        )
-    }
-    files[".github/deploy-action.yml"] += FAST
-    commit_workflows(stage, files)
+    commit_files_of_init(stage)
     other = job_variables(stage, f"repo:{REPOSITORY}:environment:dev")
     refused = act(stage, "push", variables=variables, environment=other)
     assert refused.code != 0

@@ -140,6 +140,24 @@ def test_the_printed_script_is_valid_and_runs_nothing(tmp_path: Path) -> None:
     assert variable in done.stdout
 
 
+def test_a_location_adds_commands_that_create_what_is_missing(tmp_path: Path) -> None:
+    created = ("group create", "acr create", "containerapp env create", "containerapp create")
+
+    done = init(tmp_path, location="westeurope", target_port="3000", container_environment="shared")
+
+    checked = subprocess.run(
+        [TOOLS / "shellcheck", "-"], input=done.stdout, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout
+    script = done.stdout.replace("\\\n ", "")
+    for command in created:
+        [line] = [text for text in script.splitlines() if f"az {command} " in text]
+        assert line.startswith('[ -n "'), "only if it is not there"
+    assert "containerapp env create --name shared " in script
+    assert "--target-port 3000 " in script
+    assert not any(f"az {command} " in init(tmp_path).stdout for command in created)
+
+
 def test_ids_of_the_repository_become_part_of_the_subject(tmp_path: Path) -> None:
     done = init(tmp_path, repository_ids="12/345", environment="dev")
 
@@ -161,6 +179,8 @@ def test_building_on_the_runner_needs_no_right_to_build_in_the_registry(tmp_path
         ("environment", "pro$d"),
         ("repository_ids", "12"),
         ("health_path", "health"),
+        ("location", "west europe; rm"),
+        ("target_port", "http"),
         ("action", "x@y z"),
     ],
 )

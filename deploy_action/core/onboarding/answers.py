@@ -21,6 +21,9 @@ _SHAPES = {
     "context": (_PATH, "a folder in the repository"),
     "manifest": (rf"({_PATH})?", "a file in the repository"),
     "health_path": (r"(/[\w./-]{0,200})?", "a path such as /health"),
+    "location": (r"([A-Za-z0-9]{2,40})?", "a region such as westeurope"),
+    "container_environment": (rf"({_NAME})?", "the name of a Container Apps environment"),
+    "target_port": (r"[1-9]\d{0,4}", "a port"),
     "action": (r"[\w./@-]{1,300}", "the action, such as OWNER/deploy-action@v1.0.0"),
 }
 
@@ -30,7 +33,7 @@ class Answers:
     """One app and the repository that deploys it.
 
     Args:
-        app: the container app, which exists.
+        app: the container app.
         resource_group: its resource group.
         registry: the registry, by name.
         environment: the environment of GitHub and of the settings file.
@@ -41,6 +44,9 @@ class Answers:
         context: the folder with the Dockerfile.
         manifest: the add-in's manifest; empty for none.
         health_path: the path that answers 200 when the app is healthy; empty for the default.
+        location: the region for resources that do not exist; empty creates none.
+        container_environment: the app's Container Apps environment, if it is to be created.
+        target_port: the port that the container listens on, if the app is to be created.
         action: what the workflows use.
     """
 
@@ -55,6 +61,9 @@ class Answers:
     context: str = "."
     manifest: str = ""
     health_path: str = ""
+    location: str = ""
+    container_environment: str = ""
+    target_port: str = "8000"
     action: str
 
     def __post_init__(self) -> None:
@@ -80,6 +89,11 @@ class Answers:
             owner_id, _, repository_id = self.repository_ids.partition("/")
             owner, name = f"{owner}@{owner_id}", f"{name}@{repository_id}"
         return f"repo:{owner}/{name}:environment:{self.environment}"
+
+    @property
+    def environment_name(self) -> str:
+        """Return the name of the Container Apps environment to create or use."""
+        return self.container_environment or f"{self.app}-env"
 
     @property
     def identity_name(self) -> str:

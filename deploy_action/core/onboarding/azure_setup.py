@@ -3,60 +3,20 @@
 from __future__ import annotations
 
 import json
-import re
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from deploy_action.core.onboarding.answers import Answers
+from deploy_action.core.onboarding.az_command import AzCommand, query
+from deploy_action.core.onboarding.azure_resources import resources
 
 _ISSUER = "https://token.actions.githubusercontent.com"
-_WIDTH = 90
 _AUDIENCE = "api://AzureADTokenExchange"
-_VARIABLE = re.compile(r"\$([A-Z_]+)")
 # What the jobs need as variables of the GitHub environment.
 JOB_VARIABLES = {
     "AZURE_CLIENT_ID": "CLIENT_ID",
     "AZURE_TENANT_ID": "TENANT_ID",
     "AZURE_SUBSCRIPTION_ID": "SUBSCRIPTION_ID",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzCommand:
-    """One call of `az`. Words may contain ``$NAME``, the output of an earlier command.
-
-    Args:
-        about: a heading for it; empty if it belongs to the command before it.
-        words: the arguments of `az`.
-        saves: the name under which its output is kept; empty for none.
-        unless: a query to run first; the command is skipped if the query prints something, which
-            is then kept instead.
-    """
-
-    about: str
-    words: tuple[str, ...]
-    saves: str = ""
-    unless: tuple[str, ...] = ()
-
-    def as_shell(self) -> str:
-        """Return the command as lines of a shell script."""
-        command = _shell(self.words)
-        if not self.saves:
-            lines = [command]
-        elif not self.unless:
-            lines = [f"{self.saves}=$({command})"]
-        else:
-            lines = [
-                f"{self.saves}=$({_shell(self.unless)})",
-                f'[ -n "${self.saves}" ] || {self.saves}=$({command})',
-            ]
-        return "\n".join([f"\n# {self.about}", *lines] if self.about else lines)
-
-
-def filled(words: Sequence[str], values: Mapping[str, str]) -> tuple[str, ...]:
-    """Return *words* with every ``$NAME`` replaced by its value."""
-    return tuple(_VARIABLE.sub(lambda match: values[match[1]], word) for word in words)
 
 
 def script(answers: Answers) -> str:
@@ -93,23 +53,14 @@ def commands_for(answers: Answers) -> list[AzCommand]:
     return [
         AzCommand(
             about="The subscription and tenant of your session.",
-            words=("account", "show", *_query("id")),
+            words=("account", "show", *query("id")),
             saves="SUBSCRIPTION_ID",
         ),
-        AzCommand(about="", words=("account", "show", *_query("tenantId")), saves="TENANT_ID"),
-        AzCommand(
-            about="The app and the registry, which must exist.",
-            words=("containerapp", "show", *app, *_query("id")),
-            saves="APP_ID",
-        ),
+        AzCommand(about="", words=("account", "show", *query("tenantId")), saves="TENANT_ID"),
+        *resources(answers),
         AzCommand(
             about="",
-            words=("acr", "show", "--name", answers.registry, *_query("id")),
-            saves="REGISTRY_ID",
-        ),
-        AzCommand(
-            about="",
-            words=("acr", "show", "--name", answers.registry, *_query("loginServer")),
+            words=("acr", "show", "--name", answers.registry, *query("loginServer")),
             saves="LOGIN_SERVER",
         ),
         *_identity(answers),
@@ -122,7 +73,7 @@ def commands_for(answers: Answers) -> list[AzCommand]:
                 "assign",
                 *app,
                 "--system-assigned",
-                *_query("principalId"),
+                *query("principalId"),
             ),
             saves="APP_PRINCIPAL_ID",
         ),
@@ -172,12 +123,11 @@ def _identity(answers: Answers) -> list[AzCommand]:
         AzCommand(
             about="The identity of the deployment jobs.",
             unless=(
-                "ad",
-                "app",
-                "list",
-                "--filter",
-                f"displayName eq '{answers.identity_name}'",
-                *_query("[0].appId"),
+                (
+                    *("ad", "app", "list", "--filter"),
+                    f"displayName eq '{answers.identity_name}'",
+                    *query("[0].appId"),
+                ),
             ),
             words=(
                 "ad",
@@ -185,24 +135,24 @@ def _identity(answers: Answers) -> list[AzCommand]:
                 "create",
                 "--display-name",
                 answers.identity_name,
-                *_query("appId"),
+                *query("appId"),
             ),
             saves="CLIENT_ID",
         ),
         AzCommand(
             about="",
-            unless=("ad", "sp", "list", "--filter", "appId eq '$CLIENT_ID'", *_query("[0].id")),
-            words=("ad", "sp", "create", *by_id, *_query("id")),
+            unless=(("ad", "sp", "list", "--filter", "appId eq '$CLIENT_ID'", *query("[0].id")),),
+            words=("ad", "sp", "create", *by_id, *query("id")),
             saves="OBJECT_ID",
         ),
         AzCommand(
             about=f"Trust only jobs of {answers.repository} that use the environment "
             f"{answers.environment}, and no others.",
             unless=(
-                *federated,
-                "list",
-                *by_id,
-                *_query(f"[?subject=='{answers.subject}'].id | [0]"),
+                (
+                    *(*federated, "list", *by_id),
+                    *query(f"[?subject=='{answers.subject}'].id | [0]"),
+                ),
             ),
             words=(
                 *federated,
@@ -210,7 +160,7 @@ def _identity(answers: Answers) -> list[AzCommand]:
                 *by_id,
                 "--parameters",
                 json.dumps(credential),
-                *_query("id"),
+                *query("id"),
             ),
             saves="CREDENTIAL_ID",
         ),
@@ -253,27 +203,3 @@ def _assignment(about: str, role: str, principal: str, scope: str) -> AzCommand:
             "none",
         ),
     )
-
-
-def _query(path: str) -> tuple[str, ...]:
-    return ("--query", path, "--output", "tsv")
-
-
-def _shell(words: Sequence[str]) -> str:
-    """Return the command as shell text, in lines of at most 100 characters where possible."""
-    lines = ["az"]
-    for word, follower in zip(words, [*words[1:], ""], strict=True):
-        text = _quoted(word)
-        length = len(text) + (len(_quoted(follower)) if word.startswith("--") else 0)
-        if word.startswith("--") and len(lines[-1]) + length > _WIDTH:
-            lines.append(f"  {text}")
-        else:
-            lines[-1] += f" {text}"
-    return " \\\n".join(lines)
-
-
-def _quoted(word: str) -> str:
-    """Return *word* as a shell word in which only ``$NAME`` is replaced."""
-    if not _VARIABLE.search(word) and "'" not in word:
-        return shlex.quote(word)
-    return '"' + re.sub(r'(["\\`]|\$(?![A-Z]))', r"\\\1", word) + '"'
