@@ -69,7 +69,7 @@ def _problem(response: Response) -> str:
     """Return why the event was not accepted; 206 means that some items were not."""
     if response.status in {401, 403}:
         return (
-            f"it answered {response.status}: the component accepts only Entra ID "
+            f"it returned status {response.status}: the component accepts only Entra ID "
             "(local authentication is off), which this action does not use for events"
         )
     try:
@@ -78,4 +78,4 @@ def _problem(response: Response) -> str:
         errors = None
     first = errors[0] if isinstance(errors, list) and errors else {}
     text = str(first.get("message") or "") if isinstance(first, dict) else ""
-    return f"it answered {response.status}" + (f": {text[:200]}" if text else "")
+    return f"it returned status {response.status}" + (f": {text[:200]}" if text else "")

@@ -114,7 +114,7 @@ class SignIn:
         except Exception as error:  # noqa: BLE001  libraries raise anything here
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
             raise PreflightError(
-                f"Azure refused the sign-in for {scope.removesuffix('/.default')}: {reason}",
+                f"Azure rejected the sign-in for {scope.removesuffix('/.default')}: {reason}",
                 hint="Check client-id, tenant-id and the federated credential's subject.",
             ) from None
 
@@ -251,7 +251,7 @@ def _with_az_session(
             hint="Run azure/login (or az login) again before this step.",
         ) from None
     return SignIn(
-        how="the az session of this machine",
+        how="the Azure CLI session of this machine",
         credential=credential,
         subscription=subscription,
     )
@@ -262,7 +262,7 @@ def _with_identity(subscription_id: str, on_secret: Callable[[str], None]) -> Si
 
     if not subscription_id:
         raise PreflightError(
-            "Input subscription-id: it is empty, but a managed identity does not name one.",
+            "Input subscription-id is required, but a managed identity does not name one.",
             hint="Set subscription-id.",
         )
     return SignIn(

@@ -102,7 +102,7 @@ class EventStream:
         except RequestError as error:
             raise LogsUnavailableError(f"The log stream could not be read: {error}.") from None
         if response.status != 200:
-            raise LogsUnavailableError(f"The log stream answered {response.status}.")
+            raise LogsUnavailableError(f"The log stream returned status {response.status}.")
         for line in response.text.splitlines():
             try:
                 record = json.loads(line)
@@ -119,7 +119,7 @@ class EventStream:
         endpoint = str((properties or {}).get("eventStreamEndpoint") or "")
         host = urlsplit(endpoint).hostname or ""
         if not endpoint.startswith("https://") or not _HOST.fullmatch(host):
-            reason = app.problem or f"its host '{host}' is not one of Container Apps"
+            reason = app.problem or f"'{host}' is not a Container Apps host"
             raise LogsUnavailableError(f"The URL of the app's event stream is unknown: {reason}.")
         answer = self.arm.post(f"{self.app_id}/getAuthToken", version)
         token = str((answer.body.get("properties") or {}).get("token") or "")
@@ -127,7 +127,8 @@ class EventStream:
             reason = answer.problem or "Azure returned none"
             raise LogsUnavailableError(
                 f"No token for the app's logs: {reason}.",
-                hint="Reading logs needs the action Microsoft.App/containerApps/getAuthToken.",
+                hint="Reading logs requires the permission "
+                "Microsoft.App/containerApps/getAuthToken.",
             )
         self.on_secret(token)
         group = self.app_id.replace("/providers/Microsoft.App/", "/")

@@ -33,7 +33,7 @@ _BY_PULL_ONLY = {"pull_request", "update", "required_status_checks", "merge_queu
 
 
 class GitHubError(DeployError):
-    """GitHub's API refused a request or did not answer; the message quotes its response."""
+    """GitHub's API refused a request or did not respond; the message quotes its response."""
 
 
 class ForbiddenError(GitHubError):
@@ -143,7 +143,7 @@ class GitHub:
         if response.status != 200:
             self._success(response)
         if response.status != 200 or response.truncated:
-            raise _unexpected(f"the file '{path}' is too large, or no file")
+            raise _unexpected(f"'{path}' is too large, or is not a file")
         return response.body
 
     def commit(self, branch: str, base: str, files: Mapping[str, bytes], message: str) -> str:
@@ -281,7 +281,7 @@ class GitHub:
             return self._http.post(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
         except RequestError as error:
             raise GitHubError(
-                f"GitHub's API did not answer: {error}.", hint="Run again, or set commit to push."
+                f"GitHub's API did not respond: {error}.", hint="Run again, or set commit to push."
             ) from None
 
     @staticmethod
@@ -296,7 +296,7 @@ class GitHub:
         if 200 <= response.status < 300:
             return value
         reason = value.get("message") if isinstance(value, dict) else response.text[:200]
-        text = f"GitHub's API answered {response.status}: {reason}."
+        text = f"GitHub's API returned status {response.status}: {reason}."
         if response.status not in {401, 403, 404}:
             raise GitHubError(text)
         raise ForbiddenError(
@@ -342,4 +342,4 @@ def _refusal(error: Mapping[str, Any]) -> GitHubError:
     if "pull request" in words or "rule violations" in words or "rotected branch" in words:
         return ProtectedError(f"The branch is protected: {words}")
     hint = "Grant the job contents: write." if kind == "FORBIDDEN" else ""
-    return GitHubError(f"GitHub refused the commit: {words}", hint=hint)
+    return GitHubError(f"GitHub rejected the commit: {words}", hint=hint)

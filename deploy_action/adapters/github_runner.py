@@ -197,7 +197,7 @@ class Runner:
         whole = text.encode("utf-8", "replace")
         if len(whole) > MOST_SUMMARY_BYTES:
             cut = whole[:MOST_SUMMARY_BYTES].decode("utf-8", "ignore")
-            whole = f"{cut}\n\nThe summary was too long and ends here.\n".encode()
+            whole = f"{cut}\n\nThe summary was truncated because it is too long.\n".encode()
         Path(target).write_bytes(whole)
 
 

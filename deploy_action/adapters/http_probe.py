@@ -83,7 +83,7 @@ class HttpProbe:
         if mismatch := expected.mismatch(answer):
             return Measurement(verdict=Verdict.FAIL, evidence=f"{answered} and reports {mismatch}")
         names = [str(answer.get(key) or "") for key in ("revision", "version", "commit")]
-        evidence = f"answered as {' '.join(name for name in names if name)}"
+        evidence = f"reports {' '.join(name for name in names if name)}"
         return Measurement(verdict=Verdict.PASS, evidence=evidence)
 
     def body(self, host: str, path: str) -> tuple[Measurement, bytes]:
@@ -108,7 +108,7 @@ class HttpProbe:
         kind = response.headers.get("content-type", "").lower()
         wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
         if wanted not in kind:
-            seen = f"{path} answered as '{kind or 'nothing'}', expected {wanted}"
+            seen = f"{path} returned content type '{kind or 'none'}', expected {wanted}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen)
         return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response))
 
@@ -149,4 +149,4 @@ class HttpProbe:
 def _describe(path: str, response: Response) -> str:
     if 300 <= response.status < 400:
         return f"{path} redirected ({response.status}); it may require a sign-in"
-    return f"{path} answered {response.status}"
+    return f"{path} returned {response.status}"

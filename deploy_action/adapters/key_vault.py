@@ -159,7 +159,10 @@ class KeyVault:
     def _forbidden(self, reference: SecretReference, code: str, text: str) -> SecretUnreadableError:
         if "firewall" in code.lower() or "Client address" in text:
             message = f"The firewall of key vault '{reference.vault}' refuses this runner."
-            hint = "Add the runner's address to the vault's network rules, or use a runner inside."
+            hint = (
+                "Add the runner's IP address to the vault's network rules, or use a runner in "
+                "its network."
+            )
             return SecretUnreadableError(SecretProblem.FORBIDDEN, message, hint=hint)
         command = (
             f"az keyvault set-policy --name {reference.vault} --spn {self._identity} "

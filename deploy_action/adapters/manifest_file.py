@@ -65,7 +65,7 @@ class ManifestFile:
         """
         if self.read() != expected:
             raise PreflightError(
-                f"Manifest '{self._name}' was changed by someone else in the meantime; their "
+                f"Manifest '{self._name}' was changed by another process during the run; that "
                 "change was kept.",
                 hint="Run it again.",
             )
@@ -100,7 +100,7 @@ class ManifestFile:
     def _unusable(self, problem: str) -> InputError:
         return InputError(
             f"{self._label} '{self._name}' {problem}",
-            hint=f"Give the path of the add-in's manifest, a regular file in {self._where}.",
+            hint=f"Specify the path of the add-in's manifest, a regular file in {self._where}.",
             place=SourceLocation(file=self._name),
         )
 

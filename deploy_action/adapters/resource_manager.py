@@ -117,5 +117,5 @@ def _problem(status: int, body: Mapping[str, Any]) -> str:
     """Return Azure's own text; metrics answer with the bare error, everything else wraps it."""
     error = body.get("error") or body
     if not isinstance(error, dict) or not error.get("message"):
-        return f"Azure answered {status}"
+        return f"Azure returned status {status}"
     return f"{error.get('code') or status}: {error['message']}"

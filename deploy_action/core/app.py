@@ -235,18 +235,18 @@ class Container:
         if self.ready:
             return f"container '{self.name}' is ready"
         if self.restarts:
-            return f"container '{self.name}' ended {self.restarts} times"
+            return f"container '{self.name}' restarted {self.restarts} times"
         if self.started:
             return f"container '{self.name}' runs, but its readiness probe does not pass"
-        return f"container '{self.name}' has not started to listen"
+        return f"container '{self.name}' is not listening yet"
 
     @property
     def remedy(self) -> str:
         """What to look at first."""
         if self.restarts:
-            return "See its log in Azure for why it ends; image, command and secrets first."
+            return "Check its log in Azure for why it exits, then its image, command and secrets."
         if self.started:
-            return "See what its readiness probe's path answers, and its log in Azure."
+            return "Check the response on its readiness probe's path, and its log in Azure."
         return "Check that it listens on the ingress target port, and check its log in Azure."
 
 

@@ -129,7 +129,7 @@ def _out_of_memory(evidence: Evidence) -> Cause | None:
 def _wrong_command(evidence: Evidence) -> Cause | None:
     if evidence.find(r"exec format error") or any("exec format error" in x for x in evidence.log):
         return Cause(
-            cause="The image was built for another processor architecture.",
+            cause="The image was built for a different CPU architecture.",
             hint="Build it for linux/amd64 (docker build --platform linux/amd64).",
         )
     found = evidence.find(r'(?:exec: )?"([^"]{1,80})": executable file not found')
@@ -148,7 +148,7 @@ def _own_error(evidence: Evidence) -> Cause | None:
     if not crashing or (found and found[1] == "143"):
         return None
     said = _logged_error(evidence.log)
-    ended = f"The program ended with exit code {found[1]}" if found else "The program keeps ending"
+    ended = f"The program exited with code {found[1]}" if found else "The program keeps exiting"
     return Cause(
         cause=f"{ended}: {said}." if said else f"{ended}.",
         hint=_remedy(said) if said else "See the last lines of the container's log.",
@@ -177,8 +177,8 @@ def _probe(evidence: Evidence) -> Cause | None:
             hint="Correct the probe's path.",
         )
     return Cause(
-        cause=f"The app answers its {kind} probe with {status}.",
-        hint="See what the app needs to be ready, and the last lines of its log.",
+        cause=f"The app returns {status} for its {kind} probe.",
+        hint="Check the app's dependencies, and the last lines of its log.",
     )
 
 
@@ -218,7 +218,7 @@ def _init_container(evidence: Evidence) -> Cause | None:
         return None
     return Cause(
         cause="The revision is still provisioning: an init container that does not exit blocks it.",
-        hint="Check that every init container ends with exit code 0.",
+        hint="Check that every init container exits with code 0.",
     )
 
 

@@ -52,7 +52,7 @@ class Remedy(Enum):
     FINISH = "keep the traffic on the new revision and finish the remaining work"
     CLOSE = "deactivate the candidate, which received no traffic"
     RESTORE = "restore the earlier traffic and deactivate the candidate"
-    LEAVE = "leave the traffic as somebody else set it"
+    LEAVE = "keep the traffic split that someone else set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

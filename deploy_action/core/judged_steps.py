@@ -48,13 +48,13 @@ def analysis_lines(
     if settings.analysis is AnalysisMode.OFF:
         return ("analysis: off",)
     if stable_is_down:
-        return ("analysis: production traffic is not judged, stable serves nothing to compare",)
+        return ("analysis: production traffic is not analyzed, stable serves nothing to compare",)
     rule = WindowRule(lag_s=settings.analysis_lag_s)
     if schedule.judged_weights:
         named = ", ".join(
             "the bake" if one == FULL_TRAFFIC else f"{one} %" for one in schedule.judged_weights
         )
-        return (f"analysis: production traffic judges the candidate at {named}; {rule.explain()}",)
+        return (f"analysis: production traffic is analyzed at {named}; {rule.explain()}",)
     if recent is None:
         reason = "the metrics cannot be read"
     elif _with_enough_requests(schedule, settings, recent, rule):
@@ -68,7 +68,7 @@ def analysis_lines(
         )
     need_s = rule.shortest_step_s
     line = (
-        f"analysis: production traffic is not judged, {reason}. step-interval is "
+        f"analysis: production traffic is not analyzed, {reason}. step-interval is "
         f"{schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s; {rule.explain()}. To judge "
         f"anyway, set step-interval to {need_s:.0f}s or more, or analysis: required"
     )

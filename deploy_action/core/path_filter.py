@@ -48,7 +48,7 @@ class PathFilter:
         self._patterns = [_compiled(text, below) for text in patterns]
         if patterns and all(pattern.excludes for pattern in self._patterns):
             raise ValueError(
-                "patterns of which at least one does not begin with an exclamation mark"
+                "a list with at least one pattern that does not start with '!'"
             )
 
     def matches(self, path: str) -> bool:

@@ -12,7 +12,7 @@ from enum import Enum
 class Phase(Enum):
     """One phase; the value says what a deployment does in it."""
 
-    PLAN = "Read everything and decide"
+    PLAN = "Read the current state and make the plan"
     RECOVER = "Recover from an interrupted run"
     BUMP = "Bump the manifest's version"
     CLEAR = "Clear the cache"

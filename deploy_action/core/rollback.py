@@ -120,4 +120,4 @@ def healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
         and one.provisioning_state.lower() == "provisioned"
         and one.readiness is not Readiness.FAILED
     ]
-    return f"The next that may serve is {good[0]}; all: {', '.join(good[:_SHOWN])}." if good else ""
+    return f"Try {good[0]}. Available: {', '.join(good[:_SHOWN])}." if good else ""

@@ -174,7 +174,7 @@ def _job(services: Services) -> Passed:
             "needs."
         )
         if not is_pull_request(services):
-            raise PreflightError(text, hint="Give the job the permission id-token: write.")
+            raise PreflightError(text, hint="Grant the job the permission id-token: write.")
         warnings.append((text, "Deployments need the job permission id-token: write."))
     if settings.comment and not settings.git_token:
         text = "comment: true has no git-token."

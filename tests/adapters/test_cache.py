@@ -148,8 +148,8 @@ def test_metrics_are_the_server_s_own(cache: Cache, outside: redis.Redis) -> Non
     [
         ("redis://:very-secret@127.0.0.1:1/0", "the connection was refused"),
         ("redis://:very-secret@no.such.invalid:1/0", "the name does not resolve"),
-        ("redis://:very-secret@HERE", "user or password were refused"),
-        ("redis://HERE", "user or password were refused"),
+        ("redis://:very-secret@HERE", "the user name or password was rejected"),
+        ("redis://HERE", "the user name or password was rejected"),
     ],
     ids=["nobody listens", "no such name", "wrong password", "no password"],
 )
@@ -175,7 +175,7 @@ def test_a_read_only_replica_is_reported(
         outside.config_set("masterauth", parse(primary).password)
         outside.replicaof("127.0.0.1", parse(primary).port)
         try:
-            with pytest.raises(CacheError, match="it is a replica"):
+            with pytest.raises(CacheError, match="it is a read-only replica"):
                 cache.put("a", "b", 60)
         finally:
             outside.replicaof("NO", "ONE")

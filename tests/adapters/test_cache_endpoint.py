@@ -61,7 +61,7 @@ def test_a_wrong_secret_is_reported_but_not_quoted(backstage: Backstage) -> None
     url = serving(backstage, {}, [])
     endpoint = CacheEndpoint(url, header=("X-Secret", "wr0ng"), body=BODY)
 
-    with pytest.raises(EndpointError, match="answered 401") as refused:
+    with pytest.raises(EndpointError, match="returned status 401") as refused:
         endpoint.clear(["manifest:*"])
 
     assert "cache-endpoint-header" in refused.value.hint
@@ -69,7 +69,7 @@ def test_a_wrong_secret_is_reported_but_not_quoted(backstage: Backstage) -> None
 
 
 def test_a_refused_connection_is_reported() -> None:
-    with pytest.raises(EndpointError, match="did not answer: the connection was refused"):
+    with pytest.raises(EndpointError, match="did not respond: the connection was refused"):
         CacheEndpoint("http://127.0.0.1:1/clear", body=BODY).clear(["manifest:*"])
 
 

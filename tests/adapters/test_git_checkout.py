@@ -85,7 +85,7 @@ def test_a_folder_that_is_not_a_checkout_is_refused(tmp_path: Path) -> None:
     git(tmp_path, "init", "--quiet", "unborn")
 
     for name in ("empty", "unborn"):
-        with pytest.raises(PreflightError, match=r"is not a git checkout with a commit\."):
+        with pytest.raises(PreflightError, match=r"is not a git checkout, or has no commits\."):
             adapter(tmp_path / name).observe()
 
 

@@ -41,7 +41,7 @@ def test_a_write_is_atomic_and_keeps_the_mode(file: ManifestFile, path: Path) ->
 def test_a_change_by_someone_else_is_kept(file: ManifestFile, path: Path) -> None:
     path.write_bytes(THEIRS)
 
-    with pytest.raises(PreflightError, match="changed by someone else"):
+    with pytest.raises(PreflightError, match="changed by another process"):
         file.write(OURS, expected=BEFORE)
 
     assert path.read_bytes() == THEIRS

@@ -112,7 +112,7 @@ ModuleNotFoundError: No module named 'httpx'
         ),
         (
             evidence(STARTED, log="exec /usr/bin/python: exec format error"),
-            "another processor architecture",
+            "a different CPU architecture",
             "linux/amd64",
         ),
         (

@@ -246,13 +246,13 @@ MESSAGES = [
     (
         b'{"manifestVersion": "1",\n "version": "1.0.0",\n "version": "1.0.1"}',
         3,
-        "the key 'version' twice in one object, in lines 2 and 3",
+        "the key 'version' twice in one object, on lines 2 and 3",
         "Remove one",
     ),
     (xml("", HEAD.replace(">1.3.0.2<", ">1.3.0.99999<")), 3, "at its maximum, 99999", "--carry"),
     (xml("", HEAD.replace(">1.3.0.2<", ">#{V}#<")), 3, "is a template", "generated manifest"),
-    (b"", 1, "is empty", "Give the path"),
-    (b"version: 1\n", 1, "is neither XML nor JSON", "Give the path"),
+    (b"", 1, "is empty", "Specify the path"),
+    (b"version: 1\n", 1, "is neither XML nor JSON", "Specify the path"),
 ]
 
 

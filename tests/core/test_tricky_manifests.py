@@ -306,7 +306,7 @@ CASES = [
     refused(52, part('<Signature xmlns="http://www.w3.org/2000/09/xmldsig#"/>'), "is signed"),
     refused(53, url(LONG), "longer than 2048"),
     Case(54, XML, (), target="1.3.0.2"),
-    Case(54, XML, None, refused="is lower; a version only goes up", target="1.2.0.0"),
+    Case(54, XML, None, refused="is lower. Versions must not decrease", target="1.2.0.0"),
     Case(
         54,
         XML,

@@ -27,7 +27,7 @@ def test_a_line_stores_a_text_or_response_or_requests_a_page(line: str, meant: W
 
 @pytest.mark.parametrize("line", ["", "key", "= value", "key =", "GET page", "a = {nonsense}"])
 def test_anything_else_is_refused(line: str) -> None:
-    with pytest.raises(ValueError, match="like 'KEY = TEXT"):
+    with pytest.raises(ValueError, match="in the form 'KEY = TEXT"):
         parse(line)
 
 

@@ -42,7 +42,7 @@ def loaded(workspace: Path, **given: str) -> Settings:
         ("DRY_RUN", "yes", "Input dry-run: 'yes' must be true or false"),
         ("CACHE_REQUIRED", "1", "cache-required: '1' must be true or false"),
         ("BUILDER", "kaniko", "builder: 'kaniko' must be one of docker, acr"),
-        ("CACHE_CLEAR", "later", "cache-clear: 'later' must be none, or one of before"),
+        ("CACHE_CLEAR", "later", "cache-clear: 'later' must be 'none', or one of before"),
         ("HEALTH_PATH", "health", "health-path: 'health' must be a path that begins with"),
         ("SUBSCRIPTION_ID", "prod", "Input subscription-id: 'prod' must be an id of the form"),
         ("COMMAND", "destroy", "Input command: 'destroy' must be one of deploy, rollback"),
@@ -143,7 +143,7 @@ def test_an_unknown_environment_is_refused_with_the_known_ones(
     ("inputs", "sentence"),
     [
         ({"INPUT_APP": ""}, "Input app: it is empty, but deploy needs it."),
-        ({"INPUT_REGISTRY": ""}, "Input registry: it is empty; name the registry"),
+        ({"INPUT_REGISTRY": ""}, "Input registry is required"),
         (
             {"INPUT_CLIENT_ID": "00000000-0000-0000-0000-000000000000"},
             "Input tenant-id: it is empty, but GitHub OIDC needs both ids.",

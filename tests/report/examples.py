@@ -45,7 +45,7 @@ NEW = Side(
 )
 VERSION_COMMIT = "ed601d10b2c0e147b6d5d36456417972c99d5db7"
 PULL = "https://github.com/contoso/addin/pull/41"
-HEALTHY = "/health/ready answered 200"
+HEALTHY = "/health/ready returned 200"
 MINUTE_S = 60.0
 
 
@@ -158,9 +158,9 @@ def pass_gates(run: Script) -> None:
     create_candidate(run)
     with run.phase(Phase.GATES, seconds=24.5) as record:
         record.gated("platform", "pass", "Provisioned, Healthy, Running")
-        record.say("health: 3 of 5 checks passed (/health/ready answered 200), 272 s left")
+        record.say("health: 3 of 5 checks passed (/health/ready returned 200), 272 s left")
         record.gated("health", "pass", f"{HEALTHY}, 5 times in a row")
-        record.gated("identity", "pass", f"answered as {NEW.revision} 1.3.0.3")
+        record.gated("identity", "pass", f"reports {NEW.revision} 1.3.0.3")
         record.gated("add-in", "pass", "manifest 1.3.0.3 and 3 of its pages answered")
         record.attempts(url=NEW.url)
 
@@ -242,14 +242,14 @@ def unchanged(run: Script) -> None:
 def aborted_in_gates(run: Script) -> None:
     """Abort before any user reached the candidate."""
     create_candidate(run)
-    evidence = "/health/ready answered 503, 120 times"
+    evidence = "/health/ready returned 503, 120 times"
     try:
         with run.phase(Phase.GATES, seconds=300.0) as record:
             record.gated("platform", "pass", "Provisioned, Healthy, Running")
             record.gated("health", "fail", evidence)
             raise AbortedError(
                 "The health gate did not see 5 passes in a row within 300 s: /health/ready "
-                "answered 503.",
+                "returned 503.",
                 hint="Likely cause: The database refuses the app's connections. Check the "
                 "connection string and the database's firewall.",
             )
@@ -301,7 +301,7 @@ def aborted_in_the_bake(run: Script) -> None:
         with run.phase(Phase.PROMOTE, seconds=2 * MINUTE_S) as record:
             record.shifted(share(100), "promoted")
             raise AbortedError(
-                "The candidate failed while baking: /health/ready answered 500, 2 times in a row; "
+                "The candidate failed while baking: /health/ready returned 500, 2 times in a row; "
                 f"the stable revision at the same time: {HEALTHY}."
             )
     except AbortedError as error:
@@ -327,14 +327,14 @@ def action_required(run: Script) -> None:
         with run.phase(Phase.SHIFT, seconds=40.0) as record:
             record.shifted(share(10), "10 % to the candidate")
             raise RollbackIncompleteError(
-                "The candidate failed at 10 %: /health/ready answered 500, 2 times in a row; the "
+                "The candidate failed at 10 %: /health/ready returned 500, 2 times in a row; the "
                 f"stable revision at the same time: {HEALTHY}.",
                 hint=f"Not restored: the candidate ({by_hand}).",
             )
     except RollbackIncompleteError as error:
         record.shifted(STABLE, "restored")
         run.restored(("the traffic", f"back as before: 100 {OLD.revision}"))
-        record.put_back("the candidate", ok=False, detail=f"Azure answered 503. {by_hand}")
+        record.put_back("the candidate", ok=False, detail=f"Azure returned status 503. {by_hand}")
         run.restored(
             ("the stable revision", f"{URL}/health/ready is healthy"),
             ("the manifest", "restored"),

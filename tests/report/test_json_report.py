@@ -96,7 +96,7 @@ def test_an_aborted_deployment_lists_its_phases_gates_and_what_was_restored() ->
         {
             "name": "health",
             "verdict": "fail",
-            "evidence": "/health/ready answered 503",
+            "evidence": "/health/ready returned 503",
             "phase": "gates",
         }
     ]

@@ -47,7 +47,7 @@ def aborted() -> Record:
     record.attempted = NEW
     try:
         with record.phase(Phase.GATES):
-            record.gated("health", "fail", "/health/ready answered 503")
+            record.gated("health", "fail", "/health/ready returned 503")
             raise AbortedError("The health check failed.", hint="Look at its log.")
     except AbortedError as error:
         record.put_back("the traffic", ok=True, detail="100 api--v1-3-0-2")

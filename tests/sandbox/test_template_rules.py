@@ -209,7 +209,7 @@ def test_a_secret_that_azure_refuses(
         ({"n" * 513: "x"}, "longer than 512"),
         ({"n": "x" * 257}, "longer than 256"),
         ({"a/b": "x"}, "The tag names 'a/b' have reserved characters '<,>,%,&,\\,?,/'"),
-        ({"Team": "x", "team": "y"}, "names ignore case"),
+        ({"Team": "x", "team": "y"}, "tag names are case-insensitive"),
     ],
 )
 def test_tags_that_azure_refuses(stage: Stage, tags: dict[str, str], text: str) -> None:

@@ -129,7 +129,7 @@ def test_a_candidate_without_traffic_is_inconclusive(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert "gate traffic at 50 %: inconclusive" in run.log, run.log
-    assert "Too few requests to judge the candidate" in run.log
+    assert "Too few requests to evaluate the candidate" in run.log
     assert "::warning " in run.log
     assert "too few for a verdict" in run.log  # the plan said so beforehand
 
@@ -192,7 +192,7 @@ def test_short_steps_without_enough_traffic_are_not_judged_and_the_plan_says_so(
     run = stage.run(analysis="auto", analysis_min_requests="20")
 
     assert run.exit_code == 0, run.log
-    assert "production traffic is not judged, no step would show more than about" in run.log
+    assert "production traffic is not analyzed, no step would show more than about" in run.log
     assert 1 <= metric_reads(stage, before) <= 2  # the last hour, again if clocks differ
     assert "::warning" not in run.log
 
@@ -209,7 +209,7 @@ def test_with_enough_traffic_the_first_step_is_judged_by_default(stage: Stage) -
         run = stage.run(**{**JUDGED, "analysis": "auto"})
 
     assert run.exit_code == 4, run.log
-    assert "production traffic judges the candidate at 50 %" in run.log
+    assert "production traffic is analyzed at 50 %" in run.log
     assert "gate traffic at 50 %: fail" in run.log, run.log
 
 
@@ -310,7 +310,7 @@ def test_a_failure_names_its_likely_cause_and_shows_the_log(stage: Stage) -> Non
     run = stage.run(gate_timeout="20s")
 
     assert run.exit_code == 4, run.log
-    assert "likely cause: The program ended with exit code 1: KeyError" in run.log, run.log
+    assert "likely cause: The program exited with code 1: KeyError" in run.log, run.log
     assert "Set the missing environment variable" in run.summary
     assert "Last lines of the container" in run.summary
     assert "``````text" in run.summary  # longer than any fence in the log

@@ -123,7 +123,10 @@ def test_a_missing_permission_is_a_warning_that_names_the_role(stage: Stage) -> 
     [
         ("", "connection-string: the variable CONNECTION is empty"),
         ("nonsense", "connection-string: it must be InstrumentationKey="),
-        (f"InstrumentationKey={uuid.uuid4()}", "it answered 400: Invalid instrumentation key"),
+        (
+            f"InstrumentationKey={uuid.uuid4()}",
+            "it returned status 400: Invalid instrumentation key",
+        ),
         (
             "InstrumentationKey=x;IngestionEndpoint=https://evil.example.com/",
             "its IngestionEndpoint is not a host of Azure",

@@ -130,7 +130,7 @@ def test_a_required_cache_that_fails_after_the_promotion_restores_everything(
     )
 
     assert run.exit_code == 5, run.log
-    assert "The app's cache endpoint answered 503" in run.log
+    assert "The app's cache endpoint returned status 503" in run.log
     assert "Not restored: the cache" in run.log, "the old revision cannot clear it either"
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first]

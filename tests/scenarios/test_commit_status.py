@@ -57,7 +57,7 @@ def test_a_missing_permission_is_a_warning_that_names_it(stage: Stage) -> None:
     run = stage.run(**MANIFEST, **given)
 
     assert run.exit_code == 0, run.log
-    assert run.said("warning: Commit status failed: GitHub's API answered 403")
+    assert run.said("warning: Commit status failed: GitHub's API returned status 403")
     assert "Commit status failed" in run.summary
     assert run.said("Grant the job statuses: write, or set commit-status to false")
     assert json.dumps(run.outputs).count("deployed") == 1

@@ -332,7 +332,7 @@ def test_a_missing_engine_is_reported_before_anything_changes(stage: Stage, tmp_
     run = stage.run(builder="docker", cache_patterns="manifest:*")
 
     assert run.exit_code == 3
-    assert run.said("No Docker engine answers on this runner, but builder is 'docker'")
+    assert run.said("No Docker engine responds on this runner, but builder is 'docker'")
     assert stage.scene.resource() == before
     assert stage.scene.cache().dbsize() > 0
     assert stage.checkout_is_clean()

@@ -50,7 +50,7 @@ def test_the_health_gate_requests_the_path_of_the_readiness_probe(
     run = stage.run(manifest="addin/manifest.xml")
 
     assert run.exit_code == 0, run.log
-    assert f"{path} answered 200" in run.log
+    assert f"{path} returned 200" in run.log
     assert "/health/ready" not in run.log
 
 
@@ -59,5 +59,5 @@ def test_a_configured_path_overrides_the_readiness_probe(stage: Stage) -> None:
     run = stage.run(manifest="addin/manifest.xml", health_path="/health/live")
 
     assert run.exit_code == 0, run.log
-    assert "/health/live answered 200" in run.log
+    assert "/health/live returned 200" in run.log
     assert "/health/ready" not in run.log

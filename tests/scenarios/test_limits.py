@@ -134,7 +134,7 @@ def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(with_faults: Stag
     run = stage.run(**INPUTS, operation_timeout="3s")
 
     assert run.exit_code == 4, run.log
-    assert "Azure did not answer in time" in run.log
+    assert "Azure did not respond in time" in run.log
     assert "operation-timeout" in run.log
     assert "ConnectionPool" not in run.log
     assert stage.serves()["revision"] == stage.first
@@ -165,7 +165,7 @@ def test_throttling_is_one_line_for_each_retry_and_nothing_else(with_faults: Sta
     lines = [line for line in run.log.splitlines() if re.search(r"\b429\b|throttl\w+ ", line)]
     assert len(lines) == 3
     assert all(
-        re.fullmatch(r" +Azure is throttling requests \(429\), trying again in [\d.]+ s", line)
+        re.fullmatch(r" +Azure is throttling requests \(429\), retrying in [\d.]+ s", line)
         for line in lines
     )
     assert "azure." not in run.log.replace("azure.com", "").replace("azure.net", "")

@@ -69,7 +69,7 @@ def test_the_failure_of_a_first_revision_is_explained_before_the_app_is_deleted(
     )
 
     assert run.exit_code == 4, run.log
-    assert "likely cause: The program ended with exit code 1: KeyError" in run.log, run.log
+    assert "likely cause: The program exited with code 1: KeyError" in run.log, run.log
     assert "Last lines of the container" in run.summary
     _until_gone(nobody)
 

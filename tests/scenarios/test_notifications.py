@@ -227,10 +227,10 @@ def test_the_second_step_announces_the_recovery_of_a_run_that_was_killed(
     [
         ({"hold": True}, "no complete response within 5 s", 2),
         ({"drop": True}, "refused the connection", 2),
-        ({"status": 500, "body": "rollup_error"}, "it answered 500 (rollup_error)", 2),
-        ({"status": 429, "headers": {"Retry-After": "1"}}, "it answered 429", 2),
+        ({"status": 500, "body": "rollup_error"}, "it returned status 500 (rollup_error)", 2),
+        ({"status": 429, "headers": {"Retry-After": "1"}}, "it returned status 429", 2),
         ({"status": 429, "headers": {"Retry-After": "60"}}, "allows a retry only in 60 s", 1),
-        ({"status": 404, "body": "no_service"}, "it answered 404 (no_service)", 1),
+        ({"status": 404, "body": "no_service"}, "it returned status 404 (no_service)", 1),
         ({"status": 302, "headers": {"Location": HOOK}}, "redirects are not followed", 1),
     ],
     ids=["hanging", "closed", "500", "429", "429 for long", "404", "redirect"],

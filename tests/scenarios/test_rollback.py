@@ -121,7 +121,7 @@ def test_an_inactive_target_without_its_image_is_refused_with_the_next_healthy_o
     assert f"rollback to {deployed.outputs['revision']}: no, its image no longer exists" in (
         stage.run("status").log
     )
-    assert f"The next that may serve is {newest.outputs['revision']}" in run.log
+    assert f"Try {newest.outputs['revision']}" in run.log
     assert stage.weights() == {newest.outputs["revision"]: 100}
     assert deployed.outputs["revision"] not in stage.active()
 

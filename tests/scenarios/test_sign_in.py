@@ -92,7 +92,7 @@ def test_an_az_session_of_an_earlier_step_deploys(stage: Stage) -> None:
     run = stage.run(**NOT_GIVEN, subscription_id="")
 
     assert run.exit_code == 0, run.log
-    assert run.said("signed in with the az session of this machine")
+    assert run.said("signed in with the Azure CLI session of this machine")
     assert stage.serves()["version"] == NEXT_VERSION
 
 
@@ -116,7 +116,7 @@ def test_a_managed_identity_needs_the_subscription(stage: Stage) -> None:
     run = stage.run(**NOT_GIVEN, subscription_id="")
 
     assert run.exit_code in {2, 3}, run.log
-    assert run.said("Input subscription-id: it is empty")
+    assert run.said("Input subscription-id is required")
 
 
 def test_a_missing_sign_in_is_reported(stage: Stage) -> None:

@@ -59,7 +59,7 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
             "addin/app/__main__.py",
             '"version": VERSION',
             '"version": "1.3.0.2"',
-            "/version answered 200 and reports version '1.3.0.2', expected '1.3.0.3'",
+            "/version returned 200 and reports version '1.3.0.2', expected '1.3.0.3'",
         ),
         (
             "addin/app/__main__.py",
@@ -79,14 +79,14 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
             "{}",
             "reports neither revision",
         ),
-        ("addin/app/__main__.py", '"/version"', '"/about"', "/version answered 404"),
+        ("addin/app/__main__.py", '"/version"', '"/about"', "/version returned 404"),
         (
             "addin/app/__main__.py",
             "page := PAGES.get(parts.path)",
             'parts.path != "/manifest.xml" and (page := PAGES.get(parts.path))',
-            "/manifest.xml answered 404",
+            "/manifest.xml returned 404",
         ),
-        ("addin/app/pages.py", '    ".html": "text/html; charset=utf-8",\n', "", "answered 404"),
+        ("addin/app/pages.py", '    ".html": "text/html; charset=utf-8",\n', "", "returned 404"),
         (
             "addin/app/__main__.py",
             "self._send(200, page.body,",
@@ -155,7 +155,7 @@ def test_an_app_that_does_not_serve_its_manifest_is_deployed(stage: Stage) -> No
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("manifest check skipped: /manifest.xml answered 404")
+    assert run.said("manifest check skipped: /manifest.xml returned 404")
 
 
 def test_a_failed_build_stops_before_azure_is_changed(stage: Stage) -> None:

@@ -93,7 +93,7 @@ def test_a_job_that_may_not_sign_in_is_an_error_but_not_in_a_pull_request(stage:
     reviews = stage.run("validate")
 
     assert deploys.exit_code == 3, deploys.log
-    assert "Give the job the permission id-token: write." in deploys.log
+    assert "Grant the job the permission id-token: write." in deploys.log
     assert reviews.exit_code == 0, reviews.log
     assert results(reviews)["job permissions"] == "warning"
 

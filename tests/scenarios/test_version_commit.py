@@ -265,7 +265,7 @@ def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) ->
     run = stage.run(**given, commit="api")
 
     assert run.exit_code == 3, run.log
-    assert "GitHub's API answered 401: Bad credentials" in run.log
+    assert "GitHub's API returned status 401: Bad credentials" in run.log
     assert stage.scene.resource() == before
 
 

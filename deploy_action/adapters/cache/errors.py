@@ -51,8 +51,12 @@ def explain_error(error: BaseException) -> tuple[str, str]:
             "Check port and scheme: ports 6380 and 10000 use TLS.",
         ),
         ((ConnectionRefusedError,), "the connection was refused", where),
-        ((redis.AuthenticationError,), "user or password were refused", "Renew the access key."),
-        ((redis.ReadOnlyError,), "it is a replica and cannot be written", "Name the primary."),
+        (
+            (redis.AuthenticationError,),
+            "the user name or password was rejected",
+            "Update the access key in cache-url.",
+        ),
+        ((redis.ReadOnlyError,), "it is a read-only replica", "Point cache-url to the primary."),
         (
             (redis.OutOfMemoryError,),
             "its memory is full",
@@ -61,13 +65,13 @@ def explain_error(error: BaseException) -> tuple[str, str]:
         ((redis.BusyLoadingError,), "it is still loading its data", "Wait, then run again."),
         (
             (redis.exceptions.NoPermissionError,),
-            "this user may not do that",
+            "this user lacks permission",
             "Allow it the commands SCAN, UNLINK and SET.",
         ),
-        ((redis.TimeoutError, TimeoutError), "it did not answer in time", where),
+        ((redis.TimeoutError, TimeoutError), "it did not respond in time", where),
     ):
         if any(isinstance(one, kinds) for one in chain):
             return why, hint
     if "NOAUTH" in text or "WRONGPASS" in text:
-        return "user or password were refused", "Renew the access key."
+        return "the user name or password was rejected", "Update the access key in cache-url."
     return f"{type(error).__name__}", where

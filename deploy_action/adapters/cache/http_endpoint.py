@@ -74,7 +74,7 @@ class CacheEndpoint:
             )
         except RequestError as error:
             raise EndpointError(
-                f"The app's cache endpoint did not answer: {error}.",
+                f"The app's cache endpoint did not respond: {error}.",
                 hint="Check cache-endpoint, and that the serving revision has it.",
             ) from None
         if not 200 <= response.status < 300:
@@ -84,7 +84,7 @@ class CacheEndpoint:
                 404: "Check cache-endpoint; the serving revision may not have it yet.",
             }
             raise EndpointError(
-                f"The app's cache endpoint answered {response.status}.",
+                f"The app's cache endpoint returned status {response.status}.",
                 hint=hints.get(response.status, "Check the app's log."),
             )
         return _counted(patterns, response)

@@ -173,7 +173,7 @@ class Cache:
 
     def metrics(self) -> Metrics:
         """Return the server's metrics; raises `CacheError`."""
-        with self._translate_errors("be asked"):
+        with self._translate_errors("be queried"):
             primaries = self._primaries()
             began = time.perf_counter()
             primaries[0].ping()

@@ -324,7 +324,7 @@ class ContainerApp:
         self, what: str, doubt: AzureUnavailableError, length: float, deadline: Deadline
     ) -> None:
         wait_s = min(max(length, doubt.retry_after_s), deadline.remaining)
-        self._say(f"{what}: {doubt.cause}, trying again in {wait_s:.1f} s")
+        self._say(f"{what}: {doubt.cause}, retrying in {wait_s:.1f} s")
         pause(wait_s)
 
     def _write(
@@ -344,7 +344,7 @@ class ContainerApp:
             status_url = status_urls[0] if status_urls else ""
             app = self.wait_until_idle(deadline)
             if strict and app.failed and (reason := operations.failure(self._client, status_url)):
-                raise AzureRefusedError(f"Azure accepted {what} and then failed: {reason}")
+                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
             if holds(app):
                 return app
             if doubt is None:
@@ -416,7 +416,7 @@ class ContainerApp:
             if holds(app):
                 return app, "as written"
             if reason := operations.failure(self._client, status_url):
-                raise AzureRefusedError(f"Azure accepted {what} and then failed: {reason}")
+                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
             guard(app)
             return None, f"the app is {app.state}, its split {app.split}"
 
@@ -426,7 +426,7 @@ class ContainerApp:
             if not isinstance(error, PollTimeoutError):
                 raise
             raise AzureRefusedError(
-                f"Azure reported success, but {what} is not there: {error.message}",
+                f"Azure reported success, but {what} is not in effect: {error.message}",
                 hint="Someone else may have changed the app at the same time. Run again.",
             ) from None
 

@@ -131,7 +131,7 @@ class Creation:
         if app.failed:
             reason = operations.failure(self._client, status_url) or f"its state is {app.state}"
             raise AzureRefusedError(
-                f"Azure accepted app '{self.name}' and then failed: {reason.rstrip('.')}.",
+                f"Azure accepted app '{self.name}' but it failed: {reason.rstrip('.')}.",
                 hint="Check that its identities may pull the image (role AcrPull) and read the "
                 "secrets' key vaults (role Key Vault Secrets User).",
             )

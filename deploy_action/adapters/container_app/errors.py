@@ -67,7 +67,7 @@ def translate_errors(app: str, resource_group: str) -> Iterator[None]:
     """Translate exceptions of the SDK, and of parsing its results, into `DeployError`.
 
     Raises:
-        PreflightError: the app does not exist, or this identity is not allowed to do that.
+        PreflightError: the app does not exist, or this identity is not authorized.
         AzureRefusedError: anything else; see its subclasses.
     """
     try:
@@ -96,7 +96,7 @@ def _from_response(app: str, error: HttpResponseError) -> DeployError:
     status = error.status_code or 0
     if status == 403:
         return PreflightError(
-            f"This identity is not allowed to do that: {text(error)}",
+            f"This identity is not authorized for this operation: {text(error)}",
             hint="Assign it the role Container Apps Contributor on the app.",
         )
     if status in RETRYABLE_READS:
@@ -109,7 +109,7 @@ def _from_response(app: str, error: HttpResponseError) -> DeployError:
 def not_signed_in(error: Exception) -> PreflightError:
     """Return the error for a failed sign-in."""
     return PreflightError(
-        f"Azure refused the sign-in: {text(error)}",
+        f"Azure rejected the sign-in: {text(error)}",
         hint="Check client-id, tenant-id and the federated credential's subject.",
     )
 
@@ -117,7 +117,7 @@ def not_signed_in(error: Exception) -> PreflightError:
 def refused(what: str, error: Exception) -> AzureRefusedError:
     """Return the error for a refused *what*, or for an unreachable Azure."""
     if isinstance(error, HttpResponseError) and error.status_code not in _CAUSES:
-        return AzureRefusedError(f"Azure refused {what}: {text(error)}")
+        return AzureRefusedError(f"Azure rejected {what}: {text(error)}")
     return unavailable(what, error)
 
 
@@ -138,9 +138,9 @@ def cause(error: Exception) -> str:
     if isinstance(error, HttpResponseError):
         status = error.status_code or 0
         said = text(error).removeprefix("Operation returned an invalid status ").strip("'")
-        return _CAUSES.get(status, f"Azure answered {status} ({said})")
+        return _CAUSES.get(status, f"Azure returned status {status} ({said})")
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
-        return "Azure did not answer in time"
+        return "Azure did not respond in time"
     if isinstance(error, ServiceRequestError):
         return "Azure could not be reached"
     return "the connection to Azure was closed"
@@ -167,8 +167,8 @@ def retry_after(error: Exception) -> float:
 
 def _unexpected(app: str, reason: str) -> UnexpectedResponseError:
     return UnexpectedResponseError(
-        f"Azure's response about app '{app}' cannot be understood: {reason[:_LONGEST_TEXT]}.",
-        hint="Run again. If a proxy answers for management.azure.com, check it.",
+        f"Azure's response for app '{app}' could not be parsed: {reason[:_LONGEST_TEXT]}.",
+        hint="Run again. If requests to management.azure.com go through a proxy, check the proxy.",
     )
 
 

@@ -80,7 +80,7 @@ class Reader:
                 if deadline.passed:
                     raise
                 wait_s = min(max(length, error.retry_after_s), deadline.remaining)
-                self._say(f"{error.cause}, trying again in {wait_s:.1f} s")
+                self._say(f"{error.cause}, retrying in {wait_s:.1f} s")
                 pause(wait_s)
         raise AssertionError("pauses never run out")
 

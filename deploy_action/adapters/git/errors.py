@@ -48,9 +48,10 @@ _SIGNS = {
 }
 _HINTS = {
     Refusal.MOVED: "Other commits were pushed at the same time. Run the job again.",
-    Refusal.PROTECTED: "Use a token that may bypass the rule, or set the input commit to "
+    Refusal.PROTECTED: "Use a token that is allowed to bypass the rule, or set commit to "
     "pull-request.",
-    Refusal.FORBIDDEN: "Give the job 'permissions: contents: write', or a token that may write.",
+    Refusal.FORBIDDEN: "Grant the job 'permissions: contents: write', or use a token "
+    "with write access.",
     Refusal.HOOK: "Ask the administrator of the git server what the hook requires.",
     Refusal.MISSING: "Run on a branch that exists on the remote.",
     Refusal.UNREACHABLE: "Check the remote's address, the network and the proxy.",

@@ -41,7 +41,7 @@ def entry(git: Command, commit: str, path: str) -> tuple[str, str] | None:
         raise PreflightError(
             f"'{path}' is {_KINDS.get(mode, 'not a file')} in commit {commit[:12]}, but must be a "
             "regular file.",
-            hint="Give the path of the file itself.",
+            hint="Specify the path of the file itself.",
         )
     return mode, blob
 

@@ -54,7 +54,7 @@ class Git:
             answer = self._git.text(*words)
         except ProcessError as error:
             raise PreflightError(
-                f"The workspace {self._workspace} is not a git checkout with a commit.",
+                f"The workspace {self._workspace} is not a git checkout, or has no commits.",
                 hint="Run actions/checkout before this step.",
             ) from error
         commit, *rest = answer.split("\n", 2)

@@ -74,7 +74,7 @@ class ArmClient:
             what: the registry, for messages.
 
         Raises:
-            NotFoundError, AccessDeniedError: Azure answered 404 or 403.
+            NotFoundError, AccessDeniedError: Azure returned 404 or 403.
             DeployError: it answered something else, or not in time.
         """
         url = f"{ARM}{path}?{urlencode({'api-version': version})}"
@@ -84,7 +84,7 @@ class ArmClient:
             if response is not None and response.status not in _RETRYABLE:
                 return _result(response, what)
             if deadline.remaining <= length:
-                raise DeployError(f"Azure did not answer for registry {what}: {problem}.")
+                raise DeployError(f"Azure did not respond for registry {what}: {problem}.")
             pause(length)
         raise AssertionError("backoff never ends")
 
@@ -214,7 +214,7 @@ def _login_server(resource: dict[str, Any]) -> str:
 def _result(response: Response, what: str) -> dict[str, Any]:
     if response.status == 404:
         raise NotFoundError(
-            f"Azure does not find registry {what}.",
+            f"Registry {what} was not found.",
             hint="Check the settings registry and registry-resource-group.",
         )
     if response.status == 403:
@@ -229,7 +229,7 @@ def _result(response: Response, what: str) -> dict[str, Any]:
         )
     if not 200 <= response.status < 300:
         raise DeployError(
-            f"Azure answered {response.status} for registry {what}: {response.text[:300]}"
+            f"Azure returned status {response.status} for registry {what}: {response.text[:300]}"
         )
     if not response.body:
         return {}

@@ -194,7 +194,7 @@ class DockerBuild:
                 )
         except DockerException:
             raise PreflightError(
-                "No Docker engine answers on this runner, but builder is 'docker'.",
+                "No Docker engine responds on this runner, but builder is 'docker'.",
                 hint="Use a runner with Docker, or set builder: acr.",
             ) from None
         try:

@@ -193,7 +193,8 @@ class Registry:
             )
         if response.status != 201:
             raise DeployError(
-                f"Registry {self.host} answered {response.status} to tag {image.repository}:{tag}."
+                f"Registry {self.host} returned status {response.status} for tag "
+                f"{image.repository}:{tag}."
             )
 
     def _manifest(self, reference: Reference) -> Response | None:
@@ -211,12 +212,12 @@ class Registry:
         digest = response.headers.get("docker-content-digest", "") or reference.digest
         if response.status != 200 or not re.fullmatch(r"sha256:[0-9a-f]{64}", digest):
             raise DeployError(
-                f"Registry {self.host} answered {response.status} without a digest for "
+                f"Registry {self.host} returned status {response.status} without a digest for "
                 f"{reference.repository}:{reference.digest or reference.tag}."
             )
         if reference.digest and digest != reference.digest:
             raise DeployError(
-                f"Registry {self.host} answered with {digest} for {reference.digest}."
+                f"Registry {self.host} returned digest {digest} instead of {reference.digest}."
             )
         return digest
 

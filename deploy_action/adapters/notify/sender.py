@@ -51,9 +51,9 @@ def _attempt(
     if 200 <= response.status < 300:
         return "", None
     if 300 <= response.status < 400:
-        return f"it answered {response.status}, and redirects are not followed", None
+        return f"it returned status {response.status}, and redirects are not followed", None
     text = re.sub(r"[^\x20-\x7e]+", " ", response.text).strip()[:_LONGEST_ANSWER]
-    problem = f"it answered {response.status}" + (f" ({text})" if text else "")
+    problem = f"it returned status {response.status}" + (f" ({text})" if text else "")
     return problem, _wait_s(response) if response.status in _RETRIED else None
 
 

@@ -58,7 +58,7 @@ def judge_latency(
     if fewest < FEWEST_SAMPLES:
         return LatencyJudgement(
             verdict=Verdict.INCONCLUSIVE,
-            reason=f"{fewest} responses of each revision, {FEWEST_SAMPLES} are needed",
+            reason=f"only {fewest} responses from each revision, {FEWEST_SAMPLES} are required",
         )
     ours, theirs = median(candidate_s), median(stable_s)
     chance = mann_whitney_tail(candidate_s, stable_s)

@@ -157,7 +157,7 @@ def judge(
         return early
     if not enough:
         reason = (
-            f"Too few requests to judge the candidate: {candidate.requests} of the "
+            f"Too few requests to evaluate the candidate: {candidate.requests} of the "
             f"{thresholds.min_requests} that are needed."
         )
         return conclude(verdict=Verdict.INCONCLUSIVE, rule=Rule.SAMPLE, reason=reason)
@@ -214,7 +214,7 @@ def _near_limit(stable: Counts, thresholds: Thresholds) -> bool:
 
 
 def _chance(candidate: Counts, stable: Counts) -> str:
-    return f"the probability that this is chance is {fisher_tail(candidate, stable):.2g}"
+    return f"Fisher's exact test, p = {fisher_tail(candidate, stable):.2g}"
 
 
 def _why_good(candidate: Counts, stable: Counts, thresholds: Thresholds) -> str:

@@ -79,7 +79,7 @@ class WindowRule:
     def explain(self) -> str:
         """Return why a judged step lasts as long as it does."""
         return (
-            f"metrics of whole minutes that end {_minutes(self.lag_s)} in the past need "
+            f"Azure's metrics are complete only after {_minutes(self.lag_s)}, so analysis needs "
             f"{_minutes(self.shortest_step_s)} per step"
         )
 

@@ -29,7 +29,7 @@ _BASE = {
     "HighResolutionIconUrl": UrlKind.IMAGE,
 }
 _RESOURCES = {"Url": UrlKind.PAGE, "Image": UrlKind.IMAGE}
-_OWN_PATH = "Give the path of the add-in's own manifest."
+_OWN_PATH = "Specify the path of the add-in's own manifest."
 
 
 def scan(text: str, *, file: str) -> Scan:
@@ -81,7 +81,7 @@ class _Scanner:
             return InputError(
                 f"Manifest '{self._file}' is a template: line {line} has '<%'. Only a generated "
                 "manifest has a version to bump.",
-                hint="Give the path of the generated manifest, or bump the version where the "
+                hint="Specify the path of the generated manifest, or bump the version where the "
                 "template takes it from.",
                 place=SourceLocation(file=self._file, line=line),
             )

@@ -136,7 +136,7 @@ def plan(
         new = _of_three(new, found, file)
     if new < old and not rules.allow_lower:
         raise InputError(
-            f"Manifest '{file}' has version {old}, and {new} is lower; a version only goes up.",
+            f"Manifest '{file}' has version {old}, and {new} is lower. Versions must not decrease.",
             hint=f"Choose a higher version; {rules.options.allow_lower} sets a lower one.",
             place=_place(found, file),
         )
@@ -177,7 +177,7 @@ def _scan(content: bytes, file: str) -> tuple[Source, Scan]:
         problem = "is neither XML nor JSON" if source.text.strip() else "is empty"
         raise InputError(
             f"Manifest '{file}' {problem}.",
-            hint="Give the path of the add-in's own manifest.",
+            hint="Specify the path of the add-in's own manifest.",
             place=SourceLocation(file=file, line=1),
         )
     return source, addin_xml.scan(source.text, file=file)

@@ -41,7 +41,7 @@ _OTHER_MANIFESTS = (
     (re.compile(r"\"start_url\"|\"theme_color\""), "a web app's"),
 )
 _OFFICE = re.compile(r"\"manifestVersion\"\s*:\s*\"")
-_OWN_PATH = "Give the path of the add-in's own manifest."
+_OWN_PATH = "Specify the path of the add-in's own manifest."
 
 
 def is_json(text: str) -> bool:
@@ -71,7 +71,7 @@ def scan(text: str, *, file: str) -> Scan:
         )
     if version is None:
         raise InputError(
-            f"Manifest '{file}' has no text 'version' at its top level.",
+            f"Manifest '{file}' has no string 'version' at its top level.",
             hint='Add one, such as "version": "1.0.0".',
             place=SourceLocation(file=file, line=1),
         )
@@ -232,7 +232,7 @@ class _Walk:
         lines = [self._text.count("\n", 0, at) + 1 for at in (first, second)]
         column = second - (self._text.rfind("\n", 0, second) + 1) + 1
         return InputError(
-            f"{self._what} '{self._file}' has the key '{name}' twice in one object, in lines "
+            f"{self._what} '{self._file}' has the key '{name}' twice in one object, on lines "
             f"{lines[0]} and {lines[1]}.",
             hint="Remove one of them.",
             place=SourceLocation(file=self._file, line=lines[1], column=column),

@@ -71,7 +71,7 @@ def block(node: Node) -> tuple[CustomCheck, ...]:
         try:
             found.append(_check(tree.plain(item)))
         except ValueError as error:
-            message = f"analysis-checks: each check must be {error}."
+            message = f"analysis-checks: {error}."
             faults.append(Fault(message=message, location=item.location))
     if faults:
         raise InputError.of(faults)
@@ -80,16 +80,16 @@ def block(node: Node) -> tuple[CustomCheck, ...]:
 
 def _check(value: object) -> CustomCheck:
     if not isinstance(value, dict):
-        raise ValueError("a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see parse
+        raise ValueError("each check must be a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see parse
     fields = {str(name): value for name, value in value.items()}
     name = _text(fields, "name")
     sources = [source for source in Source if source.value in fields]
     if not name or len(sources) != 1:
-        raise ValueError("a mapping with a name and exactly one of kql, https and shell")
+        raise ValueError("each check needs a name and exactly one of kql, https and shell")
     source = sources[0]
     unknown = sorted(set(fields) - _FIELDS - {source.value})
     if unknown:
-        raise ValueError(f"without '{unknown[0]}' in check '{name}'; fields are {_known()}")
+        raise ValueError(f"unknown field '{unknown[0]}' in check '{name}'; valid fields: {_known()}")
     return CustomCheck(
         name=name,
         source=source,
@@ -113,29 +113,29 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
 def _target(fields: Mapping[str, Any], source: Source, name: str) -> str:
     text = _text(fields, source.value)
     if not text:
-        raise ValueError(f"given with a text for {source.value} in check '{name}'")
+        raise ValueError(f"{source.value} of check '{name}' must not be empty")
     if source is Source.HTTPS and not text.startswith("https://"):
-        raise ValueError(f"given with a URL that begins with https:// in check '{name}'")
+        raise ValueError(f"https of check '{name}' must be a URL that begins with https://")
     return text
 
 
 def _rule(fields: Mapping[str, Any], source: Source, name: str) -> Comparison | None:
     if source is Source.SHELL:
         if "rule" in fields:
-            raise ValueError(f"given without a rule in check '{name}': the exit code decides")
+            raise ValueError(f"check '{name}' cannot have a rule: the command's exit code decides")
         return None
     try:
         return Comparison.parse(_text(fields, "rule"))
     except ValueError as error:
-        raise ValueError(f"given with a rule in check '{name}', {error}") from None
+        raise ValueError(f"rule of check '{name}' must be {error}") from None
 
 
 def _json_path(fields: Mapping[str, Any], source: Source, name: str) -> str:
     path = _text(fields, "json-path")
     if source is Source.HTTPS and not is_json_path(path):
-        raise ValueError(f"given with a json-path such as data.items[0].value in check '{name}'")
+        raise ValueError(f"check '{name}' needs a json-path such as data.items[0].value")
     if source is not Source.HTTPS and path:
-        raise ValueError(f"given without json-path in check '{name}': it belongs to https")
+        raise ValueError(f"check '{name}' cannot have a json-path: only https checks can")
     return path
 
 
@@ -143,12 +143,12 @@ def _interval(fields: Mapping[str, Any], name: str) -> float:
     try:
         interval_s = duration(_text(fields, "interval") or "60s")
     except ValueError as error:
-        raise ValueError(f"given with an interval in check '{name}', {error}") from None
+        raise ValueError(f"interval of check '{name}' must be {error}") from None
     return interval_s
 
 
 def _limit(fields: Mapping[str, Any], name: str) -> int:
     text = _text(fields, "failure-limit") or "0"
     if not text.isdecimal() or len(text) > 3:
-        raise ValueError(f"given with a failure-limit from 0 to 999 in check '{name}'")
+        raise ValueError(f"failure-limit of check '{name}' must be a number from 0 to 999")
     return int(text)

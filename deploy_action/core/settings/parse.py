@@ -135,7 +135,7 @@ def require(settings: Settings) -> None:
     """
     command = settings.command.value
     faults = [
-        f"Input {name}: it is empty, but {command} needs it."
+        f"Input {name} is required for {command}."
         for name, value in (("resource-group", settings.resource_group), ("app", settings.app))
         if not value
     ]
@@ -143,7 +143,7 @@ def require(settings: Settings) -> None:
     if settings.label_live and settings.label_live == settings.label_candidate:
         faults.append("label-candidate: it must differ from label-live.")
     if settings.create and not settings.managed_environment:
-        faults.append("managed-environment: it is empty, but create needs it.")
+        faults.append("managed-environment is required for create.")
     if settings.cache_clear and not (settings.cache_allow_flush or settings.cache_prefix):
         faults += [
             f"cache-patterns: '{pattern}' matches every key. Use a narrower pattern, or set "
@@ -152,12 +152,12 @@ def require(settings: Settings) -> None:
             if Glob.of(pattern).matches_everything
         ]
     if settings.cache_via is CacheVia.ENDPOINT and not settings.cache_endpoint:
-        faults.append("cache-endpoint: it is empty, but cache-via: endpoint needs it.")
+        faults.append("cache-endpoint is required for cache-via: endpoint.")
     if bool(settings.client_id) != bool(settings.tenant_id):
         lacking = "tenant-id" if settings.client_id else "client-id"
-        faults.append(f"Input {lacking}: it is empty, but GitHub OIDC needs both ids.")
+        faults.append(f"Input {lacking} is required: GitHub OIDC needs client-id and tenant-id.")
     if settings.client_id and not settings.subscription_id:
-        faults.append("Input subscription-id: it is empty, but GitHub OIDC needs it.")
+        faults.append("Input subscription-id is required for GitHub OIDC.")
     if faults:
         raise InputError.of(
             [Fault(message=message) for message in faults],
@@ -169,10 +169,10 @@ def require(settings: Settings) -> None:
 def _image_faults(settings: Settings) -> list[str]:
     faults = []
     if settings.image and settings.image_tag:
-        faults.append("Input image-tag: image names a complete image already; give only one.")
+        faults.append("Input image-tag: it cannot be combined with image. Set only one of them.")
     if settings.candidate:
         faults += [
-            f"Input {name}: candidate names a revision, which has an image; give only one."
+            f"Input {name}: it cannot be combined with candidate, which names a revision with an image."
             for name, value in (("image", settings.image), ("image-tag", settings.image_tag))
             if value
         ]
@@ -187,6 +187,6 @@ def _image_faults(settings: Settings) -> list[str]:
     given = settings.image or settings.candidate
     if ships and not given and not settings.registry:
         faults.append(
-            "Input registry: it is empty; name the registry to push to, or give an image."
+            "Input registry is required, unless image names an existing image."
         )
     return faults

@@ -163,7 +163,7 @@ def subset_of(choices: type[Choice]) -> Callable[[str], tuple[Choice, ...]]:
         try:
             return tuple(parse_one(item) for item in comma_list(given))
         except ValueError as error:
-            raise ValueError(f"none, or {error}") from None
+            raise ValueError(f"'none', or {error}") from None
 
     return parse
 
@@ -198,7 +198,7 @@ def header(given: str) -> str:
     """Read an HTTP header, ``NAME: VALUE``; empty stays empty."""
     stripped = given.strip()
     if stripped and not re.fullmatch(r"[-!#$%&'*+.^_`|~\w]+:[^\r\n]*\S[^\r\n]*", stripped):
-        raise ValueError("written NAME: VALUE")
+        raise ValueError("in the form NAME: VALUE")
     return stripped
 
 

@@ -43,7 +43,7 @@ def parse(line: str) -> WarmupEntry:
     Raises:
         ValueError: the line is invalid; the message completes "… must be …".
     """
-    expected = "like 'KEY = TEXT @ 24h', 'KEY = GET /path' or 'GET /path'"
+    expected = "in the form 'KEY = TEXT @ 24h', 'KEY = GET /path' or 'GET /path'"
     timed = _TTL.fullmatch(line.strip())
     rest, ttl_s = (timed["rest"], duration(timed["ttl"])) if timed else (line.strip(), None)
     if rest.startswith("GET "):

@@ -74,7 +74,7 @@ def check_tags(tags: Mapping[str, Any]) -> None:
         raise invalid("tags", f"{len(tags)} tags, at most {_MOST_TAGS} are allowed")
     names = Counter(name.lower() for name in tags)
     if twice := next((name for name, times in names.items() if times > 1), ""):
-        raise invalid("tags", f"'{twice}' is the name of two tags: names ignore case")
+        raise invalid("tags", f"'{twice}' is the name of two tags: tag names are case-insensitive")
     for name, value in tags.items():
         if any(character in _RESERVED for character in name):
             raise refuse(

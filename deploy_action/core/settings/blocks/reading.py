@@ -107,7 +107,7 @@ def texts(faults: Faults, node: Node, path: str) -> tuple[str, ...] | None:
         return None
     if isinstance(node, Sequence) and all(isinstance(item, Scalar) for item in node.items):
         return tuple(item.text for item in node.items if isinstance(item, Scalar))
-    faults.add(path, "it must be a list of texts, such as [a, b], or null.", node.location)
+    faults.add(path, "it must be a list of strings, such as [a, b], or null.", node.location)
     return ()
 
 

@@ -164,7 +164,7 @@ def _rules(faults: Faults, node: Node, path: str) -> dict[str, Any]:
 
 def _rule(faults: Faults, node: Node, path: str, name: str) -> dict[str, Any]:
     if not isinstance(node, Mapping):
-        faults.add(path, "it must be a block as Azure writes a scale rule.", node.location)
+        faults.add(path, "it must be a scale rule block in Azure's format.", node.location)
         return {}
     kinds = [key for key, _ in node.pairs if key.text != "name"]
     for key in kinds:

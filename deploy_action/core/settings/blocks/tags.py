@@ -61,5 +61,5 @@ def _problem(name: str, names: dict[str, str]) -> str:
     if not name or len(name) > _LONGEST_NAME or any(sign in _RESERVED for sign in name):
         return f"a tag name can have at most {_LONGEST_NAME} characters, and none of {_RESERVED}."
     if name.lower() in names:
-        return f"it is the same tag as '{names[name.lower()]}': names ignore case."
+        return f"it is the same tag as '{names[name.lower()]}': tag names are case-insensitive."
     return ""

@@ -78,5 +78,5 @@ def container_name(given: str) -> str:
 def variable_name(given: str) -> str:
     """Read the name of an environment variable."""
     if not _VARIABLE.fullmatch(given):
-        raise ValueError("a variable's name: letters, digits, '_', '-' and '.', no digit first")
+        raise ValueError("a variable name: letters, digits, '_', '-' and '.', not starting with a digit")
     return given
