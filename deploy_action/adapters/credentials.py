@@ -262,7 +262,7 @@ def _with_identity(subscription_id: str, on_secret: Callable[[str], None]) -> Si
 
     if not subscription_id:
         raise PreflightError(
-            "Input subscription-id is required, but a managed identity does not name one.",
+            "Input subscription-id is required for a managed identity.",
             hint="Set subscription-id.",
         )
     return SignIn(

@@ -148,9 +148,9 @@ def _own_error(evidence: Evidence) -> Cause | None:
     if not crashing or (found and found[1] == "143"):
         return None
     said = _logged_error(evidence.log)
-    ended = f"The program exited with code {found[1]}" if found else "The program keeps exiting"
+    exited = f"The program exited with code {found[1]}" if found else "The program keeps exiting"
     return Cause(
-        cause=f"{ended}: {said}." if said else f"{ended}.",
+        cause=f"{exited}: {said}." if said else f"{exited}.",
         hint=_remedy(said) if said else "See the last lines of the container's log.",
     )
 

@@ -69,7 +69,7 @@ def analysis_lines(
     need_s = rule.shortest_step_s
     line = (
         f"analysis: production traffic is not analyzed, {reason}. step-interval is "
-        f"{schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s; {rule.explain()}. To judge "
+        f"{schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s; {rule.explain()}. To analyze "
         f"anyway, set step-interval to {need_s:.0f}s or more, or analysis: required"
     )
     return (line,)

@@ -47,9 +47,7 @@ class PathFilter:
     def __init__(self, patterns: Sequence[str], *, below: str = "") -> None:
         self._patterns = [_compiled(text, below) for text in patterns]
         if patterns and all(pattern.excludes for pattern in self._patterns):
-            raise ValueError(
-                "a list with at least one pattern that does not start with '!'"
-            )
+            raise ValueError("a list with at least one pattern that does not start with '!'")
 
     def matches(self, path: str) -> bool:
         """Whether *path* counts: the last pattern that matches it does not exclude it."""

@@ -376,8 +376,9 @@ def _warnings(
     found = [note.text for note in bump.warnings if not note.usual] if bump else []
     if stable.is_down:
         found.append(
-            f"No revision can serve now ({stable.name}: {stable.in_words}), so there is nothing "
-            "healthy to go back to; the candidate gets all traffic at once when its gates pass."
+            f"No revision can serve traffic now ({stable.name}: {stable.in_words}), so there is no "
+            "healthy revision to roll back to. The candidate gets all traffic once it passes its "
+            "gates."
         )
     if stable.background_scalers:
         found.append(
@@ -406,8 +407,8 @@ def _warnings(
         )
     if stable.replicas > max(1, stable.fewest_replicas):
         found.append(
-            f"The stable revision runs {stable.replicas} replicas, and the candidate begins with "
-            f"{max(1, stable.fewest_replicas)}: keep the first step small."
+            f"The stable revision runs {stable.replicas} replicas, and the candidate starts with "
+            f"{max(1, stable.fewest_replicas)}: use a small first step, or set template.scale.min."
         )
     if not settings.identity_path:
         found.append(

@@ -124,12 +124,12 @@ ModuleNotFoundError: No module named 'httpx'
                 ),
                 log=TRACEBACK,
             ),
-            "exit code 1: ModuleNotFoundError: No module named 'httpx'",
+            "with code 1: ModuleNotFoundError: No module named 'httpx'",
             "missing package",
         ),
         (
             evidence(log="KeyError: 'DATABASE_URL'", state="1/1 Container crashing: api"),
-            "keeps ending: KeyError: 'DATABASE_URL'",
+            "keeps exiting: KeyError: 'DATABASE_URL'",
             "environment variable",
         ),
         (
@@ -148,7 +148,7 @@ ModuleNotFoundError: No module named 'httpx'
         ),
         (
             evidence(("ProbeFailed", "Probe of Readiness failed with status code: 500")),
-            "answers its readiness probe with 500",
+            "returns 500 for its readiness probe",
             "log",
         ),
         (
@@ -165,7 +165,7 @@ ModuleNotFoundError: No module named 'httpx'
         (
             evidence(state="Provisioning, None, Activating"),
             "init container",
-            "exit code 0",
+            "exits with code 0",
         ),
         (
             replace(evidence(STARTED, log="KeyError: 'DATABASE_URL'"), missing_secrets=("db-url",)),

@@ -61,7 +61,7 @@ def test_the_plan_warns_about_a_candidate_smaller_than_stable() -> None:
     grown = planned({"replicas": 6, "template": template})
     same = planned({"replicas": 1, "template": template})
 
-    assert any("runs 6 replicas, and the candidate begins with 1" in w for w in grown.warnings)
+    assert any("runs 6 replicas, and the candidate starts with 1" in w for w in grown.warnings)
     assert not any("replicas" in warning for warning in same.warnings)
 
 
@@ -98,7 +98,7 @@ def test_a_stable_that_is_down_means_one_full_traffic_shift() -> None:
 
     assert plan.stable_is_down
     assert plan.schedule.steps == ()
-    assert any("nothing healthy to go back to" in warning for warning in plan.warnings)
+    assert any("no healthy revision to roll back to" in warning for warning in plan.warnings)
 
 
 def test_with_stable_down_and_a_healthy_revision_the_plan_asks_for_a_rollback() -> None:
@@ -129,8 +129,8 @@ def test_short_steps_that_are_not_judged_are_not_made_longer_and_the_plan_says_w
     assert plan.schedule.judged_weights == ()
     assert plan.schedule.longest_step_s <= 60
     [line] = [line for line in plan.lines() if line.startswith("analysis")]
-    assert f"not judged, {reason}" in line
-    assert "need 6 min per step" in line
+    assert f"not analyzed, {reason}" in line
+    assert "needs 6 min per step" in line
     assert "set step-interval to 360s or more, or analysis: required" in line
 
 
@@ -147,7 +147,7 @@ def test_the_first_step_with_enough_requests_is_made_long_enough_to_be_judged(
     assert [plan.schedule.lasts_s(weight) for weight in (10, 50, 100)] == lasts_s
     [line] = [line for line in plan.lines() if line.startswith("analysis")]
     where = "the bake" if judged == 100 else f"{judged} %"
-    assert f"judges the candidate at {where}; metrics of whole minutes" in line
+    assert f"is analyzed at {where}; Azure's metrics are complete only after" in line
     assert plan.longest_s == planned().longest_s + 300
     assert plan.lease_s > planned().lease_s + 300
 
@@ -161,7 +161,7 @@ def test_without_steps_the_bake_is_made_long_enough_to_be_judged() -> None:
 
     assert plan.schedule.judged_weights == (100,)
     assert plan.schedule.lasts_s(100) == 360
-    assert any("judges the candidate at the bake" in line for line in plan.lines())
+    assert any("is analyzed at the bake" in line for line in plan.lines())
 
 
 def test_where_a_step_lasts_long_enough_none_is_made_longer() -> None:
@@ -184,7 +184,7 @@ def test_required_analysis_extends_steps_and_the_plan_says_why() -> None:
     assert plan.schedule.judged_weights == (10, 100)
     assert [plan.schedule.lasts_s(weight) for weight in (10, 100)] == [240, 240]
     assert any("steps 10 % → 100 %, 240 s each" in line for line in plan.lines())
-    assert any("that end 1 min in the past need 4 min per step" in line for line in plan.lines())
+    assert any("after 1 min, so analysis needs 4 min per step" in line for line in plan.lines())
     assert plan.longest_s > planned(traffic_steps="10,100").longest_s
 
 

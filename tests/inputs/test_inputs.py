@@ -142,11 +142,11 @@ def test_an_unknown_environment_is_refused_with_the_known_ones(
 @pytest.mark.parametrize(
     ("inputs", "sentence"),
     [
-        ({"INPUT_APP": ""}, "Input app: it is empty, but deploy needs it."),
+        ({"INPUT_APP": ""}, "Input app is required for deploy."),
         ({"INPUT_REGISTRY": ""}, "Input registry is required"),
         (
             {"INPUT_CLIENT_ID": "00000000-0000-0000-0000-000000000000"},
-            "Input tenant-id: it is empty, but GitHub OIDC needs both ids.",
+            "Input tenant-id is required: GitHub OIDC needs client-id and tenant-id.",
         ),
         ({"INPUT_BUILD_ARGS": "DEBUG"}, "Input build-args: 'DEBUG' must be lines of NAME=value."),
     ],

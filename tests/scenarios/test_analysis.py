@@ -87,7 +87,7 @@ def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_firs
     assert "gate traffic at 50 %: fail" in run.log, run.log
     assert "100 % to" not in run.log
     assert "requests failed" in run.summary
-    assert "metrics of whole minutes that end 2 min in the past need 5 min per step" in run.log
+    assert "complete only after 2 min, so analysis needs 5 min per step" in run.log
 
 
 def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:

@@ -194,7 +194,7 @@ def test_a_vault_that_the_new_app_may_not_read_is_explained_and_the_app_deleted(
     [
         ("secrets: {a: keyvault:some-vault/a}", "is created together with the app"),
         ("template: {env: {DB: {secret: nothing}}}", "names secret 'nothing'"),
-        ("template: {resources: {cpu: 3, memory: 1Gi}}", "is no size of a replica"),
+        ("template: {resources: {cpu: 3, memory: 1Gi}}", "is not a valid size for a replica"),
         ("containers: {extra: {cpu: 1}}", "containers.extra"),
     ],
 )

@@ -158,13 +158,13 @@ def judge(
     if not enough:
         reason = (
             f"Too few requests to evaluate the candidate: {candidate.requests} of the "
-            f"{thresholds.min_requests} that are needed."
+            f"{thresholds.min_requests} required."
         )
         return conclude(verdict=Verdict.INCONCLUSIVE, rule=Rule.SAMPLE, reason=reason)
     if baseline.requests < thresholds.min_requests and _suspicious(candidate, thresholds):
         reason = (
             "The candidate has errors, and stable received too few requests to compare with: "
-            f"{baseline.requests} of the {thresholds.min_requests} that are needed."
+            f"{baseline.requests} of the {thresholds.min_requests} required."
         )
         return conclude(verdict=Verdict.INCONCLUSIVE, rule=Rule.SAMPLE, reason=reason)
     reason = _why_good(candidate, baseline, thresholds)

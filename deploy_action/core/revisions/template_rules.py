@@ -89,7 +89,7 @@ def _size_faults(containers: Collection[Mapping[str, Any]]) -> Iterator[str]:
     if cpu % _STEP or not 0 < cpu <= _MOST_CORES or memory != _RATIO * cpu:
         nearest = min(max(_STEP, (cpu / _STEP).to_integral_value() * _STEP), _MOST_CORES)
         yield (
-            f"resources: {cpu.normalize():f} CPU and {memory.normalize():f} Gi in total is not a valid size "
-            "of a replica. Use 0.25 to 4 CPU in steps of 0.25, and twice as many Gi, such as "
-            f"{nearest.normalize():f} and {(_RATIO * nearest).normalize():f} Gi."
+            f"resources: {cpu.normalize():f} CPU and {memory.normalize():f} Gi in total is not a "
+            "valid size for a replica. Use 0.25 to 4 CPU in steps of 0.25, and twice as many Gi, "
+            f"such as {nearest.normalize():f} and {(_RATIO * nearest).normalize():f} Gi."
         )

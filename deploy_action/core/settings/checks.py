@@ -52,7 +52,10 @@ def parse(line: str) -> CustomCheck:
         value = json.loads(line)
     except (ValueError, RecursionError):
         value = None
-    return _check(value)
+    try:
+        return _check(value)
+    except ValueError as error:
+        raise ValueError(f"a valid check: {error}") from None
 
 
 def block(node: Node) -> tuple[CustomCheck, ...]:
@@ -80,7 +83,9 @@ def block(node: Node) -> tuple[CustomCheck, ...]:
 
 def _check(value: object) -> CustomCheck:
     if not isinstance(value, dict):
-        raise ValueError("each check must be a mapping with name, one of kql, https and shell, and a rule")  # noqa: TRY004  see parse
+        raise ValueError(  # noqa: TRY004  see parse
+            "each check must be a mapping with name, one of kql, https and shell, and a rule"
+        )
     fields = {str(name): value for name, value in value.items()}
     name = _text(fields, "name")
     sources = [source for source in Source if source.value in fields]
@@ -89,7 +94,9 @@ def _check(value: object) -> CustomCheck:
     source = sources[0]
     unknown = sorted(set(fields) - _FIELDS - {source.value})
     if unknown:
-        raise ValueError(f"unknown field '{unknown[0]}' in check '{name}'; valid fields: {_known()}")
+        raise ValueError(
+            f"unknown field '{unknown[0]}' in check '{name}'; valid fields: {_known()}"
+        )
     return CustomCheck(
         name=name,
         source=source,

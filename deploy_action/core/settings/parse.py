@@ -172,7 +172,8 @@ def _image_faults(settings: Settings) -> list[str]:
         faults.append("Input image-tag: it cannot be combined with image. Set only one of them.")
     if settings.candidate:
         faults += [
-            f"Input {name}: it cannot be combined with candidate, which names a revision with an image."
+            f"Input {name}: it cannot be combined with candidate, which names a revision with an "
+            "image."
             for name, value in (("image", settings.image), ("image-tag", settings.image_tag))
             if value
         ]
@@ -186,7 +187,5 @@ def _image_faults(settings: Settings) -> list[str]:
     ships = settings.command in {Command.DEPLOY, Command.VALIDATE}
     given = settings.image or settings.candidate
     if ships and not given and not settings.registry:
-        faults.append(
-            "Input registry is required, unless image names an existing image."
-        )
+        faults.append("Input registry is required, unless image names an existing image.")
     return faults

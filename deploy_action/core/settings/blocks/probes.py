@@ -109,7 +109,9 @@ def _probe(faults: Faults, node: Node, path: str) -> ProbeChange | Remove | None
         )
     if not path.endswith("readiness") and fields.get("successes", 1) != 1:
         faults.add(
-            f"{path}.successes", "only a readiness probe can require more than 1 success.", node.location
+            f"{path}.successes",
+            "only a readiness probe can require more than 1 success.",
+            node.location,
         )
     azure = {
         azure: fields[key.replace("-", "_")]

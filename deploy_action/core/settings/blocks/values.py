@@ -78,5 +78,7 @@ def container_name(given: str) -> str:
 def variable_name(given: str) -> str:
     """Read the name of an environment variable."""
     if not _VARIABLE.fullmatch(given):
-        raise ValueError("a variable name: letters, digits, '_', '-' and '.', not starting with a digit")
+        raise ValueError(
+            "a variable name: letters, digits, '_', '-' and '.', not starting with a digit"
+        )
     return given
