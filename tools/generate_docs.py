@@ -86,7 +86,7 @@ EXAMPLES = {
     "rolled-back": "Rolled back",
     "aborted-in-gates": "Aborted: a gate failed",
     "aborted-in-a-step": "Aborted: users' requests failed in a step",
-    "aborted-in-the-bake": "Aborted: failed while baking",
+    "aborted-in-the-bake": "Aborted: failed during the bake",
     "action-required": "Aborted, and not everything was restored",
     "refused": "Refused",
     "invalid": "Invalid settings",

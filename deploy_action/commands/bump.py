@@ -48,8 +48,9 @@ class BumpRequest:
         part, version = options["part"], options["exactly"]
         if part and version is not None:
             raise InputError(
-                "Options --set and --part exclude each other.",
-                hint="Use --set for a version of your choice, or --part for the next one.",
+                "Options --set and --part cannot be combined.",
+                hint="Use --set to write a specific version, or --part to increment the current "
+                "one.",
             )
         return cls(
             manifests=manifests,

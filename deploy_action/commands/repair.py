@@ -116,6 +116,6 @@ def _publish(services: Services, revision: Revision, record: Record) -> bool:
     if services.versioning is None:
         return True  # no manifest in these settings, so nothing to publish
     if not services.versioning.file.is_there():
-        record.say(f"The version commit of {revision.name} is left to the next deployment")
+        record.say(f"The next deployment will publish the version commit of {revision.name}")
         return False
     return services.versioning.publish_served(revision, record)

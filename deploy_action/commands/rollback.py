@@ -233,8 +233,8 @@ def _watch_target(
         lock.release()
         raise RollbackIncompleteError(
             f"All traffic is on {target.name}, but it is failing as well: {error.message}",
-            hint="Traffic was not shifted again, because that would restore what the rollback was "
-            "from. Roll back to another revision, or fix the cause if it affects both.",
+            hint="Traffic was not shifted back, because that would restore the revision that you "
+            "rolled back from. Roll back to another revision, or fix the cause if it affects both.",
         ) from None
 
 
@@ -245,7 +245,7 @@ def _require_image(
     try:
         exists = services.image_exists(target.image)
     except DeployError as error:
-        record.warn(f"It is unknown whether the image of {target.name} still exists: {error}")
+        record.warn(f"Could not check whether the image of {target.name} still exists: {error}")
         return
     if not exists:
         raise PreflightError(

@@ -55,7 +55,7 @@ def adopted_revision(wanted: str, app: App, revisions: Collection[Revision]) -> 
     if revision.readiness is Readiness.FAILED:
         raise PreflightError(
             f"Revision '{revision.name}' has failed to start ({revision.in_words}).",
-            hint="Look at its container's log in Azure; image, command and secrets first.",
+            hint="Check its container log in Azure, then its image, command and secrets.",
         )
     return revision
 

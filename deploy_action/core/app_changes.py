@@ -63,7 +63,9 @@ class AppChanges:
         """Return what the differences do not show; *stable* is the revision that serves."""
         notes = [f"Secret {name} is removed if no active revision uses it" for name in self.removed]
         if self.changed:
-            notes.append(f"Running replicas of {stable} see a changed secret at their next restart")
+            notes.append(
+                f"Running replicas of {stable} get the new secret values after their next restart"
+            )
         return tuple(notes)
 
 

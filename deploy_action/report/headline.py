@@ -34,7 +34,7 @@ def headline(record: Record, escape: Callable[[str], str] = plain) -> str:
     ending = record.ending
     prefix = f"{where}: " if where else ""
     if ending is None:
-        return f"⏳ {prefix}{record.command} is under way"
+        return f"⏳ {prefix}{record.command} in progress"
     sign = _SIGNS.get(ending.result, "❌")
     sentence = _sentence(record, ending.result, escape)
     return f"{sign} {prefix}{sentence}{_pending(record, escape)}"
@@ -49,7 +49,7 @@ _SENTENCES = {
     "planned": "plan for {tried}, nothing was changed, {serves}",
     "valid": "validation passed",
     "unchanged": "nothing to do, {serves}",
-    "invalid": "not started, a setting is wrong",
+    "invalid": "not started, invalid settings",
     "refused": "the {command} was refused, {serves}",
     "superseded": "{tried} was not deployed, another run took over, {serves}",
     "cancelled": "the {command} was cancelled, {serves}",
@@ -80,7 +80,7 @@ def _sentence(record: Record, result: str, escape: Callable[[str], str]) -> str:
 def _serves(outcome: Outcome, escape: Callable[[str], str]) -> str:
     name = escape(outcome.serving.name)
     if not name:
-        return "what serves now is unknown"
+        return "the serving revision is unknown"
     share = outcome.share or FULL_TRAFFIC
     return f"{name} serves {share} %"
 
@@ -90,4 +90,4 @@ def _pending(record: Record, escape: Callable[[str], str]) -> str:
     if not url:
         version = escape(pending)
         return f", the version commit of {version} is not on the branch yet" if pending else ""
-    return f", its version commit waits in pull request {escape(url.rpartition('/')[2])}"
+    return f", its version commit is pending in pull request #{escape(url.rpartition('/')[2])}"

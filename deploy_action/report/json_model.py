@@ -181,7 +181,7 @@ class Publication:
 
     Args:
         commit: SHA of the version commit; empty if the run published none.
-        pull_request: URL of the pull request that it waits in; empty if it waits in none.
+        pull_request: URL of its pull request; empty if there is none.
         pending: version that serves although its commit is not on the branch yet.
     """
 

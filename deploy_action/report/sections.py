@@ -137,7 +137,7 @@ def timeline(record: Record) -> list[str]:
         mark = "crit, " if bad else "done, " if end else "active, "
         shown_until = max(until, start.at + _SHORTEST_BAR_S)
         chart.append(f"  {name} :{mark}{start.at * 1000:.0f}, {shown_until * 1000:.0f}")
-        state = ("done" if end.ok else "**stopped here**") if end else "in progress"
+        state = ("done" if end.ok else "**failed**") if end else "in progress"
         table.append(f"| {title} | {start.at:.1f} s | {until - start.at:.1f} s | {state} |")
     return [*chart, "```", *table]
 

@@ -39,7 +39,7 @@ def facts(now: AppStatus) -> list[str]:
     if now.rollout:
         lines.append(_rollout(now.rollout))
     if now.recent_problem:
-        lines.append(f"last 10 min: not read: {now.recent_problem}")
+        lines.append(f"last 10 min: metrics not available: {now.recent_problem}")
     if now.cache:
         lines.append(f"cache: {now.cache}")
     return lines

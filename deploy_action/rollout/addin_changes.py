@@ -60,9 +60,11 @@ class AddIn:
             head = self.git.head().commit
             last = "" if served else self.git.last_version_commit(self.path)
         except DeployError as error:
-            return Change(any=True, why=f"unknown ({error.message}), so they count as changed")
+            return Change(
+                any=True, why=f"unknown ({error.message}), assuming that the add-in changed"
+            )
         for base, what in (
-            (served, "the served build"),
+            (served, "the deployed commit"),
             (last, "the last version commit"),
             (self.pushed_from(), "the branch before the push"),
         ):
@@ -71,7 +73,7 @@ class AddIn:
                 return self._judged(base, head, paths, f"{what} ({base[:10]})")
         return Change(
             any=True,
-            why="unknown (no earlier deployment is recorded), so they count as changed",
+            why="unknown (no earlier deployment recorded), assuming that the add-in changed",
         )
 
     def unmatched_patterns(self) -> tuple[str, ...]:

@@ -86,9 +86,7 @@ class Analysis:
                     error.message, hint=f"{error.hint} Alternatively, set analysis: auto."
                 ) from None
             self._forbidden = True
-            self.record.warn(
-                f"Production traffic does not judge the candidate: {error.message} {error.hint}"
-            )
+            self.record.warn(f"Production traffic is not analyzed: {error.message} {error.hint}")
             return False
         except MetricsError as error:
             self.record.warn(f"{error.message} It is retried during the steps.")
@@ -124,7 +122,7 @@ class Analysis:
         fewest = self.config.thresholds.min_requests
         where = f"at {weight} % the candidate receives about {requests} requests in {minutes} min"
         if requests < fewest:
-            return f"{where}: too few for a verdict, {fewest} are needed"
+            return f"{where}: too few for a verdict, at least {fewest} are required"
         found = [
             f"{detection_probability(requests, requests * 9, rate, self.config.thresholds):.0%} "
             f"of candidates that fail {rate:.0%} of requests"

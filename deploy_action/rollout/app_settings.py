@@ -102,7 +102,7 @@ class AppSettings:
         if not owns(app):
             return "left to the run that took over"
         if not has_markers(app.tags):
-            return "were not touched"
+            return "were not changed"
         self._write(restored(self.app.list_secrets(), app.tags))
         return "restored"
 

@@ -218,7 +218,9 @@ class CacheMaintenance:
         metrics = now.in_words(self.cost_per_miss)
         change = f"; since the start: {now.since(self._before)}" if self._before else ""
         breaker = self._breaker
-        state = f"; breaker {breaker.state(monotonic()).value}, {breaker.refused} calls not tried"
+        state = (
+            f"; circuit breaker {breaker.state(monotonic()).value}, {breaker.refused} calls skipped"
+        )
         self.record.learned(cache=f"{metrics}{change}{state}")
         self.record.say(f"cache: {metrics}{change}{state}")
 
@@ -228,7 +230,7 @@ class CacheMaintenance:
         """Run *act* unless the breaker is open; a failure is reported, or raised if required."""
         if self._breaker.state(monotonic()) is State.OPEN and not required:
             self._breaker = self._breaker.refusing()
-            self.record.say(f"{failing}: it failed {self._breaker.failures} times, not tried")
+            self.record.say(f"{failing}: skipped after {self._breaker.failures} failures")
             return None
         try:
             found = act()

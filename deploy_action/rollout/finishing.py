@@ -33,5 +33,5 @@ class Finishing:
             except Exception as error:  # noqa: BLE001  the deployment has succeeded anyway
                 self.record.crashed(error)
                 reason = str(error) if isinstance(error, DeployError) else repr(error)
-                self.record.warn(f"Deployed, but not everything could be finished: {reason}")
+                self.record.warn(f"Deployed, but some work after the promotion failed: {reason}")
                 self.pending += work

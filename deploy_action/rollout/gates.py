@@ -137,7 +137,7 @@ class Gates:
         if 400 <= status < 500 and status not in {408, 429}:
             raise PreflightError(
                 f"The running app does not pass its health check: {measurement.evidence}.",
-                hint=f"Set health-path to a path that answers 200; '{path}' does not.",
+                hint=f"Set health-path to a path that returns 200; '{path}' does not.",
             )
         return f"The app was already unhealthy before this deployment: {measurement.evidence}."
 
@@ -151,10 +151,10 @@ class Gates:
             if revision.readiness is Readiness.FAILED:
                 raise GateFailedError(
                     f"Revision '{name}' failed to start: {revision.in_words}.",
-                    hint="Look at its container's log in Azure; image, command and secrets first.",
+                    hint="Check its container log in Azure, then its image, command and secrets.",
                 )
             ready = revision.readiness in {Readiness.READY, Readiness.IDLE}
-            return (revision if ready else None), f"the platform says {revision.in_words}"
+            return (revision if ready else None), f"Azure reports {revision.in_words}"
 
         try:
             found = poll_until(
@@ -226,7 +226,7 @@ class Gates:
                 if deadline.remaining < self.asked.interval_s or deadline.passed:
                     self.record.gated("health", str(answer.verdict), evidence)
                     raise GateFailedError(
-                        f"The health gate did not see {streak.needed} passes in a row within "
+                        f"The health check did not pass {streak.needed} times in a row within "
                         f"{deadline.seconds:.0f} s: {evidence}.",
                         hint="See what the path answers on the revision's own address, and its "
                         "log.",
@@ -237,7 +237,9 @@ class Gates:
         answer = ask()
         self.record.gated(gate, str(answer.verdict), answer.evidence)
         if answer.verdict is not Verdict.PASS:
-            raise GateFailedError(f"The {gate} gate said {answer.verdict}: {answer.evidence}.")
+            raise GateFailedError(
+                f"The {gate} gate did not pass ({answer.verdict}): {answer.evidence}."
+            )
 
     def _addin(self, probes: HttpProbe, host: str, version: str) -> None:
         answer, served = self._served(probes, host)
@@ -265,11 +267,11 @@ class Gates:
     def _pages(self, probes: HttpProbe, host: str, version: str, served: Manifest) -> Measurement:
         """Check that the served manifest has the version and that its own pages respond."""
         if version and str(served.version) != version:
-            seen = f"the served manifest says {served.version}, expected {version}"
+            seen = f"the served manifest has version {served.version}, expected {version}"
             return Measurement(verdict=Verdict.FAIL, evidence=seen)
         for page in sorted(served.paths):
             answered = probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
-        seen = f"manifest {served.version} and {len(served.paths)} of its pages answered"
+        seen = f"manifest {served.version} and its {len(served.paths)} pages are served"
         return Measurement(verdict=Verdict.PASS, evidence=seen)

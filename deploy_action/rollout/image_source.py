@@ -134,7 +134,10 @@ class ImageSource:
         )
         digest = build.builder.build(request, self.record.say)
         if self.registry.digest(Reference.parse(reference.at(digest))) is None:
-            raise DeployError(f"The image {reference} was pushed, but {digest} does not exist.")
+            raise DeployError(
+                f"The image {reference} was pushed, but the registry does not have its digest "
+                f"{digest}."
+            )
         return reference.at(digest)
 
     def tag_promoted(self, image: str) -> None:

@@ -90,7 +90,7 @@ class DeploymentLock:
                 raise SupersededError(f"{journal.describe_holder(now_utc())}; this run stops.")
         elif self.opened and journal is None:
             raise SupersededError(
-                f"A rollback or a repair took over app '{app.name}'; this run stops."
+                f"A rollback or repair has taken over app '{app.name}'; this run stops."
             )
 
     def owns(self, app: App) -> bool:

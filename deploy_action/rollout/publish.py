@@ -33,7 +33,7 @@ class PublishResult:
     Args:
         commit: its id; empty if there was nothing to publish.
         where: its description for messages.
-        pull_request: the page of the pull request that it waits in; empty if it is on the branch.
+        pull_request: URL of its pull request; empty if it is on the branch.
     """
 
     commit: str

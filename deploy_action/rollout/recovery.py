@@ -133,7 +133,7 @@ def _ensure_active(app: ContainerApp, split: Split) -> None:
         revision = app.revision(name)
         if revision is None:
             raise DeployError(
-                f"The traffic cannot go back to revision '{name}': it no longer exists.",
+                f"Traffic cannot be restored to revision '{name}': it no longer exists.",
                 hint="Roll back to a healthy revision with the command rollback.",
             )
         if not revision.active:

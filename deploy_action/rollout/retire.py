@@ -91,10 +91,10 @@ def candidate(
     now = app.wait_until_idle()  # its creation may still be under way
     revision = app.revision(name)
     if revision is None or not revision.active:
-        return f"{name} is not there"
+        return f"{name} does not exist"
     if now.split.depends_on(name):
         if not ours(now.split):
-            return f"{name} left active, as somebody else set the traffic"
+            return f"{name} left active, because someone else changed the traffic"
         raise DeployError(f"{name} may still receive traffic ({now.split}).")
     app.deactivate(name)
     return f"{name} deactivated"

@@ -49,13 +49,14 @@ class StalePages:
         )
         if not page:
             return False
-        risk = f"{plan.stable.name} serves {page} in a form that browsers cache"
+        risk = f"{plan.stable.name} serves {page} with headers that let browsers cache it"
         if self.policy is StalePagePolicy.CUT_OVER:
             self.record.say(f"{risk}: all traffic shifts at once")
             return True
         self.record.warn(
-            f"{risk}: while traffic is split, users may see the old page under the new URL. Let "
-            "the app cacheable only for its own version, or set stale-pages: cut-over."
+            f"{risk}: while traffic is split, users may get the old page under the new URL. Let "
+            "the app mark only pages of its own version as cacheable, or set stale-pages: "
+            "cut-over."
         )
         return False
 

@@ -185,7 +185,7 @@ class StepAnalysis:
         if judgement.verdict is Verdict.INCONCLUSIVE:
             if self.config.required:
                 return f"{FEWEST_SAMPLES} responses from each revision"
-            self.record.say(f"latency {self.when}: not judged, {judgement.reason}")
+            self.record.say(f"latency {self.when}: not compared, {judgement.reason}")
             return ""
         if judgement.verdict is Verdict.FAIL and len(ours) < self._proof_at(len(ours)):
             return f"a second latency comparison: {judgement.reason}"

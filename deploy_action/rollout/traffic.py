@@ -106,7 +106,7 @@ class TrafficShift:
             return gates.verify(self.plan.app.fqdn, self.plan.stable)
         except GateFailedError as error:
             if not self._written:
-                return f"is not healthy, but this run did not touch it: {error.message}"
+                return f"is not healthy, but this run did not change it: {error.message}"
             raise
 
     def step_through(self, candidate: Revision) -> None:
@@ -132,7 +132,7 @@ class TrafficShift:
         split = self.plan.split_at(FULL_TRAFFIC)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
         self._promoted_at = monotonic()
-        self._watch(candidate, FULL_TRAFFIC, "while baking", then="end")
+        self._watch(candidate, FULL_TRAFFIC, "during the bake", then="end")
         self.check()
 
     @property
@@ -158,14 +158,14 @@ class TrafficShift:
         if not self.lock.owns(app):
             return f"left to the run that took over: {app.split}"
         if not self.ours(app.split):
-            return f"left as somebody else set it: {app.split}"
+            return f"left as set by someone else: {app.split}"
         # A write of ours without a response may still take effect after this read. In that case
         # the split is written even if it is already restored: Azure applies writes one at a time.
         doubtful = self._write_pending or app.busy
         if not doubtful and app.split.same_as(self.plan.pinned):
-            return f"stands as before: {app.split}"
+            return f"unchanged: {app.split}"
         if not self._written and not doubtful:
-            return f"was not touched: {app.split}"
+            return f"was not changed: {app.split}"
         now = self.app.write_split(
             self.plan.pinned,
             self.lock.tags(Phase.SHIFT) | without_succession(self.plan.candidate, app.tags),
@@ -175,7 +175,7 @@ class TrafficShift:
         )
         self._write_pending = False
         self.record.shifted(now.split, "restored")
-        return f"back as before: {now.split}"
+        return f"now {now.split}"
 
     def check(self) -> None:
         """Check before a write that the app is as our last write left it, and still ours.
@@ -242,7 +242,7 @@ class TrafficShift:
 
     def _drifted(self, app: App) -> SupersededError:
         return SupersededError(
-            f"Somebody else changed the traffic of '{app.name}' during this run: it is "
+            f"Someone else changed the traffic of '{app.name}' during this run: it is "
             f"{app.split}, expected {self._expected}.",
             hint="That change was kept. Check the app's traffic before the next deployment.",
         )

@@ -159,13 +159,15 @@ class Versioning:
         if version is not None and version > current:
             record.learned(pull_request=pull.page if pull else "", pending=str(version))
             record.warn(
-                f"The version commit of {version} waits in pull request {pull.page if pull else ''}"
+                f"The version commit of {version} is pending in pull request "
+                f"{pull.page if pull else ''}"
                 f"; the checkout has {current}."
             )
         elif served.parsed is not None and served.parsed > current:
             record.learned(pending=served.version)
             record.warn(
-                f"Version {served.version} serves, but its version commit is not in the checkout, "
+                f"Version {served.version} is deployed, but its version commit is not in the "
+                "checkout, "
                 f"which has {current}."
             )
 
@@ -219,7 +221,7 @@ class Versioning:
         pull, version = self._open_pull_request()
         if pull and version and version >= bump.new:
             record.learned(pull_request=pull.page)
-            record.say(f"the version commit waits in pull request {pull.page}")
+            record.say(f"the version commit is pending in pull request {pull.page}")
             return True
 
         def update(theirs: bytes) -> bytes | None:
@@ -231,7 +233,9 @@ class Versioning:
         try:
             result = self.publisher.publish(self._branch(), update, message)
         except DeployError as error:
-            record.warn(f"Version {bump.new} serves, but its commit is not on the branch: {error}")
+            record.warn(
+                f"Version {bump.new} is deployed, but its commit is not on the branch: {error}"
+            )
             return False
         if result.commit:
             record.learned(commit=result.commit)
@@ -282,7 +286,7 @@ class Versioning:
             record.warn(f"The manifest on the branch was not changed: {error}")
             return
         record.learned(commit=result.commit, pull_request=result.pull_request)
-        record.say(f"the manifest of {target.name} has version {new[0]} now: {result.where}")
+        record.say(f"restored the manifest of {target.name} as version {new[0]}: {result.where}")
 
     def _message(self, bump: Bump, candidate: str) -> str:
         values = {"{version}": str(bump.new), "{revision}": candidate, "{run}": self.run.link}

@@ -135,7 +135,8 @@ class Watch:
                 raise self._shared(analysis.when, ours, theirs)
             if shared:
                 self.record.say(
-                    f"{analysis.when}: both revisions fail, so traffic stays: {theirs.evidence}"
+                    f"{analysis.when}: both revisions are failing, traffic is unchanged: "
+                    f"{theirs.evidence}"
                 )
             if ownership.passed:
                 assert_owned()

@@ -227,7 +227,7 @@ def test_the_allowed_list_is_searched_from_the_repository_root(home: Path, where
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["--set", "1.4.0.0", "--part", "minor"], "Options --set and --part exclude each other"),
+        (["--set", "1.4.0.0", "--part", "minor"], "Options --set and --part cannot be combined"),
         (["--set", ""], "Option --set: '' is not a version"),
         (["--url-parameter", 'v"'], "Option --url-parameter: 'v\"' cannot be"),
         (["--origin", "https://cdn.contoso.com"], "Option --origin: no URL of manifest.xml is on"),

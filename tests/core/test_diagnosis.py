@@ -202,7 +202,7 @@ def test_a_normal_stop_or_start_is_not_a_cause() -> None:
             "ContainerTerminated",
             "Container 'api' was terminated with exit code '' and reason 'ManuallyStopped'",
         ),
-        error="The health gate did not see 5 passes in a row within 300 s.",
+        error="The health check did not pass 5 times in a row within 300 s.",
         state="Provisioned, Healthy, Running",
         log="INFO: listening on 8000\nGET /health 500",
     )

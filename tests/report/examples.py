@@ -126,7 +126,7 @@ def read_everything(run: Script) -> None:
     with run.phase(Phase.PLAN, seconds=4.1) as record:
         record.observed(STABLE, OLD)
         record.learned(url=URL)
-        record.say("Add-in changes: addin/app/pages.py since the served build (2f698426b8)")
+        record.say("Add-in changes: addin/app/pages.py since the deployed commit (2f698426b8)")
         record.say("how the version commit is published: push to main")
         record.say(f"version {OLD.version} → {NEW.version}")
         record.say("steps 10 % → 50 % → 100 %, 600 s each")
@@ -161,7 +161,7 @@ def pass_gates(run: Script) -> None:
         record.say("health: 3 of 5 checks passed (/health/ready returned 200), 272 s left")
         record.gated("health", "pass", f"{HEALTHY}, 5 times in a row")
         record.gated("identity", "pass", f"reports {NEW.revision} 1.3.0.3")
-        record.gated("add-in", "pass", "manifest 1.3.0.3 and 3 of its pages answered")
+        record.gated("add-in", "pass", "manifest 1.3.0.3 and its 3 pages are served")
         record.attempts(url=NEW.url)
 
 
@@ -248,7 +248,7 @@ def aborted_in_gates(run: Script) -> None:
             record.gated("platform", "pass", "Provisioned, Healthy, Running")
             record.gated("health", "fail", evidence)
             raise AbortedError(
-                "The health gate did not see 5 passes in a row within 300 s: /health/ready "
+                "The health check did not pass 5 times in a row within 300 s: /health/ready "
                 "returned 503.",
                 hint="Likely cause: The database refuses the app's connections. Check the "
                 "connection string and the database's firewall.",
@@ -281,7 +281,7 @@ def aborted_in_a_step(run: Script) -> None:
     except AbortedError as error:
         record.shifted(STABLE, "restored")
         run.restored(
-            ("the traffic", f"back as before: 100 {OLD.revision}"),
+            ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the stable revision", f"{URL}/health/ready is healthy"),
             ("the cache", "0 keys removed"),
@@ -301,13 +301,14 @@ def aborted_in_the_bake(run: Script) -> None:
         with run.phase(Phase.PROMOTE, seconds=2 * MINUTE_S) as record:
             record.shifted(share(100), "promoted")
             raise AbortedError(
-                "The candidate failed while baking: /health/ready returned 500, 2 times in a row; "
+                "The candidate failed during the bake: /health/ready returned 500, 2 times in a "
+                "row; "
                 f"the stable revision at the same time: {HEALTHY}."
             )
     except AbortedError as error:
         record.shifted(STABLE, "restored")
         run.restored(
-            ("the traffic", f"back as before: 100 {OLD.revision}"),
+            ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the stable revision", f"{URL}/health/ready is healthy"),
             ("the cache", "88 keys removed"),
@@ -333,7 +334,7 @@ def action_required(run: Script) -> None:
             )
     except RollbackIncompleteError as error:
         record.shifted(STABLE, "restored")
-        run.restored(("the traffic", f"back as before: 100 {OLD.revision}"))
+        run.restored(("the traffic", f"now 100 {OLD.revision}"))
         record.put_back("the candidate", ok=False, detail=f"Azure returned status 503. {by_hand}")
         run.restored(
             ("the stable revision", f"{URL}/health/ready is healthy"),
@@ -415,7 +416,7 @@ def cancelled(run: Script) -> None:
     except CancelledError as error:
         record.shifted(STABLE, "restored")
         run.restored(
-            ("the traffic", f"back as before: 100 {OLD.revision}"),
+            ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the manifest", "restored"),
             ("the deployment lock", "released"),

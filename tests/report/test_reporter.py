@@ -55,7 +55,7 @@ def test_every_channel_is_written(tmp_path: Path) -> None:
     log = io.StringIO()
 
     assert deployment(tmp_path, log).problems == {}
-    assert "serves" in (tmp_path / "summary").read_text("utf-8")
+    assert "serving revision" in (tmp_path / "summary").read_text("utf-8")
     assert "version<<ghadelimiter_" in (tmp_path / "o").read_text("utf-8")
     assert "1.2.3.4 serves at https://api.example.com" in log.getvalue()
 

@@ -72,7 +72,7 @@ def test_an_abort_names_cause_state_attempt_and_next_step_before_everything_else
     assert "| | serves now | attempted |" in first_screen
     assert "**Next:** Look at its log." in first_screen
     assert "| the traffic | restored | `100 api--v1-3-0-2` |" in text
-    assert "**stopped here**" in text
+    assert "**failed**" in text
 
 
 def test_a_likely_cause_is_shown_once_and_its_hint_is_the_next_step() -> None:
@@ -137,7 +137,7 @@ def test_a_pending_version_commit_is_in_the_headline() -> None:
 
     headline = summary.render(record).splitlines()[0]
 
-    assert headline.endswith(", its version commit waits in pull request 7")
+    assert headline.endswith(", its version commit is pending in pull request #7")
 
 
 def test_a_killed_run_leaves_a_summary_that_says_where_it_was() -> None:
@@ -145,7 +145,7 @@ def test_a_killed_run_leaves_a_summary_that_says_where_it_was() -> None:
     with record.phase(Phase.PLAN):
         pass
 
-    assert summary.render(record).startswith("## ⏳ prod: deploy is under way")
+    assert summary.render(record).startswith("## ⏳ prod: deploy in progress")
 
 
 @given(HOSTILE)

@@ -30,4 +30,4 @@ def test_o1_an_error_after_the_commit_point_is_a_warning_and_its_work_stays_pend
 
     assert finishing.pending == [Pending.CACHE]
     [warned] = [event.text for event in record.events if isinstance(event, Warned)]
-    assert "not everything could be finished" in warned
+    assert "some work after the promotion failed" in warned

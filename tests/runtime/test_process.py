@@ -100,9 +100,7 @@ def test_an_error_has_name_exit_code_and_last_lines_but_no_secret(tmp_path: Path
 
     assert caught.value.command == "the smoke test"
     assert caught.value.last_lines == ("17", "18", "19", "20", "key ***")
-    assert str(caught.value) == (
-        "'the smoke test' ended with exit code 7: 17 / 18 / 19 / 20 / key ***"
-    )
+    assert str(caught.value) == ("'the smoke test' exited with code 7: 17 / 18 / 19 / 20 / key ***")
     assert SECRET not in repr(vars(caught.value))
 
 

@@ -101,7 +101,7 @@ def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert "gate traffic at 50 %: pass" in run.log
-    assert "gate traffic while baking: pass" in run.log, run.log
+    assert "gate traffic during the bake: pass" in run.log, run.log
     assert run.outputs["revision"] in stage.weights()
 
 
@@ -263,9 +263,9 @@ def test_passed_and_inconclusive_checks_are_in_the_summary(stage: Stage) -> None
     run = stage.run(analysis_checks=items, traffic_steps="100")
 
     assert run.exit_code == 0, run.log
-    assert "check 'version' while baking: pass" in run.log
-    assert "check 'nothing' while baking: inconclusive" in run.log
-    assert "check 'gone' while baking: unreachable" in run.log
+    assert "check 'version' during the bake: pass" in run.log
+    assert "check 'nothing' during the bake: inconclusive" in run.log
+    assert "check 'gone' during the bake: unreachable" in run.log
     assert "on-inconclusive: continue" in run.log
 
 
@@ -297,7 +297,7 @@ def test_status_works_without_the_role(stage: Stage) -> None:
     run = stage.run("status")
 
     assert run.exit_code == 0, run.log
-    assert "last 10 min: not read" in run.log
+    assert "last 10 min: metrics not available" in run.log
     assert "Monitoring Reader" in run.log
 
 

@@ -64,7 +64,7 @@ def test_cache_metrics_are_in_log_and_summary(stage: Stage) -> None:
     assert run.exit_code == 0, run.log
     assert "hit rate" in run.log or "no reads yet" in run.log
     assert "since the start: keys" in run.summary
-    assert "breaker closed, 0 calls not tried" in run.summary
+    assert "circuit breaker closed, 0 calls skipped" in run.summary
     assert "saved " in run.log
 
 
@@ -170,7 +170,7 @@ def test_after_several_failures_the_circuit_breaker_skips_the_cache(
 
     assert run.exit_code == 0, run.log
     assert run.said("The cache cannot be used now")
-    assert run.said("it failed 3 times, not tried")
+    assert run.said("skipped after 3 failures")
     assert "hunter2" not in run.summary
 
 

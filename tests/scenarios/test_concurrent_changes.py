@@ -49,7 +49,7 @@ def _candidates_share(stage: Stage) -> list[int]:
     return [w for name, w in stage.weights().items() if name not in {stage.first, "latest"}]
 
 
-@pytest.mark.parametrize("weight", [25, 100], ids=["in a step", "while baking"])
+@pytest.mark.parametrize("weight", [25, 100], ids=["in a step", "during the bake"])
 def test_a_rollback_does_not_wait_and_stops_the_rollout(stage: Stage, weight: int) -> None:
     interval = "30m" if weight < 100 else "1s"
     with stage.users().busy() as users:
@@ -63,7 +63,7 @@ def test_a_rollback_does_not_wait_and_stops_the_rollout(stage: Stage, weight: in
     assert gave_way.outputs["result"] == "superseded"
     assert gave_way.outputs["revision"] == stage.first, "what serves now, not what it deployed"
     assert gave_way.outputs["traffic"] == f"100 {stage.first}"
-    assert "rolls back this app" in gave_way.log or "took over app" in gave_way.log
+    assert "rolls back this app" in gave_way.log or "has taken over app" in gave_way.log
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first], "its candidate was put to sleep"
     assert stage.checkout_is_clean()
@@ -155,7 +155,7 @@ def test_a_manual_change_in_the_portal_is_never_overwritten(stage: Stage) -> Non
     run = stage.finished(rollout)
 
     assert run.exit_code == 6, run.log
-    assert "Somebody else changed the traffic" in run.log
+    assert "Someone else changed the traffic" in run.log
     assert "60 " in run.log
     assert "75 " in run.log, "both splits are told"
     assert stage.weights() == {stage.first: 60, candidate: 40}

@@ -161,7 +161,7 @@ def test_22_a_shared_outage_does_not_fail_the_candidate(troubled: Stage) -> None
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
-    assert "both revisions fail, so traffic stays" in run.log
+    assert "both revisions are failing, traffic is unchanged" in run.log
     assert stage.weights() == {run.outputs["revision"]: 100}
 
 
@@ -174,7 +174,7 @@ def test_23_a_refused_version_commit_does_not_undo_the_promotion(stage: Stage) -
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
-    assert "serves, but its commit is not on the branch" in run.log
+    assert "is deployed, but its commit is not on the branch" in run.log
     assert "::warning " in run.log
     assert stage.branch_head() == pushed
     assert stage.serves()["version"] == run.outputs["version"]

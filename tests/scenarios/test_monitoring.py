@@ -45,7 +45,7 @@ def test_a_candidate_that_fails_during_the_bake_is_rolled_back(stage: Stage) -> 
     run = stage.run(strategy="blue-green", bake="5s")
 
     assert run.exit_code == 4, run.log
-    assert "failed while baking" in run.log
+    assert "failed during the bake" in run.log
     assert stage.weights().get(stage.first, stage.weights().get("latest")) == 100
 
 

@@ -62,8 +62,10 @@ def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
     assert '~ secrets.db: "a value" → "another value"' in first.log
     assert '+ secrets.api-key: "a value"' in first.log
     assert '- tags.old: "yes"' in first.log
-    assert f"replicas of {stage.first} see a changed secret at their next restart" in first.log
-    assert "see a changed secret at their next restart." in first.summary
+    assert (
+        f"replicas of {stage.first} get the new secret values after their next restart" in first.log
+    )
+    assert "get the new secret values after their next restart." in first.summary
     assert "app-wide:" not in second.log
     assert shows_no_values(first)
 

@@ -67,9 +67,11 @@ def test_with_an_open_pull_request_the_served_version_stays(stage: Stage) -> Non
     assert stage.serves()["version"] == second.outputs["version"] == "1.3.0.3"
     assert second.outputs["pull-request"] == pull["html_url"]
     assert second.outputs["pending"] == "1.3.0.3"
-    assert second.said(f"The version commit of 1.3.0.3 waits in pull request {pull['html_url']}")
+    assert second.said(
+        f"The version commit of 1.3.0.3 is pending in pull request {pull['html_url']}"
+    )
     for run in (first, second):
-        assert "its version commit waits in pull request 1" in run.summary.splitlines()[0]
+        assert "its version commit is pending in pull request #1" in run.summary.splitlines()[0]
         assert pull["html_url"] in run.summary
 
 

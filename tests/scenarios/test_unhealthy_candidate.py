@@ -30,7 +30,7 @@ def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) ->
     assert_lock_released(stage)
     assert f"{NEXT_VERSION} was not deployed, {VERSION} serves 100 %" in run.summary
     assert "its readiness probe does not pass" in run.summary
-    assert "What was restored" in run.summary
+    assert "Restored state" in run.summary
     assert "::error " in run.log
 
 
@@ -48,7 +48,7 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
     run = stage.run(**MANIFEST, smoke_test='echo "asked $CANDIDATE_URL"; exit 7')
 
     assert run.exit_code == 4, run.log
-    assert "'smoke test' ended with exit code 7" in run.summary
+    assert "'smoke test' exited with code 7" in run.summary
     assert stage.weights() == {stage.first: 100}
 
 
@@ -91,7 +91,7 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
             "addin/app/__main__.py",
             "self._send(200, page.body,",
             'self._send(200, page.body.replace(b"1.3.0.3", b"1.3.0.1"),',
-            "the served manifest says 1.3.0.1, expected 1.3.0.3",
+            "the served manifest has version 1.3.0.1, expected 1.3.0.3",
         ),
         ("addin/app/pages.py", '".html": "text/html;', '".html": "text/plain;', "expected html"),
     ],
@@ -145,7 +145,7 @@ def test_the_manifest_is_found_where_it_usually_is(stage: Stage) -> None:
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 4, run.log
-    assert "the served manifest says 1.3.0.1, expected 1.3.0.3" in run.log
+    assert "the served manifest has version 1.3.0.1, expected 1.3.0.3" in run.log
     assert stage.weights() == {stage.first: 100}
 
 

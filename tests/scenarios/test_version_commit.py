@@ -38,7 +38,7 @@ def test_a_push_outside_the_add_in_does_not_bump_its_version(stage: Stage) -> No
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: none since the served build")
+    assert run.said("Add-in changes: none since the deployed commit")
     assert run.outputs["version"] == "1.3.0.3"
     assert stage.serves()["version"] == "1.3.0.3"
     assert stage.weights() == {run.outputs["revision"]: 100}
@@ -51,7 +51,7 @@ def test_bump_when_changed_selects_the_add_ins_files(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="addin/**\n.github/*.yml")
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: .github/deploy-action.yml since the served build")
+    assert run.said("Add-in changes: .github/deploy-action.yml since the deployed commit")
     assert run.outputs["version"] == "1.3.0.4"
 
 
@@ -348,7 +348,7 @@ def test_a_stale_page_that_browsers_would_cache_is_a_warning(stage: Stage) -> No
     assert "that browsers cache" not in good.log, "the old one keeps only its own version"
     warned = f"{good.outputs['revision']} serves /taskpane.html?v=1.3.0.4"
     assert bad.said(warned)
-    assert "users may see the old page" in bad.summary
+    assert "users may get the old page" in bad.summary
 
 
 def test_stale_pages_cut_over_shifts_all_traffic_at_once(stage: Stage) -> None:
@@ -359,7 +359,7 @@ def test_stale_pages_cut_over_shifts_all_traffic_at_once(stage: Stage) -> None:
         run = stage.run(**MANIFEST, manifest_path="/manifest.xml", stale_pages="cut-over")
 
     assert run.exit_code == 0, run.log
-    assert run.said("in a form that browsers cache: all traffic shifts at once")
+    assert run.said("with headers that let browsers cache it: all traffic shifts at once")
     assert "% to the candidate" not in run.log
     assert stage.weights() == {run.outputs["revision"]: 100}
     assert users.failures == []
