@@ -76,6 +76,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             undo.push("the stable revision", partial(shift.verify_stable, gates))
             shift.pin()
         with record.phase(Phase.CREATE):
+            _push_replacement(services, shift, undo)
             _apply_app_settings(services, lock, undo)
             _create(services, shift, undo, image)
         with record.phase(Phase.GATES):
@@ -104,12 +105,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
     with finishing.phase(Phase.RETIRE, Pending.RETIREMENT):
-        services.retirement.run(
-            stable=candidate.name,
-            previous=plan.stable.name,
-            quiet_s=plan.app.unchanged_s,
-            previous_quiet_s=shift.promoted_s,
-        )
+        _retire(services, shift)
         services.app_settings.keep_planned()
     with finishing.phase(Phase.REPORT):
         record.say(f"Deployment lock {lock.release(finishing.pending)}")
@@ -139,6 +135,8 @@ def _create(services: Services, shift: TrafficShift, undo: Undo, image: str) -> 
     if plan.adopted:
         undo.push("the candidate", partial(_leave_adopted, services, shift, undo))
         shift.adopt()
+    elif plan.is_single:
+        shift.create(plan.template(image))
     else:
         undo.push(
             "the candidate",
@@ -154,15 +152,40 @@ def _create(services: Services, shift: TrafficShift, undo: Undo, image: str) -> 
 
 def _shift(services: Services, shift: TrafficShift, undo: Undo, candidate: Revision) -> None:
     """Shift traffic in steps, unless users would see stale pages."""
-    if not shift.plan.labels.candidate:
+    if not shift.plan.labels.candidate and not shift.plan.is_single:
         _push_traffic(shift, undo)
     if not services.stale_pages.cut_over(shift.plan, candidate):
         shift.step_through(candidate)
 
 
+def _push_replacement(services: Services, shift: TrafficShift, undo: Undo) -> None:
+    """Register the undo of the candidate's creation in Single revision mode.
+
+    Secrets and tags are registered later, so that they are restored before the copy starts.
+    """
+    if not shift.plan.is_single:
+        return
+    undo.push("the candidate", partial(_leave_to_azure, services, shift, undo))
+    _push_traffic(shift, undo)
+
+
 def _push_traffic(shift: TrafficShift, undo: Undo) -> None:
     restore = partial(shift.restore, wait_s=CONFIRM_S)
     undo.push("the traffic", restore, by_hand="run the command repair")
+
+
+def _retire(services: Services, shift: TrafficShift) -> None:
+    """Deactivate revisions that are no longer needed."""
+    plan = shift.plan
+    if plan.is_single:
+        services.record.say(f"Azure stops {plan.stable.name} (revision mode Single)")
+        return
+    services.retirement.run(
+        stable=plan.candidate,
+        previous=plan.stable.name,
+        quiet_s=plan.app.unchanged_s,
+        previous_quiet_s=shift.promoted_s,
+    )
 
 
 def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:
@@ -188,6 +211,12 @@ def _leave_adopted(services: Services, shift: TrafficShift, undo: Undo) -> str:
     """Explain the failure of a candidate that somebody else created, and leave it as it is."""
     _explain(services, shift, undo)
     return f"{shift.plan.candidate} was adopted and stays as it is"
+
+
+def _leave_to_azure(services: Services, shift: TrafficShift, undo: Undo) -> str:
+    """Explain the failure of a candidate that Azure stops once the copy of stable is ready."""
+    _explain(services, shift, undo)
+    return f"Azure stops {shift.plan.candidate} (revision mode Single)"
 
 
 def _explain(services: Services, shift: TrafficShift, undo: Undo) -> None:

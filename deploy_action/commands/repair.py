@@ -78,7 +78,8 @@ def _describe(observed: Observed, journal: Journal | None, record: Record) -> No
         f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
         f"{journal.candidate}; traffic now {app.split}, before that run {journal.before}"
     )
-    record.say(f"Recovery: {journal.describe(journal.remedy(app.split, candidate))}")
+    remedy = journal.remedy(app.split, candidate, app.latest)
+    record.say(f"Recovery: {journal.describe(remedy)}")
     record.learned(revision=journal.stable, previous_revision=journal.candidate)
     stable = by_name(observed.revisions, journal.stable)
     record.observed(app.split, _side(stable, journal.stable))

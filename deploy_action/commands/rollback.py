@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from deploy_action.core.app import serving as serving_revision
-from deploy_action.core.app_changes import lock_tags_to_remove
+from deploy_action.core.app_changes import has_markers, lock_tags_to_remove
 from deploy_action.core.journal import Journal, Kind, Pending
 from deploy_action.core.outcome import Side
 from deploy_action.core.phase import Phase
@@ -18,14 +18,23 @@ from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.rollback import healthy_others, rollback_target
+from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import OnRollback
 from deploy_action.core.settings.schema import Settings
+from deploy_action.core.single_mode import (
+    copy_name,
+    existing_copy,
+    keeps_single_mode,
+    require_supported_mode,
+)
 from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError, PreflightError, RollbackIncompleteError
 from deploy_action.rollout import retire
 from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.observe import observe_first
+from deploy_action.rollout.single_mode import Replacement
+from deploy_action.rollout.single_mode_rollback import replace_by_copy
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 
@@ -61,6 +70,11 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
         if earlier:
             app.write_tags(lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
             lock.opened = True
+    elif lock.journal.copy:
+        replacement = _replacement(services, lock, observed)
+        target = replace_by_copy(
+            replacement, target, gates=services.gates, record=record, signals=services.signals
+        )
     else:
         _shift_back(services, lock, target, record)
     services.signals.limit(0)
@@ -78,15 +92,24 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
 
 def _plan(settings: Settings, services: Services, observed: Observed, record: Record) -> Revision:
     """Return the target, or refuse; nothing is changed."""
-    if not (settings.convert_mode and observed.app.is_single):
-        observed.app.require_multiple()
+    app = observed.app
+    require_supported_mode(app, settings)
     current = observed.app.split.heaviest().revision or observed.app.latest_ready
     serving = by_name(observed.revisions, current)
     record.observed(observed.app.split, serving.side if serving else Side(revision=current))
     record.learned(url=observed.app.url, reason=settings.reason)
     target = rollback_target(settings.revision, observed)
+    needs_image = not target.active
+    if keeps_single_mode(app, settings):
+        target = existing_copy(target, app, observed.revisions)
+        needs_image = target.name != app.latest
+        if needs_image:
+            record.say(
+                f"Revision mode Single: a copy of {target.name} is created, and Azure shifts all "
+                "traffic to it as soon as it is ready, before its other gates have passed"
+            )
     record.attempted = target.side
-    if not target.active:
+    if needs_image:
         _require_image(services, target, observed, record)
     then = target.provenance.settings
     if then and then != observed.app.settings:
@@ -112,6 +135,9 @@ def _lock(
 ) -> DeploymentLock:
     app = observed.app
     before = app.split.pinned(app.latest_ready)
+    candidate, copy = target.name, ""
+    if keeps_single_mode(app, settings):
+        candidate, copy = _names_of_copies(observed, target, services.run)
     return DeploymentLock(
         app=services.app,
         journal=Journal(
@@ -120,15 +146,52 @@ def _lock(
             kind=Kind.ROLLBACK,
             phase=Phase.PLAN,
             stable=before.heaviest().revision,
-            candidate=target.name,
+            candidate=candidate,
             before=before,
             until=0,
+            copy=copy,
             labels=Labels(live=settings.label_live, candidate=settings.label_candidate),
         ),
         lease_s=settings.gate_timeout_s
         + 2 * settings.cache_timeout_s
         + 2 * settings.operation_timeout_s,
         stale=lock_tags_to_remove(app.tags),
+    )
+
+
+def _names_of_copies(observed: Observed, target: Revision, run: Run) -> tuple[str, str]:
+    """Return the revision that receives the traffic, and the copy that an undo creates."""
+    app, revisions = observed.app, observed.revisions
+    stable = serving_revision(app, revisions)
+    if stable is None:
+        raise PreflightError(
+            f"App '{app.name}' has no revision that serves its traffic ({app.split}).",
+            hint="Deploy a healthy revision.",
+        )
+    taken = [revision.name for revision in revisions]
+    new = target.name
+    if new != app.latest:
+        new = copy_name(target, app, run, taken, end="back")
+    return new, copy_name(stable, app, run, taken, end="undo")
+
+
+def _replacement(services: Services, lock: DeploymentLock, observed: Observed) -> Replacement:
+    journal = lock.journal
+    stable = serving_revision(observed.app, observed.revisions)
+    if stable is None:
+        raise AssertionError("the lock was planned with a serving revision")
+    if has_markers(observed.app.tags):  # the copy must start with the earlier secrets
+        services.app.write_tags(lock.tags(Phase.PLAN, FULL_TRAFFIC))
+        services.app_settings.restore()
+    return Replacement(
+        app=services.app,
+        lock=lock,
+        record=services.record,
+        stable=stable,
+        new=journal.candidate,
+        copy=journal.copy,
+        latest=observed.app.latest,
+        takes_over=True,
     )
 
 
@@ -227,7 +290,7 @@ def _watch_target(
             now,
             left or now,
             seconds=settings.bake_s,
-            stable_is_down=left is None or left.is_down,
+            stable_is_down=left is None or left.is_down or bool(lock.journal.copy),
         )
     except DeployError as error:
         lock.release()

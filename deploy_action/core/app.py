@@ -11,7 +11,7 @@ from typing import Any
 from deploy_action.core import external
 from deploy_action.core.app_wide import SYSTEM
 from deploy_action.core.revisions.revision import Revision, by_name, moment_s
-from deploy_action.core.traffic.split import Split
+from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
 from deploy_action.errors import PreflightError
 
 
@@ -21,6 +21,8 @@ class App:
 
     Args:
         state: the app's own `provisioningState`: Succeeded, InProgress, Failed, Canceled, Deleting.
+        split: which revisions receive the traffic. In Single revision mode Azure ignores the
+            configured weights: the latest revision that is ready receives all of it.
         fqdn: the users' host name; empty without ingress.
         location: where it runs, as Azure writes it.
         environment: resource id of its Container Apps environment.
@@ -72,7 +74,12 @@ class App:
             PreflightError: it is not in Multiple revision mode.
         """
         if not self.is_multiple:
-            convert = "Set convert-mode: true to switch it, or run once: " if self.is_single else ""
+            convert = ""
+            if self.is_single:
+                convert = (
+                    "Set strategy: blue-green or strategy: direct, which keep the mode. Or set "
+                    "convert-mode: true to switch it, or run once: "
+                )
             raise PreflightError(
                 f"App '{self.name}' is in {self.mode} revision mode, but splitting traffic needs "
                 "Multiple.",
@@ -118,17 +125,21 @@ class App:
         tags = external.mapping(resource.get("tags"), "tags")
         system = external.mapping(resource.get("systemData"), "systemData")
         modified_s = moment_s(external.text(system.get("lastModifiedAt"), "lastModifiedAt"))
+        mode = external.text(configuration.get("activeRevisionsMode"), "activeRevisionsMode")
+        split = Split.from_azure(external.items(ingress.get("traffic"), "traffic"))
+        latest_ready = external.text(
+            properties.get("latestReadyRevisionName"), "latestReadyRevisionName"
+        )
+        if mode.lower() in {"", "single"} and latest_ready:
+            split = Split.of([Entry(revision=latest_ready, weight=FULL_TRAFFIC)])
         return cls(
             name=external.name(resource.get("name"), "name"),
             state=external.name(properties.get("provisioningState"), "provisioningState"),
-            mode=external.text(configuration.get("activeRevisionsMode"), "activeRevisionsMode")
-            or "Single",
-            split=Split.from_azure(external.items(ingress.get("traffic"), "traffic")),
+            mode=mode or "Single",
+            split=split,
             fqdn=external.text(ingress.get("fqdn"), "fqdn"),
             latest=external.text(properties.get("latestRevisionName"), "latestRevisionName"),
-            latest_ready=external.text(
-                properties.get("latestReadyRevisionName"), "latestReadyRevisionName"
-            ),
+            latest_ready=latest_ready,
             location=external.text(resource.get("location"), "location"),
             environment=external.text(
                 properties.get("environmentId") or properties.get("managedEnvironmentId"),

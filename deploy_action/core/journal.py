@@ -25,7 +25,7 @@ JOURNAL_TAGS = 16  # the most that a journal with a split of four tags needs
 _NUMBER = re.compile(r"[0-9]{1,12}")
 _RUN, _LINK, _PHASE, _KIND = (f"{PREFIX}{name}" for name in ("run", "link", "phase", "kind"))
 _STABLE, _CANDIDATE = f"{PREFIX}stable", f"{PREFIX}candidate"
-_ADOPTED, _LABELS = f"{PREFIX}adopted", f"{PREFIX}labels"
+_ADOPTED, _LABELS, _COPY = f"{PREFIX}adopted", f"{PREFIX}labels", f"{PREFIX}copy"
 _SINCE, _UNTIL = f"{PREFIX}since", f"{PREFIX}until"
 _WEIGHTS, _SPLIT, _PENDING = f"{PREFIX}weights", f"{PREFIX}split", f"{PREFIX}pending"
 
@@ -72,6 +72,7 @@ class Journal:
         weights: the candidate's shares that its run wrote last, newest last, each 0-100; with
             *before* they make the splits that this run intended.
         pending: work that a finished run could not do; empty while the run is active.
+        copy: in Single revision mode, the copy of *stable* that an undo creates; otherwise empty.
         since: seconds since 1970 at which it took the lock.
         until: seconds since 1970 at which its lease ends.
     """
@@ -89,13 +90,21 @@ class Journal:
     link: str = ""
     adopted: bool = False
     labels: Labels = field(default_factory=Labels)
+    copy: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether its traffic shift is final, so that the next run only does the rest."""
+        if self.kind is Kind.ROLLBACK:
+            return not self.copy or self.phase.number >= Phase.PROMOTE.number
+        return self.phase.number > Phase.PROMOTE.number
 
     def wrote(self, split: Split) -> bool:
         """Whether its run wrote *split*, so that the traffic has not been changed since."""
         ours = (self.labels.split(self.before, self.candidate, item) for item in self.weights)
         return split.same_as(self.before) or any(split.same_as(one) for one in ours)
 
-    def remedy(self, split: Split, candidate: Revision | None) -> Remedy:
+    def remedy(self, split: Split, candidate: Revision | None, latest: str = "") -> Remedy:
         """Return how to recover after its run has ended.
 
         A candidate that holds all traffic and can serve is kept: users are on it, and it has passed
@@ -104,7 +113,10 @@ class Journal:
         Args:
             split: as it is now.
             candidate: as it is now; None if it was never created.
+            latest: the app's newest revision; only needed in Single revision mode.
         """
+        if self.copy:
+            return self._single_mode_remedy(split, candidate, latest)
         holds_all = split.weight_of(self.candidate) == FULL_TRAFFIC
         if holds_all and self.pending and candidate and candidate.can_serve:
             return Remedy.FINISH
@@ -116,8 +128,26 @@ class Journal:
             return Remedy.CLOSE
         return Remedy.RESTORE
 
+    def _single_mode_remedy(self, split: Split, candidate: Revision | None, latest: str) -> Remedy:
+        """Return the same in Single revision mode, where a candidate may serve before its gates.
+
+        A candidate of a deployment is kept only if its run had promoted it. The target of a
+        rollback served before, so it is kept if it can serve.
+        """
+        if latest not in {self.candidate, self.copy}:
+            return Remedy.CLOSE if candidate is None else Remedy.LEAVE
+        passed = self.kind is Kind.ROLLBACK or self.phase.number >= Phase.PROMOTE.number
+        serves = split.weight_of(self.candidate) == FULL_TRAFFIC
+        if latest == self.candidate and passed and serves and candidate and candidate.can_serve:
+            return Remedy.FINISH
+        return Remedy.RESTORE
+
     def describe(self, remedy: Remedy) -> str:
         """Return what *remedy* does, for messages."""
+        if self.copy and remedy is Remedy.CLOSE:
+            return "nothing, because the candidate was not created"
+        if self.copy and remedy is Remedy.RESTORE:
+            return f"replace the candidate by {self.copy}, a copy of {self.stable}"
         if self.adopted and remedy is Remedy.CLOSE:
             return "keep the adopted revision, which received no traffic"
         if self.adopted and remedy is Remedy.RESTORE:
@@ -176,6 +206,7 @@ class Journal:
             _PENDING: " ".join(item.name.lower() for item in self.pending) or None,
             _ADOPTED: "1" if self.adopted else None,
             _LABELS: str(self.labels) or None,
+            _COPY: self.copy or None,
         }
         tags |= {_split_tag(number): piece for number, piece in enumerate(pieces)}
         return tags
@@ -205,6 +236,7 @@ class Journal:
             pending=_pending(tags.get(_PENDING, "").split()),
             adopted=bool(tags.get(_ADOPTED)),
             labels=Labels.parse(tags.get(_LABELS, "")),
+            copy=tags.get(_COPY, ""),
         )
 
 

@@ -56,6 +56,7 @@ class Phase(Enum):
 
 _ROLLBACK = {
     Phase.PLAN: "Find the revision to roll back to",
+    Phase.CREATE: "Create a copy of the target",
     Phase.GATES: "Check that the target is healthy",
     Phase.PROMOTE: "Shift traffic back",
     Phase.REFRESH: "Clear the cache and verify the app",

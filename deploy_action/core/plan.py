@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from deploy_action.core.adoption import require_no_share
 from deploy_action.core.analysis import Counts
 from deploy_action.core.app import App, serving
-from deploy_action.core.journal import MOST_TAGS, Journal, Kind
+from deploy_action.core.journal import MOST_TAGS, Journal
 from deploy_action.core.judged_steps import analysis_lines, with_judged_steps
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
@@ -24,6 +24,13 @@ from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import Strategy
 from deploy_action.core.settings.schema import Settings
+from deploy_action.core.single_mode import (
+    copy_name,
+    keeps_single_mode,
+    refuse_adoption,
+    require_supported_mode,
+    single_mode_lines,
+)
 from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
@@ -71,6 +78,7 @@ class Plan:
         change: the settings' changes to the candidate's template.
         adopted: the candidate, if somebody else created it.
         labels: the labels that move with the traffic.
+        copy: in Single revision mode, the name of the copy of *stable* that an abort creates.
     """
 
     run: Run
@@ -96,6 +104,12 @@ class Plan:
     new_secrets: frozenset[str] = frozenset()
     adopted: Revision | None = None
     labels: Labels = field(default_factory=Labels)
+    copy: str = ""
+
+    @property
+    def is_single(self) -> bool:
+        """Whether the app stays in Single revision mode."""
+        return bool(self.copy)
 
     def split_at(self, weight: int) -> Split:
         """Return the split in which the candidate has *weight*, 0-100, labels included."""
@@ -143,6 +157,7 @@ class Plan:
             until=0,
             adopted=self.adopted is not None,
             labels=self.labels,
+            copy=self.copy,
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -157,6 +172,11 @@ class Plan:
             f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
             *([labels] if (labels := self.labels.line(self.pinned, self.candidate)) else []),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
+            *(
+                single_mode_lines(self.candidate, self.stable.name, self.copy)
+                if self.is_single
+                else []
+            ),
             self.schedule.describe(),
             f"bake {self.schedule.lasts_s(FULL_TRAFFIC):.0f} s",
             *self.analysis_lines,
@@ -189,10 +209,14 @@ def make_plan(
     Raises:
         PreflightError: the app is not in a state to deploy to; the message says how to fix it.
     """
-    stable = _stable(seen, convert=settings.convert_mode)
+    stable = _stable(seen, settings)
+    single = keeps_single_mode(seen.app, settings)
+    taken = [revision.name for revision in seen.revisions]
     pinned = seen.app.split.pinned(stable.name)
     if adopted:
         suffix = adopted.suffix
+        if single and adopted.name != stable.name:
+            refuse_adoption(seen.app, adopted)
         if left_behind is None:  # otherwise recovery may change the traffic first
             require_no_share(adopted, pinned)
     else:
@@ -201,7 +225,7 @@ def make_plan(
             version=version,
             commit=commit,
             run=seen.run.id,
-            taken=[revision.name for revision in seen.revisions],
+            taken=taken,
         )
     schedule, longest_s = schedule_for(settings, recent, stable_is_down=stable.is_down)
     plan = Plan(
@@ -228,7 +252,8 @@ def make_plan(
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),
         left_behind=left_behind,
-        convert=not seen.app.is_multiple,
+        convert=seen.app.is_single and not single,
+        copy=copy_name(stable, seen.app, seen.run, taken, end="undo") if single else "",
         container=settings.container,
         change=settings.template_change,
         new_secrets=frozenset(
@@ -327,8 +352,8 @@ def check_journal(seen: Observed) -> Journal | None:
     journal = Journal.from_tags(seen.app.tags)
     if journal is None or journal.run == seen.run.id:
         return journal
-    if journal.kind is Kind.ROLLBACK or journal.phase.number > Phase.PROMOTE.number:
-        return journal  # its traffic shift is final; the next run does the rest
+    if journal.is_final:
+        return journal
     if journal.lease_valid(seen.now) and not seen.holder_ended:
         minutes = max(1, round((journal.until - seen.now) / 60))
         raise SupersededError(
@@ -340,10 +365,9 @@ def check_journal(seen: Observed) -> Journal | None:
     return journal
 
 
-def _stable(seen: Observed, *, convert: bool) -> Revision:
+def _stable(seen: Observed, settings: Settings) -> Revision:
     app = seen.app
-    if not (convert and app.is_single):
-        app.require_multiple()
+    require_supported_mode(app, settings)
     if not app.fqdn:
         raise PreflightError(
             f"App '{app.name}' has no ingress, so there is no traffic to shift.",

@@ -63,17 +63,7 @@ def plan_diff(
             for weight in (*plan.schedule.steps, FULL_TRAFFIC)
         ],
         "cache": _cache(keys),
-        "deactivated": [
-            revision.name
-            for revision in plan.retention.to_deactivate(
-                (*revisions, Revision(name=plan.candidate, active=True, created=_NEWEST)),
-                plan.split_at(FULL_TRAFFIC),
-                stable=plan.candidate,
-                previous=plan.stable.name,
-                quiet_s=plan.app.unchanged_s,
-                previous_quiet_s=plan.schedule.lasts_s(FULL_TRAFFIC),
-            )
-        ],
+        "deactivated": _deactivated(plan, revisions),
         "minutes": _minutes(plan.schedule.shortest_s(), plan.longest_s),
     }
 
@@ -171,6 +161,22 @@ def _manifest(bump: Bump | None) -> list[dict[str, Any]]:
     return [
         {"path": f"line {edit.line}", "before": edit.old, "after": edit.new}
         for edit in (bump.edits if bump else ())
+    ]
+
+
+def _deactivated(plan: Plan, revisions: Iterable[Revision]) -> list[str]:
+    if plan.is_single:  # Azure does it
+        return [plan.stable.name]
+    return [
+        revision.name
+        for revision in plan.retention.to_deactivate(
+            (*revisions, Revision(name=plan.candidate, active=True, created=_NEWEST)),
+            plan.split_at(FULL_TRAFFIC),
+            stable=plan.candidate,
+            previous=plan.stable.name,
+            quiet_s=plan.app.unchanged_s,
+            previous_quiet_s=plan.schedule.lasts_s(FULL_TRAFFIC),
+        )
     ]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
 from deploy_action.core.phase import Phase
+from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.status import AppStatus
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
@@ -228,6 +229,12 @@ class Record:
     def observed(self, split: Split, serving: Side) -> None:
         """Store what serves before the run changes anything."""
         self.split, self.before = split, _redacted(serving, self.redact)
+
+    def restored_as(self, revision: Revision | None) -> None:
+        """Store that a copy of the revision that served before serves now."""
+        if revision is not None:
+            side = updated(self.before, revision=revision.name, url=revision.side.url)
+            self.before = _redacted(side, self.redact)
 
     def attempts(self, **fields: str) -> None:
         """Store what the run tries to deploy: the fields of `Side`, as they become known."""

@@ -44,7 +44,7 @@ def rollback_check(revision: Revision, app: App) -> RollbackCheck:
     """Return whether a rollback to *revision* would work, as far as the app itself shows."""
     if app.split.weight_of(revision.name) == FULL_TRAFFIC:
         return RollbackCheck(works=Answer.NO, reason="it already receives all traffic")
-    if not app.is_multiple:
+    if not app.is_multiple and not app.is_single:
         return RollbackCheck(works=Answer.NO, reason=f"the app is in {app.mode} revision mode")
     if problem := _failed_to_start(revision):
         return RollbackCheck(works=Answer.NO, reason=f"it {problem}")
@@ -88,6 +88,8 @@ def _previous(seen: Observed) -> Revision:
     if journal and journal.kind is Kind.ROLLBACK:
         # Complete that rollback; do not go one revision further back.
         target = by_name(seen.revisions, journal.candidate)
+        if target is None and stable:  # in Single revision mode, Azure refused to create it
+            target = previous_of(stable, seen.revisions, seen.app.tags)
     elif journal:
         # A rollout is running or was interrupted: go back to its stable revision.
         target = by_name(seen.revisions, journal.stable)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from deploy_action.adapters.azure_monitor import (
     AzureMonitor,
@@ -138,6 +138,7 @@ class Analysis:
         *,
         seconds: float,
         use_metrics: bool,
+        stable_serves: bool = True,
     ) -> StepAnalysis:
         """Start to judge a step.
 
@@ -147,6 +148,7 @@ class Analysis:
             stable: the revision that it is compared with.
             seconds: how long the step lasts.
             use_metrics: whether production traffic judges it.
+            stable_serves: whether *stable* responds, so that latencies can be compared.
         """
         values = {
             "candidate": candidate.name,
@@ -155,8 +157,9 @@ class Analysis:
             "stable-host": stable.fqdn,
         }
         use_metrics = use_metrics and not self._forbidden
+        config = self.config if stable_serves else replace(self.config, latency=None)
         return StepAnalysis(
-            config=self.config,
+            config=config,
             record=self.record,
             before=self.before,
             own_requests=self.sources.probes.log,

@@ -10,15 +10,18 @@ from dataclasses import dataclass, replace
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.adoption import without_succession
+from deploy_action.core.app import App
 from deploy_action.core.app_changes import has_markers
 from deploy_action.core.journal import Journal, Kind, Pending, Remedy, closing_tags
 from deploy_action.core.record import Record
+from deploy_action.core.revisions.copies import copied_template
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.traffic.split import Split
 from deploy_action.errors import DeployError, RollbackIncompleteError
 from deploy_action.rollout.app_settings import AppSettings
 from deploy_action.rollout.cache import CacheMaintenance
+from deploy_action.rollout.single_mode import wait_until_restored
 from deploy_action.runtime.polling import Deadline, now_utc, poll_until
 
 _START_S = 300.0
@@ -70,9 +73,11 @@ class Recovery:
     def _recover(self, journal: Journal) -> Remedy:
         app = self.app.wait_until_idle()
         candidate = self.app.revision(journal.candidate)
-        remedy = journal.remedy(app.split, candidate)
+        remedy = journal.remedy(app.split, candidate, app.latest)
         mine = journal.taken_over(self.run.id, until=now_utc() + self.lease_s)
-        if remedy is Remedy.RESTORE:
+        if remedy is Remedy.RESTORE and journal.copy:
+            app = self._create_copy(journal, mine, app)
+        elif remedy is Remedy.RESTORE:
             _ensure_active(self.app, journal.before)
             tags = mine.as_tags() | without_succession(journal.candidate, app.tags)
             app = self.app.write_split(journal.before, tags, strict=False)
@@ -82,11 +87,10 @@ class Recovery:
             self.app.write_tags(mine.as_tags())
         is_rollback = journal.kind is Kind.ROLLBACK
         undone = remedy in {Remedy.CLOSE, Remedy.RESTORE} and not is_rollback
-        if undone and not journal.adopted:
+        if undone and not journal.adopted and not journal.copy:
             self._deactivate(candidate, app.split)
         if has_markers(app.tags) and (undone or is_rollback):
-            detail = self.app_settings.restore()
-            self.record.put_back("secrets and tags", ok=True, detail=detail)
+            self._restore_app_settings()
         elif has_markers(app.tags):
             self.app_settings.keep()
         self.cache.serving_host = app.fqdn
@@ -94,6 +98,35 @@ class Recovery:
         pending = self._unpublished(journal, remedy, candidate)
         self._release(app.split, remedy, mine, pending)
         return remedy
+
+    def _restore_app_settings(self) -> None:
+        detail = self.app_settings.restore()
+        self.record.put_back("secrets and tags", ok=True, detail=detail)
+
+    def _create_copy(self, journal: Journal, mine: Journal, app: App) -> App:
+        """Replace the candidate in Single revision mode by a copy of the earlier revision."""
+        stable = self.app.revision(journal.stable)
+        if stable is None:
+            raise DeployError(
+                f"Revision '{journal.stable}' cannot be copied: it no longer exists.",
+                hint="Roll back to a healthy revision with the command rollback.",
+            )
+        if has_markers(app.tags):  # the copy must start with the earlier secrets
+            self.app.write_tags(mine.as_tags())
+            self._restore_app_settings()
+        if app.latest == journal.copy:
+            self.app.write_tags(mine.as_tags())
+        else:
+            template = copied_template(stable, journal.copy)
+            self.app.write_template(template, journal.copy, mine.as_tags(), strict=False)
+        detail = f"{journal.copy} was created, a copy of {stable.name}"
+        try:
+            wait_until_restored(self.app, self.record, journal.copy)
+        except DeployError as error:  # it may be as broken as its original
+            detail = f"{detail}, but it does not serve: {error.message}"
+            self.record.warn(f"{journal.copy} does not serve: {error.message}")
+        self.record.put_back("the traffic", ok=True, detail=detail)
+        return self.app.read()
 
     def _deactivate(self, candidate: Revision | None, split: Split) -> None:
         if candidate and candidate.active and not split.depends_on(candidate.name):

@@ -131,6 +131,9 @@ class TrafficShift:
         """
         split = self.plan.split_at(FULL_TRAFFIC)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
+        self._bake(candidate)
+
+    def _bake(self, candidate: Revision) -> None:
         self._promoted_at = monotonic()
         self._watch(candidate, FULL_TRAFFIC, "during the bake", then="end")
         self.check()
@@ -256,13 +259,21 @@ class TrafficShift:
         stable, schedule = self.plan.stable, self.plan.schedule
         # A judged step ends when its window of Azure's minutes is complete, not by our clock.
         seconds, judged = schedule.planned_s(weight), weight in schedule.judged_weights
-        step = self.analysis.begin(when, candidate, stable, seconds=seconds, use_metrics=judged)
+        stable_is_down = self.plan.stable_is_down or self.plan.is_single
+        step = self.analysis.begin(
+            when,
+            candidate,
+            stable,
+            seconds=seconds,
+            use_metrics=judged,
+            stable_serves=not stable_is_down,
+        )
         self.watch.step(
             step,
             candidate,
             stable,
             seconds=seconds,
             then=then,
-            stable_is_down=self.plan.stable_is_down,
+            stable_is_down=stable_is_down,
             assert_owned=self.check,
         )

@@ -120,7 +120,7 @@ class Watch:
         ownership = Deadline(_OWNERSHIP_EVERY_S)
         bad = rounds = 0
         while True:
-            ours, theirs = self._round(analysis, candidate, stable, rounds)
+            ours, theirs = self._round(analysis, candidate, stable, rounds, stable_is_down)
             rounds += 1
             progress.rounds, progress.evidence = rounds, ours.evidence
             good = ours.verdict is Verdict.PASS
@@ -172,13 +172,20 @@ class Watch:
         )
 
     def _round(
-        self, analysis: StepAnalysis, candidate: Revision, stable: Revision, number: int
+        self,
+        analysis: StepAnalysis,
+        candidate: Revision,
+        stable: Revision,
+        number: int,
+        stable_is_down: bool,
     ) -> tuple[Measurement, Measurement]:
         """Check both sides at the same time, or alternately where their latency is compared."""
 
         def check(revision: Revision) -> Measurement:
             return self.probes.healthy(revision.fqdn, self.health_path.of(revision))
 
+        if stable_is_down:
+            return check(candidate), Measurement(verdict=Verdict.FAIL, evidence="does not serve")
         if not analysis.measures_latency:
             background = BackgroundTask(lambda: check(stable))
             return check(candidate), background.result()

@@ -384,10 +384,12 @@ class Services:
         """Return the traffic shift of one planned deployment."""
         from deploy_action.core.journal import closing_tags
         from deploy_action.rollout.lock import DeploymentLock
+        from deploy_action.rollout.single_mode_shift import SingleModeShift
         from deploy_action.rollout.traffic import TrafficShift
 
         stale = closing_tags(plan.app.tags)
-        return TrafficShift(
+        kind = SingleModeShift if plan.is_single else TrafficShift
+        return kind(
             app=self.app,
             lock=DeploymentLock(self.app, plan.journal, plan.lease_s, stale),
             plan=plan,

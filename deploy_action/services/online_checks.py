@@ -18,6 +18,7 @@ from deploy_action.core.journal import JOURNAL_TAGS, MOST_TAGS
 from deploy_action.core.notification import VAULT, Notification
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.settings.choices import AnalysisMode, BuilderKind, CacheVia, CommitBy
+from deploy_action.core.single_mode import require_supported_mode
 from deploy_action.core.validation import Check, CheckState, Passed, run_check
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout.observe import observe_first
@@ -101,8 +102,7 @@ class _Online:
             environment, _ = self.services.app.creation.environment(wanted)
             return Passed(f"does not exist and will be created in {environment}")
         app = self._observed.app
-        if not (self.services.settings.convert_mode and app.is_single):
-            app.require_multiple()
+        require_supported_mode(app, self.services.settings)
         if not app.fqdn:
             raise PreflightError(f"App '{app.name}' has no ingress.", hint="Enable ingress on it.")
         warnings = []

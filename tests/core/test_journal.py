@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.journal import LONGEST_TAG, Journal, Remedy, closing_tags
+from deploy_action.core.journal import LONGEST_TAG, Journal, Kind, Remedy, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Entry, Split
@@ -95,6 +95,42 @@ def test_the_remedy_for_an_interrupted_run(
     journal = replace(journal_with([("api--a", 100, "")]), weights=weights)
 
     assert journal.remedy(now, found) is remedy
+
+
+@pytest.mark.parametrize(
+    ("phase", "now", "found", "latest", "remedy"),
+    [
+        (Phase.CREATE, BEFORE, None, "api--a", Remedy.CLOSE),
+        (Phase.CREATE, BEFORE, candidate(running_state="Activating"), "api--b", Remedy.RESTORE),
+        (Phase.CREATE, shares(0, 100), candidate(), "api--b", Remedy.RESTORE),
+        (Phase.PROMOTE, shares(0, 100), candidate(), "api--b", Remedy.FINISH),
+        (
+            Phase.PROMOTE,
+            shares(0, 100),
+            candidate(running_state="Failed"),
+            "api--b",
+            Remedy.RESTORE,
+        ),
+        (Phase.SHIFT, shares(0, 100), candidate(), "api--a-undo", Remedy.RESTORE),
+        (Phase.CREATE, BEFORE, candidate(), "api--other", Remedy.LEAVE),
+    ],
+)
+def test_the_remedy_in_single_revision_mode(
+    phase: Phase, now: Split, found: Revision | None, latest: str, remedy: Remedy
+) -> None:
+    journal = replace(journal_with([("api--a", 100, "")]), phase=phase, copy="api--a-undo")
+
+    assert journal.remedy(now, found, latest) is remedy
+
+
+def test_a_rollback_in_single_revision_mode_is_final_once_its_target_passed() -> None:
+    started = replace(journal_with([("api--a", 100, "")]), kind=Kind.ROLLBACK, copy="api--a-undo")
+
+    assert not replace(started, phase=Phase.CREATE).is_final
+    assert replace(started, phase=Phase.PROMOTE).is_final
+    assert replace(started, phase=Phase.CREATE, copy="").is_final, "Multiple revision mode"
+    back = started.remedy(shares(0, 100), candidate(), "api--b")
+    assert back is Remedy.FINISH, "the target served before"
 
 
 def test_a_refusal_names_the_run_that_holds_the_lock_and_for_how_long() -> None:

@@ -102,10 +102,11 @@ def test_a_rollback_to_a_revision_that_never_started_would_not_work_and_says_why
     )
 
 
-def test_a_rollback_needs_multiple_revision_mode() -> None:
-    checked = rollback_check(OLD, replace(APP, mode="Single"))
+def test_a_rollback_needs_multiple_or_single_revision_mode() -> None:
+    checked = rollback_check(OLD, replace(APP, mode="Labels"))
 
-    assert (checked.works, checked.reason) == (Answer.NO, "the app is in Single revision mode")
+    assert (checked.works, checked.reason) == (Answer.NO, "the app is in Labels revision mode")
+    assert rollback_check(OLD, replace(APP, mode="Single")).works is Answer.YES
 
 
 def test_a_rollout_in_progress_names_run_phase_and_duration() -> None:

@@ -21,17 +21,19 @@ def _configure(stage: Stage, **configuration: Any) -> None:
     stage.settle()
 
 
-def test_an_app_in_single_mode_is_refused_with_the_way_to_convert_it(stage: Stage) -> None:
+def test_a_canary_in_single_mode_is_refused_with_the_way_to_convert_it(
+    stage: Stage,
+) -> None:
     _configure(stage, activeRevisionsMode="Single")
     stage.push_better()
     before = stage.scene.resource()
 
-    for command in ("deploy", "rollback"):
-        run = stage.run(command, **INPUTS)
-        assert run.exit_code == 3, run.log
-        assert "is in Single revision mode" in run.log
-        assert "convert-mode: true" in run.log
-        assert "az containerapp revision set-mode --mode multiple" in run.log
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 3, run.log
+    assert "is in Single revision mode" in run.log
+    assert "convert-mode: true" in run.log
+    assert "az containerapp revision set-mode --mode multiple" in run.log
     assert stage.scene.resource() == before
 
 

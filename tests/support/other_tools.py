@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.stage import Stage
+
+
+def configure(
+    stage: Stage, *, properties: dict[str, Any] | None = None, **configuration: Any
+) -> None:
+    """Change the app's configuration, and further *properties* in the same request."""
+    stage.scene.arm(
+        "PATCH",
+        f"/containerApps/{stage.scene.app}",
+        {"properties": {"configuration": configuration, **(properties or {})}},
+    )
+    stage.settle()
 
 
 def pin(stage: Stage) -> None:

@@ -212,17 +212,20 @@ class ContainerApp:
         tags: Mapping[str, str | None],
         *,
         guard: Guard = lambda _: None,
+        strict: bool = True,
     ) -> App:
         """Create *revision* from *template* (its suffix is set in it), with tags.
 
-        The write is confirmed when the app reports the new revision as its latest.
+        The write is confirmed when the app reports the new revision as its latest. For *strict*
+        see `write_split`.
         """
         body = {"properties": {"template": dict(template)}, "tags": dict(tags)}
 
         def holds(app: App) -> bool:
             return app.latest == revision and _has(app, tags)
 
-        return self._write(body, f"the revision {revision}", holds, guard, None)
+        what = f"the revision {revision}"
+        return self._write(body, what, holds, guard, None, strict=strict)
 
     def write_mode(self, mode: str, split: Split) -> App:
         """Switch the revision mode, and name the revisions that get the traffic."""

@@ -98,6 +98,7 @@ class Copy:
 
 
 SCALED_TO_ZERO = "ScaledToZero"
+_TO_LATEST: Final = ({"weight": 100, "latestRevision": True},)
 
 
 @dataclass(slots=True)
@@ -231,6 +232,11 @@ class App:
         return self.configuration.get("activeRevisionsMode") != "Multiple"
 
     @property
+    def ignores_weights(self) -> bool:
+        """Whether the latest revision that is ready receives everything, as in Single mode."""
+        return self.configuration.get("activeRevisionsMode") == "Single"
+
+    @property
     def ingress(self) -> Mapping[str, Any] | None:
         """Its ingress as stored, or None."""
         return self.configuration.get("ingress")
@@ -243,12 +249,13 @@ class App:
     @property
     def traffic(self) -> list[dict[str, Any]]:
         """The split as stored; Azure fills in "all to the latest"."""
-        return copy.deepcopy(self.shares)
+        return copy.deepcopy((self.ingress or {}).get("traffic") or [*_TO_LATEST])
 
     @property
     def shares(self) -> list[dict[str, Any]]:
-        """The stored split without copying, because it is read for each request; do not modify."""
-        return (self.ingress or {}).get("traffic") or [{"weight": 100, "latestRevision": True}]
+        """The effective split without copying, for each request; do not modify."""
+        stored = None if self.ignores_weights else (self.ingress or {}).get("traffic")
+        return stored or [*_TO_LATEST]
 
     def host(self, name: str = "") -> str:
         """Return the address of the app, or of a revision of that name."""
@@ -273,8 +280,10 @@ class App:
         ]
 
     def _declared(self) -> list[dict[str, Any]]:
-        ingress = (self.shown["properties"].get("configuration") or {}).get("ingress") or {}
-        return ingress.get("traffic") or [{"weight": 100, "latestRevision": True}]
+        configuration = self.shown["properties"].get("configuration") or {}
+        ingress = configuration.get("ingress") or {}
+        ignored = configuration.get("activeRevisionsMode") == "Single"
+        return (None if ignored else ingress.get("traffic")) or [*_TO_LATEST]
 
     def _at(self, entry: Mapping[str, Any]) -> str:
         if entry.get("latestRevision"):

@@ -17,7 +17,8 @@ class TrafficSettings:
         parsers.one_of(Strategy),
         "canary",
         "How traffic moves once the candidate has passed its gates: canary (in traffic-steps, then "
-        "bake), blue-green (all at once, then bake) or direct (all at once, without a bake).",
+        "bake), blue-green (all at once, then bake) or direct (all at once, without a bake). "
+        "blue-green and direct also work in Single revision mode.",
         is_input=True,
     )
     traffic_steps: tuple[int, ...] = setting(
@@ -67,5 +68,5 @@ class TrafficSettings:
     convert_mode: bool = setting(
         parsers.boolean,
         "false",
-        "Whether an app in Single revision mode may be switched to Multiple.",
+        "Whether an app in Single revision mode is switched to Multiple.",
     )
