@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,8 @@ class Scene:
     def check_out(self) -> None:
         """Replace the checkout as actions/checkout does: the newest commit, without history."""
         shutil.rmtree(self.workspace, ignore_errors=True)
-        url = self.remote.as_uri()
-        self.git("clone", "--quiet", "--depth=1", url, str(self.workspace), cwd=self.directory)
+        url, words = self.remote.as_uri(), ("--quiet", "--depth=1", "--template=")
+        self.git("clone", *words, url, str(self.workspace), cwd=self.directory)
 
     def push_change(self, path: str, old: str, new: str, message: str) -> str:
         """Edit one file on the branch as a developer would; return the commit."""
@@ -310,10 +311,16 @@ class Scene:
 
 def _as_inputs(settings: dict[str, str]) -> dict[str, str]:
     """Return the variables of action.yml's inputs; other settings go into the input settings."""
-    declared = yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"]
+    declared = _declared_inputs()
     named = {name.replace("_", "-"): text for name, text in settings.items()}
     others = {name: text for name, text in named.items() if name not in declared and text}
     inputs = {name: text for name, text in named.items() if name in declared}
     if others:
         inputs["settings"] = inputs.get("settings", "") + yaml.safe_dump(others)
     return {f"INPUT_{name.replace('-', '_').upper()}": text for name, text in inputs.items()}
+
+
+@cache
+def _declared_inputs() -> frozenset[str]:
+    """Return the names of action.yml's inputs."""
+    return frozenset(yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"])

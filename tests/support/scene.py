@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import shutil
+import subprocess
+import tempfile
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import requests
@@ -39,6 +45,42 @@ class Scene(scene.Scene):
         about.setdefault("headers", {"Authorization": f"Bearer {self.token()}"})
         return self.session.request(method, url, json=body, timeout=60, **about)
 
+    def make_repository(self) -> None:
+        """Copy the repository of the sample, which is made once for all tests, and check it out."""
+        shutil.copytree(_sample_remote(), self.remote)
+        self.check_out()
+
+    def push_change(self, path: str, old: str, new: str, message: str) -> str:
+        """Commit a changed file to main as others see it after a developer's push."""
+        mode, _, blob, _ = self.git("ls-tree", "main", path, cwd=self.remote).split(maxsplit=3)
+        content = self._git_bytes("cat-file", "blob", blob)
+        if old.encode() not in content:
+            raise ValueError(f"{path} does not contain {old!r}")
+        content = content.replace(old.encode(), new.encode(), 1)
+        text = message.encode()
+        self._git_bytes(
+            "fast-import",
+            "--quiet",
+            "--date-format=now",
+            given=b"commit refs/heads/main\ncommitter Dana Developer <dana@example.com> now\n"
+            b"data %d\n%s\nfrom refs/heads/main^0\nM %s inline %s\ndata %d\n%s\n"
+            % (len(text), text, mode.encode(), path.encode(), len(content), content),
+        )
+        self.check_out()
+        return self.git("rev-parse", "HEAD", cwd=self.workspace)
+
+    def _git_bytes(self, *arguments: str, given: bytes = b"") -> bytes:
+        """Run git on the remote with *given* as its input; return its exact output."""
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.remote,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.directory)},
+            input=given,
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout
+
     def check_out(self) -> None:
         """Replace the checkout; git of a killed run may still write to it."""
 
@@ -54,3 +96,16 @@ class Scene(scene.Scene):
         if (self.workspace / ".git").exists():
             return super().commit()
         return self.git("rev-parse", "main", cwd=self.remote)
+
+
+@cache
+def _sample_remote() -> Path:
+    """Make the sample's bare repository for the tests of this process."""
+    folder = Path(tempfile.mkdtemp(prefix="deploy-action-sample-"))
+    made = scene.Scene({"HTTPS_PROXY": "", "REQUESTS_CA_BUNDLE": ""}, folder)
+    made.make_repository()
+    made.git("repack", "-a", "-d", "--quiet", cwd=made.remote)
+    for sample in (made.remote / "hooks").iterdir():
+        sample.unlink()
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return made.remote
