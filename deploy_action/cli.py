@@ -133,7 +133,7 @@ _CACHE = ("cache-patterns", "cache-required")
     ]
 )
 def deploy(**given: str) -> None:
-    """Deploy the checkout's commit, or restore everything if that fails.
+    """Deploy the checked-out commit. On failure, roll everything back.
 
     Example: deploy-action deploy --app api --resource-group rg --registry contoso --dry-run true
     """
@@ -210,7 +210,9 @@ def validate(**given: str) -> None:
     help="The version to write. Cannot be combined with --part.",
 )
 @click.option("--allow-lower", is_flag=True, help="Allow --set to write a lower version.")
-@click.option("--carry", is_flag=True, help="If a part is at 99999, bump the part before it.")
+@click.option(
+    "--carry", is_flag=True, help="If a part is already at its maximum, bump the next higher part."
+)
 @click.option(
     "--url-mode",
     type=click.Choice(["refresh", "add", "off"]),
@@ -245,7 +247,7 @@ def validate(**given: str) -> None:
     type=click.Choice(["error", "warn", "update"]),
     default="error",
     show_default=True,
-    help="If the repository's microsoft-officeaddins-allowed.json has a script URL that changes.",
+    help="What to do if microsoft-officeaddins-allowed.json lists a script URL that changes.",
 )
 @click.option("--check", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a diff.")
@@ -290,7 +292,7 @@ def action() -> None:
 
 @main.command()
 def finish() -> None:
-    """Finish what an interrupted step of this run left behind; action.yml calls this."""
+    """Recover from an interrupted step of this run. Internal: called by action.yml."""
     _run("repair", {}, own_only=True)
 
 

@@ -70,8 +70,8 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
     default="",
     metavar="OWNER_ID/REPOSITORY_ID",
     help="IDs of the owner and the repository. Required if it was created, renamed or "
-    "transferred since 15 July 2026: GitHub "
-    "adds these ids to the tokens of their jobs.",
+    "transferred since 15 July 2026: GitHub then adds them to its "
+    "OIDC tokens.",
 )
 @click.option(
     "--branch", default="main", show_default=True, help="Branch whose pushes are deployed."
@@ -85,7 +85,7 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
 )
 @click.option("--context", default=".", show_default=True, help="The folder with the Dockerfile.")
 @click.option("--manifest", default="", help="The add-in's manifest, if there is one.")
-@click.option("--health-path", default="", help="Path that answers 200 when the app is healthy.")
+@click.option("--health-path", default="", help="Path that returns 200 when the app is healthy.")
 @click.option(
     "--action",
     default=f"the-well/deploy-action@v{__version__}",
@@ -98,7 +98,7 @@ def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callabl
     default=".",
     help="The checkout to write to. [default: the current folder]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace files that exist.")
+@click.option("--overwrite", is_flag=True, help="Overwrite existing files.")
 @click.option("--run", "run_az", is_flag=True, help="Run the az commands instead of printing them.")
 def init(*, directory: Path, overwrite: bool, run_az: bool, **options: str) -> None:
     """Write workflows and settings for an app, and print or run the az commands for it.

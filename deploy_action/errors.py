@@ -98,7 +98,7 @@ class InputError(DeployError):
 
 
 class PreflightError(DeployError):
-    """The deployment cannot work in the present state. Nothing was changed."""
+    """The current state of the app or its environment prevents the run. Nothing was changed."""
 
     exit_code = 3
     result = "refused"

@@ -56,7 +56,7 @@ def _converted(node: yaml.Node, locate: Locate, faults: list[Fault], depth: int)
         key = Scalar(text=str(key_node.value), location=locate(key_node.start_mark))
         if key.text in pairs:
             first = pairs[key.text][0].location.line
-            message = f"'{key.text}' is given twice, first in line {first}. Remove one of them."
+            message = f"'{key.text}' is set twice, first on line {first}. Remove one of them."
             faults.append(Fault(message=message, location=key.location))
         pairs[key.text] = (key, _converted(value_node, locate, faults, depth + 1))
     return Mapping(pairs=tuple(pairs.values()), location=location)

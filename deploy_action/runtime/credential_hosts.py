@@ -122,6 +122,6 @@ def _host(url: str) -> str:
 
 def _refused(what: str, url: str) -> CredentialHostError:
     return CredentialHostError(
-        f"The {what} is not sent to '{_host(url) or 'this address'}': it is not for that host.",
+        f"The {what} is not sent to '{_host(url) or 'this URL'}': the host is not allowed for it.",
         hint="Check the host names in the settings.",
     )

@@ -150,7 +150,7 @@ class HttpClient:
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise RequestError(_cause(error)) from None
         except (ValueError, UnicodeError):  # an address or a header that cannot be sent
-            raise RequestError("the address or a header is not valid") from None
+            raise RequestError("the URL or a header is not valid") from None
         return Response(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},

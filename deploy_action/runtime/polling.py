@@ -119,7 +119,7 @@ def poll_until(
                 return found
             if deadline.passed:
                 raise PollTimeoutError(
-                    f"Waiting for {what} took more than {deadline.seconds:.0f} s: {seen}."
+                    f"Timed out after {deadline.seconds:.0f} s waiting for {what}: {seen}."
                 )
             pause(min(length, deadline.remaining))
     raise AssertionError("pauses never run out")

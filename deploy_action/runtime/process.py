@@ -116,7 +116,7 @@ def run(
             outcome.append(f"exit code {done.exit_code}")
     except subprocess.TimeoutExpired as error:
         raise ProcessTimeoutError(
-            f"'{name}' took more than {timeout_s:g} s and was ended.",
+            f"'{name}' timed out after {timeout_s:g} s and was stopped.",
             command=name,
             last_lines=_last_lines(error.stderr or b"", redact),
         ) from None
@@ -164,7 +164,7 @@ def stream(
             outcome.append(f"exit code {child.returncode}")
     except subprocess.TimeoutExpired:
         raise ProcessTimeoutError(
-            f"'{name}' took more than {timeout_s:g} s and was ended.",
+            f"'{name}' timed out after {timeout_s:g} s and was stopped.",
             command=name,
             last_lines=_last_lines("\n".join(tail).encode(), redact),
         ) from None
@@ -185,9 +185,9 @@ def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> Pr
     """
     lines = _last_lines(done.errors, redact)
     end = (
-        f"was ended by signal {-done.exit_code}"
+        f"was killed by signal {-done.exit_code}"
         if done.exit_code < 0
-        else f"ended with exit code {done.exit_code}"
+        else f"exited with code {done.exit_code}"
     )
     said = f": {' / '.join(lines)}" if lines else "."
     return ProcessError(f"'{name}' {end}{said}", command=name, last_lines=lines)

@@ -50,7 +50,7 @@ def _redis(services: Services) -> Cache | None:
     if target.password:
         services.secret(target.password)
     if target.ignored:
-        services.record.say(f"cache-url: {', '.join(target.ignored)} mean nothing here")
+        services.record.say(f"cache-url: {', '.join(target.ignored)} are ignored")
     ca = (
         str(cache_file(services.runner.workspace, settings.cache_ca_file))
         if settings.cache_ca_file

@@ -78,7 +78,8 @@ def _builder(services: Services, registry: Registry) -> Builder:
         )
     if not registry.is_azure:
         raise InputError(
-            f"Input builder: 'acr' builds in Azure's registries only, not in {registry.host}.",
+            "Input builder: 'acr' works only with Azure Container Registry, not with "
+            f"{registry.host}.",
             hint="Set builder: docker.",
         )
     from deploy_action.adapters.images.acr_build import AcrBuild  # noqa: PLC0415  not for docker

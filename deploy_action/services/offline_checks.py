@@ -183,4 +183,4 @@ def _job(services: Services) -> Passed:
     if settings.manifest and by_api and not settings.git_token:
         text = f"commit: {settings.commit.value} has no git-token."
         warnings.append((text, "Set git-token, and grant the job contents: write."))
-    return Passed("as far as the environment shows them", warnings)
+    return Passed("id-token and git-token checked", warnings)

@@ -80,8 +80,7 @@ def _publisher(services: Services, git: Git, path: str) -> Publisher | None:
         case CommitBy.API | CommitBy.PULL_REQUEST if not has_api:
             raise InputError(
                 f"Input commit: '{settings.commit.value}' requires git-token and the variables "
-                "GITHUB_API_URL "
-                "and repository in the environment, as in a workflow.",
+                "GITHUB_API_URL and GITHUB_REPOSITORY, which a workflow sets.",
                 hint="Set git-token, or set commit to push.",
             )
         case CommitBy.PUSH:

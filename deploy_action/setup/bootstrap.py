@@ -82,7 +82,7 @@ def main() -> int:
         message = " ".join(str(error).split())
         if os.environ.get("GITHUB_ACTIONS"):
             escaped = message.replace("%", "%25")
-            print(f"::error title=The action's packages::{escaped}", file=sys.stderr)
+            print(f"::error title=Installing Python packages::{escaped}", file=sys.stderr)
         print(f"bootstrap: {message}", file=sys.stderr)
         return 3
     return 0

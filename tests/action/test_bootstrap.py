@@ -325,7 +325,7 @@ def test_on_github_an_error_is_an_annotation(
     lock = lock_for(wheel, digest="0" * 64)
     done = install({**machine, "GITHUB_ACTIONS": "true"}, "--into", tmp_path / "into", lock)
     assert done.exit_code == 3
-    assert done.stderr.startswith("::error title=The action's packages::Could not install the")
+    assert done.stderr.startswith("::error title=Installing Python packages::Could not install the")
 
 
 def test_a_missing_lock_is_named(machine: dict[str, str], tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class CacheTarget:
         username: the ACL user; empty for the default one.
         password: its secret; never shown.
         database: the number of the database.
-        ignored: options of a connection string that mean nothing here.
+        ignored: options of a connection string that are ignored.
     """
 
     host: str

@@ -147,7 +147,7 @@ def _identity(answers: Answers) -> list[AzCommand]:
         ),
         AzCommand(
             about=f"Trust only jobs of {answers.repository} that use the environment "
-            f"{answers.environment}, and no others.",
+            f"{answers.environment}.",
             unless=(
                 (
                     *(*federated, "list", *by_id),

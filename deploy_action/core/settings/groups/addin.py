@@ -17,7 +17,7 @@ class AddinSettings:
     manifest: str = setting(
         parsers.manifest,
         "",
-        "The add-in's manifest, such as addin/manifest.xml. Empty for an app without an add-in; "
+        "The add-in's manifest, such as addin/manifest.xml. Leave empty if there is no add-in. Set "
         "to 'none' to ignore the manifest in the settings file for one run.",
         is_input=True,
     )
@@ -25,7 +25,7 @@ class AddinSettings:
         parsers.one_of(BumpWhen),
         "auto",
         "When to bump the manifest's version: auto (if the add-in changed since the deployed "
-        "serves), always or never.",
+        "version), always or never.",
     )
     bump_when_changed: tuple[str, ...] = setting(
         parsers.path_patterns,

@@ -17,7 +17,7 @@ class AnalysisSettings:
     analysis: AnalysisMode = setting(
         parsers.one_of(AnalysisMode),
         "auto",
-        "Whether production traffic judges the candidate, by Azure's metrics per revision: auto "
+        "Analysis of production traffic, with Azure's metrics per revision: auto "
         "(in steps that last 6 minutes; if none does, the first one with enough requests is made "
         "that long), required (all steps are made long enough, and a missing permission refuses "
         "the deployment) or off. See docs/analysis.md.",
@@ -37,7 +37,7 @@ class AnalysisSettings:
     analysis_min_requests: int = setting(
         parsers.integer(1, 1_000_000),
         "20",
-        "Requests that the candidate must receive in a step to be compared with stable.",
+        "Minimum number of requests to the candidate in a step for a comparison with stable.",
     )
     analysis_max_error_rate: float = setting(
         parsers.percentage,
@@ -50,16 +50,17 @@ class AnalysisSettings:
     analysis_latency_ratio: float = setting(
         parsers.decimal,
         "1.5",
-        "How many times stable's median latency is too slow, measured with the health requests. 0 "
-        "disables it.",
+        "Ratio of median latencies (candidate / stable) that fails the candidate, measured with "
+        "health requests. 0 disables it.",
     )
     analysis_latency_difference_s: float = setting(
         parsers.duration,
         "0.1s",
-        "How much slower than stable is too slow, in addition to analysis-latency-ratio.",
+        "Minimum latency difference that fails the candidate, in addition to "
+        "analysis-latency-ratio.",
     )
     analysis_workspace: str = setting(
-        parsers.text, "", "Log Analytics workspace of KQL checks, by resource id."
+        parsers.text, "", "Resource ID of the Log Analytics workspace for KQL checks."
     )
     analysis_checks: tuple[CustomCheck, ...] = setting(
         parsers.list_of(checks.parse),

@@ -61,7 +61,9 @@ class CacheSettings:
     cache_prefix: str = setting(
         parsers.text, "", "Prefix of all keys of the app. It is added to each pattern."
     )
-    cache_timeout_s: float = setting(parsers.duration, "60s", "Maximum duration of one clearing.")
+    cache_timeout_s: float = setting(
+        parsers.duration, "60s", "Timeout for clearing the cache once."
+    )
     cache_max_keys: int = setting(
         parsers.integer(1, 999_999_999),
         "10000000",
@@ -87,12 +89,10 @@ class CacheSettings:
     cache_warm: tuple[WarmupEntry, ...] = setting(
         parsers.list_of(warmup.parse),
         "",
-        "What to warm after the promotion, one per line: KEY = TEXT @ 24h, KEY = GET /path, or "
-        "GET /path. {version}, {revision} and other values are replaced.",
+        "Cache entries to warm after promotion, one per line: KEY = TEXT @ 24h, KEY = GET /path, "
+        "or GET /path. {version}, {revision} and other values are replaced.",
     )
-    cache_warm_ttl_s: float = setting(
-        parsers.duration, "24h", "Lifetime of warmed keys whose line has none."
-    )
+    cache_warm_ttl_s: float = setting(parsers.duration, "24h", "Default lifetime of warmed keys.")
     cost_per_miss: float = setting(
         parsers.decimal, "0", "Cost of one cache miss, for the savings estimate."
     )

@@ -15,18 +15,20 @@ class GateSettings:
     health_path: str = setting(
         parsers.path,
         "",
-        "Path that must answer 200 on the candidate's own URL. Defaults to the path of the "
+        "Path that must return 200 on the candidate's own URL. Defaults to the path of the "
         "revision's HTTP readiness probe on the target port, else `/health`.",
     )
     health_passes: int = setting(
-        parsers.integer(1, 100), "5", "Number of consecutive passes that make a revision healthy."
+        parsers.integer(1, 100),
+        "5",
+        "Number of consecutive successful checks for a revision to be healthy.",
     )
     health_interval_s: float = setting(parsers.duration, "2s", "Interval between health checks.")
     health_timeout_s: float = setting(parsers.duration, "30s", "Timeout of one health request.")
     identity_path: str = setting(
         parsers.path,
         "",
-        "Path whose JSON answer names the revision, version or commit. Empty skips the check.",
+        "Path whose JSON response contains the revision, version or commit. Empty skips the check.",
     )
     manifest_path: str = setting(
         parsers.path,

@@ -61,8 +61,7 @@ class ImageSettings:
         parsers.one_of(BuilderKind),
         "docker",
         "Where to build the image: docker (on the runner, with BuildKit) or acr (in Azure "
-        "Container "
-        "Registry).",
+        "Container Registry).",
     )
     context: str = setting(
         parsers.text,

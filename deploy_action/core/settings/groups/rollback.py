@@ -30,6 +30,7 @@ class RollbackSettings:
     take_over: bool = setting(
         parsers.boolean,
         "false",
-        "For a repair, whether to take the deployment lock from a run that may still be running.",
+        "For a repair, whether to take over the deployment lock even if its run may still be "
+        "active.",
         is_input=True,
     )

@@ -42,15 +42,15 @@ class ServiceSettings:
         _block_only(TemplateChange),
         "",
         "Resources, scaling, probes, variables, command and volumes of the revision. Keys that are "
-        "named changes.",
+        "not set stay unchanged.",
         block=template_block.block,
         schema=template_block.SCHEMA,
     )
     containers: Mapping[str, ContainerChange | Remove] = setting(
         _block_only(dict),
         "",
-        "Sidecars and init containers, by name. image: same updates one together with the app's "
-        "own container.",
+        "Sidecars and init containers, by name. With 'image: same', a container gets the same new "
+        "image as the app's own container.",
         block=containers_block.block,
         schema=containers_block.SCHEMA,
     )

@@ -16,7 +16,7 @@ class TrafficSettings:
     strategy: Strategy = setting(
         parsers.one_of(Strategy),
         "canary",
-        "How traffic moves once the candidate has passed its gates: canary (in traffic-steps, then "
+        "How traffic shifts after the candidate passes its gates: canary (in traffic-steps, then "
         "bake), blue-green (all at once, then bake) or direct (all at once, without a bake). "
         "blue-green and direct also work in Single revision mode.",
         is_input=True,
@@ -47,8 +47,9 @@ class TrafficSettings:
     stale_pages: StalePagePolicy = setting(
         parsers.one_of(StalePagePolicy),
         "warn",
-        "What to do if the old revision serves the new version's pages in a form that browsers "
-        "cache: warn, cut-over (shift all traffic at once) or off. Needs manifest-path.",
+        "What to do if the old revision serves the new version's URLs with headers that let "
+        "browsers cache them: warn, cut-over (shift all traffic at once) or off. Requires "
+        "manifest-path.",
     )
     keep_revisions: int = setting(
         parsers.integer(1, 100),
