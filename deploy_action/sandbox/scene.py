@@ -301,7 +301,7 @@ class Scene:
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "the-well/well-intake",
             "GITHUB_ACTOR": "dana",
-            **_as_inputs(given),
+            **{_variable(name): text for name, text in as_inputs(given).items()},
         }
 
     def commit(self) -> str:
@@ -309,18 +309,25 @@ class Scene:
         return self.git("rev-parse", "HEAD", cwd=self.workspace)
 
 
-def _as_inputs(settings: dict[str, str]) -> dict[str, str]:
-    """Return the variables of action.yml's inputs; other settings go into the input settings."""
+def as_inputs(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return the action's inputs for settings by name, with underscores or dashes.
+
+    Settings that are no input of action.yml go into the input ``settings``.
+    """
     declared = _declared_inputs()
     named = {name.replace("_", "-"): text for name, text in settings.items()}
     others = {name: text for name, text in named.items() if name not in declared and text}
     inputs = {name: text for name, text in named.items() if name in declared}
     if others:
         inputs["settings"] = inputs.get("settings", "") + yaml.safe_dump(others)
-    return {f"INPUT_{name.replace('-', '_').upper()}": text for name, text in inputs.items()}
+    return inputs
 
 
 @cache
 def _declared_inputs() -> frozenset[str]:
     """Return the names of action.yml's inputs."""
     return frozenset(yaml.safe_load((ROOT / "action.yml").read_text("utf-8"))["inputs"])
+
+
+def _variable(name: str) -> str:
+    return f"INPUT_{name.replace('-', '_').upper()}"
