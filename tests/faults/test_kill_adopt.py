@@ -58,6 +58,7 @@ def test_a_repair_never_deactivates_it(stage: Stage, point: Point) -> None:
 def test_the_next_run_deploys_it(stage: Stage, point: Point) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         candidate = _killed(stage, point)
+        stage.end_lease()
         run = stage.run(**{**INPUTS, **ADOPT, "operation_timeout": "30s", "lock_wait": "40s"})
 
     assert run.exit_code == 0, run.log

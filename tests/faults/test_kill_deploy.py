@@ -28,6 +28,7 @@ def _kill_at(stage: Stage, point: Point) -> None:
 def test_the_next_deployment_recovers_and_succeeds(stage: Stage, point: Point) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
+        stage.end_lease()
         stage.scene.check_out()
         run = stage.run(**{**INPUTS, "operation_timeout": "30s", "lock_wait": "40s"})
 
