@@ -72,11 +72,20 @@ def _assert_consistent(stage: Stage, *versions: str) -> str:
     return str(served["version"])
 
 
-@pytest.mark.parametrize("point", DEPLOYMENT, ids=str)
-def test_a_repair_finishes_or_undoes_a_deployment(single: Stage, point: Point) -> None:
+@pytest.mark.parametrize(
+    ("point", "strategy"),
+    [
+        *((point, "blue-green") for point in DEPLOYMENT),
+        *((point, "direct") for point in DEPLOYMENT if point.method == "PATCH"),
+    ],
+    ids=str,
+)
+def test_a_repair_finishes_or_undoes_a_deployment(
+    single: Stage, point: Point, strategy: str
+) -> None:
     stage = single
     with stage.users().busy(pause_s=0.05) as users:
-        _kill(stage, point, strategy="blue-green")
+        _kill(stage, point, strategy=strategy)
         run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
 
     assert run.exit_code == 0, run.log
@@ -110,6 +119,21 @@ def test_the_next_deployment_or_rollback_recovers(
     else:
         assert run.exit_code == (0 if created else 3), run.log
         _assert_consistent(stage, VERSION)
+
+
+def test_every_write_is_one_of_the_tables(single: Stage) -> None:
+    stage, marks = single, []
+    for command in ("deploy", "rollback"):
+        marks.append(stage.asked()[-1]["at"])
+        run = stage.run(command, **(BLUE_GREEN if command == "deploy" else {}))
+        assert run.exit_code == 0, run.log
+    for points, since, until in ((DEPLOYMENT, *marks), (ROLLBACK, marks[1], float("inf"))):
+        writes = [
+            call
+            for call in stage.asked(since)
+            if (call["method"] == "PATCH" or "activate" in call["path"]) and call["at"] <= until
+        ]
+        assert len(writes) == max(point.nth for point in points if point.method == "PATCH")
 
 
 @pytest.mark.parametrize("point", ROLLBACK, ids=str)
