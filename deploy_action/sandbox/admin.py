@@ -4,7 +4,7 @@
 GET /                           live page
 GET /history                    data of the page, from ``frame`` and ``event`` on; ``?sample=true``
                                 samples the state first
-GET /healthz                    200 once everything answers
+GET /healthz                    200 once the sandbox is ready
 GET /state                      apps, revisions, weights and responses by revision
 GET /requests                   the newest requests; GET /requests/counts counts them by host
 POST /images                    build ``context`` and store it as ``reference``

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from deploy_action.sandbox.world.refusals import not_imitated, resource_missing
+from deploy_action.sandbox.world.refusals import not_supported, resource_missing
 
 KIND: Final = "Microsoft.Insights/components"
 DEFAULT_HOST: Final = "dc.services.visualstudio.com"
@@ -102,7 +102,7 @@ class AppInsights:
             case "DELETE", ["annotations", name]:
                 component.annotations.pop(name, None)
                 return web.Response(status=200)
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     # -- ingestion -------------------------------------------------------------------------------
 
@@ -159,7 +159,7 @@ def _put(component: Component, raw: bytes) -> web.Response:
     try:
         body = json.loads(raw)
     except ValueError:
-        return _refused("InvalidRequestContent", "the body is no JSON")
+        return _refused("InvalidRequestContent", "the body is not JSON")
     if not isinstance(body, dict) or not str(body.get("AnnotationName") or ""):
         return _refused("BadRequest", "AnnotationName is required")
     annotation = {name: body[name] for name in _FIELDS if name in body}

@@ -41,10 +41,10 @@ class _Pace(click.ParamType[float]):
 
 @click.group()
 def sandbox() -> None:
-    """A local Azure: no account, no Docker needed.
+    """Run a local Azure. Needs no account and no Docker.
 
     Real clients reach it through a proxy and its own certificate authority, at Azure's own
-    addresses. What it does not imitate is in deploy_action/sandbox/DIFFERENCES.md.
+    addresses. deploy_action/sandbox/DIFFERENCES.md lists the differences from Azure.
     """
 
 
@@ -52,24 +52,26 @@ def sandbox() -> None:
 @click.option(
     "--env-file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the KEY=VALUE environment for clients to this file once everything answers.",
+    help="Write the environment variables for clients to this file once the sandbox is ready.",
 )
 @click.option(
     "--directory",
     type=click.Path(path_type=Path),
-    help="A new folder for all its files, removed in the end. [default: a temporary one]",
+    help="New folder for its files, deleted on exit. [default: a temporary folder]",
 )
 @click.option(
     "--clock",
     type=_Pace(),
     default="instant",
     show_default=True,
-    help="How long Azure's operations take: at once, as recorded, or that times a factor.",
+    help="Duration of Azure operations: instant, as recorded (real), or the recorded time times a "
+    "factor.",
 )
 @click.option(
     "--retry-after",
     type=click.IntRange(min=1),
-    help="Seconds that polling answers ask to wait. [default: Azure's 15, scaled, at least 1]",
+    help="Retry-After of polling responses, in seconds. [default: 15 as in Azure, scaled, at "
+    "least 1]",
 )
 @click.option(
     "--metrics-lag",
@@ -86,14 +88,14 @@ def sandbox() -> None:
 @click.option(
     "--silent-suffix",
     is_flag=True,
-    help="Answer as Azure did in 2023: a revision suffix that is taken deploys nothing, silently.",
+    help="Silently ignore a deployment whose revision suffix is taken, as Azure did in 2023.",
 )
 @click.option(
     "--registry",
     type=click.Choice(["embedded", "debian"]),
     default="embedded",
     show_default=True,
-    help="Where images are kept: in a store of its own, or in Debian's docker-registry.",
+    help="Registry backend: the embedded one, or Debian's docker-registry.",
 )
 @click.option(
     "--replicas",
@@ -105,18 +107,19 @@ def sandbox() -> None:
 @click.option(
     "--strict-images",
     is_flag=True,
-    help="Refuse images of public registries; by default a stand-in that answers HTTP runs.",
+    help="Reject images from public registries. By default, a placeholder HTTP server runs "
+    "instead.",
 )
 @click.option(
     "--faults",
     "faults_file",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A YAML or JSON list of what goes wrong on purpose; see sandbox/faults.py.",
+    help="YAML or JSON list of faults to inject; see sandbox/faults.py.",
 )
 @click.option(
     "--let-through",
     is_flag=True,
-    help="Reach other hosts for real, unread; by default they are refused and nothing leaves.",
+    help="Forward requests to other hosts, without inspection. By default they are rejected.",
 )
 @click.option("--until-stdin-closes", is_flag=True, help="Also stop when stdin is closed.")
 def up(  # noqa: PLR0917  options of one command
@@ -134,7 +137,7 @@ def up(  # noqa: PLR0917  options of one command
     let_through: bool,
     until_stdin_closes: bool,
 ) -> None:
-    """Keep a local Azure running until SIGTERM or Ctrl-C.
+    """Run a local Azure until SIGTERM or Ctrl-C.
 
     Example: python -m deploy_action sandbox up --env-file sandbox.env
     """
@@ -166,7 +169,7 @@ def up(  # noqa: PLR0917  options of one command
             asyncio.run(_run(options, env_file, until_stdin_closes=until_stdin_closes))
         except FileExistsError:
             raise click.ClickException(
-                f"--directory '{directory}' is there already; name one that can be made anew."
+                f"--directory '{directory}' already exists; specify a new folder."
             ) from None
         except RuntimeError as error:
             raise click.ClickException(f"The local Azure could not start: {error}") from None
@@ -187,7 +190,7 @@ async def _run(options: Options, env_file: Path | None, *, until_stdin_closes: b
     async with running(options) as environment:
         if env_file:
             write_environment(env_file, environment)
-        click.echo(f"ready: {environment['HTTPS_PROXY']} answers for Azure's host names")
+        click.echo(f"ready: proxy {environment['HTTPS_PROXY']} serves Azure's host names")
         await over.wait()
     click.echo("stopped")
 
@@ -216,7 +219,7 @@ def _stop_at_eof(over: asyncio.Event) -> None:
 )
 @click.option("--verbose", is_flag=True, help="Also show the build log and the summary's Markdown.")
 def demo(*, broken: bool, named: str | None, page: Path | None, verbose: bool) -> None:
-    """Run the main job in a local Azure and check the result from outside.
+    """Run a deployment in the sandbox and verify the result independently.
 
     Example: python -m deploy_action sandbox demo --outage throttled
     """

@@ -76,7 +76,7 @@ class Demo:
         if self.outage:
             self.narrator.chapter(f"Outage: {self.outage.about}")
             self.narrator.post("faults", self.outage.faults)
-        what = "makes the app sick" if self.broken else "changes a greeting"
+        what = "breaks the health check" if self.broken else "changes a greeting"
         self.narrator.chapter(f"Deployment: a developer pushes a commit that {what}")
         with users.busy(pause_s=0.005), _reported(users, self.narrator):
             commit = self.scene.push_change(*change, f"This {what}")
@@ -129,7 +129,7 @@ class Demo:
             yield
             return
         pace = self.outage.clock
-        self.narrator.fact("clock", f"one second shows {pace:g} s while the candidate has traffic")
+        self.narrator.fact("clock", f"runs {pace:g} times faster while the candidate has traffic")
 
         def advance() -> None:
             if len([weight for weight in self.scene.weights().values() if weight]) > 1:
@@ -174,7 +174,7 @@ class Demo:
         with self.scene.cache() as cache:
             keys = {kind: len(cache.keys(f"{kind}:*")) for kind in ("manifest", "session")}
         self._check(keys["manifest"] == 0, "no manifest:* keys remain in the cache")
-        self._check(keys["session"], f"{keys['session']} keys session:* are untouched")
+        self._check(keys["session"], f"{keys['session']} session:* keys are unchanged")
 
     def _who_failed(self) -> set[str]:
         """Return the revisions that returned errors to users."""
@@ -189,7 +189,7 @@ class Demo:
     def _check_deployment(self, users: Users, exit_code: int, commit: str) -> None:
         weights = self.scene.weights()
         newest = list(self.scene.revisions())[-1]
-        self._check(exit_code == 0, f"the job's step ended with exit code {exit_code}")
+        self._check(exit_code == 0, f"the job's step exited with code {exit_code}")
         self._check(
             weights == {newest: 100}, f"Azure reports traffic weights {_listed(weights, ' %')}"
         )
@@ -198,7 +198,7 @@ class Demo:
         )
         url = f"{users.url}/version"
         version = self.scene.session.get(url, timeout=30).json()["version"]
-        self._check(version == NEXT_VERSION, f"{url} answers {version}")
+        self._check(version == NEXT_VERSION, f"{url} returns {version}")
         parent = self.scene.git("rev-parse", "main^", cwd=self.scene.remote)
         log = self.scene.git("log", "-1", "--format=%h %s", "main", cwd=self.scene.remote)
         self._check(parent == commit, f"the branch has the commit {log}")
@@ -211,7 +211,7 @@ class Demo:
         active = [name for name in others if self.scene.revisions()[name]["active"]]
         head = self.scene.git("rev-parse", "main", cwd=self.scene.remote)
         status = self.scene.git("status", "--porcelain", cwd=self.scene.workspace)
-        self._check(exit_code == 4, f"the job's step ended with exit code {exit_code}")
+        self._check(exit_code == 4, f"the job's step exited with code {exit_code}")
         self._check(
             weights == {stable: 100}, f"Azure reports traffic weights {_listed(weights, ' %')}"
         )
@@ -283,7 +283,7 @@ def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: boo
         process, environment = start(directory, "--clock", "instant")
         try:
             narrator = Narrator(environment["SANDBOX_URL"], verbose)
-            narrator.chapter("Local Azure")
+            narrator.chapter("Azure sandbox")
             narrator.fact("proxy", environment["HTTPS_PROXY"])
             narrator.fact("live page", f"{environment['SANDBOX_URL']}/")
             scene = Scene(environment, directory)

@@ -85,7 +85,7 @@ class Fault:
                 f"'{unknown[0]}' is not a field of a fault; valid fields: {sorted(known)}"
             )
         if not any(given.get(key) not in (None, False) for key in _DOES):
-            raise ValueError(f"a fault does nothing without one of {', '.join(_DOES)}")
+            raise ValueError(f"a fault needs at least one of {', '.join(_DOES)}")
         body = given.get("body", "")
         operation = given.get("operation")
         if operation is not None and str(operation.get("status")) not in {"Failed", "Canceled"}:
@@ -216,5 +216,5 @@ def _times(given: Any) -> tuple[int, int | None]:
         start = int(first or 1)
         end = (int(last) if last else None) if dash else start
     except ValueError:
-        raise ValueError(f"times: '{given}' is not like 1, 2-4 or 3-") from None
+        raise ValueError(f"times: '{given}' must be like 1, 2-4 or 3-") from None
     return start, end

@@ -30,7 +30,7 @@ class Front:
 
     Args:
         authority: for the certificates.
-        hosts: the service for a host name, or None for a name that is not imitated.
+        hosts: the service for a host name, or None for a name that is not supported.
         plane: answers users, for all host names of apps.
         local: answers requests to the sandbox itself.
         seen: called with host, method, path and status of each response.
@@ -261,4 +261,6 @@ class _Late(asyncio.Protocol):
 
 
 def _unknown(host: str) -> str:
-    return f"the local Azure does not answer for {host}, and sends nothing on\n"
+    return (
+        f"the sandbox does not serve {host}; start it with --let-through to forward such requests\n"
+    )

@@ -1,7 +1,7 @@
 """Microsoft Graph: application registrations, service principals, federated credentials.
 
 Source: Microsoft Graph REST API v1.0, as far as `az ad app`, `az ad sp` and `az role assignment`
-use it. Graph's permissions are not imitated: every token may do everything.
+use it. Graph's permissions are not checked: every token may do everything.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from deploy_action.sandbox.directory import Directory, ServicePrincipal, new_id
-from deploy_action.sandbox.world.refusals import invalid, not_imitated, resource_missing
+from deploy_action.sandbox.world.refusals import invalid, not_supported, resource_missing
 
 SYSTEM: Final = "system"
 _KIND: Final = "Microsoft.ManagedIdentity/userAssignedIdentities"
@@ -134,7 +134,7 @@ class ManagedIdentities:
             case "DELETE", _:
                 self._user_assigned.pop(key, None)
                 return web.Response(status=200 if found else 204)
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     def _describe(self, key: str) -> dict[str, str]:
         found = self._user_assigned.get(key.lower())

@@ -352,7 +352,7 @@ def _github_token(az: Az, azure: dict[str, str], subject: str) -> str:
     return str(asked.json()["value"])
 
 
-def test_every_request_of_az_was_imitated(az: Az, azure: dict[str, str]) -> None:
+def test_every_request_of_az_was_supported(az: Az, azure: dict[str, str]) -> None:
     url = f"{azure['SANDBOX_URL']}/requests"
     asked = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
 

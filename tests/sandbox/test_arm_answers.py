@@ -339,11 +339,11 @@ ROWS = [
         },
     ),
     Row(
-        "what is not imitated says so",
+        "what is not supported says so",
         "GET",
         GROUP + "/providers/Microsoft.Storage/storageAccounts",
         501,
-        says=("does not imitate",),
+        says=("does not support",),
     ),
 ]
 

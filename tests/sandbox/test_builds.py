@@ -181,7 +181,7 @@ def test_the_log_contains_each_step_and_ends_with_the_run(service: Service) -> N
     log = service.log(service.build({"Dockerfile": dockerfile, "app.py": ""}))
     assert "Step 3/5 : RUN pip install flask" in log
     assert "Not executed" in log
-    assert "known by name only" in log
+    assert "is not pulled by the sandbox" in log
     assert "Run ID: ca1 was successful after" in log.splitlines()[-1]
 
 
@@ -409,7 +409,7 @@ ENTRYPOINT exec python -m http.server
     run = service.build(files)
     names = {name for name, member in service.files().items() if member.isfile()}
     assert names == {"www/index.html", "www/extra.html", "again.html"}
-    assert "left out: /pages/dist" in service.log(run)
+    assert "skipped: /pages/dist" in service.log(run)
     pulled = service.backstage.run(service.registry.pull(f"{HOST}/api:1"))
     config = pulled.config["config"]
     assert config["Entrypoint"] == ["/bin/sh", "-c", "exec python -m http.server"]
@@ -467,9 +467,12 @@ def test_add_unpacks_local_archives(service: Service) -> None:
         ("COPY a b\n", "no build stage in current context"),
         ("FROM scratch\nONBUILD RUN x\n", "instruction ONBUILD is not supported by the sandbox"),
         ("FROM scratch\nCOPPY a b\n", "line 2: instruction COPPY is unknown"),
-        ("FROM scratch\nCOPY --parents a b\n", "COPY --parents is not imitated"),
+        ("FROM scratch\nCOPY --parents a b\n", "COPY --parents is not supported"),
         ("FROM scratch\nCOPY ../../etc/passwd /\n", "forbidden path outside the build context"),
-        ("FROM scratch\nADD https://example.com/x /\n", "ADD of an address is not imitated"),
+        (
+            "FROM scratch\nADD https://example.com/x /\n",
+            "ADD of a URL is not supported by the sandbox",
+        ),
         ("FROM scratch\nCOPY *.nothing /\n", "COPY failed: file not found"),
         ("FROM scratch\nENV A=${B:?must be set}\n", "B: must be set"),
         ('FROM scratch\nENV A="open\n', "looking for matching double-quote"),

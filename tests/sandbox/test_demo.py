@@ -73,7 +73,7 @@ def test_an_unhealthy_version_is_rolled_back() -> None:
     played = _played("--break")
 
     assert played.returncode == 0, played.stdout + played.stderr
-    assert "✓ the job's step ended with exit code 4" in played.stdout
+    assert "✓ the job's step exited with code 4" in played.stdout
     assert "while 1.3.0.3 was rejected and 1.3.0.2 kept serving." in played.stdout
 
 
@@ -84,7 +84,7 @@ def test_an_outage_has_its_declared_result(name: str) -> None:
 
     assert played.returncode == 0, played.stdout + played.stderr
     assert f"── Outage: {outage(name).about}" in played.stdout
-    assert f"✓ the job's step ended with exit code {ends}" in played.stdout
+    assert f"✓ the job's step exited with code {ends}" in played.stdout
 
 
 def test_outages_can_be_listed() -> None:

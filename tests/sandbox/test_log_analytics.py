@@ -58,10 +58,10 @@ def test_a_part_of_kql_is_understood(query: str, rows: list[list[Any]]) -> None:
         ("Logs_CL | where Missing == 1", "SemanticError", "named 'Missing'"),
         ("Logs_CL | where Log_s > ago(1h)", "SemanticError", "Cannot compare"),
         ("Logs_CL | render timechart", "SyntaxError", "'render'"),
-        ("Logs_CL | where", "SyntaxError", "ends too early"),
+        ("Logs_CL | where", "SyntaxError", "unexpected end of the query"),
         ("Logs_CL | where Reason_s ~ 'x'", "SyntaxError", "unexpected"),
         ("Logs_CL count", "SyntaxError", "'|' was expected"),
-        ("", "SyntaxError", "ends too early"),
+        ("", "SyntaxError", "unexpected end of the query"),
     ],
 )
 def test_other_queries_are_refused(query: str, code: str, text: str) -> None:

@@ -67,7 +67,7 @@ ONE_VOLUME = [{"name": "data", "storageType": "EmptyDir"}]
 @pytest.mark.parametrize(
     ("where", "value", "code", "text"),
     [
-        ("probes", [probe(type="Alive")], "InvalidRequestContent", "'Alive' is none of"),
+        ("probes", [probe(type="Alive")], "InvalidRequestContent", "'Alive' is not one of"),
         ("probes", [probe(failureThreshold=11)], "InvalidRequestContent", "failureThreshold"),
         ("probes", [probe(periodSeconds=241)], "InvalidRequestContent", "from 1 to 240"),
         ("probes", [probe(timeoutSeconds=0)], "InvalidRequestContent", "timeoutSeconds"),
@@ -112,7 +112,7 @@ def test_a_container_that_azure_refuses(
         ({"rules": [rule("a", http={"metadata": {"concurrentRequests": "0"}})]}, "less than 1"),
         ({"rules": [cron(), cron()]}, "'day' is the name of two rules"),
         ({"rules": [cron(timezone="Europe/Nowhere")]}, "'Europe/Nowhere' is not an IANA time zone"),
-        ({"rules": [cron(start="8:00")]}, "'8:00' has not five fields"),
+        ({"rules": [cron(start="8:00")]}, "'8:00' does not have five fields"),
         ({"rules": [cron(end="0 8 * * 1-5")]}, "start and end are the same"),
         ({"rules": [cron(desiredReplicas="many")]}, "desiredReplicas"),
         (
@@ -131,7 +131,7 @@ def test_a_scale_that_azure_refuses(stage: Stage, scale: dict[str, Any], text: s
 @pytest.mark.parametrize(
     ("volume", "text"),
     [
-        ({"name": "data", "storageType": "Floppy"}, "'Floppy' is no type of storage"),
+        ({"name": "data", "storageType": "Floppy"}, "'Floppy' is not a storage type"),
         ({"name": "data", "storageType": "AzureFile", "storageName": "no"}, "'no' does not exist"),
         ({"name": "data", "storageType": "Secret", "secrets": [{"secretRef": "no"}]}, "'no'"),
         ({"storageType": "EmptyDir"}, "a name is required"),

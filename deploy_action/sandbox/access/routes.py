@@ -17,7 +17,7 @@ from deploy_action.sandbox.access.authorizer import Authorizer
 from deploy_action.sandbox.access.locks import Locks
 from deploy_action.sandbox.access.model import Assignment, Assignments, is_within
 from deploy_action.sandbox.access.roles import Role
-from deploy_action.sandbox.world.refusals import invalid, not_imitated, refuse
+from deploy_action.sandbox.world.refusals import invalid, not_supported, refuse
 
 _HOME: Final = "/providers/microsoft.authorization/"
 _BY_PRINCIPAL: Final = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'", re.IGNORECASE)
@@ -74,7 +74,7 @@ class Routes:
                 return _listed([lock.view() for lock in self._locks.around(scope)])
             case method, ["locks", name]:
                 return await self._one_lock(method, scope, name, request)
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     def _listed_assignments(self, scope: str, filter_: str) -> list[dict[str, Any]]:
         """List what holds at the scope, and without ``atScope()`` what is below it, too."""
@@ -128,7 +128,7 @@ class Routes:
             case "GET":
                 text = f"The role assignment '{name}' is not found."
                 raise refuse(404, "RoleAssignmentNotFound", text)
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     def _assign(
         self, scope: str, name: str, body: dict[str, Any], existing: list[Assignment]
@@ -179,14 +179,14 @@ class Routes:
                 return web.json_response(existing.view())
             case "GET":
                 raise refuse(404, "LockNotFound", f"The lock '{name}' could not be found.")
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
 
 async def _body(request: web.BaseRequest) -> dict[str, Any]:
     try:
         body = json.loads(await request.read())
     except ValueError as error:
-        raise invalid("body", f"it is no JSON: {error}") from None
+        raise invalid("body", f"it is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise invalid("body", "an object was expected")
     return body

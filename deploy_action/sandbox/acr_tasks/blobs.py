@@ -1,7 +1,7 @@
 """The storage account behind remote builds: contexts come in, logs go out, by signed addresses.
 
 Source: Azure Storage REST, Put Blob, Put Block, Put Block List, Get Blob, Get Blob Properties
-(2019-07-07). Nothing else is imitated.
+(2019-07-07). Nothing else is supported.
 """
 
 from __future__ import annotations

@@ -274,7 +274,9 @@ class _Work:
             ]
             stage.tree = dict(self._unpacked(base, pulled))
         elif base != "scratch":
-            self._log(f" ---> {base} is known by name only: nothing of it is fetched.")
+            self._log(
+                f" ---> {base} is not pulled by the sandbox: the build starts from an empty image."
+            )
 
     def _files_of(self, name: str) -> Tree | None:
         if name.lower() in self._done:

@@ -130,7 +130,7 @@ def words(text: str, variables: Mapping[str, str], escape: str) -> list[str]:
     """Split *text* at unquoted white space and expand variables.
 
     Raises:
-        BuildFailed: a quote or brace does not end, or a form of replacement is not imitated.
+        BuildFailed: a quote or brace does not end, or a form of replacement is not supported.
     """
     return _Words(text, variables, escape).split()
 
@@ -245,7 +245,7 @@ class _Words:
             return value or ""
         if operator == "?":
             raise BuildFailed(f"{name}: {self._inner(other) or 'is not allowed to be unset'}")
-        raise BuildFailed(f"the replacement ${{{inner}}} is not imitated")
+        raise BuildFailed(f"the substitution ${{{inner}}} is not supported by the sandbox")
 
     def _closing(self) -> int:
         depth = 0

@@ -43,11 +43,11 @@ class Order:
         """Read the request's body; image names get the registry's *host* where they have none.
 
         Raises:
-            ValueError: a field is missing or not imitated; the message names it.
+            ValueError: a field is missing or not supported; the message names it.
         """
         kind = body.get("type")
         if kind != "DockerBuildRequest":
-            raise ValueError(f"a run of type '{kind}' is not imitated")
+            raise ValueError(f"a run of type '{kind}' is not supported by the sandbox")
         for field_name in ("sourceLocation", "dockerFilePath", "platform"):
             if not body.get(field_name):
                 raise ValueError(f"the field '{field_name}' is required")

@@ -1,7 +1,7 @@
 """One stage of a Dockerfile, carried out without running anything.
 
 Source: Dockerfile reference. RUN is not executed and the log says so each time; everything else
-does what Docker's classic builder does, or fails with the name of what is not imitated.
+does what Docker's classic builder does, or fails with the name of what is not supported.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 NOT_RUN: Final = (
     " ---> Not executed: the sandbox builds without a container engine. "
-    "Files that this step would make are missing from the image."
+    "Files that this step would create are missing from the image."
 )
 _COPY_FLAGS: Final = frozenset({"from", "chown", "chmod", "link"})
 
@@ -76,7 +76,7 @@ class Stage:
         """Execute one instruction.
 
         Raises:
-            BuildFailed: it cannot be done, or is not imitated.
+            BuildFailed: it cannot be done, or is not supported.
         """
         act = getattr(self, f"_do_{step.keyword.lower()}", None)
         if act is None:
@@ -247,7 +247,7 @@ class Stage:
     def _do_copy(self, step: Instruction) -> None:
         unknown = sorted(set(step.flags) - _COPY_FLAGS)
         if unknown:
-            raise BuildFailed(f"{step.keyword} --{unknown[0]} is not imitated")
+            raise BuildFailed(f"{step.keyword} --{unknown[0]} is not supported by the sandbox")
         *patterns, to = self._values(step) or [""]
         files: Tree = {one.name: self._here(one.body, expand=one.expand) for one in step.heredocs}
         patterns = [one for one in patterns if not one.startswith("<<")] + list(files)
@@ -290,15 +290,17 @@ class Stage:
             return self._around.context
         found = self._around.sources(origin)
         if found is None:
-            self._around.log(f" ---> {origin} is known by name only: nothing is copied from it.")
+            self._around.log(
+                f" ---> {origin} is not pulled by the sandbox: nothing is copied from it."
+            )
         return found or {}
 
     def _missing(self, step: Instruction, path: str, origin: str) -> None:
         if origin:  # a RUN that was not executed may create it
-            self._around.log(f" ---> Not there in {origin}, left out: {path}")
+            self._around.log(f" ---> Not found in {origin}, skipped: {path}")
             return
         if step.keyword == "ADD" and "://" in path:
-            raise BuildFailed(f"ADD of an address is not imitated: {path}")
+            raise BuildFailed(f"ADD of a URL is not supported by the sandbox: {path}")
         raise BuildFailed(
             f"{step.keyword} failed: file not found in build context or excluded by "
             f".dockerignore: stat {path}: file does not exist"

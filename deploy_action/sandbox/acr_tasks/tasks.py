@@ -101,7 +101,7 @@ class Tasks:
         return found
 
     async def handle_arm(self, request: web.BaseRequest) -> web.StreamResponse | None:
-        """Answer an ARM request of this provider; None when it is another's or not imitated."""
+        """Answer an ARM request of this provider; None when it is another's or not supported."""
         listed = _LIST.fullmatch(request.path)
         if listed and request.method == "GET":
             found = self.registries(listed["subscription"], listed["group"] or "")

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.arm import regions
 from deploy_action.sandbox.world.refusals import (
-    not_imitated,
+    not_supported,
     parent_missing,
     refuse,
     resource_missing,
@@ -53,7 +53,7 @@ def provider(subscription: str, name: str) -> dict[str, Any]:
     """
     namespace = next((known for known in _PROVIDERS if known.lower() == name.lower()), None)
     if namespace is None and name.lower().startswith("microsoft."):
-        raise not_imitated(f"the resource provider {name}")
+        raise not_supported(f"the resource provider {name}")
     if namespace is None:
         text = f"The resource namespace '{name}' is invalid."
         raise refuse(404, "InvalidResourceNamespace", text)
@@ -88,7 +88,7 @@ def in_environment(
     if environment.lower() not in {name.lower() for name in names}:
         raise parent_missing(environment)
     if known is None or method not in {"GET", "DELETE"} or len(rest) > 1:
-        raise not_imitated(f"{method} on managedEnvironments/{'/'.join(parts)}")
+        raise not_supported(f"{method} on managedEnvironments/{'/'.join(parts)}")
     if rest or method == "DELETE":
         raise resource_missing(f"{_ENVIRONMENT}/{environment}/{known}", "/".join(rest), group)
     return []

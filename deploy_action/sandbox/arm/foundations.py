@@ -179,7 +179,7 @@ async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
     try:
         body = json.loads(await request.read())
     except ValueError as error:
-        raise invalid("body", f"it is no JSON: {error}") from None
+        raise invalid("body", f"it is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise invalid("body", "an object was expected")
     return body

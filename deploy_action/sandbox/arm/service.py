@@ -24,7 +24,7 @@ from deploy_action.sandbox.monitor import Metrics
 from deploy_action.sandbox.world import App, Operation, Refused, Revision, World
 from deploy_action.sandbox.world.refusals import (
     invalid,
-    not_imitated,
+    not_supported,
     refuse,
     resource_missing,
     subscription_missing,
@@ -147,7 +147,7 @@ class Arm:
                 if given != self._subscription.lower():
                     raise subscription_missing(parts[1])
                 return await self._in_subscription(request, parts[2:])
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     def _challenge(self, *, given: bool) -> web.Response:
         login = f"https://login.microsoftonline.com/{self._tenant}"
@@ -208,13 +208,13 @@ class Arm:
                 return answer
         if "providers" in low[:-1]:
             catalogue.provider(self._subscription, parts[low.index("providers") + 1])
-        raise not_imitated(f"{method} {request.path}")
+        raise not_supported(f"{method} {request.path}")
 
     async def _microsoft_app(  # noqa: C901, PLR0911, PLR0912  a routing table, in one piece
         self, request: web.BaseRequest, group: str, parts: list[str]
     ) -> web.StreamResponse:
         if _filter(request) and "providers" not in request.path.lower().split("/")[6:]:
-            raise not_imitated(f"$filter on {request.path}")
+            raise not_supported(f"$filter on {request.path}")
         if "providers" not in [part.lower() for part in parts]:  # another provider's own versions
             versions.require_known(_version(request), parts[0] if parts else "operations")
         match request.method, [part.lower() for part in parts]:
@@ -256,7 +256,7 @@ class Arm:
             case _, ["containerapps", _, "revisions", *_]:
                 app = self._world.app(group, parts[1])
                 return self._revisions(request, app, parts[3:])
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
     def _insights(self, request: web.BaseRequest, app: App, kind: str) -> web.Response:
         resource = request.path[: request.path.lower().index("/providers/microsoft.insights")]
@@ -264,7 +264,7 @@ class Arm:
             return self._monitor.definitions(resource)
         if kind == "metrics":
             return self._monitor.metrics(app, resource, request.query)
-        raise not_imitated(f"GET {request.path}")
+        raise not_supported(f"GET {request.path}")
 
     # -- container apps ------------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class Arm:
 
     def _operation(self, request: web.BaseRequest, kind: str, name: str) -> web.Response:
         if kind not in _OPERATION_KINDS:
-            raise not_imitated(f"GET {request.path}")
+            raise not_supported(f"GET {request.path}")
         operation = self._world.operations.get(name)
         if not self._addresses.good(request):
             raise refuse(
@@ -368,7 +368,7 @@ class Arm:
             case "POST", [_, "restart"]:
                 self._world.restart(app, parts[0])
                 return _done("Restart succeeded")
-        raise not_imitated(f"{method} on revisions/{'/'.join(parts)}")
+        raise not_supported(f"{method} on revisions/{'/'.join(parts)}")
 
     # -- the rest of a subscription ------------------------------------------------------------
 
@@ -420,7 +420,7 @@ async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
     try:
         body = json.loads(await request.read())
     except ValueError as error:
-        raise invalid("body", f"it is no JSON: {error}") from None
+        raise invalid("body", f"it is not JSON: {error}") from None
     if not isinstance(body, dict):
         raise invalid("body", "an object was expected")
     return body

@@ -9,7 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from deploy_action.sandbox.world import Environment, World
-from deploy_action.sandbox.world.refusals import not_imitated, resource_missing
+from deploy_action.sandbox.world.refusals import not_supported, resource_missing
 
 _KIND: Final = "Microsoft.App/managedEnvironments/storages"
 _PATH: Final = re.compile(
@@ -53,7 +53,7 @@ class Storages:
             case "DELETE" if name:
                 environment.storages.pop(name.lower(), None)
                 return web.Response(status=200 if found else 204)
-        raise not_imitated(f"{request.method} {request.path}")
+        raise not_supported(f"{request.method} {request.path}")
 
 
 def _view(environment: Environment, stored: dict[str, Any]) -> dict[str, Any]:

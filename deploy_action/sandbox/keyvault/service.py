@@ -18,7 +18,7 @@ from deploy_action.sandbox.access import Assignments, Principal
 from deploy_action.sandbox.keyvault import errors
 from deploy_action.sandbox.keyvault.errors import VaultError
 from deploy_action.sandbox.keyvault.store import RETENTION_DAYS, Secret, Vault, Vaults, Version
-from deploy_action.sandbox.world.refusals import not_imitated, resource_missing
+from deploy_action.sandbox.world.refusals import not_supported, resource_missing
 
 AUDIENCE: Final = "https://vault.azure.net"
 _NAME: Final = re.compile(r"^[0-9a-zA-Z-]{1,127}$")
@@ -76,7 +76,7 @@ class KeyVault:
         if not asked:
             return None
         if request.method != "GET":
-            raise not_imitated(f"{request.method} {request.path}")
+            raise not_supported(f"{request.method} {request.path}")
         found = [
             vault.view(self._tenant)
             for vault in self._vaults.by_host.values()

@@ -252,7 +252,7 @@ class _Reader:
     def _advance(self) -> re.Match[str]:
         token = self._peek()
         if token is None:
-            raise KqlError("SyntaxError", "the query ends too early")
+            raise KqlError("SyntaxError", "unexpected end of the query")
         self._at += 1
         return token
 

@@ -19,7 +19,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.log_analytics.kql import KqlError, Result, Row, run
 from deploy_action.sandbox.world import App, World
-from deploy_action.sandbox.world.refusals import not_imitated, resource_missing
+from deploy_action.sandbox.world.refusals import not_supported, resource_missing
 
 HOST: Final = "api.loganalytics.io"
 AUDIENCE: Final = "https://api.loganalytics.io"
@@ -99,7 +99,7 @@ class LogAnalytics:
                         return web.json_response(keys)
                     case "POST", "/api/query":
                         return self._answer(one, await request.read())
-                raise not_imitated(f"{request.method} {request.path}")
+                raise not_supported(f"{request.method} {request.path}")
         raise resource_missing(KIND, asked["name"], asked["group"])
 
     def connect(self, customer: str, environment: str) -> None:

@@ -46,9 +46,9 @@ class MetricSettings:
         """
         for name, value in body.items():
             if name not in {"lag_s", "young_s"}:
-                raise ValueError(f"'{name}' is no setting; there are lag_s and young_s")
+                raise ValueError(f"'{name}' is not a setting; valid settings: lag_s, young_s")
             if float(value) < 0:
-                raise ValueError(f"'{name}' is a number of seconds, zero or more")
+                raise ValueError(f"'{name}' must be a number of seconds, zero or more")
         for name, value in body.items():
             setattr(self, name, float(value))
 

@@ -1,7 +1,7 @@
 """Slack's incoming webhooks, with the limits of Block Kit.
 
 Source: "Sending messages using incoming webhooks" and the reference of blocks; answers are short
-texts. Slack's limit of one message per second is not imitated: a fault with status 429 is.
+texts. Slack's limit of one message per second is not simulated; use a fault with status 429.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _answer(request: web.BaseRequest, raw: bytes) -> tuple[int, str, str]:
         raw = fields.get("payload", [""])[0].encode()
     message = read_json(raw)
     if not isinstance(message, dict):
-        return 400, "invalid_payload", "the body is no JSON object"
+        return 400, "invalid_payload", "the body is not a JSON object"
     blocks = message.get("blocks")
     if not (message.get("text") or blocks or message.get("attachments")):
         return 400, "no_text", "neither text nor blocks"

@@ -51,7 +51,7 @@ class Teams:
             code = "DirectApiAuthorizationRequired"
             text = "The request must be authenticated only by Shared Access scheme."
             body = {"error": {"code": code, "message": text}}
-            self._inbox.keep("teams", request, raw, 401, "the address has no signature")
+            self._inbox.keep("teams", request, raw, 401, "the URL has no signature")
             return web.json_response(body, status=401)
         if len(raw) > _MOST_BYTES:
             self._inbox.keep("teams", request, raw, 413, "the message has more than 28 KB")
@@ -63,7 +63,7 @@ class Teams:
 def _problem(message: Any) -> str:
     """Return why a message is not shown."""
     if not isinstance(message, dict):
-        return "the body is no JSON object"
+        return "the body is not a JSON object"
     attachments = message.get("attachments")
     if not isinstance(attachments, list) or not attachments:
         return "Send_each_adaptive_card: the property 'attachments' is of type 'Null'"

@@ -117,5 +117,5 @@ def manifest_blob_unknown(digest: str) -> Refusal:
 
 
 def unsupported(what: str) -> Refusal:
-    """The operation is not imitated, or not allowed by the specification."""
+    """The operation is not supported, or not allowed by the specification."""
     return Refusal(405, "UNSUPPORTED", f"the operation is unsupported: {what}")

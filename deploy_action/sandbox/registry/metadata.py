@@ -37,7 +37,7 @@ async def serve(request: web.BaseRequest, host: str, contents: Contents) -> web.
     """Answer one request; the caller is already authorised.
 
     Raises:
-        Refusal: unknown, or not imitated.
+        Refusal: unknown, or not supported.
     """
     found = _PATH.fullmatch(request.path)
     if not found:

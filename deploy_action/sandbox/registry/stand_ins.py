@@ -86,7 +86,10 @@ class StandIns:
         name = reference.partition("@")[0]
         if name not in self._logged:
             self._logged.add(name)
-            _log.warning("%s is not reached from here: a stand-in runs in its place", name)
+            _log.warning(
+                "%s is a public image and is not pulled: a placeholder HTTP server runs instead",
+                name,
+            )
         port = _PORTS.get(parsed.repository, 0)
         return Image(
             reference=reference,

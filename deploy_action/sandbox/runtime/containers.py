@@ -169,7 +169,7 @@ class ContainerRuntime:
             self._engine = docker.from_env(max_pool_size=_CONNECTIONS)
             self._remove(lambda pid: not psutil.pid_exists(pid))
         except DockerException as error:
-            raise RuntimeError(f"no Docker engine answers: {error}") from None
+            raise RuntimeError(f"no Docker engine responds: {error}") from None
 
     async def start(
         self,

@@ -52,7 +52,7 @@ class RedisServer:
                 await self._answers(port.number, password)
         except TimeoutError:
             await self.close()
-            raise RuntimeError(f"Redis did not answer within {_START_LIMIT_S:g} s") from None
+            raise RuntimeError(f"Redis did not start within {_START_LIMIT_S:g} s") from None
         except BaseException:
             await self.close()
             raise
@@ -70,7 +70,7 @@ class RedisServer:
         while True:
             if self._child is None or self._child.exit_code is not None:
                 last = "; ".join(list(self._child.lines)[-3:]) if self._child else ""
-                raise RuntimeError(f"Redis ended while starting: {last}")
+                raise RuntimeError(f"Redis exited while starting: {last}")
             try:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
             except OSError:

@@ -85,7 +85,7 @@ class Clock:
             ValueError: *factor* is negative.
         """
         if factor < 0:
-            raise ValueError("the factor is a number of seconds, zero or more")
+            raise ValueError("the factor must be a number, zero or more")
         _ = self.elapsed  # account for the time so far with the old factor
         self._factor = factor
         self._wake()

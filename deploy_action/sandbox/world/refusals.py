@@ -98,9 +98,9 @@ def invalid(field: str, detail: str) -> Refused:
     return refuse(400, "InvalidRequestContent", f"The field '{field}' is invalid: {detail}")
 
 
-def not_imitated(what: str) -> Refused:
-    """The sandbox's own error for what it does not imitate."""
-    text = f"The local Azure does not imitate {what}. See DIFFERENCES.md of the sandbox."
+def not_supported(what: str) -> Refused:
+    """The sandbox's own error for what it does not support."""
+    text = f"The sandbox does not support {what}. See deploy_action/sandbox/DIFFERENCES.md."
     return refuse(501, "NotImitatedByTheLocalAzure", text)
 
 

@@ -113,7 +113,7 @@ def _check_probes(container: Mapping[str, Any]) -> None:
         field = f"template.containers.{name}.probes"
         if kind is None:
             allowed = ", ".join(_PROBE_TYPES)
-            raise invalid(f"{field}.type", f"'{probe.get('type')}' is none of {allowed}")
+            raise invalid(f"{field}.type", f"'{probe.get('type')}' is not one of {allowed}")
         probe["type"] = kind
         targets = [key for key in ("httpGet", "tcpSocket") if probe.get(key)]
         if len(targets) != 1:
@@ -156,7 +156,7 @@ def _check_volumes(
         if not name:
             raise invalid("template.volumes.name", "a name is required")
         if kind not in _STORAGE_TYPES:
-            raise invalid("template.volumes.storageType", f"'{kind}' is no type of storage")
+            raise invalid("template.volumes.storageType", f"'{kind}' is not a storage type")
         storage = str(volume.get("storageName") or "")
         if kind in {"AzureFile", "NfsAzureFile"} and storage.lower() not in storages:
             text = f"the storage '{storage}' does not exist in the managed environment"
@@ -248,7 +248,7 @@ def _check_rule(rule: Mapping[str, Any]) -> None:
 def _check_cron(field: str, metadata: Mapping[str, str]) -> None:
     for key in ("start", "end"):
         if not _CRON.fullmatch(metadata.get(key, "")):
-            raise invalid(f"{field}.{key}", f"'{metadata.get(key, '')}' has not five fields")
+            raise invalid(f"{field}.{key}", f"'{metadata.get(key, '')}' does not have five fields")
     if metadata["start"] == metadata["end"]:
         raise invalid(field, "start and end are the same")
     if not metadata.get("desiredReplicas", "").isdecimal():
