@@ -237,9 +237,9 @@ class Gates:
         answer = ask()
         self.record.gated(gate, str(answer.verdict), answer.evidence)
         if answer.verdict is not Verdict.PASS:
-            raise GateFailedError(
-                f"The {gate} gate did not pass ({answer.verdict}): {answer.evidence}."
-            )
+            failed = answer.verdict is Verdict.FAIL
+            outcome = "failed" if failed else f"is {answer.verdict}"
+            raise GateFailedError(f"The {gate} gate {outcome}: {answer.evidence}.")
 
     def _addin(self, probes: HttpProbe, host: str, version: str) -> None:
         answer, served = self._served(probes, host)

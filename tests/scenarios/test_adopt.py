@@ -162,5 +162,5 @@ def test_an_image_beside_it_is_refused(stage: Stage) -> None:
     run = stage.run(**SETTINGS, image="contoso.azurecr.io/api:1")
 
     assert run.exit_code == 2
-    assert "Input image: candidate names a revision" in run.log
+    assert "Input image: it cannot be combined with candidate" in run.log
     assert stage.serves()["version"] == VERSION

@@ -23,7 +23,7 @@ def test_a_candidate_whose_health_path_fails_gets_no_traffic_although_the_platfo
     run = stage.run(gate_timeout="3s")
 
     assert run.exit_code == 4, run.log
-    assert "did not see 2 passes in a row" in run.log
+    assert "did not pass 2 times in a row" in run.log
     assert stage.serves()["revision"] == stage.first
 
 

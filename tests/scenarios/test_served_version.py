@@ -102,7 +102,7 @@ def test_after_a_denied_push_the_next_deployment_publishes_the_served_version(
     assert first.outputs["pending"] == "1.3.0.3"
     assert second.exit_code == 0, second.log
     assert stage.serves()["version"] == second.outputs["version"] == "1.3.0.3"
-    assert second.said("Version 1.3.0.3 serves, but its version commit is not in the checkout")
+    assert second.said("Version 1.3.0.3 is deployed, but its version commit is not in the checkout")
     assert second.outputs["commit"] == stage.branch_head()
     assert second.outputs["pending"] == ""
     assert branch_version(stage) == "1.3.0.3"

@@ -74,5 +74,5 @@ def test_a_template_that_azure_would_refuse_is_refused_by_the_plan(stage: Stage)
     )
 
     assert run.exit_code == 3, run.log
-    assert "1 CPU and 3 Gi in total is not a valid size of a replica" in run.log
+    assert "1 CPU and 3 Gi in total is not a valid size for a replica" in run.log
     assert "names secret 'nowhere', which the app does not have" in run.log
