@@ -73,8 +73,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)
-    with record.phase(Phase.REPORT):
-        record.ended_well("deployed")
+    record.ended_well("deployed")
 
 
 def _delete(services: Services, revision: str, undo: Undo) -> str:

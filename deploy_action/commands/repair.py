@@ -63,8 +63,7 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
     if not own_only:
         with record.phase(Phase.RETIRE):
             deactivated = _clean_up(services, observed, journal)
-    with record.phase(Phase.REPORT):
-        record.ended_well("repaired" if journal or deactivated else "unchanged")
+    record.ended_well("repaired" if journal or deactivated else "unchanged")
 
 
 def _describe(observed: Observed, journal: Journal | None, record: Record) -> None:

@@ -87,7 +87,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
             _watch_target(settings, services, target, observed, lock)
     with record.phase(Phase.REPORT):
         lock.release()
-        record.ended_well("unchanged" if done_already and not earlier else "rolled-back")
+    record.ended_well("unchanged" if done_already and not earlier else "rolled-back")
 
 
 def _plan(settings: Settings, services: Services, observed: Observed, record: Record) -> Revision:
