@@ -89,8 +89,8 @@ class AzureMonitor:
         Raises:
             MetricsError: they could not be read.
         """
-        found = self._series("RestartCount", "Maximum", window, _is_revision(revision))
-        return max((sum(value > 0 for value in series.values) for series in found), default=0)
+        maxima = self._series("RestartCount", "Maximum", window, _is_revision(revision))
+        return max((sum(value > 0 for value in series.values) for series in maxima), default=0)
 
     def usage(self, revisions: Collection[str], window: Window) -> dict[str, Usage]:
         """Return CPU and memory of revisions, as far as there are values.

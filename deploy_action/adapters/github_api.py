@@ -123,8 +123,8 @@ class GitHub:
 
     def head(self, branch: str) -> str:
         """Return a branch's newest commit; raises `GitHubError`, also where there is none."""
-        found = self._request("GET", f"/branches/{quote(branch, safe='')}")
-        return _text(found, "commit", "sha")
+        response = self._request("GET", f"/branches/{quote(branch, safe='')}")
+        return _text(response, "commit", "sha")
 
     def by_pull_only(self, branch: str) -> bool:
         """Whether a branch's rules ask for a pull request; raises `GitHubError`."""

@@ -106,10 +106,10 @@ class HttpProbe:
         if response.status != 200:
             return Measurement(verdict=Verdict.FAIL, evidence=_describe(path, response))
         kind = response.headers.get("content-type", "").lower()
-        wanted = "javascript" if path.partition("?")[0].endswith(".js") else "html"
-        if wanted not in kind:
-            seen = f"{path} returned content type '{kind or 'none'}', expected {wanted}"
-            return Measurement(verdict=Verdict.FAIL, evidence=seen)
+        expected = "javascript" if path.partition("?")[0].endswith(".js") else "html"
+        if expected not in kind:
+            evidence = f"{path} returned content type '{kind or 'none'}', expected {expected}"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
         return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response))
 
     def is_cacheable(self, host: str, path: str) -> bool:
@@ -121,8 +121,8 @@ class HttpProbe:
         response = self._get(host, path)
         if isinstance(response, Measurement) or response.status != 200:
             return False
-        said = response.headers.get("cache-control", "").lower()
-        words = {word.strip() for word in said.split(",") if word.strip()}
+        cache_control = response.headers.get("cache-control", "").lower()
+        words = {word.strip() for word in cache_control.split(",") if word.strip()}
         if words & {"no-store", "no-cache", "max-age=0"}:
             return False
         if any(word.startswith("max-age=") for word in words):

@@ -65,13 +65,13 @@ class SecretReference:
         Raises:
             InputError: it has another form.
         """
-        found = _REFERENCE.fullmatch(text.strip())
-        if found is None:
+        match = _REFERENCE.fullmatch(text.strip())
+        if match is None:
             raise InputError(
                 "A reference to a secret has the form keyvault:VAULT/NAME: the vault's name has 3 "
                 "to 24 letters, digits and hyphens, the secret's at most 127 (no underscores)."
             )
-        return cls(found["vault"], found["name"])
+        return cls(match["vault"], match["name"])
 
     @property
     def host_url(self) -> str:

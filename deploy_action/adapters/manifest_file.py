@@ -133,10 +133,10 @@ class ManifestFile:
 
 def files_called(name: str, root: Path) -> list[Path]:
     """Return the regular files called *name* below *root*, in order; not those of packages."""
-    found = []
+    matches = []
     for folder, folders, files in os.walk(root):
         folders[:] = sorted(set(folders) - _SKIPPED)
         path = Path(folder, name)
         if name in files and path.is_file() and not path.is_symlink():
-            found.append(path)
-    return sorted(found)
+            matches.append(path)
+    return sorted(matches)

@@ -75,8 +75,8 @@ def _new_local_folder() -> Path:
     """
     parent = Path(tempfile.gettempdir()) / f"deploy-action-{os.getuid()}"
     parent.mkdir(mode=0o700, exist_ok=True)
-    found = parent.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
+    status = parent.lstat()
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise PermissionError(errno.EPERM, f"{parent} belongs to somebody else")
     parent.chmod(0o700)
     new = Path(tempfile.mkdtemp(prefix=f"{time.time_ns()}-", dir=parent))

@@ -99,11 +99,11 @@ class ResourceManager:
             return ArmResponse(status=0, problem=f"Azure could not be reached: {error}")
         self._learn_time(response.headers.get("date", ""))
         try:
-            found = response.json_object()
+            content = response.json_object()
         except RequestError:
-            found = {}
-        problem = "" if 200 <= response.status < 300 else _problem(response.status, found)
-        return ArmResponse(status=response.status, body=found, problem=problem)
+            content = {}
+        problem = "" if 200 <= response.status < 300 else _problem(response.status, content)
+        return ArmResponse(status=response.status, body=content, problem=problem)
 
     def _learn_time(self, date: str) -> None:
         try:

@@ -172,12 +172,12 @@ def _check_allowed_list(
 ) -> list[BumpResult]:
     """Return the allowed lists that name a script URL that changes."""
     changes = [pair for item in planned if item.bump for pair in item.bump.runtime]
-    found: dict[Path, BumpResult] = {}
+    results: dict[Path, BumpResult] = {}
     for root in dict.fromkeys(_repository(path) for path in paths) if changes else ():
         for path in files_called(allowed.NAME, root):
-            if path not in found and (result := _allowed_list(path, changes, request)):
-                found[path] = result
-    return list(found.values())
+            if path not in results and (result := _allowed_list(path, changes, request)):
+                results[path] = result
+    return list(results.values())
 
 
 def _allowed_list(

@@ -275,22 +275,22 @@ def _watch_target(
         RollbackIncompleteError: the target fails, too; traffic stays on it.
     """
     current = observed.app.split.heaviest().revision or observed.app.latest_ready
-    left = by_name(observed.revisions, current)
+    source = by_name(observed.revisions, current)
     now = services.app.revision(target.name) or target
     analysis = services.analysis
     judged = analysis.uses_metrics(settings.bake_s)
-    if judged and left:
-        analysis.read_baseline(left)
+    if judged and source:
+        analysis.read_baseline(source)
     step = analysis.begin(
-        "after the rollback", now, left or now, seconds=settings.bake_s, use_metrics=judged
+        "after the rollback", now, source or now, seconds=settings.bake_s, use_metrics=judged
     )
     try:
         services.watch.step(
             step,
             now,
-            left or now,
+            source or now,
             seconds=settings.bake_s,
-            stable_is_down=left is None or left.is_down or bool(lock.journal.copy),
+            stable_is_down=source is None or source.is_down or bool(lock.journal.copy),
         )
     except DeployError as error:
         lock.release()

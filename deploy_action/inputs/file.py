@@ -88,15 +88,15 @@ def _environments(root: Node | None, file: str, *, named: bool) -> Mapping:
     ]
     if faults:
         raise InputError.of(faults)
-    found = root.get("environments")
-    if not isinstance(found, Mapping):
-        where = found.location if found else SourceLocation(file=file, line=1)
+    environments = root.get("environments")
+    if not isinstance(environments, Mapping):
+        where = environments.location if environments else SourceLocation(file=file, line=1)
         raise InputError(
             f"Settings file '{file}' has no environments.",
             hint="Add 'environments:' with a block per environment, such as 'prod:'.",
             place=where,
         )
-    return found
+    return environments
 
 
 def _is_similar(key: str) -> bool:

@@ -117,11 +117,11 @@ class _Resolver:
     def _reference(self, node: Node, path: str) -> Node:
         if not isinstance(node, Scalar) or node.null or _VAULT.fullmatch(node.text.strip()):
             return node
-        found = _REFERENCE.fullmatch(node.text.strip())
-        if not found:
+        match = _REFERENCE.fullmatch(node.text.strip())
+        if not match:
             self._faults.append(_written(path, node))
             return node
-        value = self._environment.get(found[1], "").strip()
+        value = self._environment.get(match[1], "").strip()
         return replace(node, text=value or node.text.strip())
 
     def _item(self, key: Scalar, node: Node) -> Node:

@@ -14,17 +14,17 @@ _NEXT = {
 
 def next_step(record: Record) -> str:
     """Return what to do after a failure; without the likely cause, which is shown beside it."""
-    ending, found = record.ending, record.diagnosis
+    ending, diagnosis = record.ending, record.diagnosis
     if ending is None or not ending.exit_code:
         return ""
-    if found is None or not found.cause:
+    if diagnosis is None or not diagnosis.cause:
         return ending.hint or _NEXT.get(ending.result, "")
-    return ending.hint.replace(f"Likely cause: {found.cause} {found.hint}", found.hint)
+    return ending.hint.replace(f"Likely cause: {diagnosis.cause} {diagnosis.hint}", diagnosis.hint)
 
 
 def reason(record: Record) -> str:
     """Return why a run failed, with the likely cause if it is known."""
-    ending, found = record.ending, record.diagnosis
-    if ending is None or found is None or not found.cause:
+    ending, diagnosis = record.ending, record.diagnosis
+    if ending is None or diagnosis is None or not diagnosis.cause:
         return ending.reason if ending else ""
-    return f"{ending.reason} Likely cause: {found.cause}".strip()
+    return f"{ending.reason} Likely cause: {diagnosis.cause}".strip()

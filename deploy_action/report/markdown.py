@@ -25,12 +25,12 @@ def plain(text: str) -> str:
     for sign, safe in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(sign, safe)
     # "#" first: the entities of the other signs contain one.
-    for sign in sorted(_SIGNS, key=lambda one: one != "#"):
+    for sign in sorted(_SIGNS, key=lambda character: character != "#"):
         flat = flat.replace(sign, f"&#{ord(sign)};") if sign != "#" else _without_hash(flat)
     flat = flat.replace("@", f"&#64;{_BREAK}").replace("://", f":{_BREAK}//")
-    flat = re.sub(r"(?i)www\.", lambda found: f"{found[0][:-1]}{_BREAK}.", flat)
+    flat = re.sub(r"(?i)www\.", lambda match: f"{match[0][:-1]}{_BREAK}.", flat)
     return re.sub(
-        r"^([-+]|\d+[.)])(?= |$)", lambda found: f"&#{ord(found[1][0])};{found[1][1:]}", flat
+        r"^([-+]|\d+[.)])(?= |$)", lambda match: f"&#{ord(match[1][0])};{match[1][1:]}", flat
     )
 
 

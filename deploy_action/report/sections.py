@@ -24,11 +24,11 @@ _SHORTEST_BAR_S = 0.1
 
 def restored(record: Record) -> list[str]:
     """Return what an abort or a repair restored."""
-    found = [event for event in record.events if isinstance(event, PutBack)]
-    if not found:
+    events = [event for event in record.events if isinstance(event, PutBack)]
+    if not events:
         return []
     lines = ["| what | state | details |", "|---|---|---|"]
-    for event in found:
+    for event in events:
         state = "restored" if event.ok else "**not restored**"
         lines.append(f"| {plain(event.what)} | {state} | {code(event.detail)} |")
     return lines
@@ -36,13 +36,13 @@ def restored(record: Record) -> list[str]:
 
 def diagnosis(record: Record) -> list[str]:
     """Return the likely cause of a failure and the container's last log lines."""
-    found = record.diagnosis
-    if found is None:
+    diagnosis = record.diagnosis
+    if diagnosis is None:
         return []
-    hint = "" if record.ending and found.hint in record.ending.hint else found.hint
-    lines = [f"**Likely cause:** {plain(f'{found.cause} {hint}'.rstrip())}", ""]
-    log = ["Last lines of the container's log:", "", *fence(list(found.log), "text"), ""]
-    return (lines if found.cause else []) + (log if found.log else [])
+    hint = "" if record.ending and diagnosis.hint in record.ending.hint else diagnosis.hint
+    lines = [f"**Likely cause:** {plain(f'{diagnosis.cause} {hint}'.rstrip())}", ""]
+    log = ["Last lines of the container's log:", "", *fence(list(diagnosis.log), "text"), ""]
+    return (lines if diagnosis.cause else []) + (log if diagnosis.log else [])
 
 
 def plan(record: Record) -> list[str]:
@@ -87,28 +87,28 @@ def _checked(check: Check) -> str:
 
 def gates(record: Record) -> list[str]:
     """Return each gate's verdict and evidence."""
-    found = [event for event in record.events if isinstance(event, Gated)]
-    if not found:
+    results = [event for event in record.events if isinstance(event, Gated)]
+    if not results:
         return []
-    rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.seen)} |" for x in found]
+    rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.seen)} |" for x in results]
     return ["| gate | verdict | evidence |", "|---|---|---|", *rows]
 
 
 def traffic(record: Record) -> list[str]:
     """Return every split that was read back, with a bar per revision."""
-    found = [event for event in record.events if isinstance(event, Shifted)]
-    if not found:
+    shifts = [event for event in record.events if isinstance(event, Shifted)]
+    if not shifts:
         return []
-    rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in found]
+    rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in shifts]
     return ["| at | why | traffic split |", "|---:|---|---|", *rows]
 
 
 def cache(record: Record) -> list[str]:
     """Return the keys that each clearing removed, without patterns that matched nothing."""
-    found = [event for event in record.events if isinstance(event, CacheCleared)]
+    clearings = [event for event in record.events if isinstance(event, CacheCleared)]
     rows = [
         f"| {plain(event.moment)} | {code(pattern)} | {count} |"
-        for event in found
+        for event in clearings
         for pattern, count in event.removed
         if count
     ]

@@ -122,8 +122,10 @@ def _dispatch(facts: Mapping[str, str], target: str) -> str:
 
 
 def _warnings(record: Record, problems: Mapping[str, str]) -> list[str]:
-    found = [event.text for event in record.events if isinstance(event, Warned)]
-    found += [f"The {channel} cannot be written: {cause}." for channel, cause in problems.items()]
-    if not found:
+    warnings = [event.text for event in record.events if isinstance(event, Warned)]
+    warnings += [
+        f"The {channel} cannot be written: {cause}." for channel, cause in problems.items()
+    ]
+    if not warnings:
         return []
-    return ["> [!WARNING]", *(f"> - {plain(text)}" for text in dict.fromkeys(found)), ""]
+    return ["> [!WARNING]", *(f"> - {plain(text)}" for text in dict.fromkeys(warnings)), ""]

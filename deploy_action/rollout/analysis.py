@@ -123,12 +123,12 @@ class Analysis:
         where = f"at {weight} % the candidate receives about {requests} requests in {minutes} min"
         if requests < fewest:
             return f"{where}: too few for a verdict, at least {fewest} are required"
-        found = [
+        probabilities = [
             f"{detection_probability(requests, requests * 9, rate, self.config.thresholds):.0%} "
             f"of candidates that fail {rate:.0%} of requests"
             for rate in (0.05, 0.3)
         ]
-        return f"{where}: enough to detect {' and '.join(found)}"
+        return f"{where}: enough to detect {' and '.join(probabilities)}"
 
     def begin(
         self,

@@ -233,7 +233,7 @@ class CacheMaintenance:
             self.record.say(f"{failing}: skipped after {self._breaker.failures} failures")
             return None
         try:
-            found = act()
+            result = act()
         except InputError:
             raise
         except DeployError as error:
@@ -246,7 +246,7 @@ class CacheMaintenance:
             report(f"{failing}: {error}")
             return None
         self._breaker = self._breaker.succeeded()
-        return found
+        return result
 
 
 def _done(put: Callable[[str, str, int], None], key: str, text: str, ttl_s: int) -> bool:

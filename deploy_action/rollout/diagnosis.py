@@ -63,8 +63,8 @@ class Diagnosis:
         if revision is None:
             return ()
         try:
-            wanted = secrets_of(revision.template)
-            return tuple(sorted(wanted - self.app.read().secret_names)) if wanted else ()
+            secrets = secrets_of(revision.template)
+            return tuple(sorted(secrets - self.app.read().secret_names)) if secrets else ()
         except (DeployError, ValueError):
             return ()
 

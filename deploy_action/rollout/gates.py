@@ -69,15 +69,15 @@ class Gates:
         Raises:
             GateFailedError: a gate failed, or did not pass in time.
         """
-        asked, deadline = self.asked, Deadline(self.asked.timeout_s)
+        config, deadline = self.asked, Deadline(self.asked.timeout_s)
         revision = self._started(name, deadline)
         probes = self.probes.until(deadline)
         self._streak(lambda: self._healthy(probes, revision, deadline), deadline)
-        if asked.identity_path:
+        if config.identity_path:
             self._once("identity", lambda: self._identity(probes, revision, version))
-        if asked.manifest_path:
+        if config.manifest_path:
             self._addin(probes, revision.fqdn, version)
-        if asked.smoke_test:
+        if config.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
         return revision
 
@@ -157,7 +157,7 @@ class Gates:
             return (revision if ready else None), f"Azure reports {revision.in_words}"
 
         try:
-            found = poll_until(
+            candidate = poll_until(
                 probe, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0
             )
         except PollTimeoutError as error:
@@ -166,8 +166,8 @@ class Gates:
         except GateFailedError as error:
             self.record.gated("platform", str(Verdict.FAIL), error.message)
             raise
-        self.record.gated("platform", str(Verdict.PASS), found.in_words)
-        return found
+        self.record.gated("platform", str(Verdict.PASS), candidate.in_words)
+        return candidate
 
     def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailedError:
         """Return the error, with the state of the containers that did not become ready."""
@@ -220,8 +220,8 @@ class Gates:
                 answer = ask()
                 streak, evidence = streak.after(answer.verdict), answer.evidence
                 if streak.complete:
-                    seen = f"{evidence}, {streak.passes} times in a row"
-                    self.record.gated("health", str(answer.verdict), seen)
+                    summary = f"{evidence}, {streak.passes} times in a row"
+                    self.record.gated("health", str(answer.verdict), summary)
                     return
                 if deadline.remaining < self.asked.interval_s or deadline.passed:
                     self.record.gated("health", str(answer.verdict), evidence)
@@ -261,17 +261,17 @@ class Gates:
         try:
             return answer, edit.read(body, file=path)
         except DeployError as error:
-            seen = f"the served manifest: {error.message}"
-            return Measurement(verdict=Verdict.FAIL, evidence=seen), None
+            evidence = f"the served manifest: {error.message}"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence), None
 
     def _pages(self, probes: HttpProbe, host: str, version: str, served: Manifest) -> Measurement:
         """Check that the served manifest has the version and that its own pages respond."""
         if version and str(served.version) != version:
-            seen = f"the served manifest has version {served.version}, expected {version}"
-            return Measurement(verdict=Verdict.FAIL, evidence=seen)
+            evidence = f"the served manifest has version {served.version}, expected {version}"
+            return Measurement(verdict=Verdict.FAIL, evidence=evidence)
         for page in sorted(served.paths):
             answered = probes.page(host, page)
             if answered.verdict is not Verdict.PASS:
                 return answered
-        seen = f"manifest {served.version} and its {len(served.paths)} pages are served"
-        return Measurement(verdict=Verdict.PASS, evidence=seen)
+        evidence = f"manifest {served.version} and its {len(served.paths)} pages are served"
+        return Measurement(verdict=Verdict.PASS, evidence=evidence)

@@ -39,7 +39,7 @@ def observe_free(
         SupersededError: another run still holds the lock; the message has run, time and link.
         PreflightError: the app does not exist or may not be read.
     """
-    deadline, told = Deadline(wait_s), ""
+    deadline, announced = Deadline(wait_s), ""
     while True:
         observed = with_holder_state(observe_first(app, run), has_ended)
         on_read(observed)
@@ -50,9 +50,9 @@ def observe_free(
                 raise
             journal = Journal.from_tags(observed.app.tags)
             holder = journal.run if journal else ""
-            if holder != told:
+            if holder != announced:
                 say(f"waiting up to {wait_s:.0f} s: {error.message}")
-                told = holder
+                announced = holder
             alive_s = journal.until - observed.now if journal else 0.0
             with waiting(lambda: f"waiting for run {holder}, {deadline.remaining:.0f} s left"):  # noqa: B023
                 pause(max(0.05, min(LOOK_AGAIN_S, deadline.remaining, alive_s)))
@@ -91,9 +91,9 @@ def observe(app: ContainerApp, run: Run) -> Observed:
         PreflightError: the app does not exist or may not be read.
     """
     revisions = BackgroundTask(app.revisions)
-    found = app.read()
+    app_state = app.read()
     return Observed(
-        app=found,
+        app=app_state,
         revisions=revisions.result(),
         run=run,
         now=now_utc(),

@@ -33,7 +33,7 @@ def recent_traffic(
         if _window(monitor, config) != window:  # the response showed Azure's real time
             window = _window(monitor, config)
             usage = monitor.usage(names, window)
-        found = all_of([partial(_of, monitor, config, name, window) for name in names])
+        measured = all_of([partial(_of, monitor, config, name, window) for name in names])
     except MetricsError as error:
         return {}, str(error)
     return {
@@ -43,7 +43,7 @@ def recent_traffic(
             restarts=restarts,
             usage=str(usage[name]) if name in usage else "",
         )
-        for name, (counts, restarts) in zip(names, found, strict=True)
+        for name, (counts, restarts) in zip(names, measured, strict=True)
     }, ""
 
 

@@ -68,7 +68,7 @@ def version_floor(
         remembered: the version in the cache, and the run that wrote it.
         run: this run; versions of its own attempts do not count.
     """
-    carried = [(one.content.version, one.content.run) for one in revisions]
+    carried = [(revision.content.version, revision.content.run) for revision in revisions]
     return highest(
         version
         for text, used_by in (*carried, remembered)

@@ -203,11 +203,11 @@ class StepAnalysis:
         rule = self.config.windows
         window = rule.window(began_s=self._began_s, now_s=monitor.now_s())
         # A read without a window shows early whether metrics can be read, and Azure's time.
-        asked = window or rule.before(self._began_s)
+        requested = window or rule.before(self._began_s)
         try:
-            candidate = self._counts(monitor, self.candidate, asked)
-            stable = self._counts(monitor, self.stable, asked)
-            restarts = self._restarts(monitor, asked)
+            candidate = self._counts(monitor, self.candidate, requested)
+            stable = self._counts(monitor, self.stable, requested)
+            restarts = self._restarts(monitor, requested)
         except MetricsError as error:
             self._failed_reads += 1
             return unreachable(str(error))

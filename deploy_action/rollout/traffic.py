@@ -253,7 +253,7 @@ class TrafficShift:
     def ours(self, split: Split) -> bool:
         """Whether *split* is the initial one, or one that this run wrote or tried to write."""
         known = (self.plan.app.split, self.plan.pinned, *self._written)
-        return any(split.same_as(one) for one in known)
+        return any(split.same_as(own_split) for own_split in known)
 
     def _watch(self, candidate: Revision, weight: int, when: str, *, then: str) -> None:
         stable, schedule = self.plan.stable, self.plan.schedule

@@ -96,18 +96,22 @@ class Undo:
     def _revert_all(self) -> list[tuple[str, str]]:
         failed: list[tuple[str, str]] = []
         with self._signals.shielded():
-            for one in reversed(self._compensations):
-                revert = one.if_others_failed if failed and one.if_others_failed else one.revert
+            for compensation in reversed(self._compensations):
+                revert = (
+                    compensation.if_others_failed
+                    if failed and compensation.if_others_failed
+                    else compensation.revert
+                )
                 try:
                     now = revert()
                 except BaseException as error:  # noqa: BLE001  the others must still be tried
                     reason = error.message if isinstance(error, DeployError) else repr(error)
                     self._record.crashed(error)
-                    failed.append((one.what, one.by_hand))
-                    detail = f"{reason} {one.by_hand}".strip()
-                    self._record.put_back(one.what, ok=False, detail=detail)
+                    failed.append((compensation.what, compensation.by_hand))
+                    detail = f"{reason} {compensation.by_hand}".strip()
+                    self._record.put_back(compensation.what, ok=False, detail=detail)
                 else:
-                    self._record.put_back(one.what, ok=True, detail=now)
+                    self._record.put_back(compensation.what, ok=True, detail=now)
         self._compensations.clear()
         return failed
 

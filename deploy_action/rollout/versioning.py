@@ -173,14 +173,14 @@ class Versioning:
 
     def _open_pull_request(self) -> tuple[PullRequest | None, Version | None]:
         """Return the open pull request with the highest version of this manifest."""
-        found: tuple[PullRequest | None, Version | None] = (None, None)
+        result: tuple[PullRequest | None, Version | None] = (None, None)
         with contextlib.suppress(DeployError):
             for pull in self.publisher.pending(self._branch()) if self.publisher else ():
                 content = self.publisher.read(pull.commit) if self.publisher else None
                 version = edit.read(content, file=self.path).version if content else None
-                if version and (found[1] is None or version > found[1]):
-                    found = (pull, version)
-        return found
+                if version and (result[1] is None or version > result[1]):
+                    result = (pull, version)
+        return result
 
     def write(self, bump: Bump) -> None:
         """Write the new bytes into the checkout, so that the image contains them."""

@@ -230,9 +230,9 @@ class _Connection(HTTPConnection):
     response_class = _FinalResponse
 
     def _new_conn(self) -> socket.socket:
-        found = super()._new_conn()
-        _register(found)
-        return found
+        connection = super()._new_conn()
+        _register(connection)
+        return connection
 
     def request(self, *args: Any, **more: Any) -> None:
         _register(self.sock)  # one that is used again
@@ -243,9 +243,9 @@ class _SecureConnection(HTTPSConnection):
     response_class = _FinalResponse
 
     def _new_conn(self) -> socket.socket:
-        found = super()._new_conn()
-        _register(found)
-        return found
+        connection = super()._new_conn()
+        _register(connection)
+        return connection
 
     def request(self, *args: Any, **more: Any) -> None:
         _register(self.sock)

@@ -51,17 +51,17 @@ def bug_report(error: BaseException, *, context: Mapping[str, str], requests: Se
 
 def versions() -> dict[str, str]:
     """Return the versions of Python, the system and the packages that are installed."""
-    found = {
+    versions = {
         "python": platform.python_version(),
         "executable": sys.executable,
         "system": platform.platform(),
     }
     for name in _PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return versions
 
 
 def _facts(facts: Mapping[str, str]) -> list[str]:

@@ -61,8 +61,8 @@ def secret_parts(text: str) -> Iterator[str]:
         yield user_info.partition(":")[2]
         yield user_info
     # The password may hold commas, so each of its possible ends counts.
-    for found in re.finditer(r"(?:password|pwd|key|secret|signature|sig)=", text, re.IGNORECASE):
-        rest = text[found.end() :]
+    for match in re.finditer(r"(?:password|pwd|key|secret|signature|sig)=", text, re.IGNORECASE):
+        rest = text[match.end() :]
         yield from (rest[:end] for end in sorted(_ends(rest), reverse=True) if end >= SHORTEST)
 
 
@@ -79,7 +79,7 @@ def _encodings(value: str) -> Iterator[str]:
         quote_plus(value, errors=_ANY),
     ):
         yield quoted
-        yield _HEX.sub(lambda found: found[0].lower(), quoted)
+        yield _HEX.sub(lambda match: match[0].lower(), quoted)
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield html.escape(value)

@@ -111,15 +111,15 @@ def poll_until(
     Raises:
         PollTimeoutError: with the last description.
     """
-    seen = ""
-    with waiting(lambda: f"waiting for {what}" + (seen and f": {seen}")):
+    state = ""
+    with waiting(lambda: f"waiting for {what}" + (state and f": {state}")):
         for length in backoff(first, most):
-            found, seen = probe()
-            if found is not None:
-                return found
+            result, state = probe()
+            if result is not None:
+                return result
             if deadline.passed:
                 raise PollTimeoutError(
-                    f"Timed out after {deadline.seconds:.0f} s waiting for {what}: {seen}."
+                    f"Timed out after {deadline.seconds:.0f} s waiting for {what}: {state}."
                 )
             pause(min(length, deadline.remaining))
     raise AssertionError("pauses never run out")

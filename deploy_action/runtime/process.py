@@ -189,8 +189,8 @@ def failed(name: str, done: Completed, redact: Callable[[str], str] = str) -> Pr
         if done.exit_code < 0
         else f"exited with code {done.exit_code}"
     )
-    said = f": {' / '.join(lines)}" if lines else "."
-    return ProcessError(f"'{name}' {end}{said}", command=name, last_lines=lines)
+    output = f": {' / '.join(lines)}" if lines else "."
+    return ProcessError(f"'{name}' {end}{output}", command=name, last_lines=lines)
 
 
 class _Child(subprocess.Popen[bytes]):
@@ -223,10 +223,10 @@ class _Child(subprocess.Popen[bytes]):
                 with suppress(OSError):  # a child that never read its input
                     pipe.close()
 
-    def run_to_completion(self, given: bytes, timeout_s: float) -> Completed:
-        """Send *given* to its stdin, collect its output, and return when it has exited."""
+    def run_to_completion(self, stdin: bytes, timeout_s: float) -> Completed:
+        """Send *stdin* to its stdin, collect its output, and return when it has exited."""
         deadline = Deadline(timeout_s)
-        unsent: bytes | None = given
+        unsent: bytes | None = stdin
         while True:
             try:
                 output, errors = self.communicate(
@@ -312,10 +312,10 @@ class _Lines:
 
 def _not_started(name: str, cwd: Path, error: OSError) -> ProcessError:
     if isinstance(error, FileNotFoundError) and cwd.is_dir():
-        said = f"The program '{name}' is not on the PATH."
+        message = f"The program '{name}' is not on the PATH."
     else:
-        said = f"'{name}' could not be started in {cwd}: {error.strerror}."
-    return ProcessError(said, command=name)
+        message = f"'{name}' could not be started in {cwd}: {error.strerror}."
+    return ProcessError(message, command=name)
 
 
 def _last_lines(text: bytes, redact: Callable[[str], str]) -> list[str]:

@@ -96,10 +96,10 @@ class Notifier:
             vault.read(SecretReference.parse(text)).strip() if VAULT.fullmatch(text) else text
             for text in (notification.url, notification.secret)
         )
-        found = replace(notification, url=url, secret=secret)
-        for secret in found.secrets():
+        resolved = replace(notification, url=url, secret=secret)
+        for secret in resolved.secrets():
             self.on_secret(secret)
-        return found
+        return resolved
 
 
 def make_notifier(services: Services) -> Notifier:

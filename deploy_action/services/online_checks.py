@@ -61,7 +61,7 @@ class _Online:
 
     def results(self) -> Iterator[Check]:
         """Yield the results; the plan of a deployment is made last, if nothing failed before."""
-        settings, found = self.services.settings, list[Check]()
+        settings, completed = self.services.settings, list[Check]()
         required = settings.cache_required
         checks: list[tuple[str, Callable[[], Passed], bool]] = [("app", self._app, True)]
         if not self._creates:
@@ -78,13 +78,13 @@ class _Online:
         if self.services.versioning and settings.commit is not CommitBy.NONE:
             checks.append(("publishing", self._publishing, True))
         results = self._permissions()
-        found += results
+        completed += results
         yield from results
         for name, check, needed in checks:
             results = run_check(name, check, required=needed)
-            found += results
+            completed += results
             yield from results
-        if not any(check.state is CheckState.FAILED for check in found):
+        if not any(check.state is CheckState.FAILED for check in completed):
             yield from run_check("plan", self._plan)
 
     @cached_property
@@ -98,8 +98,8 @@ class _Online:
 
     def _app(self) -> Passed:
         if self._creates:
-            wanted = self.services.settings.managed_environment
-            environment, _ = self.services.app.creation.environment(wanted)
+            setting = self.services.settings.managed_environment
+            environment, _ = self.services.app.creation.environment(setting)
             return Passed(f"does not exist and will be created in {environment}")
         app = self._observed.app
         require_supported_mode(app, self.services.settings)
@@ -257,11 +257,11 @@ class _Online:
         self, name: str, scope: str, actions: Sequence[Action], *, required: bool
     ) -> list[Check]:
         """Return one result for everything granted, and one for each other verdict and role."""
-        found = self.services.permissions.check(scope, actions)
+        decisions = self.services.permissions.check(scope, actions)
         results = []
         for verdict in (Verdict.LACKS, Verdict.UNKNOWN):
             by_remedy: dict[str, list[Permission]] = {}
-            for item in found:
+            for item in decisions:
                 if item.verdict is verdict:
                     by_remedy.setdefault(item.command, []).append(item)
             results += [
@@ -274,7 +274,7 @@ class _Online:
             Check(
                 name=name,
                 state=CheckState.PASSED,
-                detail=f"all {len(found)} required permissions granted",
+                detail=f"all {len(decisions)} required permissions granted",
             )
         ]
 

@@ -34,10 +34,10 @@ def translate_errors(target: CacheTarget, what: str) -> Iterator[None]:
 def explain_error(error: BaseException) -> tuple[str, str]:
     """Return what went wrong, and what to look at; nothing of the library's own text."""
     chain: list[BaseException] = []
-    seen: BaseException | None = error
-    while seen is not None and seen not in chain:
-        chain.append(seen)
-        seen = seen.__cause__ or seen.__context__
+    cause: BaseException | None = error
+    while cause is not None and cause not in chain:
+        chain.append(cause)
+        cause = cause.__cause__ or cause.__context__
     where = (
         "Check host and port in cache-url; a Redis without a public address cannot be reached from "
         "here: set cache-via to endpoint."
@@ -70,7 +70,7 @@ def explain_error(error: BaseException) -> tuple[str, str]:
         ),
         ((redis.TimeoutError, TimeoutError), "it did not respond in time", where),
     ):
-        if any(isinstance(one, kinds) for one in chain):
+        if any(isinstance(exception, kinds) for exception in chain):
             return why, hint
     if "NOAUTH" in text or "WRONGPASS" in text:
         return "the user name or password was rejected", "Update the access key in cache-url."

@@ -96,11 +96,11 @@ def _counted(patterns: Sequence[str], response: Response) -> Cleared:
         value = response.json_object() if response.body else {}
     except RequestError:
         value = {}
-    found = next((value[name] for name in _COUNTS if name in value), 0)
-    if isinstance(found, dict):
-        counts = [_number(found.get(pattern)) for pattern in patterns]
+    removed = next((value[name] for name in _COUNTS if name in value), 0)
+    if isinstance(removed, dict):
+        counts = [_number(removed.get(pattern)) for pattern in patterns]
     else:
-        counts = [_number(found), *([0] * (len(patterns) - 1))]
+        counts = [_number(removed), *([0] * (len(patterns) - 1))]
     return Cleared(
         patterns=tuple(
             PatternCleared(pattern=pattern, removed=count)

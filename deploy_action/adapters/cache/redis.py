@@ -105,20 +105,20 @@ class Cache:
             )
             done = all_of(
                 [
-                    partial(sweep, one, globs, budget, apart=self._cluster, say=self._say)
-                    for one in primaries
+                    partial(sweep, primary, globs, budget, apart=self._cluster, say=self._say)
+                    for primary in primaries
                 ]
             )
         return Cleared(
             patterns=tuple(
                 PatternCleared(
                     pattern=glob.text,
-                    removed=sum(one.counts[number] for one in done),
-                    samples=tuple(s for one in done for s in one.samples[number])[:SAMPLES],
+                    removed=sum(result.counts[number] for result in done),
+                    samples=tuple(s for result in done for s in result.samples[number])[:SAMPLES],
                 )
                 for number, glob in enumerate(globs)
             ),
-            complete=all(one.complete for one in done),
+            complete=all(result.complete for result in done),
         )
 
     def count(self, patterns: Sequence[str]) -> MatchingKeys:
@@ -130,13 +130,15 @@ class Cache:
         globs = [Glob.of(pattern) for pattern in patterns]
         with self._translate_errors("be read"):
             end = time.monotonic() + min(self._budget_s, _COUNT_S)
-            done = all_of([partial(count, one, globs, end=end) for one in self._primaries()])
+            done = all_of(
+                [partial(count, primary, globs, end=end) for primary in self._primaries()]
+            )
         return MatchingKeys(
             patterns=tuple(
-                (glob.text, sum(one.counts[number] for one in done))
+                (glob.text, sum(result.counts[number] for result in done))
                 for number, glob in enumerate(globs)
             ),
-            complete=all(one.complete for one in done),
+            complete=all(result.complete for result in done),
         )
 
     def put(self, key: str, value: str, ttl_s: int) -> None:
@@ -160,8 +162,8 @@ class Cache:
     def get(self, key: str) -> str | None:
         """Return the value of *key*, or None; raises `CacheError`."""
         with self._translate_errors("be read"):
-            found = self._client().get(key)
-        return None if found is None else bytes(found).decode("utf-8", "replace")
+            value = self._client().get(key)
+        return None if value is None else bytes(value).decode("utf-8", "replace")
 
     def ping(self) -> float:
         """Return how long one round trip takes, in milliseconds; raises `CacheError`."""
@@ -178,11 +180,11 @@ class Cache:
             began = time.perf_counter()
             primaries[0].ping()
             ping_ms = (time.perf_counter() - began) * 1000
-            told = [primary.info() for primary in primaries]
+            infos = [primary.info() for primary in primaries]
             keys = sum(int(primary.dbsize()) for primary in primaries)
 
         def total(name: str) -> int:
-            return sum(int(one.get(name) or 0) for one in told)
+            return sum(int(info.get(name) or 0) for info in infos)
 
         return Metrics(
             keys=keys,
@@ -248,10 +250,10 @@ class Cache:
         """Map the address of a node to the cache's host name, which its certificate contains."""
         host, port = address
         try:
-            found = socket.getaddrinfo(self._target.host, None, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(self._target.host, None, type=socket.SOCK_STREAM)
         except OSError:
             return address
-        same = host in {str(where[0]) for *_, where in found}
+        same = host in {str(where[0]) for *_, where in addresses}
         return (self._target.host if same else host, port)
 
     def _translate_errors(self, what: str) -> AbstractContextManager[None]:

@@ -65,7 +65,7 @@ def sweep(
     swept = Swept.nothing(len(globs))
     which = which_of(globs)
     trips = _Pipeline(primary, escaped(common_prefix(globs)) + b"*", swept.counts, apart=apart)
-    told, link_s = time.monotonic(), trips.link()
+    reported_at, link_s = time.monotonic(), trips.link()
     size = _FIRST
     cursor, going = 0, dict[int, list[bytes]]()
     while True:
@@ -81,9 +81,9 @@ def sweep(
             samples += [key.decode("utf-8", "replace") for key in some[: SAMPLES - len(samples)]]
         swept.seen += len(keys)
         now, count = time.monotonic(), sum(swept.counts)
-        if now >= told + budget.tell_every_s:
+        if now >= reported_at + budget.tell_every_s:
             say(f"clearing: {count} of {swept.seen} keys removed so far")
-            told = now
+            reported_at = now
         if not cursor or now > budget.end or count >= budget.keys:
             trips.unlink(going)
             swept.complete = not cursor
@@ -120,10 +120,10 @@ class _Pipeline:
         began = time.monotonic()
         pipe, groups = self._with(keys)
         pipe.scan(cursor, match=self._pattern, count=size)
-        *removed, (cursor, found) = self._sent(pipe)
+        *removed, (cursor, matches) = self._sent(pipe)
         took = time.monotonic() - began
         self._count(groups, removed)
-        return cursor, found, took
+        return cursor, matches, took
 
     def unlink(self, keys: dict[int, list[bytes]]) -> None:
         """Remove *keys*, by the number of their pattern."""

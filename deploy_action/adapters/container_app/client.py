@@ -90,7 +90,7 @@ class ContainerApp:
 
         def request(limits: dict[str, Any]) -> App:
             dates: list[str] = []
-            found = self._apps.get(
+            resource = self._apps.get(
                 self.resource_group,
                 self.name,
                 raw_response_hook=lambda response: dates.append(
@@ -98,7 +98,7 @@ class ContainerApp:
                 ),
                 **limits,
             )
-            app = App.from_azure(found.as_dict(), now_s=_seconds(dates[-1] if dates else ""))
+            app = App.from_azure(resource.as_dict(), now_s=_seconds(dates[-1] if dates else ""))
             if app.name.lower() != self.name.lower():
                 raise ValueError(f"it is about '{app.name}'")
             return app
@@ -139,8 +139,8 @@ class ContainerApp:
         """Return one revision as it is now, or None if there is none of that name."""
 
         def request(limits: dict[str, Any]) -> Revision:
-            found = self._revisions.get_revision(self.resource_group, self.name, name, **limits)
-            revision = revision_from_azure(found.as_dict())
+            resource = self._revisions.get_revision(self.resource_group, self.name, name, **limits)
+            revision = revision_from_azure(resource.as_dict())
             if revision.name.lower() != name.lower():
                 raise ValueError(f"it is about revision '{revision.name}'")
             return revision
@@ -334,7 +334,7 @@ class ContainerApp:
         self,
         body: Mapping[str, Any],
         what: str,
-        holds: Callable[[App], bool],
+        is_applied: Callable[[App], bool],
         guard: Guard,
         deadline: Deadline | None,
         *,
@@ -348,15 +348,15 @@ class ContainerApp:
             app = self.wait_until_idle(deadline)
             if strict and app.failed and (reason := operations.failure(self._client, status_url)):
                 raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
-            if holds(app):
+            if is_applied(app):
                 return app
             if doubt is None:
-                return self._confirmed(what, holds, guard, status_url, deadline)
+                return self._confirmed(what, is_applied, guard, status_url, deadline)
             if deadline.passed:
                 raise doubt
             self._pause(what, doubt, length, deadline)
             app = self.wait_until_idle(deadline)
-            if holds(app):
+            if is_applied(app):
                 return app
             guard(app)
         raise AssertionError("pauses never run out")
@@ -388,10 +388,10 @@ class ContainerApp:
 
     def _patch(self, body: Mapping[str, Any], deadline: Deadline) -> str:
         """Send one PATCH, never twice, and return the URL of its status (may be empty)."""
-        seen: list[str] = []
+        status_urls: list[str] = []
 
         def keep(response: Any) -> None:
-            seen.append(operations.status_url(response))
+            status_urls.append(operations.status_url(response))
 
         self._apps.begin_update(
             self.resource_group,
@@ -401,12 +401,12 @@ class ContainerApp:
             raw_response_hook=keep,
             **limits(deadline),
         )
-        return seen[-1] if seen else ""
+        return status_urls[-1] if status_urls else ""
 
     def _confirmed(
         self,
         what: str,
-        holds: Callable[[App], bool],
+        is_applied: Callable[[App], bool],
         guard: Guard,
         status_url: str,
         deadline: Deadline,
@@ -416,7 +416,7 @@ class ContainerApp:
 
         def probe() -> tuple[App | None, str]:
             app = self.wait_until_idle(deadline)
-            if holds(app):
+            if is_applied(app):
                 return app, "as written"
             if reason := operations.failure(self._client, status_url):
                 raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")

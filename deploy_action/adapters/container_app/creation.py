@@ -59,8 +59,8 @@ class Creation:
         """
 
         def request(limits: dict[str, Any]) -> bool:
-            found = self._apps.get(self.resource_group, self.name, **limits)
-            return bool(found.name)
+            app = self._apps.get(self.resource_group, self.name, **limits)
+            return bool(app.name)
 
         try:
             return self._reader.read(request)
@@ -77,8 +77,8 @@ class Creation:
             InputError: there is none of that name.
         """
         group, name = self.resource_group, name_or_id
-        if found := _ENVIRONMENT.fullmatch(name_or_id):
-            group, name = found["group"], found["name"]
+        if match := _ENVIRONMENT.fullmatch(name_or_id):
+            group, name = match["group"], match["name"]
 
         def request(limits: dict[str, Any]) -> tuple[str, str]:
             environment = self._client.managed_environments.get(group, name, **limits)

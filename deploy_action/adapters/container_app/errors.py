@@ -137,8 +137,8 @@ def cause(error: Exception) -> str:
         return error.cause
     if isinstance(error, HttpResponseError):
         status = error.status_code or 0
-        said = text(error).removeprefix("Operation returned an invalid status ").strip("'")
-        return _CAUSES.get(status, f"Azure returned status {status} ({said})")
+        message = text(error).removeprefix("Operation returned an invalid status ").strip("'")
+        return _CAUSES.get(status, f"Azure returned status {status} ({message})")
     if isinstance(error, ServiceRequestTimeoutError | ServiceResponseTimeoutError):
         return "Azure did not respond in time"
     if isinstance(error, ServiceRequestError):

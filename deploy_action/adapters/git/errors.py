@@ -70,10 +70,10 @@ _SENTENCES = {
 _NOISE = re.compile(r"^(hint:|To |Everything up-to-date|Done$|error: failed to push|remote:\s*$)")
 
 
-def because(refusal: Refusal, branch: str, said: str = "") -> PublishError:
-    """Return the error of a known *refusal*; *said* is the message of git or the remote."""
+def because(refusal: Refusal, branch: str, output: str = "") -> PublishError:
+    """Return the error of a known *refusal*; *output* is the message of git or the remote."""
     sentence = _SENTENCES[refusal].format(branch=branch)
-    message = f"{sentence}: {said.rstrip('.')}." if said else f"{sentence}."
+    message = f"{sentence}: {output.rstrip('.')}." if output else f"{sentence}."
     return PublishError(refusal, message, hint=_HINTS[refusal])
 
 
@@ -84,8 +84,8 @@ def classify(text: str, branch: str) -> PublishError:
         text: git's complete output, secrets redacted.
         branch: the branch that it was about.
     """
-    found = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))
-    return because(next(found, Refusal.OTHER), branch, _cause(text))
+    refusals = (kind for kind, signs in _SIGNS.items() if re.search(signs, text))
+    return because(next(refusals, Refusal.OTHER), branch, _cause(text))
 
 
 def _cause(text: str) -> str:

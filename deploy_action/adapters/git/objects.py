@@ -18,10 +18,10 @@ _KINDS = {"040000": "a folder", "120000": "a symbolic link", "160000": "a submod
 
 def file_at(git: Command, remote: Remote, commit: str, path: str) -> TreeFile | None:
     """See `Git.file_at`."""
-    found = entry(git, commit, path)
-    if found is None:
+    tree_entry = entry(git, commit, path)
+    if tree_entry is None:
         return None
-    mode, blob = found
+    mode, blob = tree_entry
     content = remote.read("cat-file", "blob", blob).output
     return TreeFile(path=path, mode=mode, blob=blob, content=content)
 
@@ -106,8 +106,8 @@ def _check_changes(git: Command, base: str, commit: str, files: Mapping[str, byt
 
 
 def _mode(git: Command, base: str, path: str) -> str:
-    found = entry(git, base, path)
-    return found[0] if found else _NEW_FILE
+    tree_entry = entry(git, base, path)
+    return tree_entry[0] if tree_entry else _NEW_FILE
 
 
 def _store(git: Command, content: bytes) -> str:

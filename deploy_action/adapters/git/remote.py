@@ -31,10 +31,10 @@ class Remote:
         """See `Git.dry_push`."""
         ref = self._ref(branch)
         try:
-            said = self._talk(*_QUIET_PUSH, "--dry-run", to=(f"HEAD:{ref}",), branch=branch)
+            result = self._talk(*_QUIET_PUSH, "--dry-run", to=(f"HEAD:{ref}",), branch=branch)
         except PublishError as refused:
             return None if refused.refusal is Refusal.MOVED else refused
-        is_new = any(line.startswith("*\t") for line in said.splitlines())
+        is_new = any(line.startswith("*\t") for line in result.splitlines())
         return because(Refusal.MISSING, branch) if is_new else None
 
     def push(self, commit: str, base: str, branch: str) -> None:
@@ -57,10 +57,10 @@ class Remote:
         Raises:
             PublishError: the remote does not answer, or has no such branch.
         """
-        said = self._talk("ls-remote", "--quiet", to=(self._ref(branch),), branch=branch)
-        if not said:
+        result = self._talk("ls-remote", "--quiet", to=(self._ref(branch),), branch=branch)
+        if not result:
             raise because(Refusal.MISSING, branch)
-        return said.split("\t", 1)[0]
+        return result.split("\t", 1)[0]
 
     def obtain(self, commit: str, *, branch: str, history: bool = False) -> None:
         """Fetch *commit* if it is missing; the depth of a shallow clone does not change.
@@ -81,16 +81,18 @@ class Remote:
 
     def has(self, commit: str) -> bool:
         """Whether *commit* is in the local repository."""
-        found = self._git.run("rev-parse", "--quiet", "--verify", f"{commit}^{{tree}}", check=False)
-        return found.exit_code == 0
+        result = self._git.run(
+            "rev-parse", "--quiet", "--verify", f"{commit}^{{tree}}", check=False
+        )
+        return result.exit_code == 0
 
     def contains(self, tip: str, commit: str, branch: str) -> bool:
         """Whether *commit* is *tip* or one of its ancestors."""
         if tip == commit:
             return True
         self.obtain(tip, branch=branch, history=True)
-        asked = self._git.run("merge-base", "--is-ancestor", commit, tip, check=False)
-        return asked.exit_code == 0
+        result = self._git.run("merge-base", "--is-ancestor", commit, tip, check=False)
+        return result.exit_code == 0
 
     def _talk(self, *words: str, to: tuple[str, ...], branch: str) -> str:
         """Run a git command against the remote; return its output."""
@@ -125,8 +127,8 @@ class Remote:
         if self._address is None:
             names = self._git.text("remote").splitlines()
             name = "origin" if "origin" in names or len(names) != 1 else names[0]
-            asked = self._git.run("remote", "get-url", "--push", name, check=False)
-            self._address = (name, asked.stdout.strip())
+            result = self._git.run("remote", "get-url", "--push", name, check=False)
+            self._address = (name, result.stdout.strip())
         return self._address
 
     def _ref(self, branch: str) -> str:

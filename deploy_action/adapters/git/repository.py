@@ -74,14 +74,14 @@ class Git:
             PreflightError: the workspace is not a checkout, or has no commit.
         """
         head, (shallow, root) = self._rev_parse()
-        found = {path: objects.entry(self._git, head, path) for path in paths}
+        entries = {path: objects.entry(self._git, head, path) for path in paths}
         return Checkout(
             root=Path(root),
             head=head,
             branch=self._branch(),
             shallow=shallow == "true",
             dirty=self._dirty(),
-            blobs={path: at[1] if at else None for path, at in found.items()},
+            blobs={path: at[1] if at else None for path, at in entries.items()},
         )
 
     def file_at(self, commit: str, path: str) -> TreeFile | None:
@@ -95,8 +95,8 @@ class Git:
     def file_of(self, commit: str, path: str) -> bytes | None:
         """Return a file of a commit that may have to be fetched, or None; raises `PublishError`."""
         self._remote.obtain(commit, branch=commit)
-        found = self.file_at(commit, path)
-        return found.content if found else None
+        file = self.file_at(commit, path)
+        return file.content if file else None
 
     def changed_paths(self, base: str, head: str) -> frozenset[str] | None:
         """Return the paths that differ between two commits; missing ones are fetched.
@@ -250,8 +250,8 @@ class Git:
             or self._git.run(*staged, check=False).exit_code != 0
         ):
             return False
-        found = {path: objects.entry(self._git, commit, path) for path in paths}
-        lines = objects.index_lines({path: at for path, at in found.items() if at})
+        entries = {path: objects.entry(self._git, commit, path) for path in paths}
+        lines = objects.index_lines({path: at for path, at in entries.items() if at})
         # The index first: if it stops in between, the change looks staged, not reverted.
         update = ("update-index", "--add", "-z", "--index-info")
         if self._git.run(*update, input=lines, check=False).exit_code != 0:
@@ -266,8 +266,8 @@ class Git:
 
         A checkout without Git LFS is configured for it all the same; its filter may fail here.
         """
-        asked = ("config", "--name-only", "--get-regexp", r"^filter\..*\.required$")
-        filters = self._git.run(*asked, check=False).stdout.splitlines()
+        query = ("config", "--name-only", "--get-regexp", r"^filter\..*\.required$")
+        filters = self._git.run(*query, check=False).stdout.splitlines()
         words = ("-z", "--untracked-files=no", "--ignore-submodules=dirty", "--no-renames")
         lenient = tuple((name, "false") for name in filters)
         listed = self._git.run("status", "--porcelain=v1", *words, settings=lenient)

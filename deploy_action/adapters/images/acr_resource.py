@@ -134,11 +134,11 @@ def find_registry(arm: ArmClient, host: str, groups: tuple[str, ...], *, search:
         PreflightError: there is none that this identity may see.
     """
     deadline = Deadline(_SEARCH_S)
-    found, denied = _in_groups(arm, host, groups, deadline)
-    if not found and search:
-        found = _in_lists(arm, host, groups, deadline)
-    if found:
-        return found
+    registry, denied = _in_groups(arm, host, groups, deadline)
+    if not registry and search:
+        registry = _in_lists(arm, host, groups, deadline)
+    if registry:
+        return registry
     where = ", ".join(group.rpartition("/")[2] for group in groups)
     if denied:
         raise AccessDeniedError(

@@ -137,13 +137,13 @@ def client_environment(
 
 
 def _programs(path: str) -> Iterator[Path]:
-    seen = set()
+    known = set()
     for folder in path.split(os.pathsep):
         program = Path(folder or ".") / "docker"
         if os.access(program, os.X_OK) and program.is_file():
             resolved = program.resolve()
-            if resolved not in seen:
-                seen.add(resolved)
+            if resolved not in known:
+                known.add(resolved)
                 yield program
 
 
