@@ -19,11 +19,11 @@ PREVIOUS_TAG = "deploy-action-previous"
 _SHOWN = 5
 
 
-def adopted_revision(wanted: str, app: App, revisions: Collection[Revision]) -> Revision:
+def adopted_revision(requested: str, app: App, revisions: Collection[Revision]) -> Revision:
     """Return the revision that the setting ``candidate`` names.
 
     Args:
-        wanted: a revision's name or suffix, or ``newest`` for the newest active one.
+        requested: a revision's name or suffix, or ``newest`` for the newest active one.
         app: the app.
         revisions: all of its revisions.
 
@@ -31,16 +31,16 @@ def adopted_revision(wanted: str, app: App, revisions: Collection[Revision]) -> 
         InputError: there is no such revision.
         PreflightError: it is not active, or it failed to start.
     """
-    active = sorted((one for one in revisions if one.active), key=lambda one: one.created)
-    if wanted.lower() == NEWEST:
+    active = sorted((item for item in revisions if item.active), key=lambda item: item.created)
+    if requested.lower() == NEWEST:
         if not active:
             raise PreflightError(f"App '{app.name}' has no active revision to deploy.")
         revision = active[-1]
     else:
-        full = wanted if "--" in wanted else f"{app.name}--{wanted}"
+        full = requested if "--" in requested else f"{app.name}--{requested}"
         named = by_name(revisions, full)
         if named is None:
-            newest = ", ".join(one.name for one in reversed(active[-_SHOWN:])) or "none"
+            newest = ", ".join(item.name for item in reversed(active[-_SHOWN:])) or "none"
             raise InputError(
                 f"Input candidate: app '{app.name}' has no revision '{full}'.",
                 hint=f"Newest active revisions: {newest}.",

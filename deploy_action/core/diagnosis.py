@@ -53,8 +53,8 @@ class Evidence:
 
     def find(self, pattern: str) -> re.Match[str] | None:
         """Return the first match of *pattern* outside the container's log; case is ignored."""
-        found = (re.search(pattern, text, re.IGNORECASE) for text in self.texts)
-        return next((match for match in found if match), None)
+        matches = (re.search(pattern, text, re.IGNORECASE) for text in self.texts)
+        return next((match for match in matches if match), None)
 
     def has_reason(self, *reasons: str) -> bool:
         """Whether the platform recorded one of *reasons*."""
@@ -81,9 +81,9 @@ def tidy(lines: Iterable[str]) -> tuple[str, ...]:
 
 
 def _firewall(evidence: Evidence) -> Cause | None:
-    found = evidence.find(r"client with IP '?([0-9a-f.:]+)'? is not allowed access")
-    return found and Cause(
-        cause=f"The registry's firewall refuses the app's address {found[1]}.",
+    match = evidence.find(r"client with IP '?([0-9a-f.:]+)'? is not allowed access")
+    return match and Cause(
+        cause=f"The registry's firewall refuses the app's address {match[1]}.",
         hint="Allow the app's outbound address in the registry's firewall, or use a private "
         "endpoint.",
     )
@@ -111,10 +111,10 @@ def _image_forbidden(evidence: Evidence) -> Cause | None:
 
 
 def _wrong_port(evidence: Evidence) -> Cause | None:
-    found = evidence.find(r"TargetPort (\d+) does not match the listening port (\d+)")
-    return found and Cause(
-        cause=f"The app listens on port {found[2]}, but ingress expects port {found[1]}.",
-        hint=f"Set the ingress target port to {found[2]}, or let the app listen on {found[1]}.",
+    match = evidence.find(r"TargetPort (\d+) does not match the listening port (\d+)")
+    return match and Cause(
+        cause=f"The app listens on port {match[2]}, but ingress expects port {match[1]}.",
+        hint=f"Set the ingress target port to {match[2]}, or let the app listen on {match[1]}.",
     )
 
 
@@ -132,9 +132,9 @@ def _wrong_command(evidence: Evidence) -> Cause | None:
             cause="The image was built for a different CPU architecture.",
             hint="Build it for linux/amd64 (docker build --platform linux/amd64).",
         )
-    found = evidence.find(r'(?:exec: )?"([^"]{1,80})": executable file not found')
-    if found or evidence.find(r"executable file not found|ContainerCreateFailure"):
-        named = f" '{found[1]}'" if found else ""
+    match = evidence.find(r'(?:exec: )?"([^"]{1,80})": executable file not found')
+    if match or evidence.find(r"executable file not found|ContainerCreateFailure"):
+        named = f" '{match[1]}'" if match else ""
         return Cause(
             cause=f"The container's start command{named} does not exist in the image.",
             hint="Check the image's ENTRYPOINT and CMD and the container's command and args.",
@@ -143,15 +143,15 @@ def _wrong_command(evidence: Evidence) -> Cause | None:
 
 
 def _own_error(evidence: Evidence) -> Cause | None:
-    found = evidence.find(r"(?:Terminated|Exited).{0,300}exit code '?(\d+)'?")
-    crashing = found or evidence.find(r"container crashing")
-    if not crashing or (found and found[1] == "143"):
+    match = evidence.find(r"(?:Terminated|Exited).{0,300}exit code '?(\d+)'?")
+    crashing = match or evidence.find(r"container crashing")
+    if not crashing or (match and match[1] == "143"):
         return None
-    said = _logged_error(evidence.log)
-    exited = f"The program exited with code {found[1]}" if found else "The program keeps exiting"
+    error = _logged_error(evidence.log)
+    exited = f"The program exited with code {match[1]}" if match else "The program keeps exiting"
     return Cause(
-        cause=f"{exited}: {said}." if said else f"{exited}.",
-        hint=_remedy(said) if said else "See the last lines of the container's log.",
+        cause=f"{exited}: {error}." if error else f"{exited}.",
+        hint=_remedy(error) if error else "See the last lines of the container's log.",
     )
 
 
@@ -205,10 +205,10 @@ def _no_capacity(evidence: Evidence) -> Cause | None:
 
 
 def _error_in_log(evidence: Evidence) -> Cause | None:
-    said = _logged_error(evidence.log)
+    error = _logged_error(evidence.log)
     return (
-        Cause(cause=f"The app's log ends with an error: {said}.", hint=_remedy(said))
-        if said
+        Cause(cause=f"The app's log ends with an error: {error}.", hint=_remedy(error))
+        if error
         else None
     )
 
@@ -262,8 +262,8 @@ _RULES: tuple[Callable[[Evidence], Cause | None], ...] = (
 def _logged_error(log: Iterable[str]) -> str:
     """Return the last line that names an exception, without a dot at its end; or nothing."""
     named = re.compile(r"^\s*((?:[\w.]*(?:Error|Exception)\b|Error: |panic: ).{0,160})")
-    found = [match[1] for line in tidy(log) if (match := named.match(line))]
-    return found[-1].strip().rstrip(".") if found else ""
+    errors = [match[1] for line in tidy(log) if (match := named.match(line))]
+    return errors[-1].strip().rstrip(".") if errors else ""
 
 
 def _remedy(error: str) -> str:

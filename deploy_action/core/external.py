@@ -52,8 +52,8 @@ def text(value: Any, field: str) -> str:
 
 def name(value: Any, field: str) -> str:
     """Return a text that may not be empty; raises `ValueError` for anything else."""
-    if found := text(value, field):
-        return found
+    if value_text := text(value, field):
+        return value_text
     raise ValueError(f"{field} is missing")
 
 

@@ -48,7 +48,7 @@ class Identity:
         return "neither " + " nor ".join(f"{field} '{value}'" for field, value in known.items())
 
 
-def _same_commit(one: str, other: str) -> bool:
+def _same_commit(first: str, second: str) -> bool:
     """Whether two ids, each full or abbreviated, are of the same commit."""
-    short, long = sorted((one.lower(), other.lower()), key=len)
+    short, long = sorted((first.lower(), second.lower()), key=len)
     return len(short) >= _SHORTEST_COMMIT and long.startswith(short)

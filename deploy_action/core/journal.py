@@ -102,7 +102,7 @@ class Journal:
     def wrote(self, split: Split) -> bool:
         """Whether its run wrote *split*, so that the traffic has not been changed since."""
         ours = (self.labels.split(self.before, self.candidate, item) for item in self.weights)
-        return split.same_as(self.before) or any(split.same_as(one) for one in ours)
+        return split.same_as(self.before) or any(split.same_as(own_split) for own_split in ours)
 
     def remedy(self, split: Split, candidate: Revision | None, latest: str = "") -> Remedy:
         """Return how to recover after its run has ended.

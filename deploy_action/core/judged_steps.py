@@ -34,7 +34,7 @@ def with_judged_steps(
         return schedule
     if settings.analysis is AnalysisMode.REQUIRED:
         return replace(judged, judged_weights=weights)
-    if long_enough := tuple(one for one in weights if rule.fits(schedule.lasts_s(one))):
+    if long_enough := tuple(weight for weight in weights if rule.fits(schedule.lasts_s(weight))):
         return replace(judged, judged_weights=long_enough)
     enough = _with_enough_requests(schedule, settings, recent, rule)
     fits = enough and rule.shortest_step_s - schedule.lasts_s(enough[0]) <= longest_s
@@ -52,7 +52,8 @@ def analysis_lines(
     rule = WindowRule(lag_s=settings.analysis_lag_s)
     if schedule.judged_weights:
         named = ", ".join(
-            "the bake" if one == FULL_TRAFFIC else f"{one} %" for one in schedule.judged_weights
+            "the bake" if weight == FULL_TRAFFIC else f"{weight} %"
+            for weight in schedule.judged_weights
         )
         return (f"analysis: production traffic is analyzed at {named}; {rule.explain()}",)
     if recent is None:
@@ -60,7 +61,7 @@ def analysis_lines(
     elif _with_enough_requests(schedule, settings, recent, rule):
         reason = "time-limit leaves no time to make a step long enough"
     else:
-        most = max((_expected(recent, one, rule) for one in _lasting(schedule)), default=0)
+        most = max((_expected(recent, weight, rule) for weight in _lasting(schedule)), default=0)
         reason = (
             f"no step would show more than about {most} requests of the "
             f"{settings.analysis_min_requests} that a verdict needs ({recent.requests} requests in "
@@ -77,7 +78,7 @@ def analysis_lines(
 
 def _lasting(schedule: Schedule) -> tuple[int, ...]:
     """Return the weights of the steps, and 100 for the bake, if they last at all."""
-    return tuple(one for one in (*schedule.steps, FULL_TRAFFIC) if schedule.lasts_s(one))
+    return tuple(weight for weight in (*schedule.steps, FULL_TRAFFIC) if schedule.lasts_s(weight))
 
 
 def _with_enough_requests(
@@ -87,7 +88,9 @@ def _with_enough_requests(
     if recent is None:
         return ()
     fewest = settings.analysis_min_requests
-    return tuple(one for one in _lasting(schedule) if _expected(recent, one, rule) >= fewest)
+    return tuple(
+        weight for weight in _lasting(schedule) if _expected(recent, weight, rule) >= fewest
+    )
 
 
 def _expected(recent: Counts, weight: int, rule: WindowRule) -> int:

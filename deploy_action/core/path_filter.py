@@ -58,13 +58,13 @@ class PathFilter:
 
     def unmatched(self, paths: Iterable[str]) -> tuple[str, ...]:
         """Return the patterns that match none of *paths*, as the user wrote them."""
-        left = dict.fromkeys(self._patterns)
+        remaining = dict.fromkeys(self._patterns)
         for path in paths:
-            for pattern in [item for item in left if item.regex.fullmatch(path)]:
-                del left[pattern]
-            if not left:
+            for pattern in [item for item in remaining if item.regex.fullmatch(path)]:
+                del remaining[pattern]
+            if not remaining:
                 break
-        return tuple(pattern.text for pattern in left)
+        return tuple(pattern.text for pattern in remaining)
 
 
 def _compiled(text: str, folder: str) -> _Pattern:

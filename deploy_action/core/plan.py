@@ -185,7 +185,7 @@ class Plan:
 
 def make_plan(
     settings: Settings,
-    seen: Observed,
+    observed: Observed,
     *,
     bump: Bump | None,
     version: str,
@@ -198,7 +198,7 @@ def make_plan(
 
     Args:
         settings: the settings of this run.
-        seen: what was observed.
+        observed: what was observed.
         bump: how the manifest changes; None where it does not.
         version: the version that the candidate will carry, or empty.
         commit: the commit of the candidate's image, or empty.
@@ -209,51 +209,51 @@ def make_plan(
     Raises:
         PreflightError: the app is not in a state to deploy to; the message says how to fix it.
     """
-    stable = _stable(seen, settings)
-    single = keeps_single_mode(seen.app, settings)
-    taken = [revision.name for revision in seen.revisions]
-    pinned = seen.app.split.pinned(stable.name)
+    stable = _stable(observed, settings)
+    single = keeps_single_mode(observed.app, settings)
+    taken = [revision.name for revision in observed.revisions]
+    pinned = observed.app.split.pinned(stable.name)
     if adopted:
         suffix = adopted.suffix
         if single and adopted.name != stable.name:
-            refuse_adoption(seen.app, adopted)
+            refuse_adoption(observed.app, adopted)
         if left_behind is None:  # otherwise recovery may change the traffic first
             require_no_share(adopted, pinned)
     else:
         suffix = suffix_for(
-            seen.app.name,
+            observed.app.name,
             version=version,
             commit=commit,
-            run=seen.run.id,
+            run=observed.run.id,
             taken=taken,
         )
     schedule, longest_s = schedule_for(settings, recent, stable_is_down=stable.is_down)
     plan = Plan(
-        run=seen.run,
-        app=seen.app,
+        run=observed.run,
+        app=observed.app,
         stable=stable,
         pinned=pinned,
-        pin=seen.app.split.follows_latest,
-        candidate=f"{seen.app.name}--{suffix}",
+        pin=observed.app.split.follows_latest,
+        candidate=f"{observed.app.name}--{suffix}",
         suffix=suffix,
         provenance=Provenance(
             version=version,
             commit=commit,
-            run=seen.run.id,
+            run=observed.run.id,
             predecessor=stable.name,
-            settings=seen.app.settings,
-            revision=f"{seen.app.name}--{suffix}",
+            settings=observed.app.settings,
+            revision=f"{observed.app.name}--{suffix}",
         ),
         bump=bump,
         version=version,
         schedule=schedule,
         retention=Retention(keep=settings.keep_revisions, active_s=settings.keep_active_s),
-        warnings=tuple(_warnings(settings, seen, bump, stable, adopted)),
+        warnings=tuple(_warnings(settings, observed, bump, stable, adopted)),
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),
         left_behind=left_behind,
-        convert=seen.app.is_single and not single,
-        copy=copy_name(stable, seen.app, seen.run, taken, end="undo") if single else "",
+        convert=observed.app.is_single and not single,
+        copy=copy_name(stable, observed.app, observed.run, taken, end="undo") if single else "",
         container=settings.container,
         change=settings.template_change,
         new_secrets=frozenset(
@@ -343,43 +343,45 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
     return longest_s + 2 * settings.operation_timeout_s
 
 
-def check_journal(seen: Observed) -> Journal | None:
+def check_journal(observed: Observed) -> Journal | None:
     """Return the journal of an interrupted run to recover from first, or None.
 
     Raises:
         SupersededError: a run that may still be active holds the lock.
     """
-    journal = Journal.from_tags(seen.app.tags)
-    if journal is None or journal.run == seen.run.id:
+    journal = Journal.from_tags(observed.app.tags)
+    if journal is None or journal.run == observed.run.id:
         return journal
     if journal.is_final:
         return journal
-    if journal.lease_valid(seen.now) and not seen.holder_ended:
-        minutes = max(1, round((journal.until - seen.now) / 60))
+    if journal.lease_valid(observed.now) and not observed.holder_ended:
+        minutes = max(1, round((journal.until - observed.now) / 60))
         raise SupersededError(
-            f"Not deployed: another run owns this app. {journal.describe_holder(seen.now)}; its "
-            f"lock is considered stale in {minutes} min.",
+            f"Not deployed: another run owns this app. {journal.describe_holder(observed.now)}; "
+            f"its lock is considered stale in {minutes} min.",
             hint="Wait for it (setting lock-wait), or, if it is known to have ended, run the "
             "command repair with take-over: true.",
         )
     return journal
 
 
-def _stable(seen: Observed, settings: Settings) -> Revision:
-    app = seen.app
+def _stable(observed: Observed, settings: Settings) -> Revision:
+    app = observed.app
     require_supported_mode(app, settings)
     if not app.fqdn:
         raise PreflightError(
             f"App '{app.name}' has no ingress, so there is no traffic to shift.",
             hint="Enable ingress on the app.",
         )
-    stable = serving(app, seen.revisions)
+    stable = serving(app, observed.revisions)
     if stable is None:
         raise PreflightError(
             f"App '{app.name}' has no revision that serves its traffic ({app.split}).",
             hint="Route the traffic to a healthy revision first.",
         )
-    others = [one.name for one in seen.revisions if one.readiness is Readiness.READY]
+    others = [
+        revision.name for revision in observed.revisions if revision.readiness is Readiness.READY
+    ]
     if stable.is_down and others:
         raise PreflightError(
             f"Revision '{stable.name}' holds the traffic of app '{app.name}' but is "
@@ -392,30 +394,30 @@ def _stable(seen: Observed, settings: Settings) -> Revision:
 
 def _warnings(
     settings: Settings,
-    seen: Observed,
+    observed: Observed,
     bump: Bump | None,
     stable: Revision,
     adopted: Revision | None,
 ) -> list[str]:
-    found = [note.text for note in bump.warnings if not note.usual] if bump else []
+    warnings = [note.text for note in bump.warnings if not note.usual] if bump else []
     if stable.is_down:
-        found.append(
+        warnings.append(
             f"No revision can serve traffic now ({stable.name}: {stable.in_words}), so there is no "
             "healthy revision to roll back to. The candidate gets all traffic once it passes its "
             "gates."
         )
     if stable.background_scalers:
-        found.append(
+        warnings.append(
             f"Scale rule {', '.join(stable.background_scalers)} processes background work: while "
             "both revisions are active, both process it."
         )
     if adopted and settings.template_change != TemplateChange():
-        found.append(
+        warnings.append(
             "The settings template, containers and env have no effect, because the candidate "
             "exists already."
         )
-    if adopted and seen.app.split.follows_latest:
-        found.append(
+    if adopted and observed.app.split.follows_latest:
+        warnings.append(
             "The traffic follows the latest revision, so a new revision receives all of it before "
             "any check. Name the revision in the traffic of your template."
         )
@@ -425,23 +427,23 @@ def _warnings(
         if not adopted and not _names_image(settings.containers.get(name))
     ]
     if same_image:
-        found.append(
+        warnings.append(
             f"Container {', '.join(same_image)} runs the same image as the updated container and "
             "keeps the old one. Set containers.NAME.image: same to update it, too."
         )
     if stable.replicas > max(1, stable.fewest_replicas):
-        found.append(
+        warnings.append(
             f"The stable revision runs {stable.replicas} replicas, and the candidate starts with "
             f"{max(1, stable.fewest_replicas)}: use a small first step, or set template.scale.min."
         )
     if not settings.identity_path:
-        found.append(
+        warnings.append(
             "The candidate's identity is not checked: set identity-path to a path whose JSON names "
             "the revision."
         )
-    if seen.app.split.heaviest().weight < 100:
-        found.append(f"Traffic was already split before this run: {seen.app.split}.")
-    return found
+    if observed.app.split.heaviest().weight < 100:
+        warnings.append(f"Traffic was already split before this run: {observed.app.split}.")
+    return warnings
 
 
 def _names_image(change: ContainerChange | Remove | None) -> bool:

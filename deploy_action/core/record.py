@@ -217,9 +217,9 @@ class Record:
         """Record a warning, which becomes an annotation."""
         self._notify(Warned(text=text, place=place))
 
-    def gated(self, gate: str, verdict: str, seen: str) -> None:
+    def gated(self, gate: str, verdict: str, evidence: str) -> None:
         """Record the final result of a gate."""
-        self._notify(Gated(gate=gate, verdict=verdict, seen=seen))
+        self._notify(Gated(gate=gate, verdict=verdict, seen=evidence))
 
     @property
     def outcome(self) -> Outcome:

@@ -19,23 +19,23 @@ _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _SHOWN = 5
 
 
-def rollback_target(wanted: str, seen: Observed) -> Revision:
+def rollback_target(requested: str, observed: Observed) -> Revision:
     """Return the revision to go back to.
 
     Args:
-        wanted: a revision's name or suffix, a version such as v1.3.0.2, a commit of at least seven
-            characters, or empty for the previous revision.
-        seen: the app and its revisions.
+        requested: a revision's name or suffix, a version such as v1.3.0.2, a commit of at least
+            seven characters, or empty for the previous revision.
+        observed: the app and its revisions.
 
     Raises:
         InputError: there is no such revision.
         PreflightError: no previous revision is known, or it once failed to start.
     """
-    target = _named(wanted, seen) if wanted else _previous(seen)
+    target = _named(requested, observed) if requested else _previous(observed)
     if problem := _failed_to_start(target):
         raise PreflightError(
             f"Revision '{target.name}' {problem}, so going back to it would not help.",
-            hint=healthy_others(target, seen.revisions),
+            hint=healthy_others(target, observed.revisions),
         )
     return target
 
@@ -58,53 +58,59 @@ def _failed_to_start(revision: Revision) -> str:
     return ""
 
 
-def _named(wanted: str, seen: Observed) -> Revision:
-    full = wanted if "--" in wanted else f"{seen.app.name}--{wanted}"
-    if exact := by_name(seen.revisions, full):
+def _named(requested: str, observed: Observed) -> Revision:
+    full = requested if "--" in requested else f"{observed.app.name}--{requested}"
+    if exact := by_name(observed.revisions, full):
         return exact
-    version, commit = _VERSION.fullmatch(wanted), _COMMIT.fullmatch(wanted.lower())
-    found = [
-        one
-        for one in seen.revisions
-        if (version and one.content.version == version[1])
-        or (commit and one.content.commit.startswith(commit[0]))
+    version, commit = _VERSION.fullmatch(requested), _COMMIT.fullmatch(requested.lower())
+    matches = [
+        revision
+        for revision in observed.revisions
+        if (version and revision.content.version == version[1])
+        or (commit and revision.content.commit.startswith(commit[0]))
     ]
     # Of several, the newest that can serve, and a deployment rather than a copy made by hand.
-    good = [one for one in found if one.readiness is not Readiness.FAILED] or found
-    deployed = [one for one in good if one.provenance.revision] or good
+    good = [
+        revision for revision in matches if revision.readiness is not Readiness.FAILED
+    ] or matches
+    deployed = [revision for revision in good if revision.provenance.revision] or good
     if deployed:
         return deployed[-1]
-    names = ", ".join(_describe(one) for one in reversed(seen.revisions[-_SHOWN:]))
+    names = ", ".join(_describe(revision) for revision in reversed(observed.revisions[-_SHOWN:]))
     raise InputError(
-        f"Input revision: app '{seen.app.name}' has no revision '{full}', and none with version or "
-        f"commit '{wanted}'.",
+        f"Input revision: app '{observed.app.name}' has no revision '{full}', and none with "
+        f"version or commit '{requested}'.",
         hint=f"Newest revisions: {names}.",
     )
 
 
-def _previous(seen: Observed) -> Revision:
-    stable = serving(seen.app, seen.revisions)
-    journal = Journal.from_tags(seen.app.tags)
+def _previous(observed: Observed) -> Revision:
+    stable = serving(observed.app, observed.revisions)
+    journal = Journal.from_tags(observed.app.tags)
     if journal and journal.kind is Kind.ROLLBACK:
         # Complete that rollback; do not go one revision further back.
-        target = by_name(seen.revisions, journal.candidate)
+        target = by_name(observed.revisions, journal.candidate)
         if target is None and stable:  # in Single revision mode, Azure refused to create it
-            target = previous_of(stable, seen.revisions, seen.app.tags)
+            target = previous_of(stable, observed.revisions, observed.app.tags)
     elif journal:
         # A rollout is running or was interrupted: go back to its stable revision.
-        target = by_name(seen.revisions, journal.stable)
+        target = by_name(observed.revisions, journal.stable)
     else:
-        target = previous_of(stable, seen.revisions, seen.app.tags) if stable else None
+        target = previous_of(stable, observed.revisions, observed.app.tags) if stable else None
     if target is None:
         raise PreflightError(
-            f"No previous revision is recorded for '{stable.name if stable else seen.app.name}'.",
-            hint="Set the input revision to the target. " + _candidates(seen.app, seen.revisions),
+            "No previous revision is recorded for "
+            f"'{stable.name if stable else observed.app.name}'.",
+            hint="Set the input revision to the target. "
+            + _candidates(observed.app, observed.revisions),
         )
     return target
 
 
 def _candidates(app: App, revisions: Collection[Revision]) -> str:
-    others = [_describe(one) for one in revisions if not app.split.weight_of(one.name)]
+    others = [
+        _describe(revision) for revision in revisions if not app.split.weight_of(revision.name)
+    ]
     return f"Available: {', '.join(others[-_SHOWN:])}." if others else ""
 
 
@@ -116,10 +122,10 @@ def _describe(revision: Revision) -> str:
 def healthy_others(target: Revision, revisions: Collection[Revision]) -> str:
     """List other healthy revisions to roll back to, the nearest first; empty if none."""
     good = [
-        _describe(one)
-        for one in sorted(revisions, key=lambda one: one.created, reverse=True)
-        if one.name != target.name
-        and one.provisioning_state.lower() == "provisioned"
-        and one.readiness is not Readiness.FAILED
+        _describe(revision)
+        for revision in sorted(revisions, key=lambda revision: revision.created, reverse=True)
+        if revision.name != target.name
+        and revision.provisioning_state.lower() == "provisioned"
+        and revision.readiness is not Readiness.FAILED
     ]
     return f"Try {good[0]}. Available: {', '.join(good[:_SHOWN])}." if good else ""

@@ -53,13 +53,13 @@ class Comparison:
         Raises:
             ValueError: the rule is invalid; the message completes "… must be …".
         """
-        found = _RULE.fullmatch(text.strip())
-        if not found:
+        match = _RULE.fullmatch(text.strip())
+        if not match:
             raise ValueError("a comparison such as '< 0.05', '>= 10' or '== ok'")
-        value = _number(found[2])
-        if value is None and found[1] not in {"==", "!="}:
-            raise ValueError(f"a comparison with a number after {found[1]}")
-        return cls(sign=found[1], value=found[2].strip("\"'") if value is None else value)
+        value = _number(match[2])
+        if value is None and match[1] not in {"==", "!="}:
+            raise ValueError(f"a comparison with a number after {match[1]}")
+        return cls(sign=match[1], value=match[2].strip("\"'") if value is None else value)
 
     def evaluate(self, value: Any) -> tuple[Verdict, str]:
         """Return the verdict on a measured value, and why."""
@@ -73,8 +73,8 @@ class Comparison:
         elif isinstance(value, bool):
             measured = str(value).lower()
         shown = f"{measured:g}" if isinstance(measured, float) else str(measured)[:80]
-        holds = _COMPARE[self.sign](measured, self.value)
-        return (Verdict.PASS if holds else Verdict.FAIL), f"{shown}, must be {self}"
+        is_true = _COMPARE[self.sign](measured, self.value)
+        return (Verdict.PASS if is_true else Verdict.FAIL), f"{shown}, must be {self}"
 
     def __str__(self) -> str:
         return (

@@ -65,12 +65,12 @@ def parse(text: str) -> CacheTarget:
     """
     text = text.strip()
     try:
-        found = _url(text) if "://" in text else _string(text)
+        connection = _url(text) if "://" in text else _string(text)
     except ValueError as error:
         raise InputError(f"Input cache-url: {error}.", hint=_HINT) from None
-    if not found.host:
+    if not connection.host:
         raise InputError("Input cache-url: it has no host.", hint=_HINT)
-    return found
+    return connection
 
 
 def _url(text: str) -> CacheTarget:
@@ -116,9 +116,9 @@ def _string(text: str) -> CacheTarget:
         host, port = first, ""
     if not re.fullmatch(r"[\w.-]+", host):
         raise ValueError("it is neither a redis:// URL nor a connection string")
-    said = options.pop("ssl", "").lower()
+    ssl = options.pop("ssl", "").lower()
     azure = host.endswith((_CLASSIC, _MANAGED))
-    tls = said == "true" or (not said and azure)
+    tls = ssl == "true" or (not ssl and azure)
     return CacheTarget(
         host=host,
         port=_number(port, "port") if port else _port(host, tls=tls),

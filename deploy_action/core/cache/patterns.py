@@ -56,8 +56,8 @@ def which_of(globs: list[Glob]) -> Callable[[bytes], int | None]:
     match = re.compile(b"|".join(parts), re.DOTALL).fullmatch
 
     def which(key: bytes) -> int | None:
-        found = match(key)
-        return found.lastindex - 1 if found and found.lastindex else None
+        matched = match(key)
+        return matched.lastindex - 1 if matched and matched.lastindex else None
 
     return which
 
@@ -91,25 +91,25 @@ def _translated(data: bytes) -> bytes:
 
 def _parts(data: bytes) -> list[bytes]:
     """Return the pattern as regular expressions: ``.*``, or one for a single byte each."""
-    found: list[bytes] = []
+    parts: list[bytes] = []
     i = 0
     while i < len(data):
         byte = data[i : i + 1]
         i += 1
         if byte == _ANY:
-            if not found or found[-1] != b".*":
-                found.append(b".*")
+            if not parts or parts[-1] != b".*":
+                parts.append(b".*")
         elif byte == _ONE:
-            found.append(b".")
+            parts.append(b".")
         elif byte == _OPEN:
             klass, i = _class(data, i)
-            found.append(klass)
+            parts.append(klass)
         elif byte == _ESCAPE and i < len(data):
-            found.append(re.escape(data[i : i + 1]))
+            parts.append(re.escape(data[i : i + 1]))
             i += 1
         else:
-            found.append(re.escape(byte))
-    return found
+            parts.append(re.escape(byte))
+    return parts
 
 
 def _class(data: bytes, i: int) -> tuple[bytes, int]:
@@ -133,9 +133,9 @@ def _class(data: bytes, i: int) -> tuple[bytes, int]:
     return b"[" + (b"^" if negated else b"") + inner + b"]", i + 1
 
 
-def _range(one: int, other: int) -> list[tuple[int, int]]:
+def _range(first: int, last: int) -> list[tuple[int, int]]:
     """Return a range as the server reads it: signed bytes, reversed ends swapped."""
-    low, high = sorted(byte - 256 if byte > 127 else byte for byte in (one, other))
+    low, high = sorted(byte - 256 if byte > 127 else byte for byte in (first, last))
     if low < 0 <= high:
         return [(low + 256, 255), (0, high)]
     return [(low % 256, high % 256)]

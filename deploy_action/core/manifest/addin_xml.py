@@ -53,7 +53,7 @@ class _Scanner:
         self._source = text
         self._data = text.encode()
         self._file = file
-        self._found = Scan(Form.XML)
+        self._scan = Scan(Form.XML)
         self._stack: list[_Element] = []
         self._count = 0
         self._version: tuple[int, int, int] | None = None  # element, offset of the text, line
@@ -70,9 +70,9 @@ class _Scanner:
             self._parser.Parse(self._data, True)
         except expat.ExpatError as error:
             raise self._not_well_formed(error) from None
-        if self._found.version is None:
+        if self._scan.version is None:
             raise self._unusable("has no Version element below its root", 1)
-        return self._found
+        return self._scan
 
     def _not_well_formed(self, error: expat.ExpatError) -> InputError:
         template = self._source.find("<%")
@@ -120,7 +120,7 @@ class _Scanner:
         space, _, local = name.rpartition(_SEPARATOR)
         if not self._stack:
             self._check_root(space, local)
-            self._found.mail = attributes.get(_TYPE, "").endswith("MailApp")
+            self._scan.mail = attributes.get(_TYPE, "").endswith("MailApp")
         if (space, local) == (_SIGNATURE, "Signature"):
             raise self._unusable(
                 "is signed, and a change would break the signature",
@@ -135,7 +135,7 @@ class _Scanner:
         if len(self._stack) == 2 and local == "Version" and space == self._stack[0].space:
             self._begin_version()
         if resource := attributes.get("resid"):
-            self._found.users.setdefault(resource, set()).add(_role(local, parent, attributes))
+            self._scan.users.setdefault(resource, set()).add(_role(local, parent, attributes))
         self._collect(attributes, parent)
         self._text.clear()
         self._count += 1
@@ -151,7 +151,7 @@ class _Scanner:
         self._text.clear()
 
     def _begin_version(self) -> None:
-        if self._version or self._found.version:
+        if self._version or self._scan.version:
             raise self._unusable("has two Version elements below its root", hint="Remove one.")
         begin = self._parser.CurrentByteIndex
         tag = _TAG.match(self._data, begin)
@@ -160,7 +160,7 @@ class _Scanner:
         self._version = (self._count, tag.end(), self._parser.CurrentLineNumber)
 
     def _end_version(self) -> None:
-        if self._version is None or self._found.version:
+        if self._version is None or self._scan.version:
             return
         element, start, line = self._version
         raw = self._data[start : self._parser.CurrentByteIndex].decode()
@@ -170,7 +170,7 @@ class _Scanner:
             )
         lead = len(raw) - len(raw.lstrip())
         first = start + len(raw[:lead].encode())
-        self._found.version = Span(
+        self._scan.version = Span(
             node=element,
             start=first,
             raw=raw.strip(),
@@ -190,7 +190,7 @@ class _Scanner:
                 base = self._is_source_location(element) or (
                     element.local == "Override" and self._is_source_location(parent)
                 )
-                self._found.addresses.append(
+                self._scan.addresses.append(
                     Address(
                         node=self._count,
                         attribute=name,
@@ -227,19 +227,19 @@ class _Scanner:
                 return {"Value": _RESOURCES[parent.local]}
         return {}
 
-    def _attributes(self, wanted: Mapping[str, UrlKind]) -> dict[str, tuple[int, str, int, int]]:
-        """Return offset, raw text, line and column of the tag's *wanted* values, by name."""
+    def _attributes(self, kinds: Mapping[str, UrlKind]) -> dict[str, tuple[int, str, int, int]]:
+        """Return offset, raw text, line and column of the tag's attributes in *kinds*, by name."""
         begin = self._parser.CurrentByteIndex
-        tag = _TAG.match(self._data, begin) if wanted else None
-        found = {}
+        tag = _TAG.match(self._data, begin) if kinds else None
+        attributes = {}
         for match in _ATTRIBUTE.finditer(tag[0]) if tag else ():
             name = match[1].decode()
-            if tag and name in wanted:
+            if tag and name in kinds:
                 start = match.start(2) + 1
                 line = self._parser.CurrentLineNumber + tag[0].count(b"\n", 0, start)
                 at = begin + start
-                found[name] = (at, match[2][1:-1].decode(), line, self._column(at))
-        return found
+                attributes[name] = (at, match[2][1:-1].decode(), line, self._column(at))
+        return attributes
 
     def _column(self, at: int) -> int:
         """Return the column of a byte offset; offsets only grow, so each byte is read once."""
@@ -251,7 +251,7 @@ class _Scanner:
         return self._column_at
 
     def _other(self, value: str, attribute: str = "") -> None:
-        self._found.others.append(
+        self._scan.others.append(
             Span(
                 node=self._count,
                 attribute=attribute,

@@ -121,28 +121,28 @@ class WrittenUrl:
         self._parameters = list(self._split(opaque))
 
     def _split(self, opaque: str) -> list[_Parameter]:
-        found: list[_Parameter] = []
+        parameters: list[_Parameter] = []
         start = self._begin + 1
         while self._begin >= 0 and start < self._end:
             stop = opaque.find("&", start, self._end)
             stop = self._end if stop < 0 else stop
             equals = opaque.find("=", start, stop)
             name = self.text[start : stop if equals < 0 else equals]
-            found.append(_Parameter(name, start, equals, stop))
+            parameters.append(_Parameter(name, start, equals, stop))
             start = stop + 1
-        return found
+        return parameters
 
     def values(self, name: str) -> list[Value]:
         """Return the values of the parameter *name*."""
-        found = []
+        values = []
         for parameter in self._parameters:
             if parameter.name == name:
                 bare = parameter.equals < 0
                 start = parameter.end if bare else parameter.equals + 1
                 text = self.text[start : parameter.end]
                 offsets = self._offsets[start], self._offsets[parameter.end]
-                found.append(Value(*offsets, text, "=" if bare else ""))
-        return found
+                values.append(Value(*offsets, text, "=" if bare else ""))
+        return values
 
     def position(self, name: str) -> int | None:
         """Return the index of the parameter *name* in the query, None without it."""

@@ -96,9 +96,9 @@ def read(content: bytes, *, file: str) -> Manifest:
     Raises:
         InputError: it is not a manifest, or its version is invalid.
     """
-    _, found = _scan(content, file)
-    version = _current_version(found, file, _USUAL.options)
-    return Manifest(found.form, version, own_pages(found))
+    _, scanned = _scan(content, file)
+    version = _current_version(scanned, file, _USUAL.options)
+    return Manifest(scanned.form, version, own_pages(scanned))
 
 
 def plan(
@@ -129,33 +129,33 @@ def plan(
             f"{rules.options.parameter}: '{rules.parameter}' cannot be the name of a query "
             "parameter; use letters, digits, '-', '.', '_' or '~'."
         )
-    source, found = _scan(content, file)
-    old = _current_version(found, file, rules.options)
-    new = target if target is not None else _bumped(old, part, found, file, rules)
-    if found.form is Form.JSON:
-        new = _of_three(new, found, file)
+    source, scanned = _scan(content, file)
+    old = _current_version(scanned, file, rules.options)
+    new = target if target is not None else _bumped(old, part, scanned, file, rules)
+    if scanned.form is Form.JSON:
+        new = _of_three(new, scanned, file)
     if new < old and not rules.allow_lower:
         raise InputError(
             f"Manifest '{file}' has version {old}, and {new} is lower. Versions must not decrease.",
             hint=f"Choose a higher version; {rules.options.allow_lower} sets a lower one.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         )
     if new == old:
         new = old
-    elif found.form is Form.XML:
+    elif scanned.form is Form.XML:
         new = _spelled_as_before(old, new)
-    urls = UrlPlan(found, old, new, file, rules)
+    urls = UrlPlan(scanned, old, new, file, rules)
     replaced: list[tuple[Span, str]] = [*urls.replaced]
     if new != old:
-        replaced.insert(0, (_version_span(found), str(new)))
+        replaced.insert(0, (_version_span(scanned), str(new)))
     text = _replace(source.text, replaced)
     verify(
         source.text,
         text,
         planned=[span for span, _ in replaced],
-        version=_version_span(found),
+        version=_version_span(scanned),
         new=new,
-        form=found.form,
+        form=scanned.form,
     )
     return Bump(
         old=old,
@@ -163,7 +163,7 @@ def plan(
         before=content,
         after=source.encoded(text) if replaced else content,
         edits=tuple(Edit(span.line, span.raw, text) for span, text in replaced),
-        warnings=(*_version_notes(found, old, new), *urls.notes),
+        warnings=(*_version_notes(scanned, old, new), *urls.notes),
         runtime=urls.scripts(),
         unused_origins=urls.unused_origins if replaced else (),
     )
@@ -183,52 +183,54 @@ def _scan(content: bytes, file: str) -> tuple[Source, Scan]:
     return source, addin_xml.scan(source.text, file=file)
 
 
-def _version_span(found: Scan) -> Span:
-    if found.version is None:
+def _version_span(scanned: Scan) -> Span:
+    if scanned.version is None:
         raise AssertionError("both scanners refuse a manifest without a version")
-    return found.version
+    return scanned.version
 
 
-def _place(found: Scan, file: str) -> SourceLocation:
-    span = _version_span(found)
+def _place(scanned: Scan, file: str) -> SourceLocation:
+    span = _version_span(scanned)
     return SourceLocation(file=file, line=span.line, column=span.column)
 
 
-def _current_version(found: Scan, file: str, options: OptionNames) -> Version:
-    span = _version_span(found)
+def _current_version(scanned: Scan, file: str, options: OptionNames) -> Version:
+    span = _version_span(scanned)
     if any(mark in span.raw for mark in _TEMPLATE_MARKS):
         raise InputError(
             f"Manifest '{file}' is a template: its version is the placeholder '{span.raw}'.",
             hint=f"Bump the version where the template takes it from, or {options.no_bump}.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         )
     try:
         version = Version.parse(span.raw)
     except InputError as error:
-        raise InputError(f"Manifest '{file}': {error.message}", place=_place(found, file)) from None
+        raise InputError(
+            f"Manifest '{file}': {error.message}", place=_place(scanned, file)
+        ) from None
     plain = ".".join(str(number) for number in version.parts[:_JSON_PARTS])
-    if found.form is Form.JSON and span.raw != plain:
+    if scanned.form is Form.JSON and span.raw != plain:
         raise InputError(
             f"Manifest '{file}' has version '{span.raw}', but a unified manifest needs exactly "
             "three numbers without leading zeros, such as 1.3.2.",
             hint=f"Change it to {plain}.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         )
     return version
 
 
-def _bumped(old: Version, part: Part | None, found: Scan, file: str, rules: Rules) -> Version:
-    chosen = part or found.form.last_part
-    if chosen.value > found.form.last_part.value:
+def _bumped(old: Version, part: Part | None, scanned: Scan, file: str, rules: Rules) -> Version:
+    chosen = part or scanned.form.last_part
+    if chosen.value > scanned.form.last_part.value:
         raise InputError(
             f"Manifest '{file}' is a unified manifest, whose version has no part 'build'.",
             hint=f"Set {rules.options.part} to patch, minor or major.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         )
     try:
         return old.bumped(chosen, carry=rules.carry)
     except InputError:
-        earlier = ", ".join(one.name.lower() for one in Part if one.value < chosen.value)
+        earlier = ", ".join(higher.name.lower() for higher in Part if higher.value < chosen.value)
         carry = f", or carry over with {rules.options.carry}" if earlier else ""
         raise InputError(
             f"Manifest '{file}' has version {old}, whose part '{chosen.name.lower()}' is at its "
@@ -236,20 +238,20 @@ def _bumped(old: Version, part: Part | None, found: Scan, file: str, rules: Rule
             hint=f"Set {rules.options.part} to {earlier}{carry}."
             if earlier
             else "No higher version exists.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         ) from None
 
 
-def _of_three(wanted: Version, found: Scan, file: str) -> Version:
-    if any(wanted.parts[_JSON_PARTS:]):
+def _of_three(version: Version, scanned: Scan, file: str) -> Version:
+    if any(version.parts[_JSON_PARTS:]):
         raise InputError(
             f"Manifest '{file}' is a unified manifest, whose version has three numbers, but "
-            f"{wanted} has four.",
+            f"{version} has four.",
             hint="Omit the fourth number.",
-            place=_place(found, file),
+            place=_place(scanned, file),
         )
-    parts = wanted.parts[:_JSON_PARTS]
-    return Version(wanted.parts, ".".join(map(str, parts)))
+    parts = version.parts[:_JSON_PARTS]
+    return Version(version.parts, ".".join(map(str, parts)))
 
 
 def _spelled_as_before(old: Version, new: Version) -> Version:
@@ -262,9 +264,9 @@ def _spelled_as_before(old: Version, new: Version) -> Version:
     return Version(new.parts, ".".join(parts))
 
 
-def _version_notes(found: Scan, old: Version, new: Version) -> list[Note]:
-    span, notes = _version_span(found), []
-    if found.form is Form.XML and span.raw != span.value:
+def _version_notes(scanned: Scan, old: Version, new: Version) -> list[Note]:
+    span, notes = _version_span(scanned), []
+    if scanned.form is Form.XML and span.raw != span.value:
         notes.append(Note(span.line, "the version has white space around it, which was kept"))
     if any(len(part) > 1 and part.startswith("0") for part in old.text.split(".")):
         text = f"{old} has leading zeros; the bumped part is written without them"

@@ -61,7 +61,7 @@ def scan(text: str, *, file: str) -> Scan:
     """
     spans = texts(text, file=file)
     members = {span.node: span for span in spans}
-    found = Scan(Form.JSON)
+    scanned = Scan(Form.JSON)
     version = members.get(("version",))
     if ("manifestVersion",) not in members:
         raise _other_manifest(text, file) or InputError(
@@ -75,11 +75,11 @@ def scan(text: str, *, file: str) -> Scan:
             hint='Add one, such as "version": "1.0.0".',
             place=SourceLocation(file=file, line=1),
         )
-    found.version = version
+    scanned.version = version
     for span in spans:
         kind = _kind(span.node)
         if kind:
-            found.addresses.append(
+            scanned.addresses.append(
                 Address(
                     **{name: getattr(span, name) for name in Span.__slots__},
                     kind=kind,
@@ -87,8 +87,8 @@ def scan(text: str, *, file: str) -> Scan:
                 )
             )
         elif span is not version and ("://" in span.value or span.value.startswith("api:")):
-            found.others.append(span)
-    return found
+            scanned.others.append(span)
+    return scanned
 
 
 def texts(text: str, *, file: str, what: str = "Manifest") -> list[Span]:
@@ -177,8 +177,8 @@ class _Walk:
         yield from self._value(self._skip(0), ())
 
     def _skip(self, at: int) -> int:
-        found = _BLANK.match(self._text, at)
-        return found.end() if found else at
+        blank = _BLANK.match(self._text, at)
+        return blank.end() if blank else at
 
     def _value(self, at: int, path: Path) -> Iterator[Span]:
         self._count += 1

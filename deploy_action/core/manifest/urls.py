@@ -64,33 +64,33 @@ class _Candidate:
 class UrlPlan:
     """The URL changes of one bump."""
 
-    def __init__(self, found: Scan, old: Version, new: Version, file: str, rules: Rules) -> None:
-        self._found = found
+    def __init__(self, scanned: Scan, old: Version, new: Version, file: str, rules: Rules) -> None:
+        self._scanned = scanned
         self._old, self._new = str(old), str(new)
         self._file = file
         self._rules = rules
         self.replaced: list[tuple[Address, str]] = []
         self.notes: list[Note] = []
-        own = _OwnOrigins(found, rules)
+        own = _OwnOrigins(scanned, rules)
         candidates = [
-            _Candidate(item, WrittenUrl(item.raw, found.form), found.kind(item), own.has(item))
-            for item in found.addresses
+            _Candidate(item, WrittenUrl(item.raw, scanned.form), scanned.kind(item), own.has(item))
+            for item in scanned.addresses
             if len(item.raw) <= 4 * LONGEST_URL
         ]
-        self.unused_origins = own.unused(found)
+        self.unused_origins = own.unused(scanned)
         self._positions = self._pages_with_parameter(candidates)
         for candidate in candidates:
             self._decide(candidate)
-        for other in found.others:
+        for other in scanned.others:
             self._note_old_version(other)
         self._note_two_urls(candidates)
 
     def scripts(self) -> tuple[tuple[str, str], ...]:
         """Return the script URLs that change, old and new, without escapes."""
         return tuple(
-            (address.value, WrittenUrl(text, self._found.form).text)
+            (address.value, WrittenUrl(text, self._scanned.form).text)
             for address, text in self.replaced
-            if self._found.kind(address) is UrlKind.SCRIPT
+            if self._scanned.kind(address) is UrlKind.SCRIPT
         )
 
     def _pages_with_parameter(
@@ -100,7 +100,7 @@ class UrlPlan:
 
         The position is None if one of their values cannot be replaced.
         """
-        name, found = self._rules.parameter, dict[tuple[object, ...], int | None]()
+        name, pages = self._rules.parameter, dict[tuple[object, ...], int | None]()
         for candidate in candidates:
             position = candidate.url.position(name)
             if candidate.own and candidate.kind is UrlKind.PAGE and position is not None:
@@ -108,9 +108,9 @@ class UrlPlan:
                 fits = self._rules.match is Match.ANY or all(
                     value.is_version(self._old) for value in candidate.url.values(name)
                 )
-                first = found.get(page, position)
-                found[page] = first if fits and first is not None else None
-        return found
+                first = pages.get(page, position)
+                pages[page] = first if fits and first is not None else None
+        return pages
 
     def _decide(self, candidate: _Candidate) -> None:
         address, rules = candidate.address, self._rules
@@ -209,7 +209,7 @@ class UrlPlan:
             versioned = page in self._positions or self._rules.mode is UrlMode.ADD
             if candidate.own and candidate.kind is UrlKind.PAGE and versioned:
                 text = new.get(id(candidate.address), candidate.address.raw)
-                written = WrittenUrl(text, self._found.form)
+                written = WrittenUrl(text, self._scanned.form)
                 urls.setdefault(page, {}).setdefault(written.request(), candidate.address)
         for addresses in urls.values():
             for address in list(addresses.values())[1:]:
@@ -230,7 +230,7 @@ class UrlPlan:
             )
         if address.source and length > _LONGEST_SOURCE:
             self._note(address, f"SourceLocation is longer than {_LONGEST_SOURCE} characters")
-        if address.source and self._found.mail:
+        if address.source and self._scanned.mail:
             self._note(
                 address,
                 "SourceLocation changes, which is the audience of Exchange's legacy identity "
@@ -245,8 +245,8 @@ class UrlPlan:
 class _OwnOrigins:
     """The add-in's own origins: those of its base URLs, and those that the user added."""
 
-    def __init__(self, found: Scan, rules: Rules) -> None:
-        self._base = {origin(item.value) for item in found.addresses if item.base} - {""}
+    def __init__(self, scanned: Scan, rules: Rules) -> None:
+        self._base = {origin(item.value) for item in scanned.addresses if item.base} - {""}
         self._added = rules.origins
 
     def has(self, address: Address) -> bool:
@@ -257,30 +257,30 @@ class _OwnOrigins:
             or any(_within(address.value, text) for text in self._added)
         )
 
-    def unused(self, found: Scan) -> tuple[str, ...]:
+    def unused(self, scanned: Scan) -> tuple[str, ...]:
         """Return the user's origins that no URL of the manifest has."""
         return tuple(
             text
             for text in self._added
-            if not any(_within(address.value, text) for address in found.addresses)
+            if not any(_within(address.value, text) for address in scanned.addresses)
         )
 
 
-def own_pages(found: Scan) -> tuple[str, ...]:
+def own_pages(scanned: Scan) -> tuple[str, ...]:
     """Return the URLs of the add-in's own pages, each once, in their order."""
-    own = _OwnOrigins(found, Rules())
+    own = _OwnOrigins(scanned, Rules())
     pages = [
         address.value
-        for address in found.addresses
-        if found.kind(address) is UrlKind.PAGE and own.has(address)
+        for address in scanned.addresses
+        if scanned.kind(address) is UrlKind.PAGE and own.has(address)
     ]
     return tuple(dict.fromkeys(pages))
 
 
 def _within(url: str, text: str) -> bool:
     """Whether a URL has the origin *text*, or begins with *text* if that is not an origin."""
-    wanted = origin(text)
-    return origin(url) == wanted if wanted else bool(text) and url.startswith(text)
+    own_origin = origin(text)
+    return origin(url) == own_origin if own_origin else bool(text) and url.startswith(text)
 
 
 def _shown(text: str) -> str:

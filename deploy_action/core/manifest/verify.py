@@ -33,8 +33,8 @@ def verify(
         InputError: it differs elsewhere, which is a bug in this tool.
     """
     if form is Form.JSON:
-        one, other = unified_json.tree(before), unified_json.tree(after)
-        differing, written = _differing_values(one, other, ()), str(other["version"])
+        old_tree, new_tree = unified_json.tree(before), unified_json.tree(after)
+        differing, written = _differing_values(old_tree, new_tree, ()), str(new_tree["version"])
         places: _Places = {(span.node, "") for span in planned}
     else:
         differing, written = _differing_elements(before, after, version)
@@ -53,24 +53,24 @@ def _differing_elements(before: str, after: str, version: Span) -> tuple[_Places
         raise InputError(f"The manifest cannot be read again: {error}.") from None
     differing: _Places = set()
     written = ""
-    for number, (one, other) in enumerate(zip(old_tree.iter(), new_tree.iter(), strict=True)):
-        if (one.tag, one.tail, list(one.attrib)) != (other.tag, other.tail, list(other.attrib)):
+    for number, (old, new) in enumerate(zip(old_tree.iter(), new_tree.iter(), strict=True)):
+        if (old.tag, old.tail, list(old.attrib)) != (new.tag, new.tail, list(new.attrib)):
             differing.add((number, "?"))
-        if one.text != other.text:
+        if old.text != new.text:
             differing.add((number, ""))
-        changed = {name for name in one.attrib if one.attrib[name] != other.attrib[name]}
+        changed = {name for name in old.attrib if old.attrib[name] != new.attrib[name]}
         differing |= {(number, name) for name in changed}
         if number == version.node:
-            written = str(other.text).strip()
+            written = str(new.text).strip()
     return differing, written
 
 
-def _differing_values(one: Any, other: Any, path: tuple[str | int, ...]) -> _Places:
+def _differing_values(old: Any, new: Any, path: tuple[str | int, ...]) -> _Places:
     """Return the paths at which two JSON values differ."""
-    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
-        pairs = [(name, one[name], other[name]) for name in one]
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = [(number, a, b) for number, (a, b) in enumerate(zip(one, other, strict=True))]
+    if isinstance(old, dict) and isinstance(new, dict) and list(old) == list(new):
+        pairs = [(name, old[name], new[name]) for name in old]
+    elif isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        pairs = [(number, a, b) for number, (a, b) in enumerate(zip(old, new, strict=True))]
     else:
-        return set() if one == other and type(one) is type(other) else {(path, "")}
-    return {found for name, a, b in pairs for found in _differing_values(a, b, (*path, name))}
+        return set() if old == new and type(old) is type(new) else {(path, "")}
+    return {place for name, a, b in pairs for place in _differing_values(a, b, (*path, name))}

@@ -154,14 +154,14 @@ def _mounts(
     current: Sequence[Mapping[str, Any]], changes: Mapping[str, Mount | Remove]
 ) -> list[dict[str, Any]]:
     mounts = []
-    left = dict(changes)
+    remaining = dict(changes)
     for mount in current:
-        change = left.pop(str(mount.get("volumeName")), None)
+        change = remaining.pop(str(mount.get("volumeName")), None)
         if not isinstance(change, Remove):
             mounts.append({**mount, **_mount(change)} if change else dict(mount))
     mounts += [
         {"volumeName": name, **_mount(change)}
-        for name, change in left.items()
+        for name, change in remaining.items()
         if not isinstance(change, Remove)
     ]
     return mounts

@@ -107,11 +107,11 @@ def _other(
     container: Mapping[str, Any], change: TemplateChange, image: str, port: int
 ) -> dict[str, Any]:
     """Return a container that is not the deployed one; its image stays unless one is named."""
-    asked = change.containers.get(str(container.get("name")))
-    if not isinstance(asked, ContainerChange):
+    requested = change.containers.get(str(container.get("name")))
+    if not isinstance(requested, ContainerChange):
         return dict(container)
-    reference = image if asked.image == SAME_IMAGE else asked.image
-    return _changed(container, asked, reference or str(container.get("image") or ""), port)
+    reference = image if requested.image == SAME_IMAGE else requested.image
+    return _changed(container, requested, reference or str(container.get("image") or ""), port)
 
 
 def _require_other(main: str, change: TemplateChange) -> None:
@@ -135,21 +135,21 @@ def _add_containers(
         for kind in ("containers", "initContainers")
         for item in serving.get(kind) or ()
     }
-    for name, asked in change.containers.items():
-        if isinstance(asked, Remove):
+    for name, requested in change.containers.items():
+        if isinstance(requested, Remove):
             continue
-        kind = "initContainers" if asked.init else "containers"
-        if kinds.get(name, kind) != kind and asked.init is not None:
+        kind = "initContainers" if requested.init else "containers"
+        if kinds.get(name, kind) != kind and requested.init is not None:
             raise InputError(
                 f"containers.{name}.init: the app has a container of this name that is "
-                f"{'no' if asked.init else 'an'} init container.",
+                f"{'no' if requested.init else 'an'} init container.",
                 hint="Choose another name for the new container.",
             )
-        if kinds.get(name) == "initContainers" and asked.probes:
+        if kinds.get(name) == "initContainers" and requested.probes:
             raise InputError(f"containers.{name}.probes: an init container has no probes.")
         if name in kinds:
             continue
-        if not asked.image:
+        if not requested.image:
             known = ", ".join(kinds)
             raise InputError(
                 f"containers.{name}.image: the app has no container of this name ({known}), and a "
@@ -180,10 +180,10 @@ def _volumes(
     current: Sequence[Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any] | Remove]
 ) -> list[dict[str, Any]]:
     volumes = []
-    left = dict(changes)
+    remaining = dict(changes)
     for volume in current:
-        change = left.pop(str(volume.get("name")), None)
+        change = remaining.pop(str(volume.get("name")), None)
         if not isinstance(change, Remove):
             volumes.append({**volume, **(change or {})})
-    volumes += [dict(change) for change in left.values() if not isinstance(change, Remove)]
+    volumes += [dict(change) for change in remaining.values() if not isinstance(change, Remove)]
     return volumes

@@ -68,17 +68,17 @@ def block(node: Node) -> tuple[CustomCheck, ...]:
     if isinstance(node, tree.Scalar):
         return list_of(parse)(node.text)
     items = node.items if isinstance(node, tree.Sequence) else (node,)
-    found: list[CustomCheck] = []
+    parsed: list[CustomCheck] = []
     faults: list[Fault] = []
     for item in items:
         try:
-            found.append(_check(tree.plain(item)))
+            parsed.append(_check(tree.plain(item)))
         except ValueError as error:
             message = f"analysis-checks: {error}."
             faults.append(Fault(message=message, location=item.location))
     if faults:
         raise InputError.of(faults)
-    return tuple(found)
+    return tuple(parsed)
 
 
 def _check(value: object) -> CustomCheck:

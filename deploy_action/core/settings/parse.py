@@ -185,7 +185,7 @@ def _image_faults(settings: Settings) -> list[str]:
             if value
         ]
     ships = settings.command in {Command.DEPLOY, Command.VALIDATE}
-    given = settings.image or settings.candidate
-    if ships and not given and not settings.registry:
+    existing = settings.image or settings.candidate
+    if ships and not existing and not settings.registry:
         faults.append("Input registry is required, unless image names an existing image.")
     return faults

@@ -64,4 +64,4 @@ def parse(line: str) -> WarmupEntry:
 
 def render(template: str, facts: Mapping[str, str]) -> str:
     """Return *template* with the deployment's values; an unknown one is empty."""
-    return _VALUE.sub(lambda found: facts.get(found[1], ""), template)
+    return _VALUE.sub(lambda match: facts.get(match[1], ""), template)

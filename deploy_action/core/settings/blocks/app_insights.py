@@ -41,9 +41,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def text(given: str) -> AppInsights:
+def text(raw: str) -> AppInsights:
     """Read a resource id; nothing disables it."""
-    return AppInsights(resource=_resource(given) if given.strip() else "")
+    return AppInsights(resource=_resource(raw) if raw.strip() else "")
 
 
 def block(node: Node) -> AppInsights:
@@ -61,13 +61,13 @@ def block(node: Node) -> AppInsights:
     return AppInsights(**fields)
 
 
-def _resource(given: str) -> str:
-    if not _RESOURCE.fullmatch(given.strip()):
+def _resource(raw: str) -> str:
+    if not _RESOURCE.fullmatch(raw.strip()):
         raise ValueError(
             "a resource id such as /subscriptions/ID/resourceGroups/GROUP/providers/"
             "Microsoft.Insights/components/NAME"
         )
-    return given.strip()
+    return raw.strip()
 
 
 _FIELDS: dict[str, Field] = {

@@ -58,8 +58,8 @@ def _resources(faults: Faults, node: Node, path: str) -> dict[str, Any]:
 
 
 def _replaced(faults: Faults, node: Node, path: str) -> tuple[str, ...] | Remove:
-    given = texts(faults, node, path)
-    return REMOVE if given is None else given
+    raw = texts(faults, node, path)
+    return REMOVE if raw is None else raw
 
 
 FIELDS: dict[str, Field] = {
@@ -88,10 +88,10 @@ def change(fields: dict[str, Any]) -> ContainerChange:
     )
 
 
-def _image(given: str) -> str:
-    if not given.strip() or any(character.isspace() for character in given.strip()):
+def _image(raw: str) -> str:
+    if not raw.strip() or any(character.isspace() for character in raw.strip()):
         raise ValueError("same, or an image such as envoyproxy/envoy:v1.31")
-    return given.strip()
+    return raw.strip()
 
 
 _ALL: dict[str, Field] = {

@@ -94,14 +94,14 @@ def block(node: Node) -> Env:
     return env
 
 
-def lines(given: str) -> Env:
+def lines(raw: str) -> Env:
     """Read lines of ``NAME=value`` or ``NAME=secretref:SECRET``.
 
     Raises:
         ValueError: a line has neither form.
     """
     env: Env = {}
-    for line in parsers.lines(given):
+    for line in parsers.lines(raw):
         name, equals, value = line.partition("=")
         if not equals:
             raise ValueError("lines of NAME=value or NAME=secretref:SECRET")

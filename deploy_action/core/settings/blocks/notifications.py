@@ -43,9 +43,9 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def text(given: str) -> tuple[Notification, ...]:
+def text(raw: str) -> tuple[Notification, ...]:
     """Refuse every text: the setting is a list of blocks."""
-    if given.strip():
+    if raw.strip():
         raise ValueError("a list of channels, see docs/notifications.md")
     return ()
 
@@ -62,17 +62,17 @@ def block(node: Node) -> tuple[Notification, ...]:
         items = node.items
     elif not is_null(node):
         faults.add("notifications", "it must be a list of channels.", node.location)
-    found = [
+    notifications = [
         _notification(faults, item, f"notifications.{number}")
         for number, item in enumerate(items, 1)
     ]
     faults.raise_any()
-    return tuple(item for item in found if item)
+    return tuple(item for item in notifications if item)
 
 
 def _events(faults: Faults, node: Node, path: str) -> frozenset[Event] | None:
-    one = isinstance(node, Scalar) and not node.null
-    names = (node.text,) if isinstance(node, Scalar) and one else texts(faults, node, path)
+    is_single = isinstance(node, Scalar) and not node.null
+    names = (node.text,) if isinstance(node, Scalar) and is_single else texts(faults, node, path)
     events = set()
     for name in names or ():
         try:

@@ -28,10 +28,10 @@ _SECONDS = {
 _COUNTS = {"failures": ("failureThreshold", 1, 10), "successes": ("successThreshold", 1, 10)}
 
 
-def _scheme(given: str) -> str:
-    if given.strip().lower() not in {"http", "https"}:
+def _scheme(raw: str) -> str:
+    if raw.strip().lower() not in {"http", "https"}:
         raise ValueError("http or https")
-    return given.strip().upper()
+    return raw.strip().upper()
 
 
 def _headers(faults: Faults, node: Node, path: str) -> tuple[tuple[str, str], ...]:

@@ -85,28 +85,28 @@ def _target(kind: str) -> Field:
     return read
 
 
-def _time_zone(given: str) -> str:
+def _time_zone(raw: str) -> str:
     known = zoneinfo.available_timezones()
-    if given not in known:
-        raise ValueError(f"a time zone such as Europe/Berlin{nearest(given, sorted(known))}")
-    return given
+    if raw not in known:
+        raise ValueError(f"a time zone such as Europe/Berlin{nearest(raw, sorted(known))}")
+    return raw
 
 
-def _days(given: str) -> str:
-    first, dash, last = (part.strip() for part in given.lower().partition("-"))
+def _days(raw: str) -> str:
+    first, dash, last = (part.strip() for part in raw.lower().partition("-"))
     if dash and first in _DAYS and last in _DAYS:
         return f"{_DAYS.index(first)}-{_DAYS.index(last) or 7}"
-    names = [name.strip() for name in given.lower().split(",")]
+    names = [name.strip() for name in raw.lower().split(",")]
     if not all(name in _DAYS for name in names):
         raise ValueError("days such as mon-fri or mon,wed,fri")
     return ",".join(str(_DAYS.index(name)) for name in names)
 
 
-def _hours(given: str) -> tuple[str, str]:
-    found = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)", given)
-    if not found:
+def _hours(raw: str) -> tuple[str, str]:
+    match = re.fullmatch(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)", raw)
+    if not match:
         raise ValueError("hours such as 08:00-18:00")
-    start, end = ((int(found[at]), int(found[at + 1])) for at in (1, 3))
+    start, end = ((int(match[at]), int(match[at + 1])) for at in (1, 3))
     if start >= end:
         raise ValueError("hours within one day, start before end, such as 08:00-18:00")
     return f"{start[1]} {start[0]}", f"{end[1]} {end[0]}"

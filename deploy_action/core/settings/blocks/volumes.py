@@ -60,10 +60,10 @@ MOUNTS_SCHEMA: dict[str, Any] = {
 }
 
 
-def _type(given: str) -> str:
-    if given not in _TYPES:
-        raise ValueError(f"one of {', '.join(_TYPES)}{nearest(given, _TYPES)}")
-    return _TYPES[given]
+def _type(raw: str) -> str:
+    if raw not in _TYPES:
+        raise ValueError(f"one of {', '.join(_TYPES)}{nearest(raw, _TYPES)}")
+    return _TYPES[raw]
 
 
 def _secrets(faults: Faults, node: Node, path: str) -> list[dict[str, str]]:

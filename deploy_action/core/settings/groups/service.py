@@ -26,8 +26,8 @@ Value = TypeVar("Value")
 def _block_only(empty: Callable[[], Value]) -> Callable[[str], Value]:
     """Return the text parser of a setting that must be a block: it refuses every text."""
 
-    def parse(given: str) -> Value:
-        if given.strip():
+    def parse(raw: str) -> Value:
+        if raw.strip():
             raise ValueError("a block of KEY: VALUE lines")
         return empty()
 
