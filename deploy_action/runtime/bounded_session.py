@@ -14,6 +14,7 @@ import socket
 import threading
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -53,6 +54,21 @@ class BoundedSession(requests.Session):
         adapter = _BoundedAdapter(body_limit=body_limit, cut=cut)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
+        self._merged: dict[tuple[object, ...], dict[str, Any]] = {}
+
+    def merge_environment_settings(
+        self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
+    ) -> Any:
+        """Read the environment once for each server, which takes longer than sending a request."""
+        if proxies:
+            return super().merge_environment_settings(url, proxies, stream, verify, cert)
+        parts = urlsplit(url)
+        key = (parts.scheme, parts.netloc, stream, verify, cert)
+        if key not in self._merged:
+            self._merged[key] = dict(
+                super().merge_environment_settings(url, {}, stream, verify, cert)
+            )
+        return {**self._merged[key], "proxies": dict(self._merged[key]["proxies"])}
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         """Never follow a redirect; return it like any other response."""
