@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from deploy_action.sandbox.world import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.change import filled, filled_revision
+from deploy_action.sandbox.world.json_copy import copied
 
 _CONFIGURATION: Final[Mapping[str, Any]] = {
     "secrets": None,
@@ -64,7 +64,7 @@ def _is_default(traffic: Any) -> bool:
 
 def app(item: App) -> dict[str, Any]:
     """Return an app as GET shows it: while an operation runs, as it was requested."""
-    stored = copy.deepcopy(item.shown)
+    stored = copied(item.shown)
     latest = item.shown_latest
     properties = stored["properties"]
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"

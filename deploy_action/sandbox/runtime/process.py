@@ -101,9 +101,11 @@ class ProcessReplica:
     def usage(self) -> Usage | None:
         """Return what the processes of the replica have used; None once it has ended."""
         try:
-            first = [psutil.Process(child.pid) for child in self._children.values()]
-            started = [child for process in first for child in process.children(recursive=True)]
-            processes = [*first, *started]
+            processes = [
+                process
+                for child in self._children.values()
+                for process in _with_descendants(psutil.Process(child.pid))
+            ]
             times = [process.cpu_times() for process in processes]
             memory = sum(process.memory_info().rss for process in processes)
         except psutil.Error:
@@ -126,6 +128,26 @@ class ProcessReplica:
         self._address.release()
         await asyncio.to_thread(shutil.rmtree, self._home, ignore_errors=True)
         self.stopped = True
+
+
+def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
+    """Return a process and all that it has started.
+
+    Raises:
+        psutil.Error: it has ended.
+    """
+    tasks = Path("/proc", str(process.pid), "task")
+    if not tasks.exists():
+        return [process, *process.children(recursive=True)]
+    # psutil reads the tables of all processes of the machine, many times as slowly.
+    texts = []
+    with contextlib.suppress(OSError):  # a thread has ended meanwhile
+        texts = [file.read_text("ascii") for file in tasks.glob("*/children")]
+    found = [process]
+    for pid in " ".join(texts).split():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found += _with_descendants(psutil.Process(int(pid)))
+    return found
 
 
 class ProcessRuntime:

@@ -6,12 +6,12 @@ numbers come back in Azure's own form, an unchanged template makes no revision.
 
 from __future__ import annotations
 
-import copy
 import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from deploy_action.sandbox.world.json_copy import copied
 from deploy_action.sandbox.world.refusals import (
     invalid,
     refuse,
@@ -60,8 +60,8 @@ _READ_ONLY: Final = (
 def merged(old: Any, patch: Any) -> Any:
     """Merge: objects by key, null removes, everything else replaces."""
     if not isinstance(patch, Mapping):
-        return copy.deepcopy(patch)
-    result = copy.deepcopy(dict(old)) if isinstance(old, Mapping) else {}
+        return copied(patch)
+    result = copied(dict(old)) if isinstance(old, Mapping) else {}
     for key, value in patch.items():
         if value is None:
             result.pop(key, None)
@@ -86,7 +86,7 @@ def filled(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def filled_revision(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a template with the keys that Azure fills in for a revision."""
-    shown = {**_TEMPLATE, **copy.deepcopy(dict(stored))}
+    shown = {**_TEMPLATE, **copied(dict(stored))}
     scale = shown["scale"] or {}
     shown["scale"] = {
         **dict.fromkeys(_SCALE),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import secrets
 import time
 from collections import Counter
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from deploy_action.sandbox.seams import LogLine, Replica
 from deploy_action.sandbox.world.events import EventLog
+from deploy_action.sandbox.world.json_copy import copied
 from deploy_action.sandbox.world.meter import Meter
 from deploy_action.sandbox.world.refusals import Problem
 
@@ -249,7 +249,7 @@ class App:
     @property
     def traffic(self) -> list[dict[str, Any]]:
         """The split as stored; Azure fills in "all to the latest"."""
-        return copy.deepcopy((self.ingress or {}).get("traffic") or [*_TO_LATEST])
+        return copied((self.ingress or {}).get("traffic") or [*_TO_LATEST])
 
     @property
     def shares(self) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ nothing is validated.
 from __future__ import annotations
 
 import asyncio
-import copy
 import random
 import time
 from collections.abc import Coroutine, Iterable, Mapping
@@ -25,6 +24,7 @@ from deploy_action.sandbox.seams import (
 )
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
+from deploy_action.sandbox.world.json_copy import copied
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.notes import record
@@ -342,7 +342,7 @@ class World:
                 return image_missing(app.name, container["name"], container["image"], str(error))
         app.resource = wanted
         app.born += 1
-        revision = Revision(name, copy.deepcopy(dict(template)), self.clock.now())
+        revision = Revision(name, copied(dict(template)), self.clock.now())
         app.revisions[name] = revision
         app.latest = name
         if not app.latest_ready:
