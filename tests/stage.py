@@ -29,7 +29,7 @@ VERSION, NEXT_VERSION = "1.3.0.2", "1.3.0.3"
 HURRY = {
     "builder": "acr",
     "health_passes": "2",
-    "health_interval": "0.05s",
+    "health_interval": "0.1s",
     "traffic_steps": "25,50,100",
     "step_interval": "0.3s",
     "bake": "0.3s",
