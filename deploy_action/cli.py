@@ -71,7 +71,7 @@ class _Lazy(click.Group):
             runner = Runner(environment=os.environ, log=_log(sys.stderr))
             record.listeners.append(_reporter(runner, record))
             record.crashed(error)
-            record.ended_badly(error)
+            record.fail(error)
             ctx.exit(1)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -271,11 +271,11 @@ def bump(*, as_json: bool, **options: Any) -> None:
         place = f"{error.place}: " if error.place else ""
         runner.log.text(f"{place}{error}")
         runner.annotate("error", "Manifest", str(error), error.place)
-        record.ended_badly(error)
+        record.fail(error)
         reporter.report_only()
         _exit(error.exit_code)
     record.bumped = tuple(item.as_json() for item in results)
-    record.ended_well("planned" if options["check"] else "ok")
+    record.succeed("planned" if options["check"] else "ok")
     reporter.report_only()
     log = _log(sys.stdout, sys.stderr)
     if as_json:
@@ -342,7 +342,7 @@ def _run(
             if _debugging():
                 debug("".join(traceback.format_exception(error)))
             record.crashed(error)
-            record.ended_badly(error)
+            record.fail(error)
             ending = record.ending
         code = ending.exit_code if ending else 1
     signals.ignore()
@@ -468,7 +468,7 @@ def _dispatch(
         signals=signals,
     )
     signals.limit(settings.time_limit_s)
-    record.learned(**services.context())
+    record.set_facts(**services.context())
     if settings.command is Command.VALIDATE:  # offline, it reads no vault
         from deploy_action.commands.validate import validate as run_validate
 

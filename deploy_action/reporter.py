@@ -14,13 +14,13 @@ from deploy_action.adapters.github_runner import Runner
 from deploy_action.adapters.report_folder import ReportFolder
 from deploy_action.core.record import (
     Crashed,
-    Ended,
     Event,
     PhaseEnded,
     PhaseStarted,
     Record,
+    RunEnded,
     Validated,
-    Warned,
+    WarningRaised,
 )
 from deploy_action.report import console, outputs, summary, terminal
 from deploy_action.report.json_report import Context, as_json, report_of
@@ -62,11 +62,11 @@ class Reporter:
         if isinstance(event, Crashed):
             self._attempt("bug report", lambda: self._write_bug_report(event.error))
         self._attempt("log", lambda: self._to_log(event))
-        warned_late = isinstance(event, Warned) and self.record.ending is not None
-        if isinstance(event, PhaseEnded | Ended) or warned_late:
+        warned_late = isinstance(event, WarningRaised) and self.record.ending is not None
+        if isinstance(event, PhaseEnded | RunEnded) or warned_late:
             self._attempt("job summary", self._write_summary)
             self._attempt("JSON report", self._write_report)
-        if isinstance(event, Ended):
+        if isinstance(event, RunEnded):
             self._attempt("outputs", self._write_outputs)
             self._attempt("log", lambda: self._annotate_end(event))
             self._name_report()
@@ -133,7 +133,7 @@ class Reporter:
         level, component = console.level(event), console.component(event, self._phase)
         if log.terminal:
             shown = terminal.line(event, self.record.attempted.revision, self._phase_began_s)
-            log.show(shown, level=level, strong=isinstance(event, PhaseStarted | Ended))
+            log.show(shown, level=level, strong=isinstance(event, PhaseStarted | RunEnded))
             log.copy_only(text, level=level, component=component)
         elif isinstance(event, PhaseStarted) and self.runner.on_github:
             self.runner.group(text, component=component)
@@ -147,11 +147,11 @@ class Reporter:
             log.text(f"{title}{text}", level=level, component=component, plain=table)
         if isinstance(event, PhaseEnded):
             self._phase = ""
-        if isinstance(event, Warned) and self._warned < _MOST_WARNINGS:
+        if isinstance(event, WarningRaised) and self._warned < _MOST_WARNINGS:
             self._warned += 1
             self.runner.annotate("warning", "Deployment", event.text, event.place)
 
-    def _annotate_end(self, event: Ended) -> None:
+    def _annotate_end(self, event: RunEnded) -> None:
         if len(event.faults) > 1:
             for fault in event.faults[:_MOST_FAULTS]:
                 self.runner.annotate("error", "Settings", fault.message, fault.location)

@@ -33,7 +33,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
         plan = plan_creation(services)
     bump, version, name = plan.content.bump, plan.content.version, plan.revision
     if settings.dry_run:
-        record.ended_well("planned")
+        record.succeed("planned")
         return
     with Undo(record, services.signals) as undo:
         with record.phase(Phase.BUMP):
@@ -42,8 +42,8 @@ def create(settings: Settings, services: Services, record: Record) -> None:
                 versioning.write(bump)
         with record.phase(Phase.IMAGE):
             image = images.obtain(plan.suffix, run, version)
-            record.learned(image=image, digest=image.partition("@")[2])
-            record.attempts(image=image)
+            record.set_facts(image=image, digest=image.partition("@")[2])
+            record.set_attempted(image=image)
         with record.phase(Phase.CREATE):
             undo.push(
                 "the app",
@@ -54,15 +54,15 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             created = app.wait_until_idle()
             app.creation.require_created(created, status_url)
             services.health_path.learn(created, None)
-            record.learned(url=f"https://{created.fqdn}")
+            record.set_facts(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
             revision = services.gates.run(name, version=version)
-            record.learned(revision_url=f"https://{revision.fqdn}")
+            record.set_facts(revision_url=f"https://{revision.fqdn}")
         with record.phase(Phase.PROMOTE):
             labels = Labels(live=settings.label_live)
             split = labels.split(created.split.pinned(name), name, FULL_TRAFFIC)
             now = app.write_split(split, {})
-            record.shifted(now.split, "pinned")
+            record.traffic_shifted(now.split, "pinned")
             services.gates.verify(now.fqdn, revision)
             undo.commit()
     with record.phase(Phase.REFRESH):
@@ -73,7 +73,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)
-    record.ended_well("deployed")
+    record.succeed("deployed")
 
 
 def _delete(services: Services, revision: str, undo: Undo) -> str:
@@ -84,5 +84,5 @@ def _delete(services: Services, revision: str, undo: Undo) -> str:
             services.diagnosis.explain(revision, undo.cause)
         services.app.creation.delete()
     services.record.split = None
-    services.record.learned(url="")
+    services.record.set_facts(url="")
     return "deleted again"

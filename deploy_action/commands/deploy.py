@@ -19,8 +19,8 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.errors import DeployError, SupersededError
 from deploy_action.rollout import retire
 from deploy_action.rollout.cache import deployment_metadata
-from deploy_action.rollout.finishing import Finishing
 from deploy_action.rollout.lock import DeploymentLock
+from deploy_action.rollout.post_promotion import PostPromotion
 from deploy_action.rollout.traffic import TrafficShift
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
@@ -46,13 +46,13 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
     with record.phase(Phase.PLAN):
         plan = services.planner.plan()
     if settings.dry_run:
-        record.ended_well("planned")
+        record.succeed("planned")
         return
     with record.phase(Phase.RECOVER):
         plan = services.planner.recovered(plan)
     if plan.is_live:
         record.say(f"{plan.candidate} already receives all traffic")
-        record.ended_well("unchanged")
+        record.succeed("unchanged")
         return
 
     shift = services.traffic_shift(plan)
@@ -70,8 +70,8 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
                 cache.clear("before", plan.stable.fqdn)
         with record.phase(Phase.IMAGE):
             image = _image(services, plan)
-            record.learned(image=image, digest=image.partition("@")[2])
-            record.attempts(image=image)
+            record.set_facts(image=image, digest=image.partition("@")[2])
+            record.set_attempted(image=image)
         with record.phase(Phase.PIN):
             undo.push("the stable revision", partial(shift.verify_stable, gates))
             shift.pin()
@@ -90,9 +90,9 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             undo.commit()
             services.signals.limit(0)
 
-    finishing = Finishing(record)
+    post_promotion = PostPromotion(record)
     metadata = deployment_metadata(settings.environment, plan.run, record.facts)
-    with finishing.phase(Phase.REFRESH, Pending.CACHE):
+    with post_promotion.phase(Phase.REFRESH, Pending.CACHE):
         lock.enter(Phase.REFRESH)
         if not cache.required and clears_after:
             cache.clear("after", candidate.fqdn)
@@ -101,15 +101,15 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
         cache.measure()
         if settings.image_tags:
             services.images_of(plan).tag_promoted(image)
-    with finishing.phase(Phase.PUBLISH, Pending.COMMIT):
+    with post_promotion.phase(Phase.PUBLISH, Pending.COMMIT):
         if versioning and plan.bump:
             versioning.publish(plan.bump, candidate.name, record)
-    with finishing.phase(Phase.RETIRE, Pending.RETIREMENT):
+    with post_promotion.phase(Phase.RETIRE, Pending.RETIREMENT):
         _retire(services, shift)
         services.app_settings.keep_planned()
-    with finishing.phase(Phase.REPORT):
-        record.say(f"Deployment lock {lock.release(finishing.pending)}")
-    record.ended_well("deployed")
+    with post_promotion.phase(Phase.REPORT):
+        record.say(f"Deployment lock {lock.release(post_promotion.pending)}")
+    record.succeed("deployed")
 
 
 def _apply_app_settings(services: Services, lock: DeploymentLock, undo: Undo) -> None:
@@ -154,7 +154,7 @@ def _shift(services: Services, shift: TrafficShift, undo: Undo, candidate: Revis
     """Shift traffic in steps, unless users would see stale pages."""
     if not shift.plan.labels.candidate and not shift.plan.is_single:
         _push_traffic(shift, undo)
-    if not services.stale_pages.cut_over(shift.plan, candidate):
+    if not services.stale_pages.must_shift_at_once(shift.plan, candidate):
         shift.step_through(candidate)
 
 
@@ -192,19 +192,19 @@ def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:
     """Run the gates on the candidate and return its state."""
     gates = services.gates
     candidate = gates.run(plan.candidate, version=plan.version)
-    record.learned(revision_url=f"https://{candidate.fqdn}")
-    record.attempts(url=f"https://{candidate.fqdn}")
+    record.set_facts(revision_url=f"https://{candidate.fqdn}")
+    record.set_attempted(url=f"https://{candidate.fqdn}")
     if not plan.version:  # neither the image nor the revision states its version
         version = gates.require_not_lower(candidate.fqdn, plan.stable)
-        record.learned(version=version)
-        record.attempts(version=version)
+        record.set_facts(version=version)
+        record.set_attempted(version=version)
     return candidate
 
 
 def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
     """Deactivate the candidate; read its logs first, because they are deleted with it."""
     _explain(services, shift, undo)
-    return retire.candidate(services.app, shift.plan.candidate, ours=shift.ours)
+    return retire.deactivate_candidate(services.app, shift.plan.candidate, ours=shift.ours)
 
 
 def _leave_adopted(services: Services, shift: TrafficShift, undo: Undo) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import serving as serving_revision
-from deploy_action.core.journal import Journal, Remedy
-from deploy_action.core.outcome import Side
+from deploy_action.core.journal import Journal, RecoveryAction
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
@@ -39,12 +39,14 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
     with record.phase(Phase.PLAN):
         observed = with_holder_state(observe_first(services.app, services.run), services.has_ended)
         serving = observed.app.split.heaviest().revision or observed.app.latest_ready
-        record.observed(observed.app.split, _side(by_name(observed.revisions, serving), serving))
-        record.learned(url=observed.app.url)
+        record.observed(
+            observed.app.split, _revision_info(by_name(observed.revisions, serving), serving)
+        )
+        record.set_facts(url=observed.app.url)
         journal = _journal(settings, services, observed, own_only=own_only)
         _describe(observed, journal, record)
     if settings.dry_run:
-        record.ended_well("planned")
+        record.succeed("planned")
         return
     if journal:
         with record.phase(Phase.RECOVER):
@@ -57,13 +59,13 @@ def _repair(settings: Settings, services: Services, record: Record, *, own_only:
                 lease_s=settings.operation_timeout_s * 2 + settings.cache_timeout_s,
                 publish=lambda revision: _publish(services, revision, record),
             )
-            if recovery.recover(journal) is Remedy.FINISH:
-                record.learned(revision=journal.candidate, previous_revision=journal.stable)
+            if recovery.recover(journal) is RecoveryAction.COMPLETE:
+                record.set_facts(revision=journal.candidate, previous_revision=journal.stable)
     deactivated = 0
     if not own_only:
         with record.phase(Phase.RETIRE):
             deactivated = _clean_up(services, observed, journal)
-    record.ended_well("repaired" if journal or deactivated else "unchanged")
+    record.succeed("repaired" if journal or deactivated else "unchanged")
 
 
 def _describe(observed: Observed, journal: Journal | None, record: Record) -> None:
@@ -77,12 +79,12 @@ def _describe(observed: Observed, journal: Journal | None, record: Record) -> No
         f"Run {journal.run} stopped in phase {journal.phase.key} with candidate "
         f"{journal.candidate}; traffic now {app.split}, before that run {journal.before}"
     )
-    remedy = journal.remedy(app.split, candidate, app.latest)
-    record.say(f"Recovery: {journal.describe(remedy)}")
-    record.learned(revision=journal.stable, previous_revision=journal.candidate)
+    action = journal.recovery_action(app.split, candidate, app.latest)
+    record.say(f"Recovery: {journal.describe(action)}")
+    record.set_facts(revision=journal.stable, previous_revision=journal.candidate)
     stable = by_name(observed.revisions, journal.stable)
-    record.observed(app.split, _side(stable, journal.stable))
-    record.attempted = _side(candidate, journal.candidate)
+    record.observed(app.split, _revision_info(stable, journal.stable))
+    record.attempted = _revision_info(candidate, journal.candidate)
 
 
 def _clean_up(services: Services, observed: Observed, journal: Journal | None) -> int:
@@ -97,8 +99,8 @@ def _clean_up(services: Services, observed: Observed, journal: Journal | None) -
     )
 
 
-def _side(revision: Revision | None, name: str) -> Side:
-    return revision.side if revision else Side(revision=name)
+def _revision_info(revision: Revision | None, name: str) -> RevisionInfo:
+    return revision.info if revision else RevisionInfo(revision=name)
 
 
 def _journal(

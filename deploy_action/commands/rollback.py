@@ -12,7 +12,7 @@ from functools import partial
 from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.app_changes import has_markers, lock_tags_to_remove
 from deploy_action.core.journal import Journal, Kind, Pending
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
@@ -59,7 +59,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
         target = _plan(settings, services, observed, record)
         services.health_path.learn(observed.app, serving_revision(observed.app, observed.revisions))
     if settings.dry_run:
-        record.ended_well("planned")
+        record.succeed("planned")
         return
     earlier = Journal.from_tags(observed.app.tags)
     done_already = observed.app.split.weight_of(target.name) == FULL_TRAFFIC
@@ -87,7 +87,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
             _watch_target(settings, services, target, observed, lock)
     with record.phase(Phase.REPORT):
         lock.release()
-    record.ended_well("unchanged" if done_already and not earlier else "rolled-back")
+    record.succeed("unchanged" if done_already and not earlier else "rolled-back")
 
 
 def _plan(settings: Settings, services: Services, observed: Observed, record: Record) -> Revision:
@@ -96,8 +96,8 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
     require_supported_mode(app, settings)
     current = observed.app.split.heaviest().revision or observed.app.latest_ready
     serving = by_name(observed.revisions, current)
-    record.observed(observed.app.split, serving.side if serving else Side(revision=current))
-    record.learned(url=observed.app.url, reason=settings.reason)
+    record.observed(observed.app.split, serving.info if serving else RevisionInfo(revision=current))
+    record.set_facts(url=observed.app.url, reason=settings.reason)
     target = rollback_target(settings.revision, observed)
     needs_image = not target.active
     if keeps_single_mode(app, settings):
@@ -108,7 +108,7 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
                 f"Revision mode Single: a copy of {target.name} is created, and Azure shifts all "
                 "traffic to it as soon as it is ready, before its other gates have passed"
             )
-    record.attempted = target.side
+    record.attempted = target.info
     if needs_image:
         _require_image(services, target, observed, record)
     then = target.provenance.settings
@@ -119,7 +119,7 @@ def _plan(settings: Settings, services: Services, observed: Observed, record: Re
         )
     record.say(f"Traffic now: {observed.app.split}")
     record.say(f"Rolling back to {target.name} ({target.in_words})")
-    record.learned(
+    record.set_facts(
         revision=target.name,
         previous_revision=current,
         previous_version=serving.content.version if serving else "",
@@ -206,10 +206,10 @@ def _shift_back(
     with Undo(record, services.signals) as undo:
         with record.phase(Phase.GATES):
             if not target.active:
-                undo.push("the target", partial(retire.candidate, app, target.name))
+                undo.push("the target", partial(retire.deactivate_candidate, app, target.name))
                 app.activate(target.name)
             ready = services.gates.run(target.name, version="")
-            record.learned(revision_url=f"https://{ready.fqdn}")
+            record.set_facts(revision_url=f"https://{ready.fqdn}")
         with record.phase(Phase.PROMOTE):
             now = app.read()
             if not now.is_multiple:
@@ -220,8 +220,8 @@ def _shift_back(
             written = app.write_split(split, lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
             lock.opened = True
             undo.commit()
-            record.shifted(written.split, "rolled back")
-            record.learned(traffic=str(written.split))
+            record.traffic_shifted(written.split, "rolled back")
+            record.set_facts(traffic=str(written.split))
 
 
 def _finish(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
@@ -48,7 +48,7 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
         recent_problem=problem,
     )
     stable, previous = now.stable, now.previous
-    record.learned(
+    record.set_facts(
         url=now.url,
         revision=stable.revision if stable else "",
         version=stable.version if stable else "",
@@ -58,9 +58,9 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
         traffic=now.split,
     )
     serving = by_name(observed.revisions, stable.revision) if stable else None
-    record.observed(observed.app.split, serving.side if serving else Side())
+    record.observed(observed.app.split, serving.info if serving else RevisionInfo())
     record.status = now
-    record.ended_well("ok")
+    record.succeed("ok")
     return now
 
 

@@ -33,4 +33,4 @@ def validate(settings: Settings, services: Services, record: Record) -> None:
             record.warn(text, place=check.location)
     if error := failure(results):
         raise error
-    record.ended_well("valid")
+    record.succeed("valid")

@@ -46,13 +46,13 @@ class Pending(Enum):
     SECRETS = "restore the app's secrets and tags"
 
 
-class Remedy(Enum):
+class RecoveryAction(Enum):
     """What to do with an interrupted run's leftovers; the value describes it in messages."""
 
-    FINISH = "keep the traffic on the new revision and finish the remaining work"
-    CLOSE = "deactivate the candidate, which received no traffic"
+    COMPLETE = "keep the traffic on the new revision and finish the remaining work"
+    DEACTIVATE = "deactivate the candidate, which received no traffic"
     RESTORE = "restore the earlier traffic and deactivate the candidate"
-    LEAVE = "keep the traffic split that someone else set"
+    KEEP_TRAFFIC = "keep the traffic split that someone else set"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +104,9 @@ class Journal:
         ours = (self.labels.split(self.before, self.candidate, item) for item in self.weights)
         return split.same_as(self.before) or any(split.same_as(own_split) for own_split in ours)
 
-    def remedy(self, split: Split, candidate: Revision | None, latest: str = "") -> Remedy:
+    def recovery_action(
+        self, split: Split, candidate: Revision | None, latest: str = ""
+    ) -> RecoveryAction:
         """Return how to recover after its run has ended.
 
         A candidate that holds all traffic and can serve is kept: users are on it, and it has passed
@@ -116,43 +118,45 @@ class Journal:
             latest: the app's newest revision; only needed in Single revision mode.
         """
         if self.copy:
-            return self._single_mode_remedy(split, candidate, latest)
+            return self._single_mode_action(split, candidate, latest)
         holds_all = split.weight_of(self.candidate) == FULL_TRAFFIC
         if holds_all and self.pending and candidate and candidate.can_serve:
-            return Remedy.FINISH
+            return RecoveryAction.COMPLETE
         if not self.wrote(split):
-            return Remedy.LEAVE
+            return RecoveryAction.KEEP_TRAFFIC
         if holds_all and candidate and candidate.can_serve:
-            return Remedy.FINISH
+            return RecoveryAction.COMPLETE
         if split.same_as(self.before):
-            return Remedy.CLOSE
-        return Remedy.RESTORE
+            return RecoveryAction.DEACTIVATE
+        return RecoveryAction.RESTORE
 
-    def _single_mode_remedy(self, split: Split, candidate: Revision | None, latest: str) -> Remedy:
+    def _single_mode_action(
+        self, split: Split, candidate: Revision | None, latest: str
+    ) -> RecoveryAction:
         """Return the same in Single revision mode, where a candidate may serve before its gates.
 
         A candidate of a deployment is kept only if its run had promoted it. The target of a
         rollback served before, so it is kept if it can serve.
         """
         if latest not in {self.candidate, self.copy}:
-            return Remedy.CLOSE if candidate is None else Remedy.LEAVE
+            return RecoveryAction.DEACTIVATE if candidate is None else RecoveryAction.KEEP_TRAFFIC
         passed = self.kind is Kind.ROLLBACK or self.phase.number >= Phase.PROMOTE.number
         serves = split.weight_of(self.candidate) == FULL_TRAFFIC
         if latest == self.candidate and passed and serves and candidate and candidate.can_serve:
-            return Remedy.FINISH
-        return Remedy.RESTORE
+            return RecoveryAction.COMPLETE
+        return RecoveryAction.RESTORE
 
-    def describe(self, remedy: Remedy) -> str:
-        """Return what *remedy* does, for messages."""
-        if self.copy and remedy is Remedy.CLOSE:
+    def describe(self, action: RecoveryAction) -> str:
+        """Return what *action* does, for messages."""
+        if self.copy and action is RecoveryAction.DEACTIVATE:
             return "nothing, because the candidate was not created"
-        if self.copy and remedy is Remedy.RESTORE:
+        if self.copy and action is RecoveryAction.RESTORE:
             return f"replace the candidate by {self.copy}, a copy of {self.stable}"
-        if self.adopted and remedy is Remedy.CLOSE:
+        if self.adopted and action is RecoveryAction.DEACTIVATE:
             return "keep the adopted revision, which received no traffic"
-        if self.adopted and remedy is Remedy.RESTORE:
+        if self.adopted and action is RecoveryAction.RESTORE:
             return "restore the earlier traffic and keep the adopted revision"
-        return remedy.value
+        return action.value
 
     @property
     def remaining(self) -> tuple[Pending, ...]:

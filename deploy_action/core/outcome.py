@@ -8,7 +8,7 @@ from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Side:
+class RevisionInfo:
     """One revision and its origin; empty texts where nothing is known.
 
     Args:
@@ -42,9 +42,9 @@ class Outcome:
         split: the last split read from Azure; None if it was never read.
     """
 
-    serving: Side
-    attempted: Side
-    previous: Side
+    serving: RevisionInfo
+    attempted: RevisionInfo
+    previous: RevisionInfo
     split: Split | None
 
     @property
@@ -56,7 +56,7 @@ class Outcome:
         return weight or (self.split.heaviest().weight if self.split.follows_latest else 0)
 
 
-def outcome_of(before: Side, attempted: Side, split: Split | None) -> Outcome:
+def outcome_of(before: RevisionInfo, attempted: RevisionInfo, split: Split | None) -> Outcome:
     """Return the outcome.
 
     Args:
@@ -66,15 +66,15 @@ def outcome_of(before: Side, attempted: Side, split: Split | None) -> Outcome:
     """
     heaviest = split.heaviest().revision if split else ""
     if attempted.revision and split and split.weight_of(attempted.revision) == FULL_TRAFFIC:
-        previous = before if before.revision != attempted.revision else Side()
+        previous = before if before.revision != attempted.revision else RevisionInfo()
         return Outcome(serving=attempted, attempted=attempted, previous=previous, split=split)
     if heaviest and heaviest != before.revision:
-        serving = attempted if heaviest == attempted.revision else Side(revision=heaviest)
+        serving = attempted if heaviest == attempted.revision else RevisionInfo(revision=heaviest)
     else:
         serving = before
-    return Outcome(serving=serving, attempted=attempted, previous=Side(), split=split)
+    return Outcome(serving=serving, attempted=attempted, previous=RevisionInfo(), split=split)
 
 
-def updated(side: Side, **fields: str) -> Side:
+def updated(side: RevisionInfo, **fields: str) -> RevisionInfo:
     """Return *side* with the fields that are known now."""
     return replace(side, **{name: value for name, value in fields.items() if value})

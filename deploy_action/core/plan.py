@@ -65,14 +65,14 @@ class Plan:
     Args:
         stable: the revision that holds the traffic now.
         pinned: today's split with every "latest" named; what an abort restores.
-        pin: whether it has to be written first.
+        needs_pinning: whether it has to be written first.
         candidate: full name of the revision to create.
         version: the version that it will carry, or empty.
         bump: how the manifest changes; None where it does not.
         new_secrets: names of secrets that the settings define.
         analysis_lines: which steps production traffic judges, how long they last and why.
         lease_s: the longest time between two of its writes to the app, in seconds.
-        left_behind: the journal of an interrupted run, to recover from first.
+        interrupted_run: the journal of an interrupted run, to recover from first.
         convert: whether the app has to be switched to Multiple revision mode first.
         container: the container that gets the image; empty for the first.
         change: the settings' changes to the candidate's template.
@@ -85,7 +85,7 @@ class Plan:
     app: App
     stable: Revision
     pinned: Split
-    pin: bool
+    needs_pinning: bool
     candidate: str
     suffix: str
     provenance: Provenance
@@ -96,7 +96,7 @@ class Plan:
     warnings: tuple[str, ...]
     longest_s: float
     lease_s: float
-    left_behind: Journal | None
+    interrupted_run: Journal | None
     convert: bool = False
     container: str = ""
     change: TemplateChange = field(default_factory=TemplateChange)
@@ -169,7 +169,7 @@ class Plan:
             f"stable {self.stable.name} ({self.stable.in_words})",
             f"candidate {self.candidate}"
             + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
-            f"traffic now {self.pinned}" + (", to be pinned first" if self.pin else ""),
+            f"traffic now {self.pinned}" + (", to be pinned first" if self.needs_pinning else ""),
             *([labels] if (labels := self.labels.line(self.pinned, self.candidate)) else []),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             *(
@@ -190,7 +190,7 @@ def make_plan(
     bump: Bump | None,
     version: str,
     commit: str,
-    left_behind: Journal | None,
+    interrupted_run: Journal | None,
     adopted: Revision | None = None,
     recent: Counts | None = None,
 ) -> Plan:
@@ -202,7 +202,7 @@ def make_plan(
         bump: how the manifest changes; None where it does not.
         version: the version that the candidate will carry, or empty.
         commit: the commit of the candidate's image, or empty.
-        left_behind: the journal of an interrupted run, or None.
+        interrupted_run: the journal of an interrupted run, or None.
         adopted: the candidate, if it exists already.
         recent: stable's requests in the last hour; None if metrics were not read.
 
@@ -217,7 +217,7 @@ def make_plan(
         suffix = adopted.suffix
         if single and adopted.name != stable.name:
             refuse_adoption(observed.app, adopted)
-        if left_behind is None:  # otherwise recovery may change the traffic first
+        if interrupted_run is None:  # otherwise recovery may change the traffic first
             require_no_share(adopted, pinned)
     else:
         suffix = suffix_for(
@@ -233,7 +233,7 @@ def make_plan(
         app=observed.app,
         stable=stable,
         pinned=pinned,
-        pin=observed.app.split.follows_latest,
+        needs_pinning=observed.app.split.follows_latest,
         candidate=f"{observed.app.name}--{suffix}",
         suffix=suffix,
         provenance=Provenance(
@@ -251,7 +251,7 @@ def make_plan(
         warnings=tuple(_warnings(settings, observed, bump, stable, adopted)),
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),
-        left_behind=left_behind,
+        interrupted_run=interrupted_run,
         convert=observed.app.is_single and not single,
         copy=copy_name(stable, observed.app, observed.run, taken, end="undo") if single else "",
         container=settings.container,

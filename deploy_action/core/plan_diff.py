@@ -199,7 +199,7 @@ def _app_wide(plan: Plan) -> list[dict[str, Any]]:
     if plan.convert:
         mode = {"path": "activeRevisionsMode", "before": plan.app.mode, "after": "Multiple"}
         changes.append(mode)
-    if plan.pin:
+    if plan.needs_pinning:
         pinned = {"path": "traffic", "before": str(plan.app.split), "after": str(plan.pinned)}
         changes.append(pinned)
     return changes

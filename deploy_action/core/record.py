@@ -11,7 +11,7 @@ from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
-from deploy_action.core.outcome import Outcome, Side, outcome_of, updated
+from deploy_action.core.outcome import Outcome, RevisionInfo, outcome_of, updated
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.status import AppStatus
@@ -47,14 +47,14 @@ class PhaseEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LogMessage:
     """A log line."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Warned:
+class WarningRaised:
     """A warning: something that the user should know but that does not stop the run."""
 
     text: str
@@ -62,7 +62,7 @@ class Warned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gated:
+class GateFinished:
     """The final result of a gate: its name, its verdict and the evidence."""
 
     gate: str
@@ -71,7 +71,7 @@ class Gated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shifted:
+class TrafficShifted:
     """A split that was written and read back."""
 
     at: float
@@ -89,7 +89,7 @@ class CacheCleared:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PutBack:
+class UndoFinished:
     """One undo: what was restored, whether that worked, and the manual fix if not."""
 
     what: str
@@ -129,7 +129,7 @@ class Crashed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ended:
+class RunEnded:
     """The end of the run: result, exit code, and after a failure the reason and the next step."""
 
     at: float
@@ -144,17 +144,17 @@ class Ended:
 Event = (
     PhaseStarted
     | PhaseEnded
-    | Said
-    | Warned
-    | Gated
-    | Shifted
+    | LogMessage
+    | WarningRaised
+    | GateFinished
+    | TrafficShifted
     | CacheCleared
-    | PutBack
+    | UndoFinished
     | Diagnosed
     | Planned
     | Validated
     | Crashed
-    | Ended
+    | RunEnded
 )
 
 
@@ -182,8 +182,8 @@ class Record:
     listeners: list[Callable[[Event], None]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     facts: dict[str, str] = field(default_factory=dict)
-    before: Side = field(default_factory=Side)
-    attempted: Side = field(default_factory=Side)
+    before: RevisionInfo = field(default_factory=RevisionInfo)
+    attempted: RevisionInfo = field(default_factory=RevisionInfo)
     split: Split | None = None
     status: AppStatus | None = None
     bumped: tuple[Mapping[str, Any], ...] | None = None
@@ -211,47 +211,47 @@ class Record:
 
     def say(self, text: str) -> None:
         """Record a log line."""
-        self._notify(Said(text))
+        self._notify(LogMessage(text))
 
     def warn(self, text: str, place: SourceLocation | None = None) -> None:
         """Record a warning, which becomes an annotation."""
-        self._notify(Warned(text=text, place=place))
+        self._notify(WarningRaised(text=text, place=place))
 
-    def gated(self, gate: str, verdict: str, evidence: str) -> None:
+    def gate_finished(self, gate: str, verdict: str, evidence: str) -> None:
         """Record the final result of a gate."""
-        self._notify(Gated(gate=gate, verdict=verdict, seen=evidence))
+        self._notify(GateFinished(gate=gate, verdict=verdict, seen=evidence))
 
     @property
     def outcome(self) -> Outcome:
         """What serves now, and what was attempted."""
         return outcome_of(self.before, self.attempted, self.split)
 
-    def observed(self, split: Split, serving: Side) -> None:
+    def observed(self, split: Split, serving: RevisionInfo) -> None:
         """Store what serves before the run changes anything."""
         self.split, self.before = split, _redacted(serving, self.redact)
 
     def restored_as(self, revision: Revision | None) -> None:
         """Store that a copy of the revision that served before serves now."""
         if revision is not None:
-            side = updated(self.before, revision=revision.name, url=revision.side.url)
+            side = updated(self.before, revision=revision.name, url=revision.info.url)
             self.before = _redacted(side, self.redact)
 
-    def attempts(self, **fields: str) -> None:
-        """Store what the run tries to deploy: the fields of `Side`, as they become known."""
+    def set_attempted(self, **fields: str) -> None:
+        """Store what the run tries to deploy, as it becomes known: fields of `RevisionInfo`."""
         self.attempted = _redacted(updated(self.attempted, **fields), self.redact)
 
-    def shifted(self, split: Split, why: str) -> None:
+    def traffic_shifted(self, split: Split, why: str) -> None:
         """Record a split that Azure confirmed."""
         self.split = split
-        self._notify(Shifted(at=self.elapsed_s, split=split, why=why))
+        self._notify(TrafficShifted(at=self.elapsed_s, split=split, why=why))
 
     def cleared(self, moment: str, removed: tuple[tuple[str, int], ...], *, complete: bool) -> None:
         """Record one clearing of the cache."""
         self._notify(CacheCleared(moment=moment, removed=removed, complete=complete))
 
-    def put_back(self, what: str, *, ok: bool, detail: str = "") -> None:
+    def undo_finished(self, what: str, *, ok: bool, detail: str = "") -> None:
         """Record one undo."""
-        self._notify(PutBack(what=what, ok=ok, detail=detail))
+        self._notify(UndoFinished(what=what, ok=ok, detail=detail))
 
     def diagnosed(self, *, cause: str, hint: str, log: tuple[str, ...]) -> None:
         """Record why the candidate failed."""
@@ -292,7 +292,7 @@ class Record:
         """The diagnosis of the failed candidate; None before there is one."""
         return next((event for event in self.events if isinstance(event, Diagnosed)), None)
 
-    def learned(self, **facts: str) -> None:
+    def set_facts(self, **facts: str) -> None:
         """Store facts for outputs and summary; underscores become dashes."""
         self.facts.update(
             {name.replace("_", "-"): self.redact(value) for name, value in facts.items()}
@@ -303,23 +303,25 @@ class Record:
         if not isinstance(error, DeployError | CancelledError):
             self._notify(Crashed(error))
 
-    def ended_well(self, result: str) -> None:
+    def succeed(self, result: str) -> None:
         """Close the record of a successful run."""
-        self._notify(Ended(at=self.elapsed_s, result=result, exit_code=0))
+        self._notify(RunEnded(at=self.elapsed_s, result=result, exit_code=0))
 
     @property
     def has_changes(self) -> bool:
         """Whether anything was changed in Azure or in the cache."""
-        return any(isinstance(event, Shifted | CacheCleared | PutBack) for event in self.events)
+        return any(
+            isinstance(event, TrafficShifted | CacheCleared | UndoFinished) for event in self.events
+        )
 
-    def ended_badly(self, error: BaseException) -> None:
+    def fail(self, error: BaseException) -> None:
         """Close the record of a failed run; of an unexpected error, only the type is shown."""
         if isinstance(error, InputError | PreflightError) and self.has_changes:
             # The results of these errors say that nothing was changed.
             error = RollbackIncompleteError(error.message, hint=error.hint, place=error.place)
         match error:
             case DeployError():
-                ended = Ended(
+                ended = RunEnded(
                     at=self.elapsed_s,
                     result=error.result,
                     exit_code=error.exit_code,
@@ -329,14 +331,14 @@ class Record:
                     faults=error.faults if isinstance(error, InputError) else (),
                 )
             case CancelledError():
-                ended = Ended(
+                ended = RunEnded(
                     at=self.elapsed_s,
                     result=error.result,
                     exit_code=error.exit_code,
                     reason=error.reason,
                 )
             case _:
-                ended = Ended(
+                ended = RunEnded(
                     at=self.elapsed_s,
                     result="failed",
                     exit_code=1,
@@ -353,7 +355,7 @@ class Record:
         clean.listeners = []
         clean.events = [
             # A build may log thousands of lines, and nothing but the log shows them.
-            event if isinstance(event, Said) else _redacted(event, self.redact)
+            event if isinstance(event, LogMessage) else _redacted(event, self.redact)
             for event in self.events
         ]
         clean.facts = _redacted(self.facts, self.redact)
@@ -370,9 +372,9 @@ class Record:
         return started[-1].phase.key if started else ""
 
     @property
-    def ending(self) -> Ended | None:
+    def ending(self) -> RunEnded | None:
         """How the run ended; None while it runs."""
-        return next((event for event in reversed(self.events) if isinstance(event, Ended)), None)
+        return next((event for event in reversed(self.events) if isinstance(event, RunEnded)), None)
 
     def _notify(self, event: Event) -> None:
         event = _redacted(event, self.redact)

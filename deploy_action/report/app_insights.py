@@ -10,7 +10,7 @@ import json
 import uuid
 from typing import Any
 
-from deploy_action.core.record import CacheCleared, PhaseEnded, PhaseStarted, Record, Shifted
+from deploy_action.core.record import CacheCleared, PhaseEnded, PhaseStarted, Record, TrafficShifted
 
 _NAMESPACE = uuid.UUID("6d0f2f8a-3a37-4c55-8f6a-5f0b6a0c9f47")
 _LONGEST_NAME, _LONGEST_VALUE = 150, 8000
@@ -101,7 +101,9 @@ def _measurements(record: Record) -> dict[str, float]:
             started[item.phase.key] = item.at
         elif isinstance(item, PhaseEnded) and item.phase.key in started:
             values[f"{item.phase.key}_s"] = round(item.at - started[item.phase.key], 3)
-    values["traffic_changes"] = float(sum(isinstance(item, Shifted) for item in record.events))
+    values["traffic_changes"] = float(
+        sum(isinstance(item, TrafficShifted) for item in record.events)
+    )
     values["cache_keys_cleared"] = float(
         sum(
             count

@@ -6,17 +6,17 @@ from deploy_action.core.record import (
     CacheCleared,
     Crashed,
     Diagnosed,
-    Ended,
     Event,
-    Gated,
+    GateFinished,
+    LogMessage,
     PhaseEnded,
     PhaseStarted,
     Planned,
-    PutBack,
-    Said,
-    Shifted,
+    RunEnded,
+    TrafficShifted,
+    UndoFinished,
     Validated,
-    Warned,
+    WarningRaised,
 )
 from deploy_action.core.validation import check_table
 from deploy_action.report.duration import duration
@@ -29,19 +29,19 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for eac
             return event.title
         case PhaseEnded():
             return "done" if event.ok else "stopped"
-        case Said():
+        case LogMessage():
             return event.text
-        case Warned():
+        case WarningRaised():
             return f"warning: {event.text}"
-        case Gated():
+        case GateFinished():
             return f"gate {event.gate}: {event.verdict} ({event.seen})"
-        case Shifted():
+        case TrafficShifted():
             return f"traffic {event.why}: {event.split}"
         case CacheCleared():
             counts = ", ".join(f"{pattern} {count}" for pattern, count in event.removed)
             rest = "" if event.complete else ", incomplete"
             return f"cache cleared ({event.moment}): {counts}{rest}"
-        case PutBack():
+        case UndoFinished():
             state = "restored" if event.ok else "NOT restored"
             return f"{state}: {event.what}" + (event.detail and f" ({event.detail})")
         case Diagnosed():
@@ -52,29 +52,31 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for eac
             return "\n".join(check_table(event.checks))
         case Crashed():
             return f"unexpected error: {type(event.error).__name__}: {event.error}"
-        case Ended():
+        case RunEnded():
             return _ending(event)
 
 
 def level(event: Event) -> str:
     """Return the level of one event."""
     match event:
-        case Warned():
+        case WarningRaised():
             return "warning"
-        case Crashed() | Gated(verdict="fail") | PutBack(ok=False) | PhaseEnded(ok=False):
+        case (
+            Crashed() | GateFinished(verdict="fail") | UndoFinished(ok=False) | PhaseEnded(ok=False)
+        ):
             return "error"
-        case Ended(exit_code=code) if code:
+        case RunEnded(exit_code=code) if code:
             return "error"
     return "info"
 
 
 _COMPONENTS: dict[type[Event], str] = {
-    Shifted: "traffic",
+    TrafficShifted: "traffic",
     CacheCleared: "cache",
-    PutBack: "restore",
+    UndoFinished: "restore",
     Diagnosed: "diagnosis",
     Validated: "validate",
-    Ended: "result",
+    RunEnded: "result",
 }
 
 
@@ -98,6 +100,6 @@ def _diagnosis(event: Diagnosed) -> str:
     return "\n".join(lines)
 
 
-def _ending(event: Ended) -> str:
+def _ending(event: RunEnded) -> str:
     first = f"{event.result} after {duration(event.at)}"
     return "\n".join(part for part in (first, event.reason, event.hint) if part)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.status import AppStatus
 from deploy_action.core.traffic.split import Entry
 from deploy_action.core.validation import Check
@@ -271,10 +271,10 @@ class Report:
     duration_s: float
     run: RunReport
     app: AppReport
-    serving: Side
+    serving: RevisionInfo
     serving_weight: int
-    attempted: Side
-    previous: Side
+    attempted: RevisionInfo
+    previous: RevisionInfo
     traffic: tuple[Entry, ...] | None
     plan: Mapping[str, Any] | None
     phases: tuple[PhaseReport, ...]

@@ -9,13 +9,13 @@ from typing import Any
 
 from deploy_action.core.record import (
     CacheCleared,
-    Gated,
+    GateFinished,
     PhaseEnded,
     PhaseStarted,
-    PutBack,
     Record,
-    Shifted,
-    Warned,
+    TrafficShifted,
+    UndoFinished,
+    WarningRaised,
 )
 from deploy_action.report.json_model import (
     SCHEMA_VERSION,
@@ -90,12 +90,12 @@ def report_of(record: Record, context: Context) -> Report:
         traffic_changes=tuple(
             TrafficChange(at_s=round(event.at, 3), reason=event.why, traffic=event.split.entries)
             for event in record.events
-            if isinstance(event, Shifted)
+            if isinstance(event, TrafficShifted)
         ),
         restored=tuple(
             Restored(what=event.what, ok=event.ok, detail=event.detail)
             for event in record.events
-            if isinstance(event, PutBack)
+            if isinstance(event, UndoFinished)
         ),
         diagnosis=DiagnosisReport(cause=diagnosis.cause, hint=diagnosis.hint, log=diagnosis.log)
         if diagnosis
@@ -110,7 +110,7 @@ def report_of(record: Record, context: Context) -> Report:
         warnings=tuple(
             WarningReport(text=event.text, location=event.place)
             for event in record.events
-            if isinstance(event, Warned)
+            if isinstance(event, WarningRaised)
         ),
         bug_report=record.bug_report,
         status=record.status,
@@ -168,7 +168,7 @@ def _gates(record: Record) -> tuple[GateReport, ...]:
             phase = event.phase.key
         elif isinstance(event, PhaseEnded):
             phase = ""
-        elif isinstance(event, Gated):
+        elif isinstance(event, GateFinished):
             gates.append(
                 GateReport(name=event.gate, verdict=event.verdict, evidence=event.seen, phase=phase)
             )
@@ -180,7 +180,7 @@ def _steps(record: Record) -> tuple[StepReport, ...]:
     candidate = record.attempted.revision
     reached: dict[int, float] = {}
     for event in record.events:
-        if isinstance(event, Shifted):
+        if isinstance(event, TrafficShifted):
             reached.setdefault(event.split.weight_of(candidate), event.at)
     planned = [
         int(weight)

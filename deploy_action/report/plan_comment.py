@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.core.record import Record, Warned
+from deploy_action.core.record import Record, WarningRaised
 from deploy_action.report.markdown import code, link, plain
 from deploy_action.report.plan import plan_markdown
 
@@ -26,7 +26,7 @@ def plan_comment(record: Record, *, problem: str = "") -> str:
     head = [marker(app, environment), "", f"### Plan for {code(app)} in {code(environment)}", ""]
     run = link("workflow run", facts.get("run-url", ""))
     foot = ["", f"Nothing was changed. See the {run} for details."]
-    warnings = [event.text for event in record.events if isinstance(event, Warned)]
+    warnings = [event.text for event in record.events if isinstance(event, WarningRaised)]
     notes = [f"> - {plain(text)}" for text in dict.fromkeys(warnings)]
     notes = ["> [!WARNING]", *notes, ""] if notes else []
     if problem:

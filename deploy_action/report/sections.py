@@ -6,12 +6,12 @@ from collections.abc import Iterable
 
 from deploy_action.core.record import (
     CacheCleared,
-    Gated,
+    GateFinished,
     PhaseEnded,
     PhaseStarted,
-    PutBack,
     Record,
-    Shifted,
+    TrafficShifted,
+    UndoFinished,
 )
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
@@ -24,7 +24,7 @@ _SHORTEST_BAR_S = 0.1
 
 def restored(record: Record) -> list[str]:
     """Return what an abort or a repair restored."""
-    events = [event for event in record.events if isinstance(event, PutBack)]
+    events = [event for event in record.events if isinstance(event, UndoFinished)]
     if not events:
         return []
     lines = ["| what | state | details |", "|---|---|---|"]
@@ -87,7 +87,7 @@ def _checked(check: Check) -> str:
 
 def gates(record: Record) -> list[str]:
     """Return each gate's verdict and evidence."""
-    results = [event for event in record.events if isinstance(event, Gated)]
+    results = [event for event in record.events if isinstance(event, GateFinished)]
     if not results:
         return []
     rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.seen)} |" for x in results]
@@ -96,7 +96,7 @@ def gates(record: Record) -> list[str]:
 
 def traffic(record: Record) -> list[str]:
     """Return every split that was read back, with a bar per revision."""
-    shifts = [event for event in record.events if isinstance(event, Shifted)]
+    shifts = [event for event in record.events if isinstance(event, TrafficShifted)]
     if not shifts:
         return []
     rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in shifts]

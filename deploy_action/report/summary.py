@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from deploy_action.core.record import Ended, Record, Warned
+from deploy_action.core.record import Record, RunEnded, WarningRaised
 from deploy_action.report import sections
 from deploy_action.report.failure import next_step
 from deploy_action.report.headline import headline
@@ -44,7 +44,7 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None, artifac
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _cause(ending: Ended) -> list[str]:
+def _cause(ending: RunEnded) -> list[str]:
     if not ending.exit_code:
         return []
     if len(ending.faults) > 1:
@@ -122,7 +122,7 @@ def _dispatch(facts: Mapping[str, str], target: str) -> str:
 
 
 def _warnings(record: Record, problems: Mapping[str, str]) -> list[str]:
-    warnings = [event.text for event in record.events if isinstance(event, Warned)]
+    warnings = [event.text for event in record.events if isinstance(event, WarningRaised)]
     warnings += [
         f"The {channel} cannot be written: {cause}." for channel, cause in problems.items()
     ]

@@ -6,15 +6,15 @@ The text has no colours; `runtime.terminal` adds them.
 from __future__ import annotations
 
 from deploy_action.core.record import (
-    Ended,
     Event,
-    Gated,
+    GateFinished,
     PhaseEnded,
     PhaseStarted,
-    PutBack,
-    Shifted,
+    RunEnded,
+    TrafficShifted,
+    UndoFinished,
     Validated,
-    Warned,
+    WarningRaised,
 )
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
 from deploy_action.report import console
@@ -39,16 +39,16 @@ def line(event: Event, candidate: str, phase_began_s: float) -> str:  # noqa: PL
         case PhaseEnded():
             took = duration(event.at - phase_began_s)
             return f"{_INDENT}✓ done in {took}" if event.ok else f"{_INDENT}✗ stopped after {took}"
-        case Gated():
+        case GateFinished():
             mark = _GATE_MARKS.get(event.verdict, "!")
             return f"{_INDENT}{mark} {event.gate}: {event.verdict} ({event.seen})"
-        case Shifted():
+        case TrafficShifted():
             return f"{_INDENT}{bar(event.split, candidate)}  {event.why}: {event.split}"
-        case PutBack():
+        case UndoFinished():
             return f"{_INDENT}{'✓' if event.ok else '✗'} {console.line(event)}"
-        case Warned():
+        case WarningRaised():
             return f"{_INDENT}! {event.text}"
-        case Ended():
+        case RunEnded():
             return f"{'✗' if event.exit_code else '✓'} {console.line(event)}"
         case Validated():
             return console.line(event)

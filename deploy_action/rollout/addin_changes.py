@@ -50,7 +50,7 @@ class AddIn:
     rules: Rules
     pushed_from: Callable[[], str]
 
-    def since(self, served: str) -> Change:
+    def changes_since(self, served: str) -> Change:
         """Compare with the served build, else the last version commit, else the push's base.
 
         Args:

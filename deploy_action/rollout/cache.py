@@ -221,7 +221,7 @@ class CacheMaintenance:
         state = (
             f"; circuit breaker {breaker.state(monotonic()).value}, {breaker.refused} calls skipped"
         )
-        self.record.learned(cache=f"{metrics}{change}{state}")
+        self.record.set_facts(cache=f"{metrics}{change}{state}")
         self.record.say(f"cache: {metrics}{change}{state}")
 
     def _tried(

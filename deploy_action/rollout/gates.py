@@ -14,8 +14,8 @@ from deploy_action.core.identity import Identity
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
+from deploy_action.rollout.deployed_version import require_not_lower, served_by
 from deploy_action.rollout.health_path import HealthPath
-from deploy_action.rollout.served import require_not_lower, served_by
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until, waiting
 
 if TYPE_CHECKING:  # loads XML parsers
@@ -161,12 +161,12 @@ class Gates:
                 probe, what=f"revision '{name}' to be ready", deadline=deadline, most=1.0
             )
         except PollTimeoutError as error:
-            self.record.gated("platform", str(Verdict.FAIL), error.message)
+            self.record.gate_finished("platform", str(Verdict.FAIL), error.message)
             raise self._never_ready(name, error) from None
         except GateFailedError as error:
-            self.record.gated("platform", str(Verdict.FAIL), error.message)
+            self.record.gate_finished("platform", str(Verdict.FAIL), error.message)
             raise
-        self.record.gated("platform", str(Verdict.PASS), candidate.in_words)
+        self.record.gate_finished("platform", str(Verdict.PASS), candidate.in_words)
         return candidate
 
     def _never_ready(self, name: str, error: PollTimeoutError) -> GateFailedError:
@@ -221,10 +221,10 @@ class Gates:
                 streak, evidence = streak.after(answer.verdict), answer.evidence
                 if streak.complete:
                     summary = f"{evidence}, {streak.passes} times in a row"
-                    self.record.gated("health", str(answer.verdict), summary)
+                    self.record.gate_finished("health", str(answer.verdict), summary)
                     return
                 if deadline.remaining < self.asked.interval_s or deadline.passed:
-                    self.record.gated("health", str(answer.verdict), evidence)
+                    self.record.gate_finished("health", str(answer.verdict), evidence)
                     raise GateFailedError(
                         f"The health check did not pass {streak.needed} times in a row within "
                         f"{deadline.seconds:.0f} s: {evidence}.",
@@ -235,7 +235,7 @@ class Gates:
 
     def _once(self, gate: str, ask: Callable[[], Measurement]) -> None:
         answer = ask()
-        self.record.gated(gate, str(answer.verdict), answer.evidence)
+        self.record.gate_finished(gate, str(answer.verdict), answer.evidence)
         if answer.verdict is not Verdict.PASS:
             failed = answer.verdict is Verdict.FAIL
             outcome = "failed" if failed else f"is {answer.verdict}"

@@ -10,7 +10,7 @@ from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.adoption import adopted_revision
 from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
-from deploy_action.core.outcome import Side, updated
+from deploy_action.core.outcome import RevisionInfo, updated
 from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
 from deploy_action.core.plan_diff import diff_lines, plan_diff
 from deploy_action.core.record import Record
@@ -21,12 +21,12 @@ from deploy_action.rollout.access import AppAccess
 from deploy_action.rollout.analysis import Analysis
 from deploy_action.rollout.app_settings import AppSettings
 from deploy_action.rollout.cache import CacheMaintenance
-from deploy_action.rollout.content import content_of_adopted, decide_content
+from deploy_action.rollout.deployed_version import served_by
+from deploy_action.rollout.deployment_content import content_of_adopted, decide_content
 from deploy_action.rollout.gates import Gates
 from deploy_action.rollout.image_source import ImageSource
 from deploy_action.rollout.observe import observe, observe_free
 from deploy_action.rollout.recovery import Recovery
-from deploy_action.rollout.served import served_by
 from deploy_action.runtime.concurrency import BackgroundTask
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Planner:
         Returns:
             The plan to carry out, made again if the app has changed.
         """
-        if plan.left_behind:
+        if plan.interrupted_run:
             recovery = Recovery(
                 app=self.app,
                 run=self.run,
@@ -129,7 +129,7 @@ class Planner:
                 lease_s=plan.lease_s,
                 app_settings=self.app_settings,
             )
-            recovery.recover(plan.left_behind)
+            recovery.recover(plan.interrupted_run)
             plan = self._decided(observe(self.app, self.run))
             self.app_settings.plan(plan.app, plan.stable.name)
         if plan.convert:
@@ -140,7 +140,7 @@ class Planner:
         return plan
 
     def _decided(self, observed: Observed) -> Plan:
-        left_behind = check_journal(observed)
+        interrupted_run = check_journal(observed)
         stable = serving(observed.app, observed.revisions)
         served = served_by(stable, self.gates.served_version)
         adopted = None
@@ -163,7 +163,7 @@ class Planner:
             bump=content.bump,
             version=content.version,
             commit=content.commit,
-            left_behind=left_behind,
+            interrupted_run=interrupted_run,
             adopted=adopted,
             recent=self.analysis.recent,
         )
@@ -171,17 +171,17 @@ class Planner:
     def _record_serving(self, observed: Observed) -> None:
         """Record what serves, for the report of a run that ends before there is a plan."""
         stable = serving(observed.app, observed.revisions)
-        self.record.observed(observed.app.split, stable.side if stable else Side())
-        self.record.learned(url=observed.app.url)
+        self.record.observed(observed.app.split, stable.info if stable else RevisionInfo())
+        self.record.set_facts(url=observed.app.url)
 
     def _learn(self, plan: Plan) -> None:
         self.record.observed(
-            plan.app.split, updated(plan.stable.side, version=plan.previous_version)
+            plan.app.split, updated(plan.stable.info, version=plan.previous_version)
         )
-        self.record.attempts(
+        self.record.set_attempted(
             revision=plan.candidate, version=plan.version, commit=plan.provenance.commit
         )
-        self.record.learned(
+        self.record.set_facts(
             version=plan.version,
             previous_version=plan.previous_version,
             revision=plan.candidate,

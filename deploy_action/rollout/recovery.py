@@ -1,6 +1,6 @@
 """Recovers from an interrupted run: finishes or undoes its work.
 
-What happens to its leftovers is decided in `core.journal.Journal.remedy`.
+What happens to its leftovers is decided in `core.journal.Journal.action`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.adoption import without_succession
 from deploy_action.core.app import App
 from deploy_action.core.app_changes import has_markers
-from deploy_action.core.journal import Journal, Kind, Pending, Remedy, closing_tags
+from deploy_action.core.journal import Journal, Kind, Pending, RecoveryAction, closing_tags
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.copies import copied_template
 from deploy_action.core.revisions.revision import Revision
@@ -50,7 +50,7 @@ class Recovery:
     app_settings: AppSettings
     publish: Callable[[Revision], bool] | None = None
 
-    def recover(self, journal: Journal) -> Remedy:
+    def recover(self, journal: Journal) -> RecoveryAction:
         """Finish or undo the run of *journal*, and release its lock last.
 
         Returns:
@@ -70,23 +70,23 @@ class Recovery:
                 place=error.place,
             ) from error
 
-    def _recover(self, journal: Journal) -> Remedy:
+    def _recover(self, journal: Journal) -> RecoveryAction:
         app = self.app.wait_until_idle()
         candidate = self.app.revision(journal.candidate)
-        remedy = journal.remedy(app.split, candidate, app.latest)
+        action = journal.recovery_action(app.split, candidate, app.latest)
         mine = journal.taken_over(self.run.id, until=now_utc() + self.lease_s)
-        if remedy is Remedy.RESTORE and journal.copy:
+        if action is RecoveryAction.RESTORE and journal.copy:
             app = self._create_copy(journal, mine, app)
-        elif remedy is Remedy.RESTORE:
+        elif action is RecoveryAction.RESTORE:
             _ensure_active(self.app, journal.before)
             tags = mine.as_tags() | without_succession(journal.candidate, app.tags)
             app = self.app.write_split(journal.before, tags, strict=False)
-            self.record.shifted(app.split, "restored")
-            self.record.put_back("the traffic", ok=True, detail=f"restored: {app.split}")
+            self.record.traffic_shifted(app.split, "restored")
+            self.record.undo_finished("the traffic", ok=True, detail=f"restored: {app.split}")
         elif journal.run != self.run.id:
             self.app.write_tags(mine.as_tags())
         is_rollback = journal.kind is Kind.ROLLBACK
-        undone = remedy in {Remedy.CLOSE, Remedy.RESTORE} and not is_rollback
+        undone = action in {RecoveryAction.DEACTIVATE, RecoveryAction.RESTORE} and not is_rollback
         if undone and not journal.adopted and not journal.copy:
             self._deactivate(candidate, app.split)
         if has_markers(app.tags) and (undone or is_rollback):
@@ -95,13 +95,13 @@ class Recovery:
             self.app_settings.keep()
         self.cache.serving_host = app.fqdn
         self.cache.clear("recovery")
-        pending = self._unpublished(journal, remedy, candidate)
-        self._release(app.split, remedy, mine, pending)
-        return remedy
+        pending = self._unpublished(journal, action, candidate)
+        self._release(app.split, action, mine, pending)
+        return action
 
     def _restore_app_settings(self) -> None:
         detail = self.app_settings.restore()
-        self.record.put_back("secrets and tags", ok=True, detail=detail)
+        self.record.undo_finished("secrets and tags", ok=True, detail=detail)
 
     def _create_copy(self, journal: Journal, mine: Journal, app: App) -> App:
         """Replace the candidate in Single revision mode by a copy of the earlier revision."""
@@ -125,26 +125,28 @@ class Recovery:
         except DeployError as error:  # it may be as broken as its original
             detail = f"{detail}, but it does not serve: {error.message}"
             self.record.warn(f"{journal.copy} does not serve: {error.message}")
-        self.record.put_back("the traffic", ok=True, detail=detail)
+        self.record.undo_finished("the traffic", ok=True, detail=detail)
         return self.app.read()
 
     def _deactivate(self, candidate: Revision | None, split: Split) -> None:
         if candidate and candidate.active and not split.depends_on(candidate.name):
             self.app.deactivate(candidate.name)
-            self.record.put_back("the candidate", ok=True, detail=f"{candidate.name} deactivated")
+            self.record.undo_finished(
+                "the candidate", ok=True, detail=f"{candidate.name} deactivated"
+            )
 
     def _unpublished(
-        self, journal: Journal, remedy: Remedy, candidate: Revision | None
+        self, journal: Journal, action: RecoveryAction, candidate: Revision | None
     ) -> tuple[Pending, ...]:
         """Publish the version commit if the interrupted run had to; return what remains."""
-        if remedy is not Remedy.FINISH or Pending.COMMIT not in journal.remaining:
+        if action is not RecoveryAction.COMPLETE or Pending.COMMIT not in journal.remaining:
             return ()
         if self.publish is None or candidate is None or not candidate.provenance.version:
             return ()
         return () if self.publish(candidate) else (Pending.COMMIT,)
 
     def _release(
-        self, split: Split, remedy: Remedy, journal: Journal, pending: tuple[Pending, ...]
+        self, split: Split, action: RecoveryAction, journal: Journal, pending: tuple[Pending, ...]
     ) -> None:
         if pending:
             self.record.warn(
@@ -153,8 +155,8 @@ class Recovery:
             self.app.write_tags(replace(journal, pending=pending, until=0).as_tags())
         else:
             self.app.write_tags(closing_tags(self.app.read().tags))
-        detail = f"released: {journal.describe(remedy)}; traffic {split}"
-        self.record.put_back("the deployment lock", ok=True, detail=detail)
+        detail = f"released: {journal.describe(action)}; traffic {split}"
+        self.record.undo_finished("the deployment lock", ok=True, detail=detail)
 
 
 def _ensure_active(app: ContainerApp, split: Split) -> None:

@@ -75,7 +75,7 @@ class Retirement:
         return deactivated
 
 
-def candidate(
+def deactivate_candidate(
     app: ContainerApp, name: str, *, ours: Callable[[Split], bool] = lambda _: True
 ) -> str:
     """Deactivate an abandoned candidate, unless it still has traffic or was never created.

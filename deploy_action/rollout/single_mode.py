@@ -56,7 +56,7 @@ def wait_until_restored(app: ContainerApp, record: Record, copy: str) -> None:
         DeployError: the copy failed to start, or does not serve in time.
     """
     now = wait_until_serving(app, copy)
-    record.shifted(now.split, "restored")
+    record.traffic_shifted(now.split, "restored")
     record.restored_as(app.revision(copy))
 
 
@@ -116,7 +116,7 @@ class Replacement:
         self.assert_unchanged(app)
         self.app.write_configuration(None, self.lock.tags(Phase.PROMOTE, FULL_TRAFFIC))
         self.lock.opened = True
-        self.record.shifted(app.split, why)
+        self.record.traffic_shifted(app.split, why)
         return app
 
     def restore(self) -> str:
@@ -137,7 +137,7 @@ class Replacement:
                 return f"was not touched: {app.split}"
             return f"left, because somebody else created revision {app.latest}"
         if app.split.weight_of(self.new) == FULL_TRAFFIC:
-            self.record.shifted(app.split, "shifted by Azure")
+            self.record.traffic_shifted(app.split, "shifted by Azure")
         if app.latest != self.copy:
             self.app.write_template(
                 copied_template(self.stable, self.copy),

@@ -51,11 +51,11 @@ def replace_by_copy(
                 replacement.create(copied_template(target, replacement.new))
         with record.phase(Phase.GATES):
             ready = gates.run(replacement.new, version="")
-            record.learned(revision_url=f"https://{ready.fqdn}")
+            record.set_facts(revision_url=f"https://{ready.fqdn}")
         with record.phase(Phase.PROMOTE):
             app = replacement.promote("rolled back")
             undo.commit()
-            record.learned(traffic=str(app.split))
+            record.set_facts(traffic=str(app.split))
     return ready
 
 

@@ -36,7 +36,7 @@ class StalePages:
     path: str
     record: Record
 
-    def cut_over(self, plan: Plan, candidate: Revision) -> bool:
+    def must_shift_at_once(self, plan: Plan, candidate: Revision) -> bool:
         """Whether all traffic must shift at once; otherwise a risk is a warning."""
         if self.policy is StalePagePolicy.OFF or not plan.schedule.steps:
             return False

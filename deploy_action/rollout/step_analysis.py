@@ -273,7 +273,7 @@ class StepAnalysis:
         gate = f"{name} {self.when}"
         if verdict is Verdict.FAIL:
             raise self._failed(name, evidence)
-        self.record.gated(gate, str(verdict), evidence)
+        self.record.gate_finished(gate, str(verdict), evidence)
         if verdict is Verdict.PASS:
             return
         if self.config.abort_on_inconclusive:
@@ -288,5 +288,5 @@ class StepAnalysis:
 
     def _failed(self, name: str, evidence: str) -> AnalysisFailedError:
         gate = f"{name} {self.when}"
-        self.record.gated(gate, str(Verdict.FAIL), evidence)
+        self.record.gate_finished(gate, str(Verdict.FAIL), evidence)
         return AnalysisFailedError(f"The {self.subject} failed the analysis of {gate}: {evidence}")

@@ -60,7 +60,7 @@ class TrafficShift:
             SupersededError: the app has changed since the plan was made.
         """
         self.check()
-        if self.plan.pin:
+        if self.plan.needs_pinning:
             self._send(self.plan.pinned, Phase.PIN, 0, "pinned")
 
     def create(self, template: Mapping[str, Any]) -> None:
@@ -177,7 +177,7 @@ class TrafficShift:
             strict=False,
         )
         self._write_pending = False
-        self.record.shifted(now.split, "restored")
+        self.record.traffic_shifted(now.split, "restored")
         return f"now {now.split}"
 
     def check(self) -> None:
@@ -223,7 +223,7 @@ class TrafficShift:
         self._write_pending = True
         now = self.app.write_split(split, tags, guard=self.assert_unchanged)
         self._write_pending, self.lock.opened = False, True
-        self.record.shifted(now.split, why)
+        self.record.traffic_shifted(now.split, why)
 
     def assert_unchanged(self, app: App) -> None:
         """Check between two attempts of one write that the app is unchanged.

@@ -109,9 +109,9 @@ class Undo:
                     self._record.crashed(error)
                     failed.append((compensation.what, compensation.by_hand))
                     detail = f"{reason} {compensation.by_hand}".strip()
-                    self._record.put_back(compensation.what, ok=False, detail=detail)
+                    self._record.undo_finished(compensation.what, ok=False, detail=detail)
                 else:
-                    self._record.put_back(compensation.what, ok=True, detail=now)
+                    self._record.undo_finished(compensation.what, ok=True, detail=now)
         self._compensations.clear()
         return failed
 

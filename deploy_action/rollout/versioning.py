@@ -25,8 +25,8 @@ from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import BumpPart, BumpWhen
 from deploy_action.errors import DeployError, InputError, PreflightError, SourceLocation
 from deploy_action.rollout.addin_changes import AddIn
+from deploy_action.rollout.deployed_version import Served, require_not_lower, version_floor
 from deploy_action.rollout.publish import Publisher
-from deploy_action.rollout.served import Served, require_not_lower, version_floor
 
 
 @dataclass(slots=True, kw_only=True)
@@ -103,7 +103,7 @@ class Versioning:
                 record.warn(
                     f"Input bump-when-changed: '{pattern}' matches no file of the checkout."
                 )
-            change = self.addin.since(served.commit)
+            change = self.addin.changes_since(served.commit)
             record.say(f"Add-in changes: {change.why}")
             if self.when is BumpWhen.AUTO and not change.any:
                 return self._catch_up(content, manifest, served, record)
@@ -157,14 +157,14 @@ class Versioning:
         """Report a version commit that is not on the branch yet, and where it waits."""
         pull, version = self._open_pull_request()
         if version is not None and version > current:
-            record.learned(pull_request=pull.page if pull else "", pending=str(version))
+            record.set_facts(pull_request=pull.page if pull else "", pending=str(version))
             record.warn(
                 f"The version commit of {version} is pending in pull request "
                 f"{pull.page if pull else ''}"
                 f"; the checkout has {current}."
             )
         elif served.parsed is not None and served.parsed > current:
-            record.learned(pending=served.version)
+            record.set_facts(pending=served.version)
             record.warn(
                 f"Version {served.version} is deployed, but its version commit is not in the "
                 "checkout, "
@@ -214,13 +214,13 @@ class Versioning:
         Returns:
             Whether the branch or a pull request has it, or the user publishes it.
         """
-        record.learned(pending=str(bump.new), pull_request="")
+        record.set_facts(pending=str(bump.new), pull_request="")
         if self.publisher is None:
             record.say("the version commit is not published (commit: none)")
             return True
         pull, version = self._open_pull_request()
         if pull and version and version >= bump.new:
-            record.learned(pull_request=pull.page)
+            record.set_facts(pull_request=pull.page)
             record.say(f"the version commit is pending in pull request {pull.page}")
             return True
 
@@ -238,9 +238,9 @@ class Versioning:
             )
             return False
         if result.commit:
-            record.learned(commit=result.commit)
+            record.set_facts(commit=result.commit)
         pending = str(bump.new) if result.pull_request else ""
-        record.learned(pull_request=result.pull_request, pending=pending)
+        record.set_facts(pull_request=result.pull_request, pending=pending)
         record.say(f"the version commit: {result.where}")
         return True
 
@@ -285,7 +285,7 @@ class Versioning:
         except DeployError as error:
             record.warn(f"The manifest on the branch was not changed: {error}")
             return
-        record.learned(commit=result.commit, pull_request=result.pull_request)
+        record.set_facts(commit=result.commit, pull_request=result.pull_request)
         record.say(f"restored the manifest of {target.name} as version {new[0]}: {result.where}")
 
     def _message(self, bump: Bump, candidate: str) -> str:

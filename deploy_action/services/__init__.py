@@ -360,8 +360,8 @@ class Services:
     @cached_property
     def planner(self) -> Planner:
         """Makes the plan of a deployment."""
+        from deploy_action.rollout.latest_commit import require_latest_commit
         from deploy_action.rollout.planning import Planner
-        from deploy_action.rollout.tip import require_tip
 
         return Planner(
             settings=self.settings,
@@ -376,7 +376,7 @@ class Services:
             analysis=self.analysis,
             record=self.record,
             has_ended=self.has_ended,
-            require_tip=lambda: require_tip(self.git, self.run),
+            require_tip=lambda: require_latest_commit(self.git, self.run),
             disagreement=self.checked_out[1],
         )
 

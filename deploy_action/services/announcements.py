@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from deploy_action.core.record import Ended, Event, Record
+from deploy_action.core.record import Event, Record, RunEnded
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline
 from deploy_action.runtime.signals import SignalGuard
@@ -62,7 +62,7 @@ class Announcements:
 
     def __call__(self, event: Event) -> None:
         """Start what *event* calls for; at the end of the run also wait for it."""
-        if not isinstance(event, Ended):
+        if not isinstance(event, RunEnded):
             self._start(event)
             return
         with self.signals.shielded():

@@ -13,7 +13,7 @@ from deploy_action.adapters.key_vault import KeyVault, SecretReference
 from deploy_action.adapters.resource_manager import ResourceManager
 from deploy_action.core.app_insights import AppInsights, Connection
 from deploy_action.core.notification import VARIABLE, VAULT
-from deploy_action.core.record import Ended, Event, Record, Shifted
+from deploy_action.core.record import Event, Record, RunEnded, TrafficShifted
 from deploy_action.errors import DeployError
 from deploy_action.report.app_insights import annotation, event
 from deploy_action.runtime.polling import in_utc, now_utc
@@ -52,10 +52,10 @@ class DeploymentMarker:
         if record.command not in _COMMANDS:
             return ()
         match event:
-            case Shifted() if not self._marked and _reaches_users(event, record):
+            case TrafficShifted() if not self._marked and _reaches_users(event, record):
                 self._marked = True
                 return self._annotation(record, "traffic")
-            case Ended() if event.result not in _WITHOUT_EVENT:
+            case RunEnded() if event.result not in _WITHOUT_EVENT:
                 # A rollback is one moment, a deployment is two.
                 twice = self._marked and record.command == "deploy"
                 return [*(self._annotation(record, "end") if twice else ()), *self._event(record)]
@@ -124,7 +124,7 @@ def make_marker(services: Services) -> DeploymentMarker:
     )
 
 
-def _reaches_users(shifted: Shifted, record: Record) -> bool:
+def _reaches_users(shifted: TrafficShifted, record: Record) -> bool:
     """Whether the attempted revision gets traffic by this change."""
     attempted = record.outcome.attempted.revision
     return bool(attempted) and shifted.split.weight_of(attempted) > 0

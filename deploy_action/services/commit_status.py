@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from deploy_action.adapters.github_api import CommitStatus, GitHub, GitHubError
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Ended, Event, PhaseEnded, Record
+from deploy_action.core.record import Event, PhaseEnded, Record, RunEnded
 from deploy_action.report.headline import headline
 from deploy_action.services.announcements import Job
 
@@ -72,10 +72,10 @@ def _state(event: Event, record: Record) -> str:
     match event:
         case PhaseEnded(phase=Phase.PLAN, ok=True) if deploying and record.ending is None:
             return "pending"
-        case Ended(result="repaired") if record.command == "repair":
+        case RunEnded(result="repaired") if record.command == "repair":
             serves = record.outcome.serving.revision == record.outcome.attempted.revision
             return "success" if serves else "failure"
-        case Ended() if deploying:
+        case RunEnded() if deploying:
             return _STATES.get(event.result, "")
     return ""
 

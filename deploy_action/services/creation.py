@@ -10,8 +10,8 @@ from deploy_action.core.plan_diff import NEW_IMAGE, creation_diff, diff_lines
 from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.revision import suffix_for
 from deploy_action.errors import PreflightError
-from deploy_action.rollout.content import Content, decide_content
-from deploy_action.rollout.served import Served
+from deploy_action.rollout.deployed_version import Served
+from deploy_action.rollout.deployment_content import Content, decide_content
 
 if TYPE_CHECKING:
     from deploy_action.services import Services
@@ -103,6 +103,6 @@ def plan_creation(services: Services) -> CreationPlan:
         longest_s=settings.build_timeout_s + settings.operation_timeout_s + settings.gate_timeout_s,
     )
     record.planned(tuple(diff_lines(diff)), diff)
-    record.learned(version=content.version, revision=plan.revision)
-    record.attempts(revision=plan.revision, version=content.version, commit=content.commit)
+    record.set_facts(version=content.version, revision=plan.revision)
+    record.set_attempted(revision=plan.revision, version=content.version, commit=content.commit)
     return plan

@@ -14,7 +14,7 @@ from deploy_action.adapters.notify.signature import key_of, signature_headers
 from deploy_action.core.notification import VAULT, Channel, Notification
 from deploy_action.core.notification import Event as Subject
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Ended, Event, PhaseEnded, Record
+from deploy_action.core.record import Event, PhaseEnded, Record, RunEnded
 from deploy_action.errors import DeployError
 from deploy_action.report.notifications import PAYLOADS, Message, events_of
 from deploy_action.runtime.polling import in_utc, now_utc
@@ -138,6 +138,6 @@ def _subjects(event: Event, record: Record) -> tuple[Subject, ...]:
         case PhaseEnded(phase=Phase.PLAN, ok=True):
             going_on = record.ending is None and record.command in _WITH_START
             return (Subject.STARTED,) if going_on else ()
-        case Ended():
+        case RunEnded():
             return events_of(record)
     return ()

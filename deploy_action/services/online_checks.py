@@ -114,10 +114,10 @@ class _Online:
         return Passed(f"{app.mode} revision mode, serving: {serves}", warnings)
 
     def _lock(self) -> Passed:
-        left_behind = check_journal(self._observed)
-        if left_behind is None:
+        interrupted_run = check_journal(self._observed)
+        if interrupted_run is None:
             return Passed("free")
-        text = f"Run {left_behind.run} was interrupted or did not complete all its work."
+        text = f"Run {interrupted_run.run} was interrupted or did not complete all its work."
         return Passed(
             "",
             [

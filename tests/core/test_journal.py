@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deploy_action.core.journal import LONGEST_TAG, Journal, Kind, Remedy, closing_tags
+from deploy_action.core.journal import LONGEST_TAG, Journal, Kind, RecoveryAction, closing_tags
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Entry, Split
@@ -73,54 +73,65 @@ def shares(a: int, b: int) -> Split:
 
 
 @pytest.mark.parametrize(
-    ("weights", "now", "found", "remedy"),
+    ("weights", "now", "found", "action"),
     [
-        ((0,), BEFORE, None, Remedy.CLOSE),
-        ((0,), BEFORE, candidate(), Remedy.CLOSE),
-        ((0, 25), shares(75, 25), candidate(), Remedy.RESTORE),
-        ((0, 25), BEFORE, candidate(), Remedy.CLOSE),
-        ((25, 50), shares(75, 25), candidate(), Remedy.RESTORE),
-        ((50, 100), shares(0, 100), candidate(), Remedy.FINISH),
-        ((50, 100), shares(0, 100), candidate(running_state="ScaledToZero"), Remedy.FINISH),
-        ((50, 100), shares(0, 100), candidate(running_state="Failed"), Remedy.RESTORE),
-        ((50, 100), shares(0, 100), candidate(running_state="Activating"), Remedy.RESTORE),
-        ((50, 100), shares(50, 50), candidate(), Remedy.RESTORE),
-        ((25, 50), shares(60, 40), candidate(), Remedy.LEAVE),
-        ((25,), shares(0, 100), candidate(), Remedy.LEAVE),
+        ((0,), BEFORE, None, RecoveryAction.DEACTIVATE),
+        ((0,), BEFORE, candidate(), RecoveryAction.DEACTIVATE),
+        ((0, 25), shares(75, 25), candidate(), RecoveryAction.RESTORE),
+        ((0, 25), BEFORE, candidate(), RecoveryAction.DEACTIVATE),
+        ((25, 50), shares(75, 25), candidate(), RecoveryAction.RESTORE),
+        ((50, 100), shares(0, 100), candidate(), RecoveryAction.COMPLETE),
+        (
+            (50, 100),
+            shares(0, 100),
+            candidate(running_state="ScaledToZero"),
+            RecoveryAction.COMPLETE,
+        ),
+        ((50, 100), shares(0, 100), candidate(running_state="Failed"), RecoveryAction.RESTORE),
+        ((50, 100), shares(0, 100), candidate(running_state="Activating"), RecoveryAction.RESTORE),
+        ((50, 100), shares(50, 50), candidate(), RecoveryAction.RESTORE),
+        ((25, 50), shares(60, 40), candidate(), RecoveryAction.KEEP_TRAFFIC),
+        ((25,), shares(0, 100), candidate(), RecoveryAction.KEEP_TRAFFIC),
     ],
 )
 def test_the_remedy_for_an_interrupted_run(
-    weights: tuple[int, ...], now: Split, found: Revision | None, remedy: Remedy
+    weights: tuple[int, ...], now: Split, found: Revision | None, action: RecoveryAction
 ) -> None:
     journal = replace(journal_with([("api--a", 100, "")]), weights=weights)
 
-    assert journal.remedy(now, found) is remedy
+    assert journal.recovery_action(now, found) is action
 
 
 @pytest.mark.parametrize(
-    ("phase", "now", "found", "latest", "remedy"),
+    ("phase", "now", "found", "latest", "action"),
     [
-        (Phase.CREATE, BEFORE, None, "api--a", Remedy.CLOSE),
-        (Phase.CREATE, BEFORE, candidate(running_state="Activating"), "api--b", Remedy.RESTORE),
-        (Phase.CREATE, shares(0, 100), candidate(), "api--b", Remedy.RESTORE),
-        (Phase.PROMOTE, shares(0, 100), candidate(), "api--b", Remedy.FINISH),
+        (Phase.CREATE, BEFORE, None, "api--a", RecoveryAction.DEACTIVATE),
+        (
+            Phase.CREATE,
+            BEFORE,
+            candidate(running_state="Activating"),
+            "api--b",
+            RecoveryAction.RESTORE,
+        ),
+        (Phase.CREATE, shares(0, 100), candidate(), "api--b", RecoveryAction.RESTORE),
+        (Phase.PROMOTE, shares(0, 100), candidate(), "api--b", RecoveryAction.COMPLETE),
         (
             Phase.PROMOTE,
             shares(0, 100),
             candidate(running_state="Failed"),
             "api--b",
-            Remedy.RESTORE,
+            RecoveryAction.RESTORE,
         ),
-        (Phase.SHIFT, shares(0, 100), candidate(), "api--a-undo", Remedy.RESTORE),
-        (Phase.CREATE, BEFORE, candidate(), "api--other", Remedy.LEAVE),
+        (Phase.SHIFT, shares(0, 100), candidate(), "api--a-undo", RecoveryAction.RESTORE),
+        (Phase.CREATE, BEFORE, candidate(), "api--other", RecoveryAction.KEEP_TRAFFIC),
     ],
 )
 def test_the_remedy_in_single_revision_mode(
-    phase: Phase, now: Split, found: Revision | None, latest: str, remedy: Remedy
+    phase: Phase, now: Split, found: Revision | None, latest: str, action: RecoveryAction
 ) -> None:
     journal = replace(journal_with([("api--a", 100, "")]), phase=phase, copy="api--a-undo")
 
-    assert journal.remedy(now, found, latest) is remedy
+    assert journal.recovery_action(now, found, latest) is action
 
 
 def test_a_rollback_in_single_revision_mode_is_final_once_its_target_passed() -> None:
@@ -129,8 +140,8 @@ def test_a_rollback_in_single_revision_mode_is_final_once_its_target_passed() ->
     assert not replace(started, phase=Phase.CREATE).is_final
     assert replace(started, phase=Phase.PROMOTE).is_final
     assert replace(started, phase=Phase.CREATE, copy="").is_final, "Multiple revision mode"
-    back = started.remedy(shares(0, 100), candidate(), "api--b")
-    assert back is Remedy.FINISH, "the target served before"
+    back = started.recovery_action(shares(0, 100), candidate(), "api--b")
+    assert back is RecoveryAction.COMPLETE, "the target served before"
 
 
 def test_a_refusal_names_the_run_that_holds_the_lock_and_for_how_long() -> None:

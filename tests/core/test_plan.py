@@ -50,7 +50,7 @@ def planned(
         bump=None,
         version="1.3.0.3",
         commit="",
-        left_behind=None,
+        interrupted_run=None,
         recent=recent,
     )
 

@@ -13,9 +13,9 @@ from deploy_action.errors import AbortedError, DeployError, InputError, Prefligh
 
 SPLIT = Split.of([Entry(revision="api--a", weight=100)])
 CHANGES: list[Callable[[Record], None]] = [
-    lambda record: record.shifted(SPLIT, "promoted"),
+    lambda record: record.traffic_shifted(SPLIT, "promoted"),
     lambda record: record.cleared("before", (("manifest:*", 3),), complete=True),
-    lambda record: record.put_back("the traffic", ok=True),
+    lambda record: record.undo_finished("the traffic", ok=True),
 ]
 
 
@@ -33,7 +33,7 @@ def test_o1_nothing_was_changed_is_never_said_of_a_run_that_changed_something(
     record = record_of()
     change(record)
 
-    record.ended_badly(error)
+    record.fail(error)
 
     assert record.ending is not None
     assert record.ending.result not in {"invalid", "refused"}
@@ -48,7 +48,7 @@ def test_o1_without_a_change_an_error_keeps_its_own_exit_code(
 ) -> None:
     record = record_of()
 
-    record.ended_badly(error)
+    record.fail(error)
 
     assert record.ending is not None
     assert record.ending.exit_code == code

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
 from deploy_action.core.plan_diff import diff_lines
 from deploy_action.core.record import Record
@@ -29,14 +29,14 @@ from deploy_action.errors import (
 REGISTRY = "contoso.azurecr.io/api"
 HOST = "orangetree-e53e6756.eastus.azurecontainerapps.io"
 URL = f"https://api.{HOST}"
-OLD = Side(
+OLD = RevisionInfo(
     revision="api--v1-3-0-2-2f69842-4692-1",
     version="1.3.0.2",
     commit="2f698426b8c1d2f04b1f0f4a9a7d3a7e5c7d6b11",
     image=f"{REGISTRY}@sha256:0f3c52b7e8a94d61b2c1d5e6f7089a1b2c3d4e5f60718293a4b5c6d7e8f90a1b",
     url=f"https://api--v1-3-0-2-2f69842-4692-1.{HOST}",
 )
-NEW = Side(
+NEW = RevisionInfo(
     revision="api--v1-3-0-3-4cb9996-4711-1",
     version="1.3.0.3",
     commit="4cb99968cd3d2c1b0a9f8e7d6c5b4a3928170615",
@@ -70,7 +70,7 @@ class Script:
             "/subscriptions/6f1c0de2-0000-4000-8000-5c2f1a7e9b10/resourceGroups/addin"
             "/providers/Microsoft.App/containerApps/api"
         )
-        self.record.learned(
+        self.record.set_facts(
             environment="prod",
             app="api",
             resource_id=resource,
@@ -92,7 +92,7 @@ class Script:
         """Restore each item, a second one after the other."""
         for what, detail in items:
             self.now_s += 1.0
-            self.record.put_back(what, ok=True, detail=detail)
+            self.record.undo_finished(what, ok=True, detail=detail)
 
 
 def share(weight: int) -> Split:
@@ -125,13 +125,13 @@ def read_everything(run: Script) -> None:
     run.begin()
     with run.phase(Phase.PLAN, seconds=4.1) as record:
         record.observed(STABLE, OLD)
-        record.learned(url=URL)
+        record.set_facts(url=URL)
         record.say("Add-in changes: addin/app/pages.py since the deployed commit (2f698426b8)")
         record.say("how the version commit is published: push to main")
         record.say(f"version {OLD.version} → {NEW.version}")
         record.say("steps 10 % → 50 % → 100 %, 600 s each")
         record.planned(tuple(diff_lines(PLAN)), PLAN)
-        record.attempts(revision=NEW.revision, version=NEW.version, commit=NEW.commit)
+        record.set_attempted(revision=NEW.revision, version=NEW.version, commit=NEW.commit)
 
 
 def create_candidate(run: Script) -> None:
@@ -146,7 +146,7 @@ def create_candidate(run: Script) -> None:
     with run.phase(Phase.IMAGE, seconds=74.0) as record:
         record.say("Started build ca1 in registry contoso")
         record.say("Run ID: ca1 was successful after 71s")
-        record.attempts(image=NEW.image)
+        record.set_attempted(image=NEW.image)
     with run.phase(Phase.PIN):
         pass
     with run.phase(Phase.CREATE, seconds=21.0):
@@ -157,19 +157,19 @@ def pass_gates(run: Script) -> None:
     """Do what comes before the first users reach the candidate."""
     create_candidate(run)
     with run.phase(Phase.GATES, seconds=24.5) as record:
-        record.gated("platform", "pass", "Provisioned, Healthy, Running")
+        record.gate_finished("platform", "pass", "Provisioned, Healthy, Running")
         record.say("health: 3 of 5 checks passed (/health/ready returned 200), 272 s left")
-        record.gated("health", "pass", f"{HEALTHY}, 5 times in a row")
-        record.gated("identity", "pass", f"reports {NEW.revision} 1.3.0.3")
-        record.gated("add-in", "pass", "manifest 1.3.0.3 and its 3 pages are served")
-        record.attempts(url=NEW.url)
+        record.gate_finished("health", "pass", f"{HEALTHY}, 5 times in a row")
+        record.gate_finished("identity", "pass", f"reports {NEW.revision} 1.3.0.3")
+        record.gate_finished("add-in", "pass", "manifest 1.3.0.3 and its 3 pages are served")
+        record.set_attempted(url=NEW.url)
 
 
 def step(run: Script, weight: int) -> None:
     """Pass one step."""
-    run.record.shifted(share(weight), f"{weight} % to the candidate")
+    run.record.traffic_shifted(share(weight), f"{weight} % to the candidate")
     run.now_s += 10 * MINUTE_S
-    run.record.gated(
+    run.record.gate_finished(
         f"traffic at {weight} %", "pass", "2 of 1,204 requests failed, stable 11 of 9,877"
     )
     run.record.say(
@@ -184,14 +184,14 @@ def promote(run: Script) -> None:
         step(run, 10)
         step(run, 50)
     with run.phase(Phase.PROMOTE, seconds=5 * MINUTE_S) as record:
-        record.shifted(share(100), "promoted")
+        record.traffic_shifted(share(100), "promoted")
 
 
 def finish(run: Script) -> None:
     """Deploy completely, except for the version commit."""
     with run.phase(Phase.REFRESH, seconds=2.2) as record:
         record.cleared("after", (("page:*", 96), ("config:*", 0)), complete=True)
-        record.learned(cache="hit rate 93.1%, 4,112 keys, 18.0 MB")
+        record.set_facts(cache="hit rate 93.1%, 4,112 keys, 18.0 MB")
 
 
 def deployed(run: Script) -> None:
@@ -199,13 +199,13 @@ def deployed(run: Script) -> None:
     promote(run)
     finish(run)
     with run.phase(Phase.PUBLISH, seconds=1.9) as record:
-        record.learned(commit=VERSION_COMMIT)
+        record.set_facts(commit=VERSION_COMMIT)
         record.say("the version commit: pushed ed601d10b2 to main")
     with run.phase(Phase.RETIRE, seconds=31.0) as record:
         record.say("deactivated api--v1-3-0-0-77ab01c-4630-1")
     with run.phase(Phase.REPORT) as record:
         record.say("Deployment lock released")
-    run.record.ended_well("deployed")
+    run.record.succeed("deployed")
 
 
 def pull_request(run: Script) -> None:
@@ -213,19 +213,19 @@ def pull_request(run: Script) -> None:
     promote(run)
     finish(run)
     with run.phase(Phase.PUBLISH, seconds=1.9) as record:
-        record.learned(commit=VERSION_COMMIT, pull_request=PULL, pending=NEW.version)
+        record.set_facts(commit=VERSION_COMMIT, pull_request=PULL, pending=NEW.version)
         record.say(f"the version commit: opened pull request {PULL} with version commit ed601d10b2")
     with run.phase(Phase.RETIRE, seconds=31.0):
         pass
     with run.phase(Phase.REPORT) as record:
         record.say("Deployment lock released")
-    run.record.ended_well("deployed")
+    run.record.succeed("deployed")
 
 
 def planned(run: Script) -> None:
     """Plan only."""
     read_everything(run)
-    run.record.ended_well("planned")
+    run.record.succeed("planned")
 
 
 def unchanged(run: Script) -> None:
@@ -234,9 +234,9 @@ def unchanged(run: Script) -> None:
     with run.phase(Phase.PLAN, seconds=1.2) as record:
         record.observed(STABLE, OLD)
         record.attempted = OLD
-        record.learned(url=URL)
+        record.set_facts(url=URL)
         record.say(f"{OLD.revision} already receives all traffic")
-    run.record.ended_well("unchanged")
+    run.record.succeed("unchanged")
 
 
 def aborted_in_gates(run: Script) -> None:
@@ -245,8 +245,8 @@ def aborted_in_gates(run: Script) -> None:
     evidence = "/health/ready returned 503, 120 times"
     try:
         with run.phase(Phase.GATES, seconds=300.0) as record:
-            record.gated("platform", "pass", "Provisioned, Healthy, Running")
-            record.gated("health", "fail", evidence)
+            record.gate_finished("platform", "pass", "Provisioned, Healthy, Running")
+            record.gate_finished("health", "fail", evidence)
             raise AbortedError(
                 "The health check did not pass 5 times in a row within 300 s: /health/ready "
                 "returned 503.",
@@ -266,7 +266,7 @@ def aborted_in_gates(run: Script) -> None:
             ("the manifest", "restored"),
             ("the deployment lock", "released"),
         )
-        record.ended_badly(error)
+        record.fail(error)
 
 
 def aborted_in_a_step(run: Script) -> None:
@@ -275,11 +275,11 @@ def aborted_in_a_step(run: Script) -> None:
     sentence = "31 of 1,150 requests failed (2.7 %), stable 12 of 10,322 (0.1 %)"
     try:
         with run.phase(Phase.SHIFT, seconds=6 * MINUTE_S) as record:
-            record.shifted(share(10), "10 % to the candidate")
-            record.gated("traffic at 10 %", "fail", sentence)
+            record.traffic_shifted(share(10), "10 % to the candidate")
+            record.gate_finished("traffic at 10 %", "fail", sentence)
             raise AbortedError(f"The candidate failed the analysis of traffic at 10 %: {sentence}.")
     except AbortedError as error:
-        record.shifted(STABLE, "restored")
+        record.traffic_shifted(STABLE, "restored")
         run.restored(
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
@@ -288,7 +288,7 @@ def aborted_in_a_step(run: Script) -> None:
             ("the manifest", "restored"),
             ("the deployment lock", "released"),
         )
-        record.ended_badly(error)
+        record.fail(error)
 
 
 def aborted_in_the_bake(run: Script) -> None:
@@ -299,14 +299,14 @@ def aborted_in_the_bake(run: Script) -> None:
         step(run, 50)
     try:
         with run.phase(Phase.PROMOTE, seconds=2 * MINUTE_S) as record:
-            record.shifted(share(100), "promoted")
+            record.traffic_shifted(share(100), "promoted")
             raise AbortedError(
                 "The candidate failed during the bake: /health/ready returned 500, 2 times in a "
                 "row; "
                 f"the stable revision at the same time: {HEALTHY}."
             )
     except AbortedError as error:
-        record.shifted(STABLE, "restored")
+        record.traffic_shifted(STABLE, "restored")
         run.restored(
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
@@ -315,7 +315,7 @@ def aborted_in_the_bake(run: Script) -> None:
             ("the manifest", "restored"),
             ("the deployment lock", "released"),
         )
-        record.ended_badly(error)
+        record.fail(error)
 
 
 def action_required(run: Script) -> None:
@@ -326,22 +326,24 @@ def action_required(run: Script) -> None:
     )
     try:
         with run.phase(Phase.SHIFT, seconds=40.0) as record:
-            record.shifted(share(10), "10 % to the candidate")
+            record.traffic_shifted(share(10), "10 % to the candidate")
             raise RollbackIncompleteError(
                 "The candidate failed at 10 %: /health/ready returned 500, 2 times in a row; the "
                 f"stable revision at the same time: {HEALTHY}.",
                 hint=f"Not restored: the candidate ({by_hand}).",
             )
     except RollbackIncompleteError as error:
-        record.shifted(STABLE, "restored")
+        record.traffic_shifted(STABLE, "restored")
         run.restored(("the traffic", f"now 100 {OLD.revision}"))
-        record.put_back("the candidate", ok=False, detail=f"Azure returned status 503. {by_hand}")
+        record.undo_finished(
+            "the candidate", ok=False, detail=f"Azure returned status 503. {by_hand}"
+        )
         run.restored(
             ("the stable revision", f"{URL}/health/ready is healthy"),
             ("the manifest", "restored"),
             ("the deployment lock", "left for the next run"),
         )
-        record.ended_badly(error)
+        record.fail(error)
 
 
 def rolled_back(run: Script) -> None:
@@ -350,19 +352,19 @@ def rolled_back(run: Script) -> None:
     with run.phase(Phase.PLAN, seconds=1.4) as record:
         record.observed(share(100), NEW)
         record.attempted = OLD
-        record.learned(url=URL, reason="errors at login")
+        record.set_facts(url=URL, reason="errors at login")
         record.say(f"Traffic now: 100 {NEW.revision}")
         record.say(f"Rolling back to {OLD.revision} (Provisioned, Healthy, Running)")
     with run.phase(Phase.GATES, seconds=9.0) as record:
-        record.gated("platform", "pass", "Provisioned, Healthy, Running")
-        record.gated("health", "pass", f"{HEALTHY}, 5 times in a row")
+        record.gate_finished("platform", "pass", "Provisioned, Healthy, Running")
+        record.gate_finished("health", "pass", f"{HEALTHY}, 5 times in a row")
     with run.phase(Phase.PROMOTE, seconds=3.1) as record:
-        record.shifted(STABLE, "rolled back")
+        record.traffic_shifted(STABLE, "rolled back")
     with run.phase(Phase.REFRESH, seconds=1.0) as record:
         record.cleared("rollback", (("page:*", 140),), complete=True)
     with run.phase(Phase.REPORT):
         pass
-    run.record.ended_well("rolled-back")
+    run.record.succeed("rolled-back")
 
 
 def refused(run: Script) -> None:
@@ -370,8 +372,8 @@ def refused(run: Script) -> None:
     run.begin()
     with run.phase(Phase.PLAN, seconds=1.8) as record:
         record.observed(STABLE, OLD)
-        record.learned(url=URL)
-    run.record.ended_badly(
+        record.set_facts(url=URL)
+    run.record.fail(
         PreflightError(
             "Identity 46c1d0b6-a577-4033-9fe3-b388 is not allowed to push to registry contoso.",
             hint="Assign it the role AcrPush: az role assignment create --role AcrPush …",
@@ -382,7 +384,7 @@ def refused(run: Script) -> None:
 def invalid(run: Script) -> None:
     """Reject wrong settings."""
     place = SourceLocation(file=".github/deploy-action.yml", line=7, column=16)
-    run.record.ended_badly(
+    run.record.fail(
         InputError(
             "Setting traffic-steps: '10,5' does not increase.",
             hint="Nothing was changed.",
@@ -396,8 +398,8 @@ def superseded(run: Script) -> None:
     run.begin()
     with run.phase(Phase.PLAN, seconds=1.1) as record:
         record.observed(share(10), OLD)
-        record.learned(url=URL)
-    run.record.ended_badly(
+        record.set_facts(url=URL)
+    run.record.fail(
         SupersededError(
             "Run 4710.1.k3f9 (https://github.com/contoso/addin/actions/runs/4710) has been "
             "deploying this app for 412 s, in phase shift.",
@@ -411,17 +413,17 @@ def cancelled(run: Script) -> None:
     pass_gates(run)
     try:
         with run.phase(Phase.SHIFT, seconds=95.0) as record:
-            record.shifted(share(10), "10 % to the candidate")
+            record.traffic_shifted(share(10), "10 % to the candidate")
             raise CancelledError(2)
     except CancelledError as error:
-        record.shifted(STABLE, "restored")
+        record.traffic_shifted(STABLE, "restored")
         run.restored(
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the manifest", "restored"),
             ("the deployment lock", "released"),
         )
-        record.ended_badly(error)
+        record.fail(error)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

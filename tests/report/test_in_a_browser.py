@@ -110,7 +110,7 @@ def with_phases(command: str, *phases: Phase, fails: bool = False) -> Record:
                 if fails and phase is phases[-1]:
                     raise AbortedError("It failed.")
     except AbortedError as error:
-        record.ended_badly(error)
+        record.fail(error)
     return record
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.validation import Check, CheckState
@@ -46,7 +46,7 @@ def invalid() -> Record:
     )
     record.validated((failed,))
     faults = [Fault(message="no such setting", location=place), Fault(message="app is missing")]
-    record.ended_badly(InputError.of(faults))
+    record.fail(InputError.of(faults))
     return record
 
 
@@ -107,7 +107,7 @@ def test_planned_steps_name_which_of_them_were_reached() -> None:
     record = planned()
     with record.phase(Phase.SHIFT):
         split = all_to(OLD.revision).with_candidate(NEW.revision, 25)
-        record.shifted(split, "25 % to the candidate")
+        record.traffic_shifted(split, "25 % to the candidate")
 
     steps = report(record)["steps"]
 
@@ -136,9 +136,9 @@ def test_the_output_plan_is_the_plan_of_the_report_and_empty_if_it_is_too_long()
 
 def test_nothing_is_known_of_an_app_that_was_never_read() -> None:
     record = record_of()
-    record.ended_badly(RuntimeError("boom"))
+    record.fail(RuntimeError("boom"))
     value = report(record)
 
-    assert value["serving"] == as_json(Side())
+    assert value["serving"] == as_json(RevisionInfo())
     assert value["traffic"] is None
     assert value["exit-code"] == 1

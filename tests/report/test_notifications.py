@@ -14,7 +14,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from deploy_action.core.notification import Channel, Event
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.record import Record
 from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import (
@@ -34,16 +34,18 @@ from tests.support.golden import Golden
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = json.loads((ROOT / "docs" / "webhook.schema.json").read_text("utf-8"))
 IMAGE = "contoso.azurecr.io/api@sha256:" + "a" * 64
-OLD = Side(revision="api--v1-3-0-2", version="1.3.0.2", commit="1" * 40, image=IMAGE)
-NEW = Side(revision="api--v1-3-0-3", version="1.3.0.3", commit="2" * 40, image=IMAGE)
+OLD = RevisionInfo(revision="api--v1-3-0-2", version="1.3.0.2", commit="1" * 40, image=IMAGE)
+NEW = RevisionInfo(revision="api--v1-3-0-3", version="1.3.0.3", commit="2" * 40, image=IMAGE)
 PULL = "https://github.com/contoso/api/pull/7"
 HOSTILE = st.text(max_size=4000) | st.text("<>&@!*_`[](){}|#:/\\ ab\n\"'", max_size=200)
 
 
-def record_of(command: str = "deploy", *, serving: Side = OLD, attempted: Side = NEW) -> Record:
+def record_of(
+    command: str = "deploy", *, serving: RevisionInfo = OLD, attempted: RevisionInfo = NEW
+) -> Record:
     """Return a run under way."""
     record = Record(command=command, clock=itertools.count(0.0, 20.5).__next__)
-    record.learned(
+    record.set_facts(
         environment="prod",
         app="api",
         url="https://api.example.com",
@@ -61,15 +63,15 @@ def all_to(revision: str) -> Split:
 
 def ended(error: BaseException) -> Record:
     record = record_of()
-    record.ended_badly(error)
+    record.fail(error)
     return record
 
 
 def deployed(**facts: str) -> Record:
     record = record_of()
-    record.shifted(all_to(NEW.revision), "promoted")
-    record.learned(**facts)
-    record.ended_well("deployed")
+    record.traffic_shifted(all_to(NEW.revision), "promoted")
+    record.set_facts(**facts)
+    record.succeed("deployed")
     return record
 
 
@@ -79,9 +81,9 @@ def aborted(reason: str = "The candidate failed at 25 %: 7 of 40 requests failed
 
 def rolled_back() -> Record:
     record = record_of("rollback", serving=NEW, attempted=OLD)
-    record.learned(reason="errors at login")
-    record.shifted(all_to(OLD.revision), "rolled back")
-    record.ended_well("rolled-back")
+    record.set_facts(reason="errors at login")
+    record.traffic_shifted(all_to(OLD.revision), "rolled back")
+    record.succeed("rolled-back")
     return record
 
 
@@ -147,7 +149,7 @@ def test_every_result_has_its_events(record: Record, events: list[Event]) -> Non
 @pytest.mark.parametrize("result", ["planned", "unchanged"])
 def test_a_run_that_changed_nothing_on_purpose_has_no_event(result: str) -> None:
     record = record_of()
-    record.ended_well(result)
+    record.succeed(result)
 
     assert events_of(record) == ()
 
@@ -155,16 +157,16 @@ def test_a_run_that_changed_nothing_on_purpose_has_no_event(result: str) -> None
 @pytest.mark.parametrize("command", ["validate", "status", "bump"])
 def test_other_commands_have_no_event(command: str) -> None:
     record = record_of(command)
-    record.ended_badly(PreflightError("No."))
+    record.fail(PreflightError("No."))
 
     assert events_of(record) == ()
 
 
 def test_a_repair_announces_which_version_it_left_serving() -> None:
     finished, undone = record_of("repair"), record_of("repair")
-    finished.shifted(all_to(NEW.revision), "finished")
+    finished.traffic_shifted(all_to(NEW.revision), "finished")
     for record in (finished, undone):
-        record.ended_well("repaired")
+        record.succeed("repaired")
 
     assert (events_of(finished), events_of(undone)) == ((Event.SUCCEEDED,), (Event.ABORTED,))
 
@@ -192,9 +194,9 @@ def texts(value: Any, kind: str) -> Iterator[dict[str, Any]]:
 
 
 def hostile_record(text: str) -> Record:
-    record = record_of(attempted=Side(revision="api--x", version=text, commit=text))
-    record.learned(environment=text, app=text, pull_request=text, url=text, run_url=text)
-    record.ended_badly(AbortedError(text or "x", hint=text))
+    record = record_of(attempted=RevisionInfo(revision="api--x", version=text, commit=text))
+    record.set_facts(environment=text, app=text, pull_request=text, url=text, run_url=text)
+    record.fail(AbortedError(text or "x", hint=text))
     return record
 
 

@@ -34,7 +34,7 @@ def data(**changes: Any) -> dict[str, Any]:
 def comment(plan: dict[str, Any], *warnings: str, problem: str = "") -> str:
     record = Record(command="deploy", clock=lambda: 0.0)
     run = "https://github.com/contoso/orders/actions/runs/7"
-    record.learned(app="api", environment="prod", run_url=run)
+    record.set_facts(app="api", environment="prod", run_url=run)
     for warning in warnings:
         record.warn(warning)
     record.planned((), plan)

@@ -43,11 +43,11 @@ def deployment(tmp_path: Path, log: io.StringIO, **variables: str) -> Reporter:
     with record.phase(Phase.PLAN):
         record.say(f"signed in as {SURROGATE}")
         record.warn(f"{SURROGATE} is odd")
-        record.learned(version="1.2.3.4", url="https://api.example.com", reason=SURROGATE)
-        record.gated("smoke test", "pass", "hush_hush|x was known before it was a secret")
+        record.set_facts(version="1.2.3.4", url="https://api.example.com", reason=SURROGATE)
+        record.gate_finished("smoke test", "pass", "hush_hush|x was known before it was a secret")
         mask.add("hush_hush|x")
         record.warn("the password is hush_hush|x")
-    record.ended_well("deployed")
+    record.succeed("deployed")
     return reporter
 
 

@@ -9,21 +9,21 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
 from deploy_action.core.record import Record
 from deploy_action.core.traffic.split import Entry, Split
 from deploy_action.errors import AbortedError, RollbackIncompleteError
 from deploy_action.report import markdown, outputs, summary
 
-OLD = Side(revision="api--v1-3-0-2", version="1.3.0.2", commit="1" * 40)
-NEW = Side(revision="api--v1-3-0-3", version="1.3.0.3", commit="2" * 40)
+OLD = RevisionInfo(revision="api--v1-3-0-2", version="1.3.0.2", commit="1" * 40)
+NEW = RevisionInfo(revision="api--v1-3-0-3", version="1.3.0.3", commit="2" * 40)
 HOSTILE = st.text("`|<>&*_[]()#@!~^$\\-+:/.w\n\r ab1", max_size=60)
 
 
 def record_of(command: str = "deploy") -> Record:
     record = Record(command=command, clock=itertools.count(0.0).__next__)
-    record.learned(environment="prod", app="api", url="https://api.example.com")
+    record.set_facts(environment="prod", app="api", url="https://api.example.com")
     return record
 
 
@@ -36,8 +36,8 @@ def deployed() -> Record:
     record.observed(all_to(OLD.revision), OLD)
     record.attempted = NEW
     with record.phase(Phase.PROMOTE):
-        record.shifted(all_to(NEW.revision), "promoted")
-    record.ended_well("deployed")
+        record.traffic_shifted(all_to(NEW.revision), "promoted")
+    record.succeed("deployed")
     return record
 
 
@@ -47,11 +47,11 @@ def aborted() -> Record:
     record.attempted = NEW
     try:
         with record.phase(Phase.GATES):
-            record.gated("health", "fail", "/health/ready returned 503")
+            record.gate_finished("health", "fail", "/health/ready returned 503")
             raise AbortedError("The health check failed.", hint="Look at its log.")
     except AbortedError as error:
-        record.put_back("the traffic", ok=True, detail="100 api--v1-3-0-2")
-        record.ended_badly(error)
+        record.undo_finished("the traffic", ok=True, detail="100 api--v1-3-0-2")
+        record.fail(error)
     return record
 
 
@@ -78,7 +78,7 @@ def test_an_abort_names_cause_state_attempt_and_next_step_before_everything_else
 def test_a_likely_cause_is_shown_once_and_its_hint_is_the_next_step() -> None:
     record = record_of()
     record.diagnosed(cause="The database refuses connections.", hint="Check its firewall.", log=())
-    record.ended_badly(
+    record.fail(
         AbortedError(
             "The health check failed.",
             hint="Likely cause: The database refuses connections. Check its firewall.",
@@ -110,8 +110,8 @@ def test_a_rollback_summary_uses_the_terms_of_a_rollback() -> None:
     with record.phase(Phase.GATES):
         pass
     with record.phase(Phase.PROMOTE):
-        record.shifted(all_to(OLD.revision), "rolled back")
-    record.ended_well("rolled-back")
+        record.traffic_shifted(all_to(OLD.revision), "rolled back")
+    record.succeed("rolled-back")
 
     text = summary.render(record)
 
@@ -124,7 +124,7 @@ def test_an_incomplete_rollback_is_not_called_a_failed_deployment() -> None:
     record = record_of("rollback")
     record.observed(all_to(OLD.revision), OLD)
     record.attempted = OLD
-    record.ended_badly(RollbackIncompleteError("The cache was not cleared."))
+    record.fail(RollbackIncompleteError("The cache was not cleared."))
 
     assert summary.render(record).startswith(
         "## 🚨 prod: the rollback is incomplete, 1.3.0.2 serves 100 %\n"
@@ -133,7 +133,7 @@ def test_an_incomplete_rollback_is_not_called_a_failed_deployment() -> None:
 
 def test_a_pending_version_commit_is_in_the_headline() -> None:
     record = deployed()
-    record.learned(**{"pull-request": "https://github.com/contoso/api/pull/7"})
+    record.set_facts(**{"pull-request": "https://github.com/contoso/api/pull/7"})
 
     headline = summary.render(record).splitlines()[0]
 
@@ -152,9 +152,9 @@ def test_a_killed_run_leaves_a_summary_that_says_where_it_was() -> None:
 def test_external_text_cannot_break_out_of_its_cell(hostile: str) -> None:
     def render(text: str) -> str:
         record = record_of()
-        record.gated("health", "fail", text)
+        record.gate_finished("health", "fail", text)
         record.warn(text or "x")
-        record.put_back("the traffic", ok=False, detail=text)
+        record.undo_finished("the traffic", ok=False, detail=text)
         return summary.render(record)
 
     assert len(render(hostile).splitlines()) == len(render("x").splitlines())

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy_action.core.record import Crashed, PutBack, Record
+from deploy_action.core.record import Crashed, Record, UndoFinished
 from deploy_action.errors import (
     AbortedError,
     CancelledError,
@@ -39,8 +39,8 @@ def failing() -> str:
     raise DeployError("Azure said no.")
 
 
-def put_back(record: Record) -> list[tuple[str, bool]]:
-    return [(event.what, event.ok) for event in record.events if isinstance(event, PutBack)]
+def undo_finished(record: Record) -> list[tuple[str, bool]]:
+    return [(event.what, event.ok) for event in record.events if isinstance(event, UndoFinished)]
 
 
 def test_an_unexpected_error_is_reported_as_a_bug_and_an_expected_one_is_not(
@@ -86,7 +86,7 @@ def test_a_failed_undo_does_not_stop_the_others_and_is_reported_with_its_hint(
         raise DeployError("The gate said no.")
 
     assert notes == ["the traffic", "the manifest"]
-    assert put_back(record) == [
+    assert undo_finished(record) == [
         ("the traffic", True),
         ("the candidate", False),
         ("the manifest", True),
@@ -99,7 +99,7 @@ def test_without_an_exception_nothing_is_undone(record: Record) -> None:
     with Undo(record, SignalGuard()) as undo:
         undo.push("the traffic", failing)
 
-    assert put_back(record) == []
+    assert undo_finished(record) == []
 
 
 def test_after_the_commit_point_nothing_is_undone(record: Record) -> None:
@@ -108,7 +108,7 @@ def test_after_the_commit_point_nothing_is_undone(record: Record) -> None:
         undo.commit()
         raise ZeroDivisionError
 
-    assert put_back(record) == []
+    assert undo_finished(record) == []
 
 
 @pytest.mark.parametrize("ending", [CancelledError(2), SupersededError("Another run took over.")])
@@ -137,7 +137,7 @@ def test_the_alternative_undo_runs_after_a_failure(record: Record) -> None:
         raise DeployError("The candidate did badly.")
 
     assert notes == []
-    assert put_back(record) == [("the traffic", False), ("the journal", True)]
+    assert undo_finished(record) == [("the traffic", False), ("the journal", True)]
 
 
 def test_a_run_over_its_time_limit_is_aborted(record: Record) -> None:
@@ -172,4 +172,4 @@ def test_t4_a_signal_does_not_interrupt_the_undo(record: Record) -> None:
             signal.signal(number, handler)
 
     assert notes == ["the traffic", "the lock"]
-    assert put_back(record) == [("the traffic", True), ("the lock", True)]
+    assert undo_finished(record) == [("the traffic", True), ("the lock", True)]

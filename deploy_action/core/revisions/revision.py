@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.revisions.provenance import (
     Provenance,
     content_of,
@@ -97,9 +97,9 @@ class Revision:
         return int((self.template.get("scale") or {}).get("minReplicas") or 0)
 
     @property
-    def side(self) -> Side:
+    def info(self) -> RevisionInfo:
         """This revision as part of an `Outcome`."""
-        return Side(
+        return RevisionInfo(
             revision=self.name,
             version=self.content.version,
             commit=self.content.commit,

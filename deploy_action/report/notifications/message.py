@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from deploy_action.core.notification import Event
-from deploy_action.core.outcome import Outcome, Side
+from deploy_action.core.outcome import Outcome, RevisionInfo
 from deploy_action.core.record import Record
 from deploy_action.report import failure
 from deploy_action.report.headline import headline
@@ -110,12 +110,12 @@ class Message:
         outcome = self.outcome
         attempted = outcome.attempted
         if attempted.revision == outcome.serving.revision:
-            attempted = Side()
+            attempted = RevisionInfo()
         title = "Deploying" if self.event is Event.STARTED else "Attempted"
         rows = [
-            ("Serves now", _side(outcome.serving, outcome.share)),
-            (title, _side(attempted)),
-            ("Before", _side(outcome.previous)),
+            ("Serves now", _revision_info(outcome.serving, outcome.share)),
+            (title, _revision_info(attempted)),
+            ("Before", _revision_info(outcome.previous)),
             ("Traffic", _traffic(outcome)),
             ("Took", f"{self.duration_s:.0f} s" if self.result else ""),
         ]
@@ -182,7 +182,7 @@ def _safe(url: str) -> str:
     return url if _URL.fullmatch(url) else ""
 
 
-def _side(side: Side, share: int = 0) -> str:
+def _revision_info(side: RevisionInfo, share: int = 0) -> str:
     if not side.revision and not side.version:
         return ""
     details = [f"commit {side.commit[:7]}" if side.commit else ""]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from deploy_action.core.outcome import Side
+from deploy_action.core.outcome import RevisionInfo
 from deploy_action.report.notifications.message import Message
 
 
@@ -24,9 +24,9 @@ def payload(message: Message) -> dict[str, Any]:
             "url": message.links.get("App", ""),
             "reason": message.reason,
             "next_step": message.next_step,
-            "serving": {**_side(outcome.serving), "weight": outcome.share},
-            "attempted": _side(outcome.attempted),
-            "previous": _side(outcome.previous),
+            "serving": {**_revision_info(outcome.serving), "weight": outcome.share},
+            "attempted": _revision_info(outcome.attempted),
+            "previous": _revision_info(outcome.previous),
             "traffic": str(outcome.split) if outcome.split else "",
             "version_commit": message.commit,
             "pull_request": message.pull_request,
@@ -36,7 +36,7 @@ def payload(message: Message) -> dict[str, Any]:
     }
 
 
-def _side(side: Side) -> dict[str, Any]:
+def _revision_info(side: RevisionInfo) -> dict[str, Any]:
     return {
         "version": side.version,
         "revision": side.revision,

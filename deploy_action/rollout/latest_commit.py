@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from deploy_action.adapters.git import Git
 
 
-def require_tip(git: Git, run: Run) -> None:
+def require_latest_commit(git: Git, run: Run) -> None:
     """Check that no newer commit than the run's is on its branch; version commits do not count.
 
     Raises:

@@ -9,8 +9,8 @@ from deploy_action.core.manifest.edit import Bump
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
+from deploy_action.rollout.deployed_version import Served, require_not_lower
 from deploy_action.rollout.image_source import ImageSource
-from deploy_action.rollout.served import Served, require_not_lower
 from deploy_action.rollout.versioning import Versioning
 
 

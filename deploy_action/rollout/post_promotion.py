@@ -13,7 +13,7 @@ from deploy_action.errors import DeployError
 
 
 @dataclass(slots=True)
-class Finishing:
+class PostPromotion:
     """Runs the remaining phases; each is tried whatever happened to the others.
 
     Args:

@@ -8,9 +8,9 @@ import pytest
 
 from deploy_action.core.journal import Pending
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Record, Warned
+from deploy_action.core.record import Record, WarningRaised
 from deploy_action.errors import DeployError
-from deploy_action.rollout.finishing import Finishing
+from deploy_action.rollout.post_promotion import PostPromotion
 
 
 @pytest.mark.parametrize("error", [DeployError("Azure said no."), KeyError("properties")])
@@ -18,16 +18,16 @@ def test_o1_an_error_after_the_commit_point_is_a_warning_and_its_work_stays_pend
     error: Exception,
 ) -> None:
     record = Record(command="deploy", clock=itertools.count().__next__)
-    finishing = Finishing(record)
+    post_promotion = PostPromotion(record)
 
     def fail() -> None:
         raise error
 
-    with finishing.phase(Phase.REFRESH, Pending.CACHE):
+    with post_promotion.phase(Phase.REFRESH, Pending.CACHE):
         fail()
-    with finishing.phase(Phase.PUBLISH, Pending.COMMIT):
+    with post_promotion.phase(Phase.PUBLISH, Pending.COMMIT):
         pass
 
-    assert finishing.pending == [Pending.CACHE]
-    [warned] = [event.text for event in record.events if isinstance(event, Warned)]
+    assert post_promotion.pending == [Pending.CACHE]
+    [warned] = [event.text for event in record.events if isinstance(event, WarningRaised)]
     assert "some work after the promotion failed" in warned
