@@ -134,7 +134,9 @@ def test_a_schedule_follows_the_sandboxs_clock(stage: Stage) -> None:
     assert (before, after["replicas"]) == (1, 2)
 
 
-def test_a_revision_at_zero_is_woken_by_a_request(stage: Stage) -> None:
+@pytest.mark.parametrize("asleep_s", [0, 1000])
+def test_a_revision_at_zero_is_woken_by_a_request(stage: Stage, asleep_s: int) -> None:
+    """Even after the time in which its first start had to succeed."""
     _scaled(stage, "idle", least=0)
     host = revision(stage, "idle")["fqdn"]
     stage.clock(advance=400)
@@ -142,6 +144,7 @@ def test_a_revision_at_zero_is_woken_by_a_request(stage: Stage) -> None:
         lambda: revision(stage, "idle"),
         lambda item: (item["runningState"], item["replicas"]) == ("ScaledToZero", 0),
     )
+    stage.clock(advance=asleep_s)
     reply = stage.scene.session.get(f"https://{host}/version", timeout=60)
 
     assert (asleep["runningState"], asleep["replicas"]) == ("ScaledToZero", 0)

@@ -140,10 +140,10 @@ class Lives:
             scaling = asyncio.ensure_future(self._scaler(app, revision).run())
             while True:
                 revision.changed.clear()
-                if revision.health_state == "Healthy":
-                    limit.cancel()
                 overdue = limit.done() and not limit.cancelled()
                 self._judge(app, revision, limits, overdue=overdue)
+                if revision.health_state == "Healthy":  # the limit is for the first start only
+                    limit.cancel()
                 await revision.changed.wait()
         except (RuntimeError, ImageNotFound) as error:
             self._failed(revision, f"{error}")
