@@ -66,13 +66,17 @@ class AppInsights:
     """
 
     def __init__(self, components: Sequence[Component]) -> None:
-        self.components = {(one.group.lower(), one.name.lower()): one for one in components}
+        self.components = {
+            (component.group.lower(), component.name.lower()): component for component in components
+        }
         self._telemetry: deque[dict[str, Any]] = deque(maxlen=_KEPT)
 
     @property
     def hosts(self) -> frozenset[str]:
         """The hosts that it answers for."""
-        return frozenset({DEFAULT_HOST, *(one.host for one in self.components.values())})
+        return frozenset(
+            {DEFAULT_HOST, *(component.host for component in self.components.values())}
+        )
 
     def telemetry(self) -> list[dict[str, Any]]:
         """Return the items that were accepted, oldest first."""
@@ -86,13 +90,13 @@ class AppInsights:
         Raises:
             Refused: the component does not exist.
         """
-        asked = _PATH.fullmatch(request.path)
-        if not asked:
+        address = _PATH.fullmatch(request.path)
+        if not address:
             return None
-        component = self.components.get((asked["group"].lower(), asked["name"].lower()))
+        component = self.components.get((address["group"].lower(), address["name"].lower()))
         if component is None:
-            raise resource_missing(KIND, asked["name"], asked["group"])
-        match request.method, [part.lower() for part in (asked["rest"] or "").split("/") if part]:
+            raise resource_missing(KIND, address["name"], address["group"])
+        match request.method, [part.lower() for part in (address["rest"] or "").split("/") if part]:
             case "GET", []:
                 return web.json_response(_view(component))
             case "GET", ["annotations"]:
@@ -113,7 +117,7 @@ class AppInsights:
         items = _items(await request.read())  # aiohttp has unpacked gzip
         if items is None:
             return _received([], [{"index": 0, "statusCode": 400, "message": "Invalid JSON"}], 400)
-        keys = {one.key for one in self.components.values()}
+        keys = {component.key for component in self.components.values()}
         errors = [
             {"index": index, "statusCode": 400, "message": problem}
             for index, item in enumerate(items)
@@ -147,12 +151,12 @@ def _list(component: Component, query: Mapping[str, str]) -> web.Response:
     start, end = (_moment(query.get(name, "")) for name in ("start", "end"))
     if start is None or end is None:
         return _refused("BadRequest", "start and end must be timestamps")
-    found = [
-        one
-        for one in component.annotations.values()
-        if start <= (_moment(one["EventTime"]) or start) <= end
+    annotations = [
+        annotation
+        for annotation in component.annotations.values()
+        if start <= (_moment(annotation["EventTime"]) or start) <= end
     ]
-    return web.json_response({"value": found})
+    return web.json_response({"value": annotations})
 
 
 def _put(component: Component, raw: bytes) -> web.Response:

@@ -181,9 +181,9 @@ class Demo:
         [app] = self.narrator.get("state")["apps"]
         host = app["url"].removeprefix("https://")
         return {
-            one["revision"]
-            for one in app["answered"]
-            if one["host"] == host and not 200 <= one["status"] < 500
+            answer["revision"]
+            for answer in app["answered"]
+            if answer["host"] == host and not 200 <= answer["status"] < 500
         }
 
     def _check_deployment(self, users: Users, exit_code: int, commit: str) -> None:

@@ -80,8 +80,8 @@ class Directory:
 
     def principal_of(self, client_id: str) -> ServicePrincipal | None:
         """Return the service principal of a client id, or None."""
-        found = (item for item in self.principals.values() if item.client_id == client_id)
-        return next(found, None)
+        matches = (item for item in self.principals.values() if item.client_id == client_id)
+        return next(matches, None)
 
     def application(self, key: str) -> Application | None:
         """Return an application by client id or object id, or None."""

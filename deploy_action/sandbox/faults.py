@@ -70,48 +70,48 @@ class Fault:
     holding: int = 0
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Fault:
+    def of(cls, definition: Mapping[str, Any]) -> Fault:
         """Read one fault.
 
         Raises:
             ValueError: a field is invalid; the message names it.
         """
-        if not isinstance(given, Mapping):
-            raise ValueError(f"a fault must be a mapping, not {given!r}")  # noqa: TRY004  one kind of refusal
+        if not isinstance(definition, Mapping):
+            raise ValueError(f"a fault must be a mapping, not {definition!r}")  # noqa: TRY004  one kind of refusal
         known = {item.name for item in fields(cls)} - {"matched", "happened", "holding"}
-        unknown = sorted(set(given) - known)
+        unknown = sorted(set(definition) - known)
         if unknown:
             raise ValueError(
                 f"'{unknown[0]}' is not a field of a fault; valid fields: {sorted(known)}"
             )
-        if not any(given.get(key) not in (None, False) for key in _DOES):
+        if not any(definition.get(key) not in (None, False) for key in _DOES):
             raise ValueError(f"a fault needs at least one of {', '.join(_DOES)}")
-        body = given.get("body", "")
-        operation = given.get("operation")
+        body = definition.get("body", "")
+        operation = definition.get("operation")
         if operation is not None and str(operation.get("status")) not in {"Failed", "Canceled"}:
             raise ValueError("operation: status must be Failed or Canceled")
-        mutate = str(given.get("mutate") or "")
+        mutate = str(definition.get("mutate") or "")
         if mutate and not is_known(mutate):
             raise ValueError(f"mutate: there is no '{mutate}'")
         return cls(
-            host=str(given.get("host", "*")).lower(),
-            method=str(given.get("method", "*")).upper(),
-            path=str(given.get("path", "*")).lower(),
-            revision=str(given.get("revision", "")),
-            change=str(given.get("change", "")),
-            times=_times(given.get("times")),
-            percent=float(given.get("percent", 100)),
-            delay=float(given.get("delay") or 0),
-            status=int(given["status"]) if given.get("status") else None,
-            headers={str(k): str(v) for k, v in dict(given.get("headers") or {}).items()},
+            host=str(definition.get("host", "*")).lower(),
+            method=str(definition.get("method", "*")).upper(),
+            path=str(definition.get("path", "*")).lower(),
+            revision=str(definition.get("revision", "")),
+            change=str(definition.get("change", "")),
+            times=_times(definition.get("times")),
+            percent=float(definition.get("percent", 100)),
+            delay=float(definition.get("delay") or 0),
+            status=int(definition["status"]) if definition.get("status") else None,
+            headers={str(k): str(v) for k, v in dict(definition.get("headers") or {}).items()},
             body=body if isinstance(body, str) else json.dumps(body),
-            drop=bool(given.get("drop")),
-            hold=bool(given.get("hold")),
-            after=bool(given.get("after")),
+            drop=bool(definition.get("drop")),
+            hold=bool(definition.get("hold")),
+            after=bool(definition.get("after")),
             operation={k: str(v) for k, v in operation.items()} if operation else None,
             mutate=mutate,
-            crash=bool(given.get("crash")),
-            name=str(given.get("name") or ""),
+            crash=bool(definition.get("crash")),
+            name=str(definition.get("name") or ""),
         )
 
     def meets(
@@ -119,7 +119,7 @@ class Fault:
     ) -> bool:
         """Whether the fault matches this request."""
         return (
-            (not self.change or any(fnmatchcase(one, self.change) for one in changes))
+            (not self.change or any(fnmatchcase(change, self.change) for change in changes))
             and bool(self.revision) == bool(revision)
             and fnmatchcase(host, self.host)
             and fnmatchcase(method, self.method)
@@ -141,17 +141,17 @@ class Fault:
 class Faults:
     """The faults in force, first match wins."""
 
-    def __init__(self, given: Iterable[Mapping[str, Any]] = ()) -> None:
-        self._faults = [Fault.of(one) for one in given]
+    def __init__(self, definitions: Iterable[Mapping[str, Any]] = ()) -> None:
+        self._faults = [Fault.of(definition) for definition in definitions]
         self._chance = random.Random(0)  # noqa: S311  repeatable on purpose
 
-    def add(self, given: Iterable[Mapping[str, Any]]) -> None:
+    def add(self, definitions: Iterable[Mapping[str, Any]]) -> None:
         """Add faults behind those in force; all or none.
 
         Raises:
             ValueError: one of them is invalid.
         """
-        self._faults += [Fault.of(one) for one in given]
+        self._faults += [Fault.of(definition) for definition in definitions]
 
     def clear(self) -> None:
         """Remove all faults."""
@@ -159,16 +159,16 @@ class Faults:
 
     def in_force(self, fault: Fault) -> bool:
         """Whether *fault* is still active."""
-        return any(fault is one for one in self._faults)
+        return any(fault is active for active in self._faults)
 
     def told(self) -> list[dict[str, Any]]:
         """Return each fault's name, matches and effects, and whether it holds a request."""
-        return [{name: getattr(one, name) for name in _TOLD} for one in self._faults]
+        return [{name: getattr(fault, name) for name in _TOLD} for fault in self._faults]
 
     @property
     def about_changes(self) -> bool:
         """Whether any fault depends on what a write changes."""
-        return any(one.change for one in self._faults)
+        return any(fault.change for fault in self._faults)
 
     def strike(
         self,
@@ -198,23 +198,23 @@ def read_faults(file: Path) -> list[Mapping[str, Any]]:
         ValueError: it is not a list of faults.
     """
     try:
-        found = yaml.safe_load(file.read_text("utf-8"))
+        definitions = yaml.safe_load(file.read_text("utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"not valid YAML: {error}") from None
-    if not isinstance(found, list):
+    if not isinstance(definitions, list):
         raise ValueError(f"{file} does not contain a list of faults")  # noqa: TRY004  one kind of refusal
-    for one in found:
-        Fault.of(one)
-    return found
+    for definition in definitions:
+        Fault.of(definition)
+    return definitions
 
 
-def _times(given: Any) -> tuple[int, int | None]:
-    if given is None:
+def _times(raw: Any) -> tuple[int, int | None]:
+    if raw is None:
         return 1, None
-    first, dash, last = str(given).partition("-")
+    first, dash, last = str(raw).partition("-")
     try:
         start = int(first or 1)
         end = (int(last) if last else None) if dash else start
     except ValueError:
-        raise ValueError(f"times: '{given}' must be like 1, 2-4 or 3-") from None
+        raise ValueError(f"times: '{raw}' must be like 1, 2-4 or 3-") from None
     return start, end

@@ -46,7 +46,7 @@ class Front:
         hosts: Callable[[str], Service | None],
         plane: Callable[[str], asyncio.Protocol | None],
         local: Service,
-        seen: Callable[[str, str, str, int], None],
+        on_request: Callable[[str, str, str, int], None],
         faults: Faults,
         clock: Clock,
         let_through: bool = False,
@@ -55,7 +55,7 @@ class Front:
         self._hosts = hosts
         self._plane = plane
         self._local = local
-        self._seen = seen
+        self._on_request = on_request
         self._faults = faults
         self._clock = clock
         self.let_through = let_through
@@ -78,8 +78,8 @@ class Front:
 
     def inner(self, host: str) -> asyncio.Protocol | None:
         """Return the protocol that serves *host*, or None if it is unknown."""
-        if found := self._plane(host):
-            return found
+        if service := self._plane(host):
+            return service
         return cast("asyncio.Protocol", self._public()) if self._hosts(host) else None
 
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -92,7 +92,7 @@ class Front:
             response = await self._carried_out(host, service, request)
             status = response.status
         finally:
-            self._seen(host, request.method, request.path, status)
+            self._on_request(host, request.method, request.path, status)
         return response
 
     async def _carried_out(

@@ -116,30 +116,30 @@ class GitHubApi:
         return web.json_response(answer)
 
     async def _create(
-        self, repository: _Repository, home: str, path: Sequence[str], asked: Mapping[str, Any]
+        self, repository: _Repository, home: str, path: Sequence[str], body: Mapping[str, Any]
     ) -> web.Response:
         """Create a branch, a commit status or a pull request."""
         match path:
             case ["git", "refs"]:
-                return await self._create_branch(repository, asked)
+                return await self._create_branch(repository, body)
             case ["statuses", commit]:
-                return await _add_status(repository, commit, asked)
+                return await _add_status(repository, commit, body)
             case ["pulls"]:
-                return _open(repository, home, asked)
+                return _open(repository, home, body)
         raise _Refused(404, "Not Found")
 
     async def _comment(
         self, request: web.BaseRequest, comments: Comments, path: Sequence[str]
     ) -> web.Response:
         """Answer for an issue's comments, or for one comment."""
-        asked = json.loads(await request.read()) if request.method != "GET" else {}
+        body = json.loads(await request.read()) if request.method != "GET" else {}
         match request.method, path:
             case "GET", [number, "comments"] if number.isdecimal():
                 status, answer, headers = comments.list(int(number), request.query)
             case "POST", [number, "comments"] if number.isdecimal():
-                status, answer, headers = comments.create(int(number), asked)
+                status, answer, headers = comments.create(int(number), body)
             case "PATCH", ["comments", identity] if identity.isdecimal():
-                status, answer, headers = comments.update(int(identity), asked)
+                status, answer, headers = comments.update(int(identity), body)
             case _:
                 raise _Refused(404, "Not Found")
         return web.json_response(answer, status=status, headers=headers)
@@ -191,59 +191,60 @@ class GitHubApi:
         return self._known[name.lower()]
 
     async def _head(self, repository: _Repository, branch: str) -> str:
-        code, said = await _git(repository.path, "rev-parse", "--verify", f"refs/heads/{branch}")
+        code, output = await _git(repository.path, "rev-parse", "--verify", f"refs/heads/{branch}")
         if code:
             raise _Refused(404, "Branch not found")
-        return said.decode().strip()
+        return output.decode().strip()
 
     async def _create_branch(
-        self, repository: _Repository, asked: Mapping[str, str]
+        self, repository: _Repository, body: Mapping[str, str]
     ) -> web.Response:
-        words = ("update-ref", asked["ref"], asked["sha"], "0" * 40)
+        words = ("update-ref", body["ref"], body["sha"], "0" * 40)
         code, _ = await _git(repository.path, *words)
         if code:
             raise _Refused(422, "Reference already exists")
-        about = {"ref": asked["ref"], "object": {"sha": asked["sha"]}}
+        about = {"ref": body["ref"], "object": {"sha": body["sha"]}}
         return web.json_response(about, status=201)
 
     # -- GraphQL ---------------------------------------------------------------------------------
 
-    async def _graphql(self, asked: Mapping[str, Any]) -> dict[str, Any]:
-        if "viewer" in str(asked.get("query")):
+    async def _graphql(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        if "viewer" in str(body.get("query")):
             return {"data": {"viewer": {"login": BOT}}}
-        if "createCommitOnBranch" not in str(asked.get("query")):
+        if "createCommitOnBranch" not in str(body.get("query")):
             return {
                 "errors": [{"message": "the sandbox supports only viewer and createCommitOnBranch"}]
             }
-        given = asked["variables"]["input"]
-        repository = self._repository(given["branch"]["repositoryNameWithOwner"])
-        branch = given["branch"]["branchName"]
+        commit_input = body["variables"]["input"]
+        repository = self._repository(commit_input["branch"]["repositoryNameWithOwner"])
+        branch = commit_input["branch"]["branchName"]
         if branch in repository.protected:
             return _errors("UNPROCESSABLE", _RULES)
         head = await self._head(repository, branch)
         stale = f'Expected branch to point to "{head}" but it did not. Pull and try again.'
-        if given["expectedHeadOid"] != head:
+        if commit_input["expectedHeadOid"] != head:
             return _errors("STALE_DATA", stale)
-        commit = await self._commit(repository.path, head, given)
+        commit = await self._commit(repository.path, head, commit_input)
         code, _ = await _git(repository.path, "update-ref", f"refs/heads/{branch}", commit, head)
         if code:
             return _errors("STALE_DATA", stale)
         return {"data": {"createCommitOnBranch": {"commit": {"oid": commit}}}}
 
-    async def _commit(self, path: Path, head: str, given: Mapping[str, Any]) -> str:
+    async def _commit(self, path: Path, head: str, commit_input: Mapping[str, Any]) -> str:
         index = path / f"api-{secrets.token_hex(8)}"
         extra = {"GIT_INDEX_FILE": str(index)}
         try:
             await _git(path, "read-tree", head, extra=extra)
-            for one in given["fileChanges"].get("additions", ()):
-                content = base64.b64decode(one["contents"], validate=True)
+            for addition in commit_input["fileChanges"].get("additions", ()):
+                content = base64.b64decode(addition["contents"], validate=True)
                 _, blob = await _git(path, "hash-object", "-w", "--stdin", stdin=content)
-                line = f"100644 {blob.decode().strip()}\t{one['path']}\n".encode()
+                line = f"100644 {blob.decode().strip()}\t{addition['path']}\n".encode()
                 await _git(path, "update-index", "--add", "--index-info", stdin=line, extra=extra)
             _, tree = await _git(path, "write-tree", extra=extra)
         finally:
             index.unlink(missing_ok=True)
-        message = f"{given['message']['headline']}\n\n{given['message'].get('body') or ''}".strip()
+        parts = commit_input["message"]
+        message = f"{parts['headline']}\n\n{parts.get('body') or ''}".strip()
         words = ("commit-tree", tree.decode().strip(), "-p", head, "-F", "-")
         _, commit = await _git(path, *words, stdin=message.encode() + b"\n", extra=_people())
         return commit.decode().strip()
@@ -252,28 +253,28 @@ class GitHubApi:
 _MAY: Final = {"admin": False, "push": True, "pull": True}
 
 
-def _open(repository: _Repository, home: str, asked: Mapping[str, Any]) -> web.Response:
+def _open(repository: _Repository, home: str, body: Mapping[str, Any]) -> web.Response:
     """Open a pull request."""
     number = len(repository.pulls) + 1
-    repository.pulls.append({"number": number, "html_url": f"{home}/pull/{number}", **asked})
+    repository.pulls.append({"number": number, "html_url": f"{home}/pull/{number}", **body})
     return web.json_response(repository.pulls[-1], status=201)
 
 
 async def _add_status(
-    repository: _Repository, commit: str, asked: Mapping[str, Any]
+    repository: _Repository, commit: str, body: Mapping[str, Any]
 ) -> web.Response:
     code, _ = await _git(repository.path, "cat-file", "-e", f"{commit}^{{commit}}")
     if code:
         raise _Refused(422, f"No commit found for SHA: {commit}")
-    if asked.get("state") not in {"error", "failure", "pending", "success"}:
+    if body.get("state") not in {"error", "failure", "pending", "success"}:
         raise _Refused(422, "Validation Failed: state is not included in the list")
-    if len(str(asked.get("description") or "")) > 140:
+    if len(str(body.get("description") or "")) > 140:
         raise _Refused(
             422, "Validation Failed: description is too long (maximum is 140 characters)"
         )
-    if not str(asked.get("target_url") or "https://").startswith(("http://", "https://")):
+    if not str(body.get("target_url") or "https://").startswith(("http://", "https://")):
         raise _Refused(422, "Validation Failed: target_url must use http(s) scheme")
-    status = {"context": "default", "description": None, "target_url": None, **asked}
+    status = {"context": "default", "description": None, "target_url": None, **body}
     repository.statuses.setdefault(commit, []).append(status)
     return web.json_response(status, status=201)
 

@@ -53,34 +53,34 @@ class Comments:
         """Return one page, oldest first, with the link to the next one."""
         if number not in self.numbers:
             return _missing()
-        found = [item for item in self._all if item["issue_url"].endswith(f"/issues/{number}")]
+        matches = [item for item in self._all if item["issue_url"].endswith(f"/issues/{number}")]
         size = min(int(query.get("per_page") or _PAGE), _LONGEST_PAGE)
         page = int(query.get("page") or 1)
-        shown = found[(page - 1) * size : page * size]
+        shown = matches[(page - 1) * size : page * size]
         headers = {}
-        if page * size < len(found):
+        if page * size < len(matches):
             url = f"{_api(self.home)}/issues/{number}/comments?per_page={size}&page={page + 1}"
             headers["Link"] = f'<{url}>; rel="next"'
         return 200, shown, headers
 
-    def create(self, number: int, asked: Mapping[str, Any]) -> Answer:
+    def create(self, number: int, body: Mapping[str, Any]) -> Answer:
         """Add a comment of the token's own."""
         if not self.writable:
             return _forbidden()
         if number not in self.numbers:
             return _missing()
-        return _invalid(asked) or (201, self.add(number, BOT, str(asked["body"])), {})
+        return _invalid(body) or (201, self.add(number, BOT, str(body["body"])), {})
 
-    def update(self, identity: int, asked: Mapping[str, Any]) -> Answer:
+    def update(self, identity: int, body: Mapping[str, Any]) -> Answer:
         """Replace a comment's body, whoever wrote it."""
         if not self.writable:
             return _forbidden()
         comment = next((item for item in self._all if item["id"] == identity), None)
         if comment is None:
             return _missing()
-        if refusal := _invalid(asked):
+        if refusal := _invalid(body):
             return refusal
-        comment["body"] = str(asked["body"])
+        comment["body"] = str(body["body"])
         return 200, comment, {}
 
 
@@ -96,8 +96,8 @@ def _forbidden() -> Answer:
     return 403, {"message": _FORBIDDEN, "status": "403"}, {}
 
 
-def _invalid(asked: Mapping[str, Any]) -> Answer | None:
-    body = asked.get("body")
+def _invalid(fields: Mapping[str, Any]) -> Answer | None:
+    body = fields.get("body")
     if isinstance(body, str) and body.strip() and len(body) <= _LONGEST:
         return None
     about = f"Body is too long (maximum is {_LONGEST} characters)" if body else "Body is blank"

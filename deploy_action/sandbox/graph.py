@@ -95,19 +95,21 @@ class Graph:
                 del self._directory.principals[self._principal(key).object_id]
                 return web.Response(status=204)
             case "directoryObjects", ["getByIds"]:
-                found = [self._directory.principals.get(str(key)) for key in body.get("ids") or ()]
-                return _listed(self._describe(item) for item in found if item)
+                principals = [
+                    self._directory.principals.get(str(key)) for key in body.get("ids") or ()
+                ]
+                return _listed(self._describe(item) for item in principals if item)
             case "me", _:
                 text = "/me request is only valid with delegated authentication flow."
                 raise GraphError(400, "BadRequest", text)
         text = f"{request.method} {request.path} is not supported by the sandbox"
         raise GraphError(501, "NotImitatedByTheLocalAzure", text)
 
-    def _by_app_id(self, found: re.Match[str]) -> str:
-        if found[1] == "applications":
-            return f"applications/{found[2]}"
-        principal = self._directory.principal_of(found[2].lower())
-        return f"servicePrincipals/{principal.object_id if principal else found[2]}"
+    def _by_app_id(self, match: re.Match[str]) -> str:
+        if match[1] == "applications":
+            return f"applications/{match[2]}"
+        principal = self._directory.principal_of(match[2].lower())
+        return f"servicePrincipals/{principal.object_id if principal else match[2]}"
 
     # -- applications --------------------------------------------------------------------------
 
@@ -195,21 +197,21 @@ def _federated(
     if method == "GET" and not rest:
         return _listed(_credential(item) for item in held.values())
     if method == "POST" and not rest:
-        credential = _new_credential(application, body)
-        held[credential.id] = credential
-        return web.json_response(_credential(credential), status=201)
-    found = next((item for item in held.values() if rest[0] in {item.id, item.name}), None)
-    if found is None:
+        new = _new_credential(application, body)
+        held[new.id] = new
+        return web.json_response(_credential(new), status=201)
+    credential = next((item for item in held.values() if rest[0] in {item.id, item.name}), None)
+    if credential is None:
         raise _missing(rest[0])
     if method == "DELETE":
-        del held[found.id]
+        del held[credential.id]
         return web.Response(status=204)
     if method == "PATCH":
-        found.subject = str(body.get("subject") or found.subject)
-        found.issuer = str(body.get("issuer") or found.issuer)
-        found.audiences = list(body.get("audiences") or found.audiences)
+        credential.subject = str(body.get("subject") or credential.subject)
+        credential.issuer = str(body.get("issuer") or credential.issuer)
+        credential.audiences = list(body.get("audiences") or credential.audiences)
         return web.Response(status=204)
-    return web.json_response(_credential(found))
+    return web.json_response(_credential(credential))
 
 
 def _new_credential(application: Application, body: Mapping[str, Any]) -> FederatedCredential:
@@ -269,7 +271,7 @@ def _matches(item: Mapping[str, Any], filter_: str) -> bool:
     if equals := _EQUALS.fullmatch(filter_):
         value = item.get(equals[1])
         held = value if isinstance(value, list) else [value]
-        return equals[2].lower() in {str(one).lower() for one in held}
+        return equals[2].lower() in {str(entry).lower() for entry in held}
     if filter_:
         text = f"the filter {filter_} is not supported by the sandbox"
         raise GraphError(501, "NotImitatedByTheLocalAzure", text)

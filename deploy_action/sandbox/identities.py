@@ -35,27 +35,27 @@ class Identities:
         self._github = github
         self._assignments = assignments
 
-    def change(self, path: str, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, path: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Answer a POST.
 
         Raises:
             ValueError: the identity or a role does not exist.
         """
         if path == "/identities":
-            return self.create(wanted)
-        return {"roles": self.replace(wanted)}
+            return self.create(fields)
+        return {"roles": self.replace(fields)}
 
-    def create(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def create(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create an application with the roles that are named.
 
         Raises:
             ValueError: a role does not exist.
         """
-        name = str(wanted.get("name") or "another identity")
-        subject = str(wanted.get("subject") or self._github.subject)
+        name = str(fields.get("name") or "another identity")
+        subject = str(fields.get("subject") or self._github.subject)
         application = self._entra.enroll(name, subject)
         object_id = self._object_id(application.client_id)
-        for assignment in self._read(wanted.get("roles") or (), object_id):
+        for assignment in self._read(fields.get("roles") or (), object_id):
             self._assignments.grant(assignment)
         return {
             "client_id": application.client_id,
@@ -64,14 +64,14 @@ class Identities:
             "request_token": self._github.job(subject),
         }
 
-    def replace(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def replace(self, fields: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Replace an identity's roles; return its assignments.
 
         Raises:
             ValueError: the identity or a role does not exist.
         """
-        object_id = self._object_id(str(wanted.get("client_id") or self._entra.client))
-        roles = wanted.get("roles")
+        object_id = self._object_id(str(fields.get("client_id") or self._entra.client))
+        roles = fields.get("roles")
         granted = None if roles is None else self._read(roles, object_id)
         self._assignments.revoke(self._assignments.of(object_id))
         if granted is None:
@@ -97,16 +97,16 @@ class Identities:
             for item in roles
         ]
 
-    def _role(self, wanted: str | Mapping[str, Any]) -> Role:
-        if isinstance(wanted, str):
-            return self._assignments.role(wanted)
+    def _role(self, requested: str | Mapping[str, Any]) -> Role:
+        if isinstance(requested, str):
+            return self._assignments.role(requested)
         role = Role(
             id=str(uuid.uuid4()),
-            name=str(wanted["name"]),
-            actions=tuple(wanted.get("actions") or ()),
-            not_actions=tuple(wanted.get("notActions") or ()),
-            data_actions=tuple(wanted.get("dataActions") or ()),
-            not_data_actions=tuple(wanted.get("notDataActions") or ()),
+            name=str(requested["name"]),
+            actions=tuple(requested.get("actions") or ()),
+            not_actions=tuple(requested.get("notActions") or ()),
+            data_actions=tuple(requested.get("dataActions") or ()),
+            not_data_actions=tuple(requested.get("notDataActions") or ()),
             built_in=False,
         )
         self._assignments.roles[role.id] = role

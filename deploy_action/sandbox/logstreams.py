@@ -82,17 +82,17 @@ class LogStreams:
 
     # -- the console of a container --------------------------------------------------------------
 
-    async def _console(self, request: web.BaseRequest, asked: re.Match[str]) -> web.StreamResponse:
-        app = self._world.app(asked["group"], asked["app"])
-        copies = self._world.revision(app, asked["revision"]).copies
-        copy = next((item for item in copies if item.replica.name == asked["replica"]), None)
-        if copy is None or copy.container.lower() != asked["container"].lower():
+    async def _console(self, request: web.BaseRequest, match: re.Match[str]) -> web.StreamResponse:
+        app = self._world.app(match["group"], match["app"])
+        replicas = self._world.revision(app, match["revision"]).copies
+        copy = next((item for item in replicas if item.replica.name == match["replica"]), None)
+        if copy is None or copy.container.lower() != match["container"].lower():
             raise _RefusedStreamError(
                 404, "there is no such replica, or it is not its first container"
             )
         tail = _tail(request, _TAIL)
         as_json = request.query.get("output", "json").lower() == "json"
-        where = f"[Revision: '{asked['revision']}', Replica: '{copy.replica.name}']"
+        where = f"[Revision: '{match['revision']}', Replica: '{copy.replica.name}']"
         name = copy.container
         opening = [
             f"Connecting to the container '{name}'...",
@@ -117,11 +117,11 @@ class LogStreams:
 
     # -- the events of the platform --------------------------------------------------------------
 
-    async def _system(self, request: web.BaseRequest, asked: re.Match[str]) -> web.StreamResponse:
-        if asked["kind"].lower() == "containerapps":
-            apps = [self._world.app(asked["group"], asked["name"])]
+    async def _system(self, request: web.BaseRequest, match: re.Match[str]) -> web.StreamResponse:
+        if match["kind"].lower() == "containerapps":
+            apps = [self._world.app(match["group"], match["name"])]
         else:
-            group, name = asked["group"].lower(), asked["name"].lower()
+            group, name = match["group"].lower(), match["name"].lower()
             apps = [
                 app
                 for app in self._world.apps.values()
@@ -135,12 +135,12 @@ class LogStreams:
         sent = dict.fromkeys((app.name for app in apps), 0)
 
         def fresh() -> Sequence[bytes]:
-            found: list[tuple[datetime, bytes]] = []
+            events: list[tuple[datetime, bytes]] = []
             for app in apps:
                 new = app.events.after(sent[app.name])
                 sent[app.name] = app.events.count
-                found += [(event.at, _system_line(app, event)) for event in new]
-            return [line for _, line in sorted(found, key=lambda pair: pair[0])]
+                events += [(event.at, _system_line(app, event)) for event in new]
+            return [line for _, line in sorted(events, key=lambda pair: pair[0])]
 
         return await _stream(request, response, tail, fresh, lambda: False)
 

@@ -112,35 +112,37 @@ class ManagedIdentities:
 
     async def handle_arm(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Answer a request of Microsoft.ManagedIdentity; None for others."""
-        asked = _PATH.fullmatch(request.path)
-        if not asked:
+        address = _PATH.fullmatch(request.path)
+        if not address:
             return None
         key = request.path.rstrip("/").lower()
-        found = self._user_assigned.get(key)
-        match request.method, asked["name"]:
+        identity = self._user_assigned.get(key)
+        match request.method, address["name"]:
             case "GET", None:
-                home = f"{asked['group'].lower()}/"
+                home = f"{address['group'].lower()}/"
                 listed = [x for x in self._user_assigned.values() if x.id.lower().startswith(home)]
                 return web.json_response({"value": [self._view(item) for item in listed]})
             case "PUT", str() as name:
-                if found is None:
+                if identity is None:
                     principal = self._directory.add_principal(name, new_id(), "ManagedIdentity")
-                    self._user_assigned[key] = found = UserAssigned(request.path, name, principal)
-                return web.json_response(self._view(found), status=201)
-            case "GET", _ if found:
-                return web.json_response(self._view(found))
+                    self._user_assigned[key] = identity = UserAssigned(
+                        request.path, name, principal
+                    )
+                return web.json_response(self._view(identity), status=201)
+            case "GET", _ if identity:
+                return web.json_response(self._view(identity))
             case "GET", str() as name:
-                raise resource_missing(_KIND, name, asked["group"].rpartition("/")[2])
+                raise resource_missing(_KIND, name, address["group"].rpartition("/")[2])
             case "DELETE", _:
                 self._user_assigned.pop(key, None)
-                return web.Response(status=200 if found else 204)
+                return web.Response(status=200 if identity else 204)
         raise not_supported(f"{request.method} {request.path}")
 
     def _describe(self, key: str) -> dict[str, str]:
-        found = self._user_assigned.get(key.lower())
-        if found is None:
+        identity = self._user_assigned.get(key.lower())
+        if identity is None:
             raise invalid("identity", f"the identity '{key}' does not exist")
-        principal = found.principal
+        principal = identity.principal
         return {"principalId": principal.object_id, "clientId": principal.client_id}
 
     def _view(self, item: UserAssigned) -> dict[str, Any]:

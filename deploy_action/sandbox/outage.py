@@ -41,12 +41,12 @@ def outage(name: str) -> Outage:
     Raises:
         OSError: there is no outage of that name.
     """
-    found = yaml.safe_load((_FOLDER / f"{name}.yml").read_text("utf-8"))
+    definition = yaml.safe_load((_FOLDER / f"{name}.yml").read_text("utf-8"))
     return Outage(
-        about=found["about"],
-        aborts=found["end"] == "aborted",
-        harms_users=found.get("users") == "may fail",
-        faults=found["faults"],
-        settings=found.get("settings") or {},
-        clock=float(found.get("clock") or 1),
+        about=definition["about"],
+        aborts=definition["end"] == "aborted",
+        harms_users=definition.get("users") == "may fail",
+        faults=definition["faults"],
+        settings=definition.get("settings") or {},
+        clock=float(definition.get("clock") or 1),
     )

@@ -11,7 +11,7 @@ _KEPT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LoggedRequest:
     """One request: seconds since the log started, host, method, path and status."""
 
     at: float
@@ -26,17 +26,17 @@ class RequestLog:
 
     def __init__(self) -> None:
         self._began = time.monotonic()
-        self._newest: deque[Asked] = deque(maxlen=_KEPT)
+        self._newest: deque[LoggedRequest] = deque(maxlen=_KEPT)
         self._counts: Counter[str] = Counter()
 
-    def seen(self, host: str, method: str, path: str, status: int) -> None:
-        """Note one answer; status 0 means that there was none."""
+    def add(self, host: str, method: str, path: str, status: int) -> None:
+        """Log one request; status 0 means that there was no response."""
         at = round(time.monotonic() - self._began, 4)
-        self._newest.append(Asked(at, host, method, path, status))
+        self._newest.append(LoggedRequest(at, host, method, path, status))
         self._counts[host] += 1
 
     def counts(self) -> dict[str, int]:
-        """Return how many requests each host has got."""
+        """Return the number of requests to each host."""
         return dict(self._counts)
 
     def newest(self) -> list[dict[str, Any]]:

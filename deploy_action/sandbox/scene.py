@@ -277,7 +277,7 @@ class Scene:
         """
         files = self.directory / f"run-{run_id}"
         files.mkdir(exist_ok=True)
-        given = {
+        environment = {
             "subscription_id": self.environment["AZURE_SUBSCRIPTION_ID"],
             "tenant_id": self.environment["AZURE_TENANT_ID"],
             "client_id": self.environment["AZURE_CLIENT_ID"],
@@ -301,7 +301,7 @@ class Scene:
             "GITHUB_SERVER_URL": "https://github.com",
             "GITHUB_REPOSITORY": "the-well/well-intake",
             "GITHUB_ACTOR": "dana",
-            **{_variable(name): text for name, text in as_inputs(given).items()},
+            **{_variable(name): text for name, text in as_inputs(environment).items()},
         }
 
     def commit(self) -> str:

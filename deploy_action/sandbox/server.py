@@ -172,7 +172,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     )
     stack.push_async_callback(world.close)
     log = RequestLog()
-    plane = Plane(world, faults=faults, clock=clock, seen=log.seen)
+    plane = Plane(world, faults=faults, clock=clock, on_request=log.add)
     stack.push_async_callback(plane.close)
 
     sampling = GaugeSampler(world)
@@ -261,7 +261,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             telemetry=insights.telemetry,
             tenant=tenant,
         ),
-        seen=log.seen,
+        on_request=log.add,
         faults=faults,
         clock=clock,
         let_through=options.let_through,
@@ -295,8 +295,8 @@ def _trusted(options: Options, ca_file: Path) -> Path:
     named = [os.environ.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
     known = [Path(file) for file in (*named, usual, "/etc/ssl/certs/ca-certificates.crt") if file]
     both = options.directory / "trusted.pem"
-    found = [file.read_text("utf-8") for file in dict.fromkeys(known) if file.is_file()]
-    both.write_text(ca_file.read_text("utf-8") + "".join(found), "utf-8")
+    certificates = [file.read_text("utf-8") for file in dict.fromkeys(known) if file.is_file()]
+    both.write_text(ca_file.read_text("utf-8") + "".join(certificates), "utf-8")
     return both
 
 

@@ -32,10 +32,10 @@ async def open_way(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.
             who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             head += f"Proxy-Authorization: Basic {base64.b64encode(who.encode()).decode()}\r\n"
         writer.write(f"{head}\r\n".encode())
-        said = await reader.readuntil(b"\r\n\r\n")
-        if b" 200 " not in said.split(b"\r\n", 1)[0] + b" ":
+        response = await reader.readuntil(b"\r\n\r\n")
+        if b" 200 " not in response.split(b"\r\n", 1)[0] + b" ":
             writer.close()
-            raise OSError(said.split(b"\r\n", 1)[0].decode("latin-1"))
+            raise OSError(response.split(b"\r\n", 1)[0].decode("latin-1"))
         return reader, writer
 
 

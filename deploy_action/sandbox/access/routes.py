@@ -78,23 +78,23 @@ class Routes:
 
     def _listed_assignments(self, scope: str, filter_: str) -> list[dict[str, Any]]:
         """List what holds at the scope, and without ``atScope()`` what is below it, too."""
-        wanted = _BY_PRINCIPAL.search(filter_)
-        found = [
+        principal_filter = _BY_PRINCIPAL.search(filter_)
+        matches = [
             item
             for item in self._assignments.all()
             if (
                 item.reaches(scope) or ("atScope()" not in filter_ and is_within(item.scope, scope))
             )
-            and (wanted is None or item.principal_id == wanted[1].lower())
+            and (principal_filter is None or item.principal_id == principal_filter[1].lower())
         ]
-        return [item.view(self._assignments.subscription) for item in found]
+        return [item.view(self._assignments.subscription) for item in matches]
 
     def _definitions(self, filter_: str) -> list[dict[str, Any]]:
-        wanted = _BY_NAME.search(filter_)
+        name_filter = _BY_NAME.search(filter_)
         return [
             role.view(self._assignments.subscription)
             for role in self._assignments.roles.values()
-            if wanted is None or role.name.lower() == wanted[1].lower()
+            if name_filter is None or role.name.lower() == name_filter[1].lower()
         ]
 
     def _definition(self, name: str) -> Role:

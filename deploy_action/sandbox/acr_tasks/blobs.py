@@ -128,9 +128,9 @@ class Blobs:
         elif part == "blocklist":
             listed = b"".join([chunk async for chunk in chunks(request)]).decode()
             ids = re.findall(r"<(?:Latest|Uncommitted|Committed)>([^<]*)<", listed)
-            if any(one not in blob.blocks for one in ids):
+            if any(block_id not in blob.blocks for block_id in ids):
                 return _refused(400, "InvalidBlockList")
-            blob.path.write_bytes(b"".join(blob.blocks[one] for one in ids))
+            blob.path.write_bytes(b"".join(blob.blocks[block_id] for block_id in ids))
             blob.blocks.clear()
             blob.written = True
         else:
@@ -148,15 +148,15 @@ class Blobs:
             return _refused(404, "BlobNotFound")
         whole = blob.path.read_bytes()
         headers = _about(blob)
-        asked = request.headers.get("x-ms-range") or request.headers.get("Range") or ""
-        found = _RANGE.fullmatch(asked)
-        if not found or request.method == "HEAD":
+        range_header = request.headers.get("x-ms-range") or request.headers.get("Range") or ""
+        match = _RANGE.fullmatch(range_header)
+        if not match or request.method == "HEAD":
             return web.Response(body=whole, headers=headers)
-        start = int(found[1])
+        start = int(match[1])
         if start >= len(whole):
             headers["Content-Range"] = f"bytes */{len(whole)}"
             return _refused(416, "InvalidRange", headers)
-        part = whole[start : int(found[2]) + 1 if found[2] else None]
+        part = whole[start : int(match[2]) + 1 if match[2] else None]
         headers["Content-Range"] = f"bytes {start}-{start + len(part) - 1}/{len(whole)}"
         return web.Response(status=206, body=part, headers=headers)
 

@@ -122,7 +122,7 @@ class Builder:
         log: Log = lambda _: None,
     ) -> Image:
         """Build and store; see `ImageBuilder`."""
-        names = [_named(one, self._registry) for one in (reference, *also)]
+        names = [_named(tag, self._registry) for tag in (reference, *also)]
         parsed = parse(await asyncio.to_thread(_dockerfile, context, dockerfile))
         plan = _Plan(parsed, dict(arguments or {}))
         bases = {name: await self._base(name) for name in plan.images()}
@@ -188,10 +188,10 @@ class _Plan:
         """Yield the names of all images that are not stages of this file."""
         names = {begin.name for begin, _ in self.stages if begin.name}
         numbers = {str(number) for number in range(len(self.stages))}
-        asked = [begin.base for begin, _ in self.stages]
+        bases = [begin.base for begin, _ in self.stages]
         for _, steps in self.stages:
-            asked.extend(step.flags["from"] for step in steps if step.flags.get("from"))
-        for name in dict.fromkeys(asked):
+            bases.extend(step.flags["from"] for step in steps if step.flags.get("from"))
+        for name in dict.fromkeys(bases):
             known = name.lower() in names or name in numbers or name == "scratch"
             if not known and "$" not in name:
                 yield name

@@ -46,11 +46,11 @@ class Instruction:
         if not self.text.startswith("["):
             return None
         try:
-            found = json.loads(self.text)
+            value = json.loads(self.text)
         except ValueError:
             return None
-        good = isinstance(found, list) and all(isinstance(one, str) for one in found)
-        return found if good else None
+        good = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        return value if good else None
 
 
 @dataclass(slots=True)
@@ -84,11 +84,11 @@ def parse(text: str) -> Parsed:
 
 def _escape(lines: list[str]) -> str:
     for line in lines:
-        found = _DIRECTIVE.fullmatch(line.strip())
-        if not found:
+        match = _DIRECTIVE.fullmatch(line.strip())
+        if not match:
             break
-        if found[1].lower() == "escape" and found[2] in {"\\", "`"}:
-            return found[2]
+        if match[1].lower() == "escape" and match[2] in {"\\", "`"}:
+            return match[2]
     return "\\"
 
 
@@ -105,9 +105,9 @@ def _instruction(number: int, whole: str, numbered: Iterator[tuple[int, str]]) -
     keyword, _, rest = whole.partition(" ") if " " in whole else whole.partition("\t")
     rest = rest.strip()
     flags = {}
-    while found := _FLAG.match(rest):
-        flags[found[1]] = found[2] or ""
-        rest = rest[found.end() :]
+    while match := _FLAG.match(rest):
+        flags[match[1]] = match[2] or ""
+        rest = rest[match.end() :]
     heredocs = []
     if keyword.upper() in _WITH_HEREDOC:
         for mark in _HEREDOC.finditer(rest):
@@ -121,7 +121,7 @@ def _heredoc(numbered: Iterator[tuple[int, str]], name: str, *, strip_tabs: bool
     for _, line in numbered:
         text = line.lstrip("\t") if strip_tabs else line
         if text == name:
-            return "".join(f"{one}\n" for one in body)
+            return "".join(f"{content}\n" for content in body)
         body.append(text)
     raise BuildFailed(f"unterminated heredoc {name}")
 
@@ -150,13 +150,13 @@ class _Words:
         self._at = 0
 
     def split(self) -> list[str]:
-        found: list[str] = []
+        words: list[str] = []
         while True:
             while self._at < len(self._text) and self._text[self._at].isspace():
                 self._at += 1
             if self._at >= len(self._text):
-                return found
-            found.append(self._one(stop_at_blank=True))
+                return words
+            words.append(self._one(stop_at_blank=True))
 
     def whole(self) -> str:
         return self._one(stop_at_blank=False)
@@ -187,9 +187,9 @@ class _Words:
         close = self._text.find(end, self._at + 1)
         if close < 0:
             raise BuildFailed(f"unexpected end of statement while looking for matching {end}")
-        found = self._text[self._at + 1 : close]
+        text = self._text[self._at + 1 : close]
         self._at = close + 1
-        return found
+        return text
 
     def _double(self) -> str:
         out = ""
@@ -216,21 +216,21 @@ class _Words:
     def _variable(self) -> str:
         if self._text[self._at + 1 : self._at + 2] == "{":
             return self._braced()
-        found = _NAME.match(self._text, self._at + 1)
-        if not found:
+        match = _NAME.match(self._text, self._at + 1)
+        if not match:
             self._at += 1
             return "$"
-        self._at = found.end()
-        return self._variables.get(found[0], "")
+        self._at = match.end()
+        return self._variables.get(match[0], "")
 
     def _braced(self) -> str:
         close = self._closing()
         inner = self._text[self._at + 2 : close]
         self._at = close + 1
-        found = _NAME.match(inner)
-        if not found:
+        match = _NAME.match(inner)
+        if not match:
             raise BuildFailed(f"bad substitution: ${{{inner}}}")
-        name, rest = found[0], inner[found.end() :]
+        name, rest = match[0], inner[match.end() :]
         value = self._variables.get(name)
         if not rest:
             return value or ""

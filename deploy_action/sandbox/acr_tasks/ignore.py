@@ -93,7 +93,7 @@ class Ignore:
         yield from self._files(root, "", (), [])
 
     def _files(self, root: Path, folder: str, parent: Matches, pending: list[str]) -> Iterator[str]:
-        for entry in sorted(os.scandir(root / folder), key=lambda one: os.fsencode(one.name)):
+        for entry in sorted(os.scandir(root / folder), key=lambda item: os.fsencode(item.name)):
             path = f"{folder}/{entry.name}" if folder else entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
             ignored, matches = self.match(path, parent)

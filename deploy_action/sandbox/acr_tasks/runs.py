@@ -52,14 +52,14 @@ class Order:
             if not body.get(field_name):
                 raise ValueError(f"the field '{field_name}' is required")
         names = [str(name) for name in body.get("imageNames") or []]
-        given = {str(one["name"]): str(one["value"]) for one in body.get("arguments") or []}
+        arguments = {str(item["name"]): str(item["value"]) for item in body.get("arguments") or []}
         return cls(
             names=tuple(
                 name if name.startswith(f"{host}/") else f"{host}/{name}" for name in names
             ),
             push=bool(body.get("isPushEnabled", True)) and bool(names),
             dockerfile=str(body["dockerFilePath"]),
-            arguments=given,
+            arguments=arguments,
             target=str(body.get("target") or ""),
             timeout_s=int(body.get("timeout") or _DEFAULT_TIMEOUT_S),
             source=str(body["sourceLocation"]),
@@ -85,7 +85,7 @@ class Run:
 
     def properties(self) -> dict[str, Any]:
         """Return ARM's ``properties`` of it."""
-        found: dict[str, Any] = {
+        properties: dict[str, Any] = {
             "runId": self.run_id,
             "status": self.status,
             "lastUpdatedTime": _time(self.finished or self.started or self.created),
@@ -97,13 +97,13 @@ class Run:
             "isArchiveEnabled": False,
         }
         if self.started:
-            found["startTime"] = _time(self.started)
+            properties["startTime"] = _time(self.started)
         if self.finished:
-            found["finishTime"] = _time(self.finished)
-            found["outputImages"] = self.outputs
+            properties["finishTime"] = _time(self.finished)
+            properties["outputImages"] = self.outputs
         if self.error:
-            found["runErrorMessage"] = self.error
-        return found
+            properties["runErrorMessage"] = self.error
+        return properties
 
     async def carry_out(self, builder: ImageBuilder, source: Path | None, scratch: Path) -> None:
         """Build and push; raises only when cancelled. *scratch* is created and removed."""

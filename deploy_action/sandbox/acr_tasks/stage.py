@@ -104,7 +104,7 @@ class Stage:
     def _values(self, step: Instruction) -> list[str]:
         """Return the arguments of an instruction in JSON or shell form, with variables expanded."""
         array = step.array()
-        return self._words(step.text) if array is None else [self._word(one) for one in array]
+        return self._words(step.text) if array is None else [self._word(item) for item in array]
 
     def _pairs(self, step: Instruction) -> dict[str, str]:
         """Read ``name=value …``, or the old form ``name the rest``."""
@@ -113,15 +113,15 @@ class Stage:
             if len(first) == 1:
                 raise BuildFailed(f"{step.keyword} must have two arguments")
             return {first[0]: self._word(first[1])}
-        found = {}
+        pairs = {}
         for pair in self._words(step.text):
             name, equals, value = pair.partition("=")
             if not equals or not name:
                 raise BuildFailed(
                     f"Syntax error - can't find = in {pair!r}. Must be of the form: name=value"
                 )
-            found[name] = value
-        return found
+            pairs[name] = value
+        return pairs
 
     def _command(self, step: Instruction) -> list[str]:
         array = step.array()
@@ -133,8 +133,10 @@ class Stage:
     def _note(self, step: Instruction, *, empty: bool = True) -> None:
         created_by = f"{step.keyword} {step.text}"
         if step.keyword == "RUN" and self._arguments:  # as Docker does: arguments are part of it
-            given = " ".join(f"{name}={self._arguments[name]}" for name in sorted(self._arguments))
-            created_by = f"|{len(self._arguments)} {given} {created_by}"
+            arguments = " ".join(
+                f"{name}={self._arguments[name]}" for name in sorted(self._arguments)
+            )
+            created_by = f"|{len(self._arguments)} {arguments} {created_by}"
         entry: dict[str, Any] = {"created": EPOCH, "created_by": created_by}
         self.history.append({**entry, "empty_layer": True} if empty else entry)
 
@@ -188,13 +190,13 @@ class Stage:
 
     def _do_expose(self, step: Instruction) -> None:
         ports: dict[str, Any] = {
-            one if "/" in one else f"{one}/tcp": {} for one in self._words(step.text)
+            port if "/" in port else f"{port}/tcp": {} for port in self._words(step.text)
         }
         self.run["ExposedPorts"] = {**(self.run.get("ExposedPorts") or {}), **ports}
         self._note(step)
 
     def _do_volume(self, step: Instruction) -> None:
-        volumes: dict[str, Any] = {one: {} for one in self._values(step)}
+        volumes: dict[str, Any] = {path: {} for path in self._values(step)}
         self.run["Volumes"] = {**(self.run.get("Volumes") or {}), **volumes}
         self._note(step)
 
@@ -249,8 +251,11 @@ class Stage:
         if unknown:
             raise BuildFailed(f"{step.keyword} --{unknown[0]} is not supported by the sandbox")
         *patterns, to = self._values(step) or [""]
-        files: Tree = {one.name: self._here(one.body, expand=one.expand) for one in step.heredocs}
-        patterns = [one for one in patterns if not one.startswith("<<")] + list(files)
+        files: Tree = {
+            heredoc.name: self._here(heredoc.body, expand=heredoc.expand)
+            for heredoc in step.heredocs
+        }
+        patterns = [item for item in patterns if not item.startswith("<<")] + list(files)
         if not patterns:
             raise BuildFailed(f"{step.keyword} requires at least two arguments")
         origin = self._word(step.flags.get("from", ""))
@@ -288,12 +293,12 @@ class Stage:
     def _sources(self, origin: str) -> Tree:
         if not origin:
             return self._around.context
-        found = self._around.sources(origin)
-        if found is None:
+        tree = self._around.sources(origin)
+        if tree is None:
             self._around.log(
                 f" ---> {origin} is not pulled by the sandbox: nothing is copied from it."
             )
-        return found or {}
+        return tree or {}
 
     def _missing(self, step: Instruction, path: str, origin: str) -> None:
         if origin:  # a RUN that was not executed may create it
@@ -315,8 +320,8 @@ class Stage:
                 out[path] = entry
                 continue
             to = copy.to.rstrip("/")
-            for inner, found in read_tree(folder, Ignore()).items():
-                out[posixpath.join(to, inner)] = found
+            for inner, member in read_tree(folder, Ignore()).items():
+                out[posixpath.join(to, inner)] = member
         return out
 
 

@@ -92,33 +92,33 @@ class Tasks:
 
     def registries(self, subscription: str, group: str = "") -> list[dict[str, Any]]:
         """Return the resources of a subscription, or of one of its resource groups."""
-        found = []
+        registries = []
         for name in self._hosts:
             home = self._groups.get(name, f"/subscriptions/{subscription}/resourceGroups/{group}")
             parts = home.lower().split("/")
             if parts[2] == subscription.lower() and group.lower() in {"", parts[4]}:
-                found.append(self._resource(name, home))
-        return found
+                registries.append(self._resource(name, home))
+        return registries
 
     async def handle_arm(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Answer an ARM request of this provider; None when it is another's or not supported."""
         listed = _LIST.fullmatch(request.path)
         if listed and request.method == "GET":
-            found = self.registries(listed["subscription"], listed["group"] or "")
-            return web.json_response({"value": found})
+            registries = self.registries(listed["subscription"], listed["group"] or "")
+            return web.json_response({"value": registries})
         if request.method == "POST" and _CHECK_NAME.fullmatch(request.path):
             name = str((await _body(request)).get("name") or "").lower()
             return web.json_response(self._availability(name))
-        one = _ONE.fullmatch(request.path)
-        if not one:
+        match = _ONE.fullmatch(request.path)
+        if not match:
             return None
-        name = one["name"].lower()
-        if request.method == "PUT" and not one["rest"]:
-            return self._create(one["home"], one["name"], await _body(request))
-        home = self._groups.get(name, one["home"])
-        if name not in self._hosts or home.lower() != one["home"].lower():
-            return _missing(f"{_TYPE}/{one['name']}", one["group"])
-        rest = [part for part in one["rest"].split("/") if part]
+        name = match["name"].lower()
+        if request.method == "PUT" and not match["rest"]:
+            return self._create(match["home"], match["name"], await _body(request))
+        home = self._groups.get(name, match["home"])
+        if name not in self._hosts or home.lower() != match["home"].lower():
+            return _missing(f"{_TYPE}/{match['name']}", match["group"])
+        rest = [part for part in match["rest"].split("/") if part]
         return await self._routed(request, name, home, rest)
 
     def _availability(self, name: str) -> dict[str, Any]:
@@ -209,7 +209,7 @@ class Tasks:
     async def _schedule(self, request: web.BaseRequest, name: str, home: str) -> web.Response:
         host = self._hosts[name]
         try:
-            order = Order.of(json.loads(b"".join([one async for one in chunks(request)])), host)
+            order = Order.of(json.loads(b"".join([chunk async for chunk in chunks(request)])), host)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             return _refused(400, "InvalidRequestContent", f"The run request is invalid: {error}")
         run_id = f"ca{len(self._runs[name]) + 1}"

@@ -68,8 +68,8 @@ class Copy:
 
 def read_tree(root: Path, ignore: Ignore) -> dict[str, Entry]:
     """Return what lies under *root* but is not ignored. Links are kept as links."""
-    found = {path: _entry(root / path) for path in ignore.files(root)}
-    return {path: entry for path, entry in found.items() if entry}
+    entries = {path: _entry(root / path) for path in ignore.files(root)}
+    return {path: entry for path, entry in entries.items() if entry}
 
 
 def select(sources: Tree, copy: Copy, into: Tree) -> tuple[dict[str, Entry], list[str]]:
@@ -132,7 +132,7 @@ def _chosen(sources: Tree, patterns: Sequence[str]) -> tuple[list[str], list[str
             raise BuildFailed(f"forbidden path outside the build context: {text} ()")
         path = "" if path == "." else path
         if is_pattern(path):
-            matches = [one for one in sorted(sources) if pattern(path).fullmatch(one)]
+            matches = [source for source in sorted(sources) if pattern(path).fullmatch(source)]
         else:
             matches = [path] if path == "" or path in sources else []
         chosen.extend(matches)

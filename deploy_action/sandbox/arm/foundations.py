@@ -132,11 +132,11 @@ class Foundations:
         home = f"/subscriptions/{self._subscription}/resourceGroups/{group}"
         address = f"{home}/providers/Microsoft.App/managedEnvironments/{name}"
         properties = dict(body.get("properties") or {})
-        found = self._world.environments.get(address.lower())
-        if found:
-            found.properties |= properties
-            self._collect_logs(found)
-            return web.json_response(views.environment(found, self._subscription))
+        environment = self._world.environments.get(address.lower())
+        if environment:
+            environment.properties |= properties
+            self._collect_logs(environment)
+            return web.json_response(views.environment(environment, self._subscription))
         made = Environment(
             id=address,
             name=name,

@@ -48,8 +48,8 @@ class Addresses:
     def good(self, request: web.BaseRequest) -> bool:
         """Whether a request has the query that was issued for its path."""
         query = dict(parse_qsl(urlsplit(request.raw_path).query, keep_blank_values=True))
-        given = query.pop("h", "")
-        return hmac.compare_digest(given, self._digest(request.path, query))
+        signature = query.pop("h", "")
+        return hmac.compare_digest(signature, self._digest(request.path, query))
 
     def _path(self, operation: Operation, subscription: str, kind: str) -> str:
         home = f"/subscriptions/{subscription}/providers/Microsoft.App/locations"

@@ -105,8 +105,8 @@ class Arm:
             response = web.json_response(body, status=problem.status)
         if not response.prepared:
             response.headers.setdefault("x-ms-request-id", secrets.token_hex(16))
-            given = request.headers.get("x-ms-correlation-request-id")
-            correlation = given or secrets.token_hex(16)
+            correlation_id = request.headers.get("x-ms-correlation-request-id")
+            correlation = correlation_id or secrets.token_hex(16)
             response.headers.setdefault("x-ms-correlation-request-id", correlation)
             response.headers.setdefault("Cache-Control", "no-cache")
             response.headers["Date"] = format_datetime(self._world.clock.now(), usegmt=True)
@@ -117,7 +117,7 @@ class Arm:
     async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not self._allowed(token):
-            return self._challenge(given=bool(token))
+            return self._challenge(has_token=bool(token))
         if not request.query.get("api-version"):
             raise refuse(
                 400,
@@ -149,13 +149,13 @@ class Arm:
                 return await self._in_subscription(request, parts[2:])
         raise not_supported(f"{request.method} {request.path}")
 
-    def _challenge(self, *, given: bool) -> web.Response:
+    def _challenge(self, *, has_token: bool) -> web.Response:
         login = f"https://login.microsoftonline.com/{self._tenant}"
-        error = "invalid_token" if given else "authentication_failed"
-        code = "InvalidAuthenticationToken" if given else "AuthenticationFailed"
+        error = "invalid_token" if has_token else "authentication_failed"
+        code = "InvalidAuthenticationToken" if has_token else "AuthenticationFailed"
         text = (
             "The access token is invalid."
-            if given
+            if has_token
             else ("Authentication failed. The 'Authorization' header is missing.")
         )
         return web.json_response(
@@ -269,8 +269,8 @@ class Arm:
     # -- container apps ------------------------------------------------------------------------
 
     async def _put(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
-        wanted = await _body(request)
-        app, operation = self._world.put(self._subscription, group, name, wanted)
+        body = await _body(request)
+        app, operation = self._world.put(self._subscription, group, name, body)
         headers = {
             "Azure-AsyncOperation": self._addresses.status(
                 operation, self._subscription, _version(request)
@@ -340,25 +340,25 @@ class Arm:
     ) -> web.Response:
         method = request.method
 
-        def shown(one: Revision) -> dict[str, Any]:
-            return versions.without_newer_keys(views.revision(app, one), _version(request))
+        def shown(revision: Revision) -> dict[str, Any]:
+            return versions.without_newer_keys(views.revision(app, revision), _version(request))
 
         match method, [part.lower() for part in parts]:
             case "GET", []:
-                return _listed(shown(one) for one in app.revisions.values())
+                return _listed(shown(revision) for revision in app.revisions.values())
             case "GET", [_]:
                 return web.json_response(shown(self._world.revision(app, parts[0])))
             case "GET", [_, "replicas"]:
                 return _listed(views.replicas(app, self._world.revision(app, parts[0])))
             case "GET", [_, "replicas", wanted]:
-                found = [
+                matches = [
                     item
                     for item in views.replicas(app, self._world.revision(app, parts[0]))
                     if item["name"].lower() == wanted
                 ]
-                if not found:
+                if not matches:
                     raise refuse(404, "ReplicaNotFound", f"Replica '{parts[2]}' was not found.")
-                return web.json_response(found[0])
+                return web.json_response(matches[0])
             case "POST", [_, "activate"]:
                 self._world.activate(app, parts[0])
                 return _done("Activate succeeded")

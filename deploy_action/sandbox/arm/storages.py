@@ -31,18 +31,18 @@ class Storages:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Answer a request for storages; None for others."""
-        asked = _PATH.fullmatch(request.path)
-        environment = self._world.environments.get(asked["environment"].lower()) if asked else None
-        if asked is None or environment is None:
+        match = _PATH.fullmatch(request.path)
+        environment = self._world.environments.get(match["environment"].lower()) if match else None
+        if match is None or environment is None:
             return None
-        name = asked["name"] or ""
-        found = environment.storages.get(name.lower())
+        name = match["name"] or ""
+        storage = environment.storages.get(name.lower())
         match request.method:
             case "GET" if not name:
                 listed = [_view(environment, item) for item in environment.storages.values()]
                 return web.json_response({"value": listed})
-            case "GET" if found:
-                return web.json_response(_view(environment, found))
+            case "GET" if storage:
+                return web.json_response(_view(environment, storage))
             case "GET":
                 raise resource_missing(_KIND, name, environment.group)
             case "PUT" if name:
@@ -52,7 +52,7 @@ class Storages:
                 return web.json_response(_view(environment, stored))
             case "DELETE" if name:
                 environment.storages.pop(name.lower(), None)
-                return web.Response(status=200 if found else 204)
+                return web.Response(status=200 if storage else 204)
         raise not_supported(f"{request.method} {request.path}")
 
 

@@ -128,49 +128,49 @@ _SECRET_FIELDS: Final = ("name", "value", "keyVaultUrl", "identity")
 def secrets(item: App) -> list[dict[str, Any]]:
     """Return the secrets of an app: plain ones with their values, references with their URL."""
     stored = (item.shown["properties"].get("configuration") or {}).get("secrets") or ()
-    return [{key: one[key] for key in _SECRET_FIELDS if one.get(key)} for one in stored]
+    return [{key: secret[key] for key in _SECRET_FIELDS if secret.get(key)} for secret in stored]
 
 
-def revision(item: App, one: Revision) -> dict[str, Any]:
+def revision(item: App, state: Revision) -> dict[str, Any]:
     """Return a revision as GET shows it."""
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
-    shown = filled_revision(one.template)
+    shown = filled_revision(state.template)
     shown["revisionSuffix"] = None
     properties: dict[str, Any] = {
-        "createdTime": one.created.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
+        "createdTime": state.created.strftime("%Y-%m-%dT%H:%M:%S+00:00"),
     }
-    if one.last_active:
-        properties["lastActiveTime"] = one.last_active.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    if state.last_active:
+        properties["lastActiveTime"] = state.last_active.strftime("%Y-%m-%dT%H:%M:%S+00:00")
     properties |= {
-        "fqdn": item.host(one.name) if item.ingress else "",
+        "fqdn": item.host(state.name) if item.ingress else "",
         "template": shown,
-        "active": one.active,
-        "replicas": one.replica_count,
-        "trafficWeight": item.weight(one.name),
-        "healthState": one.health_state,
-        "provisioningState": one.provisioning_state,
-        "runningState": one.running_state,
+        "active": state.active,
+        "replicas": state.replica_count,
+        "trafficWeight": item.weight(state.name),
+        "healthState": state.health_state,
+        "provisioningState": state.provisioning_state,
+        "runningState": state.running_state,
     }
-    if labels := item.labels(one.name):
+    if labels := item.labels(state.name):
         properties["labels"] = labels
-    if one.provisioning_error:
-        properties["provisioningError"] = one.provisioning_error
-    if one.details:
-        properties["runningStateDetails"] = one.details
+    if state.provisioning_error:
+        properties["provisioningError"] = state.provisioning_error
+    if state.details:
+        properties["runningStateDetails"] = state.details
     return {
-        "id": f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{one.name}",
-        "name": one.name,
+        "id": f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{state.name}",
+        "name": state.name,
         "type": "Microsoft.App/containerapps/revisions",
         "properties": properties,
     }
 
 
-def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
+def replicas(item: App, revision: Revision) -> list[dict[str, Any]]:
     """Return the replicas of a revision as the list shows them."""
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
-    home = f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{one.name}"
+    home = f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{revision.name}"
     listed = []
-    for each in one.copies:
+    for each in revision.copies:
         running = each.replica.exit_code is None
         state = "Running" if each.ready else "Waiting" if running else "Terminated"
         stream = f"https://{_region(item)}.azurecontainerapps.dev{home}/replicas"
@@ -196,7 +196,7 @@ def replicas(item: App, one: Revision) -> list[dict[str, Any]]:
                             "logStreamEndpoint": f"{stream}/{name}/logstream",
                             "execEndpoint": f"{stream}/{name}/exec",
                         }
-                        for name in (item["name"] for item in one.template["containers"])
+                        for name in (item["name"] for item in revision.template["containers"])
                     ],
                     "initContainers": [],
                 },

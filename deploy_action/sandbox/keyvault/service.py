@@ -72,23 +72,23 @@ class KeyVault:
 
     async def handle_arm(self, request: web.BaseRequest) -> web.StreamResponse | None:
         """Answer a request of Microsoft.KeyVault to Resource Manager; None for others."""
-        asked = _ARM.fullmatch(request.path)
-        if not asked:
+        match = _ARM.fullmatch(request.path)
+        if not match:
             return None
         if request.method != "GET":
             raise not_supported(f"{request.method} {request.path}")
-        found = [
+        vaults = [
             vault.view(self._tenant)
             for vault in self._vaults.by_host.values()
-            if vault.group_id.lower().startswith(asked["group"].lower())
-            and (asked["name"] or vault.name).lower() == vault.name.lower()
+            if vault.group_id.lower().startswith(match["group"].lower())
+            and (match["name"] or vault.name).lower() == vault.name.lower()
         ]
-        if not asked["name"]:
-            return web.json_response({"value": found})
-        if not found:
-            group = asked["group"].rpartition("/")[2]
-            raise resource_missing("Microsoft.KeyVault/vaults", asked["name"], group)
-        return web.json_response(found[0])
+        if not match["name"]:
+            return web.json_response({"value": vaults})
+        if not vaults:
+            group = match["group"].rpartition("/")[2]
+            raise resource_missing("Microsoft.KeyVault/vaults", match["name"], group)
+        return web.json_response(vaults[0])
 
     def read(self, url: str, object_id: str) -> str | None:
         """Return a secret's value as Container Apps resolves a reference with an identity."""
@@ -159,17 +159,17 @@ class KeyVault:
 
 def _secret(vault: Vault, name: str, version: str = "") -> tuple[Secret, Version]:
     secret = vault.find(name)
-    found = secret.version(version) if secret else None
-    if secret is None or found is None:
+    secret_version = secret.version(version) if secret else None
+    if secret is None or secret_version is None:
         raise errors.not_found(f"{name}/{version}" if version else name)
-    return secret, found
+    return secret, secret_version
 
 
 def _value(vault: Vault, name: str, version: str) -> dict[str, Any]:
-    secret, found = _secret(vault, name, version)
-    if not found.enabled:
+    secret, secret_version = _secret(vault, name, version)
+    if not secret_version.enabled:
         raise errors.disabled()
-    return {"value": found.value, **_metadata(vault, secret, found)}
+    return {"value": secret_version.value, **_metadata(vault, secret, secret_version)}
 
 
 def _metadata(vault: Vault, secret: Secret, version: Version) -> dict[str, Any]:
@@ -215,9 +215,11 @@ def _set(vault: Vault, name: str, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def _update(vault: Vault, name: str, version: str, body: dict[str, Any]) -> dict[str, Any]:
-    secret, found = _secret(vault, name, version)
-    found.enabled = bool((body.get("attributes") or {}).get("enabled", found.enabled))
-    return _metadata(vault, secret, found)
+    secret, secret_version = _secret(vault, name, version)
+    secret_version.enabled = bool(
+        (body.get("attributes") or {}).get("enabled", secret_version.enabled)
+    )
+    return _metadata(vault, secret, secret_version)
 
 
 def _delete(vault: Vault, name: str) -> dict[str, Any]:

@@ -120,7 +120,7 @@ class Vaults:
         self._location = location
         self.by_host: dict[str, Vault] = {}
 
-    def change(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
+    def change(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         """Create or change a vault as ``POST /vaults`` describes it.
 
         ``{"name": name, "group": group, "secrets": {name: value}, "disabled": [names], "deleted":
@@ -129,20 +129,20 @@ class Vaults:
         Raises:
             KeyError: there is no such group or secret.
         """
-        name = str(wanted["name"])
+        name = str(fields["name"])
         host = f"{name.lower()}.vault.azure.net"
         vault = self.by_host.get(host)
         if vault is None:
-            group = str(wanted.get("group") or next(iter(self._groups)))
+            group = str(fields.get("group") or next(iter(self._groups)))
             vault = Vault(name, self._groups[group.lower()], self._location)
             self.by_host[host] = vault
-        if "readers" in wanted:
-            vault.readers = frozenset(wanted["readers"])
-        vault.firewall = bool(wanted.get("firewall", vault.firewall))
-        for secret, value in (wanted.get("secrets") or {}).items():
+        if "readers" in fields:
+            vault.readers = frozenset(fields["readers"])
+        vault.firewall = bool(fields.get("firewall", vault.firewall))
+        for secret, value in (fields.get("secrets") or {}).items():
             vault.set(secret, Version(str(value)))
-        for secret in wanted.get("disabled") or ():
+        for secret in fields.get("disabled") or ():
             vault.secrets[secret.lower()].versions[-1].enabled = False
-        for secret in wanted.get("deleted") or ():
+        for secret in fields.get("deleted") or ():
             vault.secrets[secret.lower()].deleted = int(time.time())
         return {"id": vault.id, "url": f"https://{vault.host}", "secrets": sorted(vault.secrets)}

@@ -128,16 +128,18 @@ class Sampler:
 
     def _look_at_operations(self) -> None:
         newest = list(self._world.operations.values())[-_OPERATIONS:]
-        self.history.operations = [self._operation(one) for one in newest]
+        self.history.operations = [self._operation(operation) for operation in newest]
 
-    def _operation(self, one: Operation) -> dict[str, Any]:
+    def _operation(self, operation: Operation) -> dict[str, Any]:
         return {
-            "t": self.history.at(one.began),
-            "app": one.app,
-            "what": one.what,
-            "status": one.status,
-            "problem": one.problem.message if one.problem else "",
-            "took": None if one.ended is None else round(one.ended - one.began, 2),
+            "t": self.history.at(operation.began),
+            "app": operation.app,
+            "what": operation.what,
+            "status": operation.status,
+            "problem": operation.problem.message if operation.problem else "",
+            "took": None
+            if operation.ended is None
+            else round(operation.ended - operation.began, 2),
         }
 
     def _look_at_faults(self) -> None:
@@ -172,8 +174,8 @@ class Sampler:
         if newest == before:
             return
         words = ("log", "--branches", "-n", "20", "--format=%h%x09%an%x09%s")
-        _, told, _ = await run_git(repository, *words)
-        for line in reversed(told.decode("utf-8", "replace").splitlines()):
+        _, output, _ = await run_git(repository, *words)
+        for line in reversed(output.decode("utf-8", "replace").splitlines()):
             commit, author, subject = line.split("\t", 2)
             if (repository, commit) not in self._commits:
                 self._commits.add((repository, commit))

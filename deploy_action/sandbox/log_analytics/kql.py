@@ -116,17 +116,17 @@ class _Reader:
 
     # -- operators -------------------------------------------------------------------------------
 
-    def _where(self, given: Result) -> Result:
-        condition = self._either(given)
-        return Result(given.columns, [row for row in given.rows if condition(row)])
+    def _where(self, table: Result) -> Result:
+        condition = self._either(table)
+        return Result(table.columns, [row for row in table.rows if condition(row)])
 
-    def _summarize(self, given: Result) -> Result:
-        folds = [self._fold(given)]
+    def _summarize(self, table: Result) -> Result:
+        folds = [self._fold(table)]
         while self._skip(","):
-            folds.append(self._fold(given))
-        keys = self._columns(given) if self._skip("by") else []
+            folds.append(self._fold(table))
+        keys = self._columns(table) if self._skip("by") else []
         groups: dict[tuple[Any, ...], list[Row]] = {}
-        for row in given.rows:
+        for row in table.rows:
             groups.setdefault(tuple(row[key] for key in keys), []).append(row)
         if not keys and not groups:
             groups[()] = []
@@ -139,45 +139,45 @@ class _Reader:
         ]
         return Result([*keys, *(name for name, _ in folds)], rows)
 
-    def _count(self, given: Result) -> Result:
-        return Result(["Count"], [{"Count": len(given.rows)}])
+    def _count(self, table: Result) -> Result:
+        return Result(["Count"], [{"Count": len(table.rows)}])
 
-    def _project(self, given: Result) -> Result:
-        names = self._columns(given)
-        return Result(names, [{name: row[name] for name in names} for row in given.rows])
+    def _project(self, table: Result) -> Result:
+        names = self._columns(table)
+        return Result(names, [{name: row[name] for name in names} for row in table.rows])
 
-    def _take(self, given: Result) -> Result:
-        return Result(given.columns, given.rows[: int(self._next("number"))])
+    def _take(self, table: Result) -> Result:
+        return Result(table.columns, table.rows[: int(self._next("number"))])
 
-    def _order(self, given: Result) -> Result:
+    def _order(self, table: Result) -> Result:
         self._expect("by")
-        name = self._column(given)
+        name = self._column(table)
         ascending = self._skip("asc")
         if not ascending:
             self._skip("desc")
-        rows = sorted(given.rows, key=lambda row: row[name], reverse=not ascending)
-        return Result(given.columns, rows)
+        rows = sorted(table.rows, key=lambda row: row[name], reverse=not ascending)
+        return Result(table.columns, rows)
 
     # -- expressions -----------------------------------------------------------------------------
 
-    def _either(self, given: Result) -> Callable[[Row], bool]:
-        parts = [self._both(given)]
+    def _either(self, table: Result) -> Callable[[Row], bool]:
+        parts = [self._both(table)]
         while self._skip("or"):
-            parts.append(self._both(given))
+            parts.append(self._both(table))
         return lambda row: any(part(row) for part in parts)
 
-    def _both(self, given: Result) -> Callable[[Row], bool]:
-        parts = [self._comparison(given)]
+    def _both(self, table: Result) -> Callable[[Row], bool]:
+        parts = [self._comparison(table)]
         while self._skip("and"):
-            parts.append(self._comparison(given))
+            parts.append(self._comparison(table))
         return lambda row: all(part(row) for part in parts)
 
-    def _comparison(self, given: Result) -> Callable[[Row], bool]:
+    def _comparison(self, table: Result) -> Callable[[Row], bool]:
         if self._skip("("):
-            inner = self._either(given)
+            inner = self._either(table)
             self._expect(")")
             return inner
-        name = self._column(given)
+        name = self._column(table)
         sign = self._next("mark", "word")
         if sign == "in":
             self._expect("(")
@@ -216,7 +216,7 @@ class _Reader:
             return self._now - timedelta(seconds=int(span[:-1]) * _SECONDS[span[-1]])
         raise KqlError("SyntaxError", f"a value was expected, not '{token[0].strip()}'")
 
-    def _fold(self, given: Result) -> tuple[str, Callable[[Sequence[Row]], Any]]:
+    def _fold(self, table: Result) -> tuple[str, Callable[[Sequence[Row]], Any]]:
         name = self._word()
         function, title = name, ""
         if self._skip("="):
@@ -224,22 +224,22 @@ class _Reader:
         if function not in _FOLD:
             raise KqlError("SyntaxError", f"the function '{function}' is not supported")
         self._expect("(")
-        column = "" if self._is(")") else self._column(given)
+        column = "" if self._is(")") else self._column(table)
         self._expect(")")
         fold = _FOLD[function]
         if function == "count":
             return title or "count_", len
         return title or f"{function}_{column}", lambda rows: fold([row[column] for row in rows])
 
-    def _columns(self, given: Result) -> list[str]:
-        names = [self._column(given)]
+    def _columns(self, table: Result) -> list[str]:
+        names = [self._column(table)]
         while self._skip(","):
-            names.append(self._column(given))
+            names.append(self._column(table))
         return names
 
-    def _column(self, given: Result) -> str:
+    def _column(self, table: Result) -> str:
         name = self._word()
-        if name not in given.columns:
+        if name not in table.columns:
             text = f"Failed to resolve column or scalar expression named '{name}'"
             raise KqlError("SemanticError", text)
         return name
@@ -258,10 +258,10 @@ class _Reader:
 
     def _next(self, *groups: str) -> str:
         token = self._advance()
-        found = next((str(token[group]) for group in groups if token[group]), "")
-        if not found:
+        text = next((str(token[group]) for group in groups if token[group]), "")
+        if not text:
             raise KqlError("SyntaxError", f"unexpected '{token[0].strip()}'")
-        return found
+        return text
 
     def _word(self) -> str:
         return self._next("word")
@@ -279,5 +279,5 @@ class _Reader:
     def _expect(self, text: str) -> None:
         if not self._skip(text):
             token = self._peek()
-            found = f"not '{token[0].strip()}'" if token else "but the query ends"
-            raise KqlError("SyntaxError", f"'{text}' was expected, {found}")
+            actual = f"not '{token[0].strip()}'" if token else "but the query ends"
+            raise KqlError("SyntaxError", f"'{text}' was expected, {actual}")

@@ -69,9 +69,9 @@ class LogAnalytics:
             return _refused(
                 401 if not token else 403, code, "Valid authentication was not provided"
             )
-        found = re.fullmatch(r"/v1/workspaces/([^/]+)/query", request.path)
+        match = re.fullmatch(r"/v1/workspaces/([^/]+)/query", request.path)
         workspace = next(
-            (one for one in self._workspaces if found and one.customer == found[1].lower()), None
+            (item for item in self._workspaces if match and item.customer == match[1].lower()), None
         )
         if workspace is None or request.method != "POST":
             return _refused(404, "PathNotFoundError", "The requested path does not exist")
@@ -83,38 +83,42 @@ class LogAnalytics:
         Raises:
             Refused: the workspace does not exist.
         """
-        asked = _PATH.fullmatch(request.path)
-        if not asked:
+        address = _PATH.fullmatch(request.path)
+        if not address:
             return None
-        if request.method == "PUT" and not asked["rest"]:
-            return self._put(request.path, asked, await request.read())
-        wanted = (asked["group"].lower(), asked["name"].lower())
-        for one in self._workspaces:
-            if (one.group.lower(), one.name.lower()) == wanted:
-                match request.method, (asked["rest"] or "").lower():
+        if request.method == "PUT" and not address["rest"]:
+            return self._put(request.path, address, await request.read())
+        key = (address["group"].lower(), address["name"].lower())
+        for workspace in self._workspaces:
+            if (workspace.group.lower(), workspace.name.lower()) == key:
+                match request.method, (address["rest"] or "").lower():
                     case "GET", "":
-                        return web.json_response(_view(one))
+                        return web.json_response(_view(workspace))
                     case "POST", "/sharedkeys":
-                        keys = dict.fromkeys(("primarySharedKey", "secondarySharedKey"), one.key)
+                        keys = dict.fromkeys(
+                            ("primarySharedKey", "secondarySharedKey"), workspace.key
+                        )
                         return web.json_response(keys)
                     case "POST", "/api/query":
-                        return self._answer(one, await request.read())
+                        return self._answer(workspace, await request.read())
                 raise not_supported(f"{request.method} {request.path}")
-        raise resource_missing(KIND, asked["name"], asked["group"])
+        raise resource_missing(KIND, address["name"], address["group"])
 
     def connect(self, customer: str, environment: str) -> None:
         """Store the logs of an environment in the workspace with this customer id."""
         self._workspaces = [
-            replace(one, environment=environment) if one.customer == customer.lower() else one
-            for one in self._workspaces
+            replace(workspace, environment=environment)
+            if workspace.customer == customer.lower()
+            else workspace
+            for workspace in self._workspaces
         ]
 
-    def _put(self, path: str, asked: re.Match[str], raw: bytes) -> web.Response:
+    def _put(self, path: str, match: re.Match[str], raw: bytes) -> web.Response:
         """Create a workspace; an existing one stays as it is."""
-        group, name = self._world.group(asked["group"]), asked["name"]
-        for one in self._workspaces:
-            if one.id.lower() == path.lower():
-                return web.json_response(_view(one))
+        group, name = self._world.group(match["group"]), match["name"]
+        for workspace in self._workspaces:
+            if workspace.id.lower() == path.lower():
+                return web.json_response(_view(workspace))
         location = str(json.loads(raw).get("location") or "")
         made = Workspace(path, name, group, location, environment="")
         self._workspaces.append(made)
@@ -193,12 +197,12 @@ def _console_rows(app: App) -> list[Row]:
 
 def _since(span: str, now: datetime) -> datetime:
     """Read a timespan like ``PT1800S``, ``PT30M`` or ``P1D``; everything without one."""
-    found = re.fullmatch(
+    match = re.fullmatch(
         r"P(?:(\d+)D)?(?:T(?:(\d+)H)?(?:(\d+)M)?(?:(\d+(?:\.\d+)?)S)?)?", span, re.IGNORECASE
     )
-    if not found or not any(found.groups()):
+    if not match or not any(match.groups()):
         return datetime.min.replace(tzinfo=UTC)
-    days, hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return now - timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
 
 
@@ -221,14 +225,14 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _view(one: Workspace) -> dict[str, Any]:
+def _view(workspace: Workspace) -> dict[str, Any]:
     return {
-        "id": one.id,
-        "name": one.name,
+        "id": workspace.id,
+        "name": workspace.name,
         "type": KIND,
-        "location": one.location,
+        "location": workspace.location,
         "properties": {
-            "customerId": one.customer,
+            "customerId": workspace.customer,
             "provisioningState": "Succeeded",
             "retentionInDays": 30,
             "sku": {"name": "PerGB2018"},

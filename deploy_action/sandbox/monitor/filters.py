@@ -31,10 +31,10 @@ def parse_filter(text: str) -> Filter:
         FilterError: the syntax is not supported.
     """
     reader = _Reader(text)
-    found = reader.conjunction()
+    parsed = reader.conjunction()
     if reader.token is not None:
         raise FilterError(f"unexpected '{text[reader.start :].strip()}'")
-    return found
+    return parsed
 
 
 class _Reader:
@@ -58,34 +58,34 @@ class _Reader:
         return self.token is not None and (self.token[group] or "").lower() == text
 
     def conjunction(self) -> dict[str, tuple[str, ...]]:
-        found = self._alternatives()
+        parsed = self._alternatives()
         while self._at("word", "and"):
             self._next()
             for name, values in self._alternatives().items():
-                if name.lower() in {known.lower() for known in found}:
+                if name.lower() in {known.lower() for known in parsed}:
                     raise FilterError(f"'{name}' is restricted twice")
-                found[name] = values
-        return found
+                parsed[name] = values
+        return parsed
 
     def _alternatives(self) -> dict[str, tuple[str, ...]]:
-        found = self._operand()
+        parsed = self._operand()
         while self._at("word", "or"):
             self._next()
             other = self._operand()
-            [name, *more], [other_name, *others] = list(found), list(other)
+            [name, *more], [other_name, *others] = list(parsed), list(other)
             if more or others or name.lower() != other_name.lower():
                 raise FilterError("'or' joins values of one dimension only")
-            found = {name: (*found[name], *other[other_name])}
-        return found
+            parsed = {name: (*parsed[name], *other[other_name])}
+        return parsed
 
     def _operand(self) -> dict[str, tuple[str, ...]]:
         if self._at("mark", "("):
             self._next()
-            found = self.conjunction()
+            parsed = self.conjunction()
             if not self._at("mark", ")"):
                 raise FilterError("a ')' is missing")
             self._next()
-            return found
+            return parsed
         if self.token is None or not self.token["name"]:
             raise FilterError("a comparison like \"revisionName eq 'NAME'\" was expected")
         name, value = self.token["name"], self.token["value"].replace("''", "'")

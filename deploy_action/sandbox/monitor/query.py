@@ -64,15 +64,15 @@ class Query:
     def timeseries(self, recorded: Iterable[Series]) -> list[dict[str, Any]]:
         """Return the series of the answer."""
         names = {name.lower(): name for name in self.metric.dimensions}
-        wanted = {names[name.lower()]: values for name, values in self.filter.items()}
+        filters = {names[name.lower()]: values for name, values in self.filter.items()}
         groups: defaultdict[tuple[str, ...], list[Series]] = defaultdict(list)
         for series in recorded:
-            seen = any(
+            is_reported = any(
                 minute < min(self.window.visible, self.window.end) for minute in series.buckets
             )
-            if seen and _meets(series.dimensions, wanted):
-                groups[tuple(series.dimensions[name] for name in wanted)].append(series)
-        if not wanted:
+            if is_reported and _meets(series.dimensions, filters):
+                groups[tuple(series.dimensions[name] for name in filters)].append(series)
+        if not filters:
             groups[()]
         elif self.top:
             groups = defaultdict(list, list(groups.items())[: self.top])
@@ -83,7 +83,7 @@ class Query:
                         "name": {"value": name.lower(), "localizedValue": name.lower()},
                         "value": value,
                     }
-                    for name, value in zip(wanted, values, strict=True)
+                    for name, value in zip(filters, values, strict=True)
                 ],
                 **({} if self.metadata_only else {"data": self._data(members)}),
             }
@@ -111,8 +111,8 @@ def stamp(minute: int) -> str:
     return datetime.fromtimestamp(minute * 60, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _meets(dimensions: Mapping[str, str], wanted: Mapping[str, Sequence[str]]) -> bool:
+def _meets(dimensions: Mapping[str, str], filters: Mapping[str, Sequence[str]]) -> bool:
     return all(
         ANY in values or dimensions[name].lower() in {value.lower() for value in values}
-        for name, values in wanted.items()
+        for name, values in filters.items()
     )

@@ -75,15 +75,15 @@ class Metrics:
             {"value": [metric.definition(resource) for metric in METRICS.values()]}
         )
 
-    def metrics(self, app: App, resource: str, asked: Mapping[str, str]) -> web.Response:
+    def metrics(self, app: App, resource: str, parameters: Mapping[str, str]) -> web.Response:
         """Return the values of metrics.
 
         Args:
             app: whose metrics.
             resource: its id, as the client wrote it.
-            asked: the query of the request.
+            parameters: the query of the request.
         """
-        query = {name.lower(): value for name, value in asked.items()}
+        query = {name.lower(): value for name, value in parameters.items()}
         try:
             return web.json_response(self._answer(app, resource, query))
         except _BadRequestError as error:
@@ -119,7 +119,7 @@ class Metrics:
             "interval": interval,
             "namespace": namespace,
             "resourceregion": app.environment.location.lower().replace(" ", ""),
-            "value": [self._value(app, resource, one) for one in queries],
+            "value": [self._value(app, resource, item) for item in queries],
         }
 
     def _value(self, app: App, resource: str, query: Query) -> dict[str, Any]:
@@ -177,8 +177,8 @@ class Metrics:
         for name, values in restricted.items():
             if name.lower() != "revisionname":
                 continue
-            found = [created[value.lower()] for value in values if value.lower() in created]
-            if not all(map(self._is_old, found)):
+            dates = [created[value.lower()] for value in values if value.lower() in created]
+            if not all(map(self._is_old, dates)):
                 raise _dimensions_error(metric, restricted)
 
 

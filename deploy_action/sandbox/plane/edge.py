@@ -43,12 +43,12 @@ class Plane:
         *,
         faults: Faults,
         clock: Clock,
-        seen: Callable[[str, str, str, int], None],
+        on_request: Callable[[str, str, str, int], None],
     ) -> None:
         self.directory = directory
         self.faults = faults
         self.clock = clock
-        self.seen = seen
+        self.on_request = on_request
         self.pool = Pool()
         self.edges: set[Edge] = set()
 
@@ -250,7 +250,7 @@ class Edge(asyncio.Protocol):
         try:
             status = await self._status(request, host, method, path)
         finally:
-            self._plane.seen(host, method, path, status)
+            self._plane.on_request(host, method, path, status)
 
     def _answered(self, host: str, source: Backend | Refusal, status: int) -> None:
         took_s = time.monotonic() - self._began
@@ -267,9 +267,9 @@ class Edge(asyncio.Protocol):
             fault = plane.faults.strike(host, method, path, revision)
             if (
                 fault
-                and (struck := await self._apply_fault(fault, request, host, picked)) is not None
+                and (status := await self._apply_fault(fault, request, host, picked)) is not None
             ):
-                return struck
+                return status
         for fresh in (False, True):
             try:
                 upstream = await plane.pool.get((picked.host, picked.port), fresh=fresh)
@@ -341,6 +341,6 @@ class Edge(asyncio.Protocol):
         self, request: Request, status: int, text: str, fields: dict[str, str] | None = None
     ) -> int:
         bodiless = request.method == b"HEAD"
-        given = (fields or {}).items()
-        self.write(whole_answer(status, text, given, keep=request.keep, bodiless=bodiless))
+        items = (fields or {}).items()
+        self.write(whole_answer(status, text, items, keep=request.keep, bodiless=bodiless))
         return status

@@ -132,15 +132,15 @@ def whole_answer(
 ) -> bytes:
     """Return an answer of the ingress' own."""
     body = text.encode()
-    given = [(name.encode(), value.encode()) for name, value in fields]
-    if "content-type" not in {name.decode().lower() for name, _ in given}:
-        given.append((b"Content-Type", b"text/plain"))
-    given.append((b"Content-Length", b"%d" % len(body)))
+    headers = [(name.encode(), value.encode()) for name, value in fields]
+    if "content-type" not in {name.decode().lower() for name, _ in headers}:
+        headers.append((b"Content-Type", b"text/plain"))
+    headers.append((b"Content-Length", b"%d" % len(body)))
     try:
         reason = HTTPStatus(status).phrase.encode()
     except ValueError:
         reason = b""
-    head = answer_head(status, reason, given, Framing.LENGTH, keep=keep)
+    head = answer_head(status, reason, headers, Framing.LENGTH, keep=keep)
     return head if bodiless else head + body
 
 

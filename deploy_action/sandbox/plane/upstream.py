@@ -145,11 +145,11 @@ class Upstream(asyncio.Protocol):
             return
         request = self._request
         self._bodiless = request.method == b"HEAD" or status in _BODILESS
-        said = framing_of(self._fields)
-        self._until_close = said is None and not self._bodiless
+        framing = framing_of(self._fields)
+        self._until_close = framing is None and not self._bodiless
         if self._bodiless:
             self._framing = Framing.NONE
-        elif said is Framing.LENGTH:
+        elif framing is Framing.LENGTH:
             self._framing = Framing.LENGTH
         else:
             self._framing = Framing.CHUNKED if request.modern else Framing.CLOSE
@@ -268,19 +268,19 @@ class Pool:
             _, made = await loop.create_connection(lambda: Upstream(self, address), *address)
         return made
 
-    def keep(self, address: tuple[str, int], one: Upstream) -> None:
+    def keep(self, address: tuple[str, int], connection: Upstream) -> None:
         """Take a connection back."""
-        self._idle[address].append(one)
+        self._idle[address].append(connection)
 
-    def forget(self, address: tuple[str, int], one: Upstream) -> None:
+    def forget(self, address: tuple[str, int], connection: Upstream) -> None:
         """Drop a connection that ended."""
-        if one in self._idle[address]:
-            self._idle[address].remove(one)
+        if connection in self._idle[address]:
+            self._idle[address].remove(connection)
         if not self._idle[address]:
             del self._idle[address]
 
     def close(self) -> None:
         """Close all idle connections."""
         for some in list(self._idle.values()):
-            for one in list(some):
-                one.close()
+            for connection in list(some):
+                connection.close()

@@ -65,7 +65,7 @@ class Webhook:
         signed = f"{headers['id']}.{stamp}.".encode() + raw
         digest = hmac.new(self._key, signed, hashlib.sha256).digest()
         right = b"v1," + base64.b64encode(digest)
-        given = headers["signature"].encode("utf-8", "replace").split(b" ")
-        if not any(hmac.compare_digest(one, right) for one in given):
+        signatures = headers["signature"].encode("utf-8", "replace").split(b" ")
+        if not any(hmac.compare_digest(signature, right) for signature in signatures):
             return "no signature matches"
         return ""

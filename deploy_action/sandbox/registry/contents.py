@@ -41,9 +41,9 @@ class Route:
     def of(cls, path: str) -> Route | None:
         """Return what *path* asks for, or None if it is no path of the API."""
         for kind, pattern in _ROUTES:
-            found = pattern.fullmatch(path)
-            if found:
-                parts = found.groupdict()
+            match = pattern.fullmatch(path)
+            if match:
+                parts = match.groupdict()
                 return cls(kind, parts.get("repository") or "", parts.get("last") or "")
         return None
 
@@ -55,7 +55,7 @@ class Contents(Protocol):
         """Answer an authorised request of the distribution API; may raise `Refusal`."""
         ...
 
-    async def manifest(self, repository: str, wanted: str) -> Manifest | None:
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """Return the manifest of a tag or digest, or None."""
         ...
 
@@ -67,7 +67,9 @@ class Contents(Protocol):
         """Store a blob; return its digest."""
         ...
 
-    async def put_manifest(self, repository: str, wanted: str, media_type: str, body: bytes) -> str:
+    async def put_manifest(
+        self, repository: str, reference: str, media_type: str, body: bytes
+    ) -> str:
         """Store a manifest under a tag or digest; return its digest."""
         ...
 

@@ -40,9 +40,9 @@ class Embedded:
 
     # --- direct access for the sandbox ---------------------------------------------------------
 
-    async def manifest(self, repository: str, wanted: str) -> Manifest | None:
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """Return a manifest; see `Contents`."""
-        return self.store.manifest(repository, wanted)
+        return self.store.manifest(repository, reference)
 
     async def blob(self, repository: str, digest: str) -> Path | None:
         """Return a blob's file; see `Contents`."""
@@ -52,9 +52,11 @@ class Embedded:
         """Store a blob; see `Contents`."""
         return self.store.put_blob(repository, data)
 
-    async def put_manifest(self, repository: str, wanted: str, media_type: str, body: bytes) -> str:
+    async def put_manifest(
+        self, repository: str, reference: str, media_type: str, body: bytes
+    ) -> str:
         """Store a manifest; see `Contents`."""
-        return self.store.put_manifest(repository, wanted, media_type, body)
+        return self.store.put_manifest(repository, reference, media_type, body)
 
     async def tags(self, repository: str) -> dict[str, str]:
         """Return the tags; see `Contents`."""
@@ -90,15 +92,15 @@ class Embedded:
         return page(request, tags, lambda names: {"name": route.repository, "tags": list(names)})
 
     async def _get_manifest(self, _request: web.BaseRequest, route: Route) -> web.Response:
-        found = self.store.manifest(route.repository, route.last)
-        if not found:
+        manifest = self.store.manifest(route.repository, route.last)
+        if not manifest:
             raise errors.manifest_unknown(route.last)
         headers = {
-            "Content-Type": found.media_type,
-            "Docker-Content-Digest": found.digest,
-            "ETag": f'"{found.digest}"',
+            "Content-Type": manifest.media_type,
+            "Docker-Content-Digest": manifest.digest,
+            "ETag": f'"{manifest.digest}"',
         }
-        return web.Response(body=found.body, headers=headers)
+        return web.Response(body=manifest.body, headers=headers)
 
     async def _get_blob(self, _request: web.BaseRequest, route: Route) -> web.FileResponse:
         path = self.store.blob(route.repository, route.last)
@@ -111,16 +113,17 @@ class Embedded:
         return web.FileResponse(path, chunk_size=_CHUNK, headers=headers)  # knows Range and HEAD
 
     async def _get_referrers(self, request: web.BaseRequest, route: Route) -> web.Response:
-        wanted = request.query.get("artifactType", "")
+        artifact_type = request.query.get("artifactType", "")
         entries = [
             entry
             for manifest in self.store.manifests(route.repository)
-            if (entry := _referrer(manifest, route.last)) and wanted in {"", entry["artifactType"]}
+            if (entry := _referrer(manifest, route.last))
+            and artifact_type in {"", entry["artifactType"]}
         ]
         index = "application/vnd.oci.image.index.v1+json"
         body = {"schemaVersion": 2, "mediaType": index, "manifests": entries}
         headers = {"Content-Type": index}
-        if wanted:
+        if artifact_type:
             headers["OCI-Filters-Applied"] = "artifactType"
         return web.Response(body=json.dumps(body).encode(), headers=headers)
 
@@ -189,10 +192,10 @@ class Embedded:
 
     def _check_range(self, request: web.BaseRequest, route: Route) -> None:
         """Check that a chunk with a Content-Range continues the last one."""
-        said = request.headers.get("Content-Range", "")
+        content_range = request.headers.get("Content-Range", "")
         at = self.store.upload(route.repository, route.last).size
-        found = _CONTENT_RANGE.fullmatch(said)
-        if said and (not found or int(found[1]) != at):
+        match = _CONTENT_RANGE.fullmatch(content_range)
+        if content_range and (not match or int(match[1]) != at):
             raise errors.range_invalid(at)
 
     async def _receive(self, request: web.BaseRequest, repository: str, upload: str) -> None:

@@ -53,14 +53,17 @@ def token_refused(message: str, *, status: int = 401) -> Refusal:
     return Refusal(status, "UNAUTHORIZED" if status == 401 else "BAD_REQUEST", message)
 
 
-def manifest_unknown(wanted: str) -> Refusal:
+def manifest_unknown(reference: str) -> Refusal:
     """No manifest under this tag or digest."""
-    if wanted.startswith("sha256:"):
+    if reference.startswith("sha256:"):
         return Refusal(
-            404, "MANIFEST_UNKNOWN", f"manifest {wanted} is not found", {"Revision": wanted}
+            404, "MANIFEST_UNKNOWN", f"manifest {reference} is not found", {"Revision": reference}
         )
     return Refusal(
-        404, "MANIFEST_UNKNOWN", f'manifest tagged by "{wanted}" is not found', {"Tag": wanted}
+        404,
+        "MANIFEST_UNKNOWN",
+        f'manifest tagged by "{reference}" is not found',
+        {"Tag": reference},
     )
 
 
@@ -86,13 +89,13 @@ def upload_unknown(upload: str) -> Refusal:
     return Refusal(404, "BLOB_UPLOAD_UNKNOWN", "blob upload unknown to registry", {"uuid": upload})
 
 
-def digest_invalid(said: str, found: str = "") -> Refusal:
+def digest_invalid(expected: str, actual: str = "") -> Refusal:
     """The digest is malformed, or does not match the content."""
     return Refusal(
         400,
         "DIGEST_INVALID",
         "provided digest did not match uploaded content",
-        {"said": said, "found": found},
+        {"said": expected, "found": actual},
     )
 
 

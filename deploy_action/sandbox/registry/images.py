@@ -94,9 +94,9 @@ async def _for_platform(holder: Contents, name: Reference, manifest: Manifest) -
     for entry in json.loads(manifest.body).get("manifests", []):
         platform = entry.get("platform", {})
         if (platform.get("os"), platform.get("architecture")) == ("linux", "amd64"):
-            found = await holder.manifest(name.repository, entry["digest"])
-            if found:
-                return found
+            child = await holder.manifest(name.repository, entry["digest"])
+            if child:
+                return child
     raise ImageNotFound("no child with platform linux/amd64 in index " + manifest.digest)
 
 
@@ -106,12 +106,12 @@ async def _config(holder: Contents, name: Reference, manifest: Manifest) -> dict
     if not path:
         raise ImageNotFound(_as_platform(errors.blob_unknown(digest)))
     try:
-        found = json.loads(path.read_bytes())
+        config = json.loads(path.read_bytes())
     except ValueError:
-        found = None
-    if not isinstance(found, dict):
+        config = None
+    if not isinstance(config, dict):
         raise ImageNotFound(f"image {name.wanted} has no readable configuration")
-    return found
+    return config
 
 
 def _image(reference: str, digest: str, config: Mapping[str, Any]) -> Image:

@@ -29,8 +29,8 @@ _ATTRIBUTES: Final = {
 
 def repository_of(path: str) -> str | None:
     """Return the repository in a path of this API, or None for other paths."""
-    found = _PATH.fullmatch(path)
-    return found["repository"] if found else None
+    match = _PATH.fullmatch(path)
+    return match["repository"] if match else None
 
 
 async def serve(request: web.BaseRequest, host: str, contents: Contents) -> web.Response:
@@ -39,10 +39,10 @@ async def serve(request: web.BaseRequest, host: str, contents: Contents) -> web.
     Raises:
         Refusal: unknown, or not supported.
     """
-    found = _PATH.fullmatch(request.path)
-    if not found:
+    match = _PATH.fullmatch(request.path)
+    if not match:
         raise errors.name_invalid(request.path)
-    repository, kind, last = found["repository"], found["kind"], found["last"]
+    repository, kind, last = match["repository"], match["kind"], match["last"]
     tags = await contents.tags(repository)
     if not tags:
         raise errors.name_unknown(repository)
@@ -79,8 +79,8 @@ async def _entries(
         if by_tag:
             entries.append({"name": name, "signed": False, **entry})
         else:
-            said = sorted(tag for tag, meant in tags.items() if meant == digest)
-            entries.append({"architecture": "amd64", "os": "linux", "tags": said, **entry})
+            tag_names = sorted(tag for tag, meant in tags.items() if meant == digest)
+            entries.append({"architecture": "amd64", "os": "linux", "tags": tag_names, **entry})
     return entries
 
 
@@ -90,26 +90,26 @@ def _page(request: web.BaseRequest, entries: list[dict[str, Any]]) -> list[dict[
     by_time = order.startswith("time")
     ordered = sorted(
         entries,
-        key=lambda one: (one["lastUpdateTime"], one[key]) if by_time else (one[key],),
+        key=lambda entry: (entry["lastUpdateTime"], entry[key]) if by_time else (entry[key],),
         reverse=order.endswith("desc"),
     )
     last, most = request.query.get("last", ""), request.query.get("n", "")
-    names = [one[key] for one in ordered]
+    names = [entry[key] for entry in ordered]
     start = names.index(last) + 1 if last in names else 0
     return ordered[start : start + int(most)] if most.isdigit() else ordered[start:]
 
 
-def _one(entries: list[dict[str, Any]], wanted: str) -> dict[str, Any]:
+def _one(entries: list[dict[str, Any]], name: str) -> dict[str, Any]:
     for entry in entries:
-        if wanted in {entry.get("name"), entry["digest"]}:
+        if name in {entry.get("name"), entry["digest"]}:
             return entry
-    raise errors.manifest_unknown(wanted)
+    raise errors.manifest_unknown(name)
 
 
 def _summary(entries: list[dict[str, Any]], tags: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "createdTime": min(one["createdTime"] for one in entries),
-        "lastUpdateTime": max(one["lastUpdateTime"] for one in entries),
+        "createdTime": min(entry["createdTime"] for entry in entries),
+        "lastUpdateTime": max(entry["lastUpdateTime"] for entry in entries),
         "manifestCount": len(set(tags.values())),
         "tagCount": len(tags),
         "changeableAttributes": dict(_ATTRIBUTES),

@@ -43,12 +43,12 @@ class Reference:
         first, slash, _ = text.partition("/")
         if not slash or not ("." in first or ":" in first or first == "localhost"):
             text = f"{_DOCKER_HUB}/{text if slash else f'library/{text}'}"
-        found = _REFERENCE.fullmatch(text)
-        if not found:
+        match = _REFERENCE.fullmatch(text)
+        if not match:
             raise ValueError(f"could not parse reference: {text}")
         return cls(
-            host=found["host"].lower(),
-            repository=found["repository"],
-            tag=found["tag"] or ("" if found["digest"] else "latest"),
-            digest=found["digest"] or "",
+            host=match["host"].lower(),
+            repository=match["repository"],
+            tag=match["tag"] or ("" if match["digest"] else "latest"),
+            digest=match["digest"] or "",
         )

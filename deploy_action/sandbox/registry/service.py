@@ -180,12 +180,12 @@ class Registry:
         repository = metadata.repository_of(request.path)
         if repository is None:
             raise errors.name_invalid(request.path)
-        wanted = "delete" if request.method == "DELETE" else "metadata_read"
+        action = "delete" if request.method == "DELETE" else "metadata_read"
         try:
-            gate.allow(authorization, Scope("repository", repository, frozenset({wanted})))
+            gate.allow(authorization, Scope("repository", repository, frozenset({action})))
         except Refusal:
             # A token for pulling may also read an image's metadata.
-            if wanted == "delete":
+            if action == "delete":
                 raise
             gate.allow(authorization, Scope("repository", repository, frozenset({"pull"})))
         return await metadata.serve(request, gate.host, contents)

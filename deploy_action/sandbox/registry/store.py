@@ -91,9 +91,9 @@ class Store:
     def drop_blob(self, repository: str, digest: str) -> bool:
         """Remove a blob from *repository*; its bytes stay for other repositories."""
         link = self._link(repository, "_layers", digest)
-        found = link.exists()
+        existed = link.exists()
         link.unlink(missing_ok=True)
-        return found
+        return existed
 
     # --- uploads -----------------------------------------------------------------------------
 
@@ -111,10 +111,10 @@ class Store:
         Raises:
             Refusal: there is none of this id in this repository.
         """
-        found = self._uploads.get(upload)
-        if not found or found.repository != repository:
+        incoming = self._uploads.get(upload)
+        if not incoming or incoming.repository != repository:
             raise errors.upload_unknown(upload)
-        return found
+        return incoming
 
     def finish(self, repository: str, upload: str, digest: str) -> None:
         """Turn an upload into a blob.
@@ -123,10 +123,10 @@ class Store:
             Refusal: the bytes have another digest; the upload is dropped then.
         """
         incoming = self.upload(repository, upload)
-        found = f"sha256:{incoming.sha256.hexdigest()}"
-        if digest != found:
+        actual = f"sha256:{incoming.sha256.hexdigest()}"
+        if digest != actual:
             self.cancel(repository, upload)
-            raise errors.digest_invalid(digest, found)
+            raise errors.digest_invalid(digest, actual)
         incoming.path.replace(self._path(digest))
         self._touch(self._link(repository, "_layers", digest))
         del self._uploads[upload]
@@ -138,9 +138,9 @@ class Store:
 
     # --- manifests and tags ------------------------------------------------------------------
 
-    def manifest(self, repository: str, wanted: str) -> Manifest | None:
+    def manifest(self, repository: str, reference: str) -> Manifest | None:
         """Return the manifest of a tag or digest, or None."""
-        digest = wanted if _DIGEST.fullmatch(wanted) else self._tagged(repository, wanted)
+        digest = reference if _DIGEST.fullmatch(reference) else self._tagged(repository, reference)
         if not digest:
             return None
         link = self._link(repository, "_manifests", digest)
@@ -148,18 +148,18 @@ class Store:
             return None
         return Manifest(digest, link.read_text("utf-8"), self._path(digest).read_bytes())
 
-    def put_manifest(self, repository: str, wanted: str, media_type: str, body: bytes) -> str:
+    def put_manifest(self, repository: str, reference: str, media_type: str, body: bytes) -> str:
         """Store a manifest under a tag or its digest; return the digest.
 
         Raises:
             Refusal: it is malformed, names blobs that are missing, or its digest is another.
         """
         digest = f"sha256:{hashlib.sha256(body).hexdigest()}"
-        by_digest = wanted.startswith("sha256:")
-        if by_digest and wanted != digest:
-            raise errors.digest_invalid(wanted, digest)
-        if not by_digest and not _TAG.fullmatch(wanted):
-            raise errors.manifest_invalid(f"'{wanted}' is not a tag")
+        by_digest = reference.startswith("sha256:")
+        if by_digest and reference != digest:
+            raise errors.digest_invalid(reference, digest)
+        if not by_digest and not _TAG.fullmatch(reference):
+            raise errors.manifest_invalid(f"'{reference}' is not a tag")
         content = _checked(body, media_type)
         for missing in self._missing(repository, media_type, content):
             raise errors.manifest_blob_unknown(missing)
@@ -168,7 +168,7 @@ class Store:
         link.parent.mkdir(parents=True, exist_ok=True)
         self._write(link, media_type.encode())
         if not by_digest:
-            tag = self._folder(repository, "_tags") / wanted
+            tag = self._folder(repository, "_tags") / reference
             tag.parent.mkdir(parents=True, exist_ok=True)
             self._write(tag, digest.encode())
         return digest
@@ -176,20 +176,20 @@ class Store:
     def drop_manifest(self, repository: str, digest: str) -> bool:
         """Delete a manifest and every tag that points to it."""
         link = self._link(repository, "_manifests", digest)
-        found = link.exists()
+        existed = link.exists()
         link.unlink(missing_ok=True)
         for tag, meant in self.tags(repository).items():
             if meant == digest:
                 self.drop_tag(repository, tag)
-        return found
+        return existed
 
     def drop_tag(self, repository: str, tag: str) -> bool:
         """Delete a tag; its manifest stays."""
         path = self._folder(repository, "_tags") / tag
-        found = bool(_TAG.fullmatch(tag)) and path.exists()
-        if found:
+        existed = bool(_TAG.fullmatch(tag)) and path.exists()
+        if existed:
             path.unlink()
-        return found
+        return existed
 
     def tags(self, repository: str) -> dict[str, str]:
         """Return the digest of each tag, tags in lexical order."""
@@ -201,10 +201,10 @@ class Store:
         """Walk a repository's manifests, oldest first."""
         folder = self._folder(repository, "_manifests")
         files = list(folder.iterdir()) if folder.is_dir() else []
-        for file in sorted(files, key=lambda one: (one.stat().st_mtime_ns, one.name)):
-            found = self.manifest(repository, f"sha256:{file.name}")
-            if found:
-                yield found
+        for file in sorted(files, key=lambda item: (item.stat().st_mtime_ns, item.name)):
+            manifest = self.manifest(repository, f"sha256:{file.name}")
+            if manifest:
+                yield manifest
 
     def stored_at(self, repository: str, digest: str) -> float:
         """Return when a manifest came in, in seconds since the epoch."""
@@ -212,12 +212,12 @@ class Store:
 
     def repositories(self) -> list[str]:
         """Return the names of repositories that hold a manifest, in lexical order."""
-        found = (
+        names = (
             str(path.parent.relative_to(self._repositories))
             for path in self._repositories.rglob("_manifests")
             if any(path.iterdir())
         )
-        return sorted(found)
+        return sorted(names)
 
     def _missing(self, repository: str, media_type: str, content: dict[str, Any]) -> Iterator[str]:
         if media_type in INDEX_TYPES:

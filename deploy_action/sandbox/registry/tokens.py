@@ -120,8 +120,8 @@ class Gate:
         claims = self._claims(offered, "refresh_token")
         if claims is None:
             raise unauthorized(self.challenge())
-        asked = " ".join(sent.fields.get("scope", [])).split()
-        granted = [self._granted(claims["sub"], Scope.parse(one)) for one in asked]
+        scopes = " ".join(sent.fields.get("scope", [])).split()
+        granted = [self._granted(claims["sub"], Scope.parse(scope)) for scope in scopes]
         return {"access_token": self.access_token(granted)}
 
     def _granted(self, owner: str, scope: Scope) -> Scope:
@@ -203,8 +203,8 @@ class Gate:
             "version": "1.0",
             "grant_type": grant,
             "access": [
-                {"type": one.kind, "name": one.name, "actions": sorted(one.actions)}
-                for one in scopes
+                {"type": scope.kind, "name": scope.name, "actions": sorted(scope.actions)}
+                for scope in scopes
             ],
         }
         head = {"alg": "HS256", "typ": "JWT"}
@@ -239,10 +239,10 @@ def basic_credentials(authorization: str) -> tuple[str, str] | None:
     return (user, password) if colon else None
 
 
-def _covers(held: dict[str, Any], wanted: Scope) -> bool:
+def _covers(held: dict[str, Any], scope: Scope) -> bool:
     actions = set(held["actions"])
-    same = held["type"] == wanted.kind and held["name"] == wanted.name
-    return same and ("*" in actions or wanted.actions <= actions)
+    same = held["type"] == scope.kind and held["name"] == scope.name
+    return same and ("*" in actions or scope.actions <= actions)
 
 
 def _encode(data: bytes) -> str:

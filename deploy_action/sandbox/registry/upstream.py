@@ -85,9 +85,9 @@ class Upstream:
             await self._known(route)
         return await self._carry(request, route)
 
-    async def manifest(self, repository: str, wanted: str) -> Manifest | None:
+    async def manifest(self, repository: str, reference: str) -> Manifest | None:
         """Return a manifest; see `Contents`."""
-        url = f"{self._base(repository)}/manifests/{wanted}"
+        url = f"{self._base(repository)}/manifests/{reference}"
         async with self._client().get(url, headers={"Accept": _ACCEPT}) as reply:
             if reply.status != 200:
                 return None
@@ -126,9 +126,11 @@ class Upstream:
             self._expect(reply, 201)
         return digest
 
-    async def put_manifest(self, repository: str, wanted: str, media_type: str, body: bytes) -> str:
+    async def put_manifest(
+        self, repository: str, reference: str, media_type: str, body: bytes
+    ) -> str:
         """Push a manifest; see `Contents`."""
-        url = f"{self._base(repository)}/manifests/{wanted}"
+        url = f"{self._base(repository)}/manifests/{reference}"
         async with self._client().put(
             url, data=body, headers={"Content-Type": media_type}
         ) as reply:
@@ -138,8 +140,8 @@ class Upstream:
     async def tags(self, repository: str) -> dict[str, str]:
         """Return the tags; see `Contents`."""
         names = await self._tag_names(repository)
-        found = {name: await self.manifest(repository, name) for name in names}
-        return {name: manifest.digest for name, manifest in found.items() if manifest}
+        manifests = {name: await self.manifest(repository, name) for name in names}
+        return {name: manifest.digest for name, manifest in manifests.items() if manifest}
 
     async def drop_tag(self, repository: str, tag: str) -> bool:
         """Refuse: docker-registry 2.8 deletes manifests, not single tags."""

@@ -118,7 +118,7 @@ class ContainerReplica:
                 container.stop(timeout=int(grace_s))
                 container.remove(force=True)
 
-        stopping = (asyncio.to_thread(stop, one) for one in self._containers.values())
+        stopping = (asyncio.to_thread(stop, name) for name in self._containers.values())
         await asyncio.gather(*stopping)
 
     def _read(self) -> None:
@@ -291,8 +291,8 @@ def _archive(name: str, pulled: Any) -> bytes:
 
 def _ip_of(container: Any) -> str:
     networks = container.attrs["NetworkSettings"].get("Networks") or {}
-    found = (network.get("IPAddress") for network in networks.values())
-    return next((str(ip) for ip in found if ip), _NOWHERE)
+    addresses = (network.get("IPAddress") for network in networks.values())
+    return next((str(ip) for ip in addresses if ip), _NOWHERE)
 
 
 def _bytes(memory: str) -> int:

@@ -143,11 +143,11 @@ def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
     texts = []
     with contextlib.suppress(OSError):  # a thread has ended meanwhile
         texts = [file.read_text("ascii") for file in tasks.glob("*/children")]
-    found = [process]
+    processes = [process]
     for pid in " ".join(texts).split():
         with contextlib.suppress(psutil.NoSuchProcess):
-            found += _with_descendants(psutil.Process(int(pid)))
-    return found
+            processes += _with_descendants(psutil.Process(int(pid)))
+    return processes
 
 
 class ProcessRuntime:
@@ -198,7 +198,7 @@ class ProcessRuntime:
             address.release()
             raise
         replica = ProcessReplica(name, children, address, target_port, home)
-        self._replicas = [*(one for one in self._replicas if not one.stopped), replica]
+        self._replicas = [*(known for known in self._replicas if not known.stopped), replica]
         return replica
 
     async def _child(
@@ -228,7 +228,7 @@ class ProcessRuntime:
 
     async def close(self) -> None:
         """Stop everything that was started and remove what was unpacked."""
-        await asyncio.gather(*(one.stop(grace_s=0.0) for one in self._replicas))
+        await asyncio.gather(*(replica.stop(grace_s=0.0) for replica in self._replicas))
         for task in self._unpacking.values():
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError, RuntimeError):

@@ -64,7 +64,7 @@ class Translation:
 
     def __init__(self, root: Path, wrappers: Path, path: str) -> None:
         self._root = root
-        inner = [str(found) for part in path.split(":") if (found := self.inside(part))]
+        inner = [str(translated) for part in path.split(":") if (translated := self.inside(part))]
         node = shutil.which("node")
         self.path = os.pathsep.join(
             dict.fromkeys(
@@ -82,10 +82,12 @@ class Translation:
         """Return where an absolute path of the image lies, or None if it has no such file."""
         if not path.startswith("/") or path.strip("/") == "":
             return None
-        found = self._root / path.lstrip("/")
-        real = Path(os.path.realpath(found))
+        host_path = self._root / path.lstrip("/")
+        real = Path(os.path.realpath(host_path))
         return (
-            found if real.exists() and Path(os.path.realpath(self._root)) in real.parents else None
+            host_path
+            if real.exists() and Path(os.path.realpath(self._root)) in real.parents
+            else None
         )
 
     def argv(self, argv: Sequence[str], cwd: Path) -> list[str]:
@@ -101,7 +103,7 @@ class Translation:
         return [*self._program(program, cwd), *arguments]
 
     def environment(
-        self, image: Mapping[str, str], given: Mapping[str, str], cwd: Path
+        self, image: Mapping[str, str], configured: Mapping[str, str], cwd: Path
     ) -> dict[str, str]:
         """Return the process's environment: the image's, the app's, and a few of our variables.
 
@@ -110,7 +112,7 @@ class Translation:
         """
         inner = {name: self._value(name, value) for name, value in image.items()}
         basic = {"HOME": str(self._root), "TMPDIR": str(cwd), "PYTHONDONTWRITEBYTECODE": "1"}
-        return {**basic, **inner, **given, "PATH": self.path}
+        return {**basic, **inner, **configured, "PATH": self.path}
 
     def _value(self, name: str, value: str) -> str:
         if name in _PATH_LISTS:
@@ -121,15 +123,15 @@ class Translation:
         if _PYTHON.fullmatch(program):
             return [sys.executable]
         if "/" not in program:
-            found = shutil.which(program, path=self.path)
+            path = shutil.which(program, path=self.path)
         elif program.startswith("/"):
-            found = shutil.which(str(self.inside(program) or program))
+            path = shutil.which(str(self.inside(program) or program))
         else:
-            found = shutil.which(str(cwd / program))
-        if not found:
+            path = shutil.which(str(cwd / program))
+        if not path:
             raise RuntimeError(f'exec: "{program}": executable file not found in $PATH')
-        interpreter = self._interpreter(Path(found))
-        return [*self.argv(interpreter, cwd), found] if interpreter else [found]
+        interpreter = self._interpreter(Path(path))
+        return [*self.argv(interpreter, cwd), path] if interpreter else [path]
 
     def _interpreter(self, path: Path) -> list[str]:
         """Return the interpreter that a script of the image names; ours need no translation."""

@@ -43,5 +43,5 @@ async def run_git(
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    out, said = await process.communicate(stdin)
-    return process.returncode or 0, out, said.decode("utf-8", "replace").strip()
+    out, stderr = await process.communicate(stdin)
+    return process.returncode or 0, out, stderr.decode("utf-8", "replace").strip()

@@ -61,8 +61,8 @@ class GitRemote:
 
     async def _head(self, branch: str) -> str:
         """Return the branch's commit, or an empty text."""
-        said = await self._git(["for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}"])
-        return said.strip()
+        output = await self._git(["for-each-ref", "--format=%(objectname)", f"refs/heads/{branch}"])
+        return output.strip()
 
     async def _git(
         self, arguments: Sequence[str], stdin: bytes = b"", *, make: bool = False
@@ -70,9 +70,9 @@ class GitRemote:
         """Run git on the repository; raise an error with its output if it fails."""
         if make:
             self.path.mkdir()
-        code, out, said = await run_git(self.path, *arguments, stdin=stdin)
+        code, out, stderr = await run_git(self.path, *arguments, stdin=stdin)
         if code:
-            raise RuntimeError(f"git {arguments[0]}: {said}")
+            raise RuntimeError(f"git {arguments[0]}: {stderr}")
         return out.decode()
 
 
@@ -96,7 +96,7 @@ def _flat(files: Mapping[str, bytes | Path]) -> Iterator[tuple[str, bytes, bool]
         if isinstance(source, bytes):
             yield path, source, False
         elif source.is_dir():
-            for file in sorted(one for one in source.rglob("*") if one.is_file()):
+            for file in sorted(item for item in source.rglob("*") if item.is_file()):
                 inner = file.relative_to(source).as_posix()
                 name = inner if path in {"", "."} else f"{path.rstrip('/')}/{inner}"
                 yield name, file.read_bytes(), os.access(file, os.X_OK)

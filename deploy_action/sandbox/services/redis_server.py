@@ -78,12 +78,12 @@ class RedisServer:
                 continue
             try:
                 writer.write(f"AUTH {password}\r\nPING\r\n".encode())
-                said = [await reader.readline(), await reader.readline()]
+                replies = [await reader.readline(), await reader.readline()]
             except OSError:
-                said = []
+                replies = []
             finally:
                 writer.close()
-            if said == [b"+OK\r\n", b"+PONG\r\n"]:
+            if replies == [b"+OK\r\n", b"+PONG\r\n"]:
                 return
             await asyncio.sleep(0.005)
 

@@ -140,17 +140,17 @@ def checked(
     Raises:
         Refused: it is invalid.
     """
-    wanted: dict[str, Any] = _without_null(resource)
-    properties = wanted.setdefault("properties", {})
+    desired: dict[str, Any] = _without_null(resource)
+    properties = desired.setdefault("properties", {})
     if not isinstance(properties, dict):
         raise invalid("properties", "an object was expected")
     for key in _READ_ONLY:
         properties.pop(key, None)
     for key in ("id", "name", "type", "systemData"):
-        wanted.pop(key, None)
+        desired.pop(key, None)
     if not _NAME.fullmatch(name):
         raise invalid("name", f"'{name}' is not a lower-case name of 2 to 32 letters, digits, -")
-    check_tags(wanted.get("tags") or {})
+    check_tags(desired.get("tags") or {})
     configuration = properties.setdefault("configuration", {})
     _mode(configuration)
     _secrets(configuration, old)
@@ -159,15 +159,15 @@ def checked(
     _template(template, name)
     profile = str(properties.get("workloadProfileName") or "")
     check_template(template, configuration, profile=profile, storages=storages)
-    return wanted
+    return desired
 
 
 def _mode(configuration: dict[str, Any]) -> None:
-    given = str(configuration.get("activeRevisionsMode") or "Single")
+    configured = str(configuration.get("activeRevisionsMode") or "Single")
     modes = {mode.lower(): mode for mode in ("Single", "Multiple", "Labels")}
-    if given.lower() not in modes:
-        raise invalid("configuration.activeRevisionsMode", f"'{given}' is not a revision mode")
-    configuration["activeRevisionsMode"] = modes[given.lower()]
+    if configured.lower() not in modes:
+        raise invalid("configuration.activeRevisionsMode", f"'{configured}' is not a revision mode")
+    configuration["activeRevisionsMode"] = modes[configured.lower()]
 
 
 def _secrets(configuration: dict[str, Any], old: Mapping[str, Any] | None) -> None:

@@ -132,18 +132,18 @@ class Clock:
             limit.cancel()
 
     async def _wait(self, seconds: float, least: float) -> None:
-        left = seconds
-        while left > 0:
+        remaining = seconds
+        while remaining > 0:
             factor, advanced, began = max(self._factor, least), self._advanced, time.monotonic()
             changed = self._changed
             if factor == 0:
                 await asyncio.sleep(0)
                 return
             try:
-                await asyncio.wait_for(changed.wait(), left * factor)
+                await asyncio.wait_for(changed.wait(), remaining * factor)
             except TimeoutError:
                 return
-            left -= (time.monotonic() - began) / factor + (self._advanced - advanced)
+            remaining -= (time.monotonic() - began) / factor + (self._advanced - advanced)
 
     def _wake(self) -> None:
         self._changed.set()

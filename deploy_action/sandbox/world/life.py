@@ -115,11 +115,11 @@ class Lives:
                 await revision.life
         revision.active = False
         revision.changed.set()
-        copies, revision.copies = revision.copies, []
-        for item in copies:
+        replicas, revision.copies = revision.copies, []
+        for item in replicas:
             if item.care:
                 item.care.cancel()
-        await asyncio.gather(*(item.replica.stop(0.0) for item in copies))
+        await asyncio.gather(*(item.replica.stop(0.0) for item in replicas))
 
     # -- coming up -----------------------------------------------------------------------------
 
@@ -179,13 +179,15 @@ class Lives:
 
         A replica that scaling has just added counts once it has been ready.
         """
-        copies = revision.copies
-        ready = [item for item in copies if item.ready]
-        restarts = max((item.restarts for item in copies), default=0)
+        replicas = revision.copies
+        ready = [item for item in replicas if item.ready]
+        restarts = max((item.restarts for item in replicas), default=0)
         at_work = revision.health_state == "Healthy"
-        counted = [item for item in copies if item.served or item.restarts] if at_work else copies
+        counted = (
+            [item for item in replicas if item.served or item.restarts] if at_work else replicas
+        )
         if ready and len(ready) == len(counted):
-            running = "RunningAtMaxScale" if len(copies) >= limits.most else "Running"
+            running = "RunningAtMaxScale" if len(replicas) >= limits.most else "Running"
             if revision.running_state != running:
                 fresh = revision.running_state not in {"Running", "RunningAtMaxScale"}
                 revision.provisioning_state, revision.provisioning_error = "Provisioned", ""
@@ -195,7 +197,7 @@ class Lives:
                     self._became_ready(app, revision)
         elif restarts >= CRASHES_TO_FAIL and not ready:
             container = next(
-                (item.culprit or item.container for item in copies if item.restarts), ""
+                (item.culprit or item.container for item in replicas if item.restarts), ""
             )
             self._failed(revision, f"Failed:{container}ContainerCrashing")
         elif at_work:
@@ -222,8 +224,8 @@ class Lives:
         name = f"{revision.name}-{secrets.token_hex(5)}-{secrets.token_hex(3)[:5]}"
         note = Notes(app, revision, name, str(container["name"]), self._clock.now)
         note.assigned()
-        for one in (item for key in names for item in revision.template.get(key) or ()):
-            images[one["image"]] = await self._pull(str(one["image"]), note)
+        for spec in (item for key in names for item in revision.template.get(key) or ()):
+            images[spec["image"]] = await self._pull(str(spec["image"]), note)
 
         async def start() -> Any:
             with note.creation():
@@ -328,7 +330,7 @@ class Lives:
     async def _start(
         self, app: App, revision: Revision, images: Mapping[str, Image], name: str
     ) -> Replica:
-        given = {
+        environment = {
             "CONTAINER_APP_NAME": app.name,
             "CONTAINER_APP_REVISION": revision.name,
             "CONTAINER_APP_REPLICA_NAME": name,
@@ -343,9 +345,9 @@ class Lives:
 
         def container(item: Mapping[str, Any]) -> Container:
             variables = {
-                one["name"]: secret_values.get(one.get("secretRef", ""), "")
-                or str(one.get("value") or "")
-                for one in item.get("env") or ()
+                variable["name"]: secret_values.get(variable.get("secretRef", ""), "")
+                or str(variable.get("value") or "")
+                for variable in item.get("env") or ()
             }
             resources = item.get("resources") or {}
             return Container(
@@ -353,7 +355,7 @@ class Lives:
                 image=images[item["image"]],
                 command=item.get("command") or (),
                 arguments=item.get("args") or (),
-                environment={**variables, **given},
+                environment={**variables, **environment},
                 cpu=float(resources.get("cpu") or 0.5),
                 memory=str(resources.get("memory") or "1Gi"),
             )
@@ -387,9 +389,9 @@ class Lives:
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
         await item.replica.stop(float(grace))
 
-    def _dismiss_some(self, revision: Revision, copies: Iterable[Copy]) -> None:
+    def _dismiss_some(self, revision: Revision, replicas: Iterable[Copy]) -> None:
         """Stop replicas, which no longer belong to the revision; returns at once."""
-        for item in list(copies):
+        for item in list(replicas):
             revision.copies.remove(item)
             task = asyncio.ensure_future(self._dismiss(revision, item))
             self._ending.add(task)

@@ -218,8 +218,8 @@ class App:
     @property
     def configuration(self) -> Mapping[str, Any]:
         """Its effective configuration."""
-        found: Mapping[str, Any] = self.resource["properties"].get("configuration") or {}
-        return found
+        configuration: Mapping[str, Any] = self.resource["properties"].get("configuration") or {}
+        return configuration
 
     @property
     def template(self) -> dict[str, Any]:

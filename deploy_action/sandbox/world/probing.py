@@ -39,7 +39,7 @@ class Probe:
     @classmethod
     def of(cls, container: Mapping[str, Any], kind: str, target_port: int) -> Probe:
         """Return the container's probe of *kind*, else the platform's own for it."""
-        given: Mapping[str, Any] = next(
+        definition: Mapping[str, Any] = next(
             (
                 item
                 for item in container.get("probes") or ()
@@ -47,17 +47,17 @@ class Probe:
             ),
             _DEFAULTS[kind],
         )
-        asked = given.get("httpGet") or given.get("tcpSocket") or {}
-        http = "httpGet" in given
+        action = definition.get("httpGet") or definition.get("tcpSocket") or {}
+        http = "httpGet" in definition
         return cls(
-            path=str(asked.get("path") or "/") if http else None,
-            port=int(asked.get("port") or target_port),
-            headers=tuple((h["name"], h["value"]) for h in asked.get("httpHeaders") or ()),
-            initial_delay=float(given.get("initialDelaySeconds") or 0),
-            period=float(given.get("periodSeconds") or 10),
-            timeout=float(given.get("timeoutSeconds") or 1),
-            successes=int(given.get("successThreshold") or 1),
-            failures=int(given.get("failureThreshold") or 3),
+            path=str(action.get("path") or "/") if http else None,
+            port=int(action.get("port") or target_port),
+            headers=tuple((h["name"], h["value"]) for h in action.get("httpHeaders") or ()),
+            initial_delay=float(definition.get("initialDelaySeconds") or 0),
+            period=float(definition.get("periodSeconds") or 10),
+            timeout=float(definition.get("timeoutSeconds") or 1),
+            successes=int(definition.get("successThreshold") or 1),
+            failures=int(definition.get("failureThreshold") or 3),
         )
 
     async def ask(self, replica: Replica, clock: Clock) -> int:

@@ -34,7 +34,7 @@ class References:
         self._clock = clock
 
     def prepare(
-        self, subscription: str, group: str, name: str, wanted: dict[str, Any], app: App | None
+        self, subscription: str, group: str, name: str, desired: dict[str, Any], app: App | None
     ) -> None:
         """Complete the identities of a requested resource, and check its secrets.
 
@@ -42,8 +42,8 @@ class References:
             Refused: an identity does not exist, or an active revision needs a removed secret.
         """
         home = f"/subscriptions/{subscription}/resourceGroups/{group}"
-        self._identities.complete(f"{home}/providers/Microsoft.App/containerApps/{name}", wanted)
-        kept = {str(item["name"]) for item in _secrets(wanted)}
+        self._identities.complete(f"{home}/providers/Microsoft.App/containerApps/{name}", desired)
+        kept = {str(item["name"]) for item in _secrets(desired)}
         removed = {str(item["name"]) for item in _secrets(app.resource)} - kept if app else set()
         used = {
             reference

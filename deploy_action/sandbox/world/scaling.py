@@ -73,8 +73,8 @@ def desired(template: Mapping[str, Any], load: Load, *, has_ingress: bool) -> in
     """Return how many replicas the rules ask for, within the limits of the template."""
     scale, limits = template.get("scale") or {}, Limits.of(template)
     rules = scale.get("rules") or (_DEFAULT_RULES if has_ingress else ())
-    wanted = max((_by_rule(rule, load) for rule in rules), default=0)
-    return min(max(wanted, limits.least), limits.most)
+    count = max((_by_rule(rule, load) for rule in rules), default=0)
+    return min(max(count, limits.least), limits.most)
 
 
 def _by_rule(rule: Mapping[str, Any], load: Load) -> int:

@@ -74,15 +74,15 @@ def check_template(
 
 def secret_refs(template: Mapping[str, Any]) -> set[str]:
     """Return the secrets that a template needs."""
-    found: set[str] = set()
+    names: set[str] = set()
     for kind in ("containers", "initContainers"):
         for container in template.get(kind) or ():
-            found |= set(_secret_refs(container))
+            names |= set(_secret_refs(container))
     for volume in template.get("volumes") or ():
-        found |= {str(item.get("secretRef")) for item in volume.get("secrets") or ()}
+        names |= {str(item.get("secretRef")) for item in volume.get("secrets") or ()}
     for rule in (template.get("scale") or {}).get("rules") or ():
-        found |= set(_rule_secrets(rule))
-    return found
+        names |= set(_rule_secrets(rule))
+    return names
 
 
 def require_activatable(template: Mapping[str, Any]) -> None:

@@ -121,10 +121,10 @@ class World:
             Refused: the group or the app does not exist.
         """
         known = self.group(group)
-        found = self.apps.get((group.lower(), name.lower()))
-        if found is None:
+        app = self.apps.get((group.lower(), name.lower()))
+        if app is None:
             raise resource_missing(_APP, name, known)
-        return found
+        return app
 
     def environment(self, group: str, name: str) -> Environment:
         """Return a managed environment.
@@ -144,10 +144,10 @@ class World:
         Raises:
             Refused: there is none of that name.
         """
-        found = {key.lower(): item for key, item in app.revisions.items()}.get(name.lower())
-        if found is None:
+        revision = {key.lower(): item for key, item in app.revisions.items()}.get(name.lower())
+        if revision is None:
             raise revision_missing(app.name, name)
-        return found
+        return revision
 
     # -- changes -------------------------------------------------------------------------------
 
@@ -163,19 +163,19 @@ class World:
         app = self.apps.get((group.lower(), name.lower()))
         self._must_be_free(app)
         environment = self._environment(body.get("properties") or {})
-        wanted = checked(
+        desired = checked(
             name,
             body,
             app.resource if app else None,
             app.revisions if app else frozenset(),
             environment.storages,
         )
-        self._references.prepare(subscription, known, name, wanted, app)
+        self._references.prepare(subscription, known, name, desired, app)
         if app is None:
-            app = App(name, known, subscription, wanted, environment, self.clock.now())
+            app = App(name, known, subscription, desired, environment, self.clock.now())
             self.apps[group.lower(), name.lower()] = app
             self._spawn(self._references.keep_in_sync(app, self._lives.restart))
-        return app, self._begin(app, wanted, PUT, "the whole app")
+        return app, self._begin(app, desired, PUT, "the whole app")
 
     def patch(self, group: str, name: str, body: Mapping[str, Any]) -> tuple[App, Operation]:
         """Accept a merge patch; the operation goes on by itself.
@@ -185,17 +185,17 @@ class World:
         """
         app = self.app(group, name)
         self._must_be_free(app)
-        wanted = checked(
+        desired = checked(
             app.name,
             merged(app.resource, body),
             app.resource,
             app.revisions,
             app.environment.storages,
         )
-        self._references.prepare(app.subscription, app.group, app.name, wanted, app)
+        self._references.prepare(app.subscription, app.group, app.name, desired, app)
         template = "template" in (body.get("properties") or {})
         length = PATCH_TEMPLATE if template else PATCH_CONFIGURATION
-        operation = self._begin(app, wanted, length, ", ".join(what_changes(body)))
+        operation = self._begin(app, desired, length, ", ".join(what_changes(body)))
         app.patched = operation.id
         return app, operation
 
@@ -251,13 +251,15 @@ class World:
         self._spawn(self._lives.restart(app, self.revision(app, name)))
 
     def _environment(self, properties: Mapping[str, Any]) -> Environment:
-        given = str(properties.get("environmentId") or properties.get("managedEnvironmentId") or "")
-        found = self.environments.get(given.lower())
-        if found is None:
-            raise invalid("environmentId", f"'{given}' is not a managed environment")
-        if found.state != "Succeeded":
-            raise environment_not_ready(found.name, found.state)
-        return found
+        environment_id = str(
+            properties.get("environmentId") or properties.get("managedEnvironmentId") or ""
+        )
+        environment = self.environments.get(environment_id.lower())
+        if environment is None:
+            raise invalid("environmentId", f"'{environment_id}' is not a managed environment")
+        if environment.state != "Succeeded":
+            raise environment_not_ready(environment.name, environment.state)
+        return environment
 
     def _must_be_free(self, app: App | None) -> None:
         if app and app.operation and app.operation.runs:
@@ -269,14 +271,14 @@ class World:
         self.operations[operation.id] = app.operation = operation
         return operation
 
-    def _begin(self, app: App, wanted: dict[str, Any], length: Spread, what: str) -> Operation:
+    def _begin(self, app: App, desired: dict[str, Any], length: Spread, what: str) -> Operation:
         operation = self._operation(app, what)
-        operation.asked = wanted
+        operation.asked = desired
         app.state, app.modified = "InProgress", operation.started
-        template = wanted["properties"]["template"]
+        template = desired["properties"]["template"]
         if not app.born or effective(template) != effective(app.template):
             operation.revision = f"{app.name}--{_suffix(app, template)}"
-        self._spawn(self._carry_out(app, operation, wanted, length, DOOM.get()))
+        self._spawn(self._carry_out(app, operation, desired, length, DOOM.get()))
         return operation
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -290,7 +292,7 @@ class World:
         self,
         app: App,
         operation: Operation,
-        wanted: dict[str, Any],
+        desired: dict[str, Any],
         length: Spread,
         doom: Mapping[str, str] | None,
     ) -> None:
@@ -302,11 +304,11 @@ class World:
         await self.clock.sleep(half)
         problem = None
         if doom is None or doom.get("effect") == "kept":
-            problem = self._references.resolve(app, wanted)
+            problem = self._references.resolve(app, desired)
             if problem is None and operation.revision:
-                problem = await self._new_revision(app, wanted, operation.revision)
+                problem = await self._new_revision(app, desired, operation.revision)
             if problem is None:
-                app.resource = wanted
+                app.resource = desired
                 self._hand_over(app)
         await self.clock.sleep(half)
         if doom:
@@ -327,20 +329,20 @@ class World:
     def _note(self, app: App, revision: str, reason: str, text: str) -> None:
         record(app, self.clock.now(), reason, text, revision=revision)
 
-    async def _new_revision(self, app: App, wanted: dict[str, Any], name: str) -> Problem | None:
-        template = wanted["properties"]["template"]
+    async def _new_revision(self, app: App, desired: dict[str, Any], name: str) -> Problem | None:
+        template = desired["properties"]["template"]
         if name in app.revisions:
             if not self._silent_suffix:
                 return suffix_taken(app.name, app.revisions[name].suffix)
-            app.resource = wanted
+            app.resource = desired
             return None
         for container in (*(template.get("initContainers") or ()), *template["containers"]):
             try:
-                self._references.require_pull(wanted, container["image"])
+                self._references.require_pull(desired, container["image"])
                 await self._images.resolve(container["image"])
             except ImageNotFound as error:
                 return image_missing(app.name, container["name"], container["image"], str(error))
-        app.resource = wanted
+        app.resource = desired
         app.born += 1
         revision = Revision(name, copied(dict(template)), self.clock.now())
         app.revisions[name] = revision
@@ -391,20 +393,20 @@ class World:
 
     async def pick(self, host: str) -> Backend | Refusal:
         """Choose a replica by weight for one request; see `seams.Directory`."""
-        found = self._revision_for(host)
-        if isinstance(found, Refusal):
-            return found
-        found.requests += 1
-        found.wanted.set()
-        ready = found.ready_copies
-        if not ready and found.routable:
-            if not await self.clock.before(_HOLD_S, self._until_ready(found), least=_HOLD_PACE):
-                return Refusal(504, "stream timeout", found.name)
-            ready = found.ready_copies
+        revision = self._revision_for(host)
+        if isinstance(revision, Refusal):
+            return revision
+        revision.requests += 1
+        revision.wanted.set()
+        ready = revision.ready_copies
+        if not ready and revision.routable:
+            if not await self.clock.before(_HOLD_S, self._until_ready(revision), least=_HOLD_PACE):
+                return Refusal(504, "stream timeout", revision.name)
+            ready = revision.ready_copies
         if not ready:
-            return Refusal(503, "no healthy upstream", found.name)
+            return Refusal(503, "no healthy upstream", revision.name)
         replica = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).replica
-        return Backend(found.name, *replica.address, replica.name)
+        return Backend(revision.name, *replica.address, replica.name)
 
     async def _until_ready(self, revision: Revision) -> None:
         """Hold a request until a replica listens."""
@@ -415,8 +417,8 @@ class World:
     def crash(self, backend: Backend) -> None:
         """Kill a replica; the platform starts it again."""
         for app in self.apps.values():
-            found = app.revisions.get(backend.revision)
-            for item in found.copies if found else ():
+            revision = app.revisions.get(backend.revision)
+            for item in revision.copies if revision else ():
                 if item.replica.address == (backend.host, backend.port):
                     self._spawn(item.replica.stop(0.0))
 
