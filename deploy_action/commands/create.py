@@ -54,6 +54,8 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             created = app.wait_until_idle()
             app.creation.require_created(created, status_url)
             services.health_path.learn(created, None)
+            if warning := services.gates.learn_reach(created, None):
+                record.warn(warning)
             record.set_facts(url=f"https://{created.fqdn}")
         with record.phase(Phase.GATES):
             revision = services.gates.run(name, version=version)

@@ -192,8 +192,8 @@ def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:
     """Run the gates on the candidate and return its state."""
     gates = services.gates
     candidate = gates.run(plan.candidate, version=plan.version)
-    record.set_facts(revision_url=f"https://{candidate.fqdn}")
-    record.set_attempted(url=f"https://{candidate.fqdn}")
+    record.set_facts(revision_url=candidate.info.url)
+    record.set_attempted(url=candidate.info.url)
     if not plan.version:  # neither the image nor the revision states its version
         version = gates.require_not_lower(candidate.fqdn, plan.stable)
         record.set_facts(version=version)

@@ -57,7 +57,10 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
     with record.phase(Phase.PLAN):
         observed = observe_first(app, services.run)
         target = _plan(settings, services, observed, record)
-        services.health_path.learn(observed.app, serving_revision(observed.app, observed.revisions))
+        serving = serving_revision(observed.app, observed.revisions)
+        services.health_path.learn(observed.app, serving)
+        if warning := services.gates.learn_reach(observed.app, serving):
+            record.warn(warning)
     if settings.dry_run:
         record.succeed("planned")
         return
@@ -209,7 +212,7 @@ def _shift_back(
                 undo.push("the target", partial(retire.deactivate_candidate, app, target.name))
                 app.activate(target.name)
             ready = services.gates.run(target.name, version="")
-            record.set_facts(revision_url=f"https://{ready.fqdn}")
+            record.set_facts(revision_url=ready.info.url)
         with record.phase(Phase.PROMOTE):
             now = app.read()
             if not now.is_multiple:

@@ -24,6 +24,7 @@ class App:
         split: which revisions receive the traffic. In Single revision mode Azure ignores the
             configured weights: the latest revision that is ready receives all of it.
         fqdn: the users' host name; empty without ingress.
+        external: whether the ingress accepts requests from outside the app's environment.
         location: where it runs, as Azure writes it.
         environment: resource id of its Container Apps environment.
         target_port: the port that the ingress sends requests to; 0 without ingress.
@@ -40,6 +41,7 @@ class App:
     mode: str
     split: Split
     fqdn: str = ""
+    external: bool = True
     latest: str = ""
     latest_ready: str = ""
     location: str = ""
@@ -56,6 +58,11 @@ class App:
     def url(self) -> str:
         """The users' URL; empty without ingress."""
         return f"https://{self.fqdn}" if self.fqdn else ""
+
+    @property
+    def is_internal(self) -> bool:
+        """Whether only clients inside the app's environment or network reach it."""
+        return bool(self.fqdn) and not self.external
 
     @property
     def is_multiple(self) -> bool:
@@ -138,6 +145,7 @@ class App:
             mode=mode or "Single",
             split=split,
             fqdn=external.text(ingress.get("fqdn"), "fqdn"),
+            external=bool(ingress.get("external")),
             latest=external.text(properties.get("latestRevisionName"), "latestRevisionName"),
             latest_ready=latest_ready,
             location=external.text(resource.get("location"), "location"),

@@ -27,6 +27,7 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.core.single_mode import (
     copy_name,
     keeps_single_mode,
+    no_ingress_lines,
     refuse_adoption,
     require_supported_mode,
     single_mode_lines,
@@ -164,7 +165,7 @@ class Plan:
         """Return the plan as text, one line per item."""
         version = f"{self.previous_version or 'unknown'} → {self.version or 'unchanged'}"
         return (
-            f"app {self.app.name} at https://{self.app.fqdn}",
+            f"app {self.app.name} at {self.app.url}" if self.app.fqdn else f"app {self.app.name}",
             f"version {version}",
             f"stable {self.stable.name} ({self.stable.in_words})",
             f"candidate {self.candidate}"
@@ -227,7 +228,10 @@ def make_plan(
             run=observed.run.id,
             taken=taken,
         )
-    schedule, longest_s = schedule_for(settings, recent, stable_is_down=stable.is_down)
+    has_traffic = bool(observed.app.fqdn)
+    schedule, longest_s = schedule_for(
+        settings, recent, stable_is_down=stable.is_down, has_traffic=has_traffic
+    )
     plan = Plan(
         run=observed.run,
         app=observed.app,
@@ -259,7 +263,9 @@ def make_plan(
         new_secrets=frozenset(
             name for name, item in settings.secrets.items() if not isinstance(item, Remove)
         ),
-        analysis_lines=analysis_lines(schedule, settings, recent, stable_is_down=stable.is_down),
+        analysis_lines=analysis_lines(schedule, settings, recent, stable_is_down=stable.is_down)
+        if has_traffic
+        else no_ingress_lines(settings),
         adopted=adopted,
         labels=Labels(live=settings.label_live, candidate=settings.label_candidate),
     )
@@ -275,7 +281,11 @@ def make_plan(
 
 
 def schedule_for(
-    settings: Settings, recent: Counts | None = None, *, stable_is_down: bool = False
+    settings: Settings,
+    recent: Counts | None = None,
+    *,
+    stable_is_down: bool = False,
+    has_traffic: bool = True,
 ) -> tuple[Schedule, float]:
     """Return the steps of the traffic and the longest duration of the run, in seconds.
 
@@ -283,17 +293,18 @@ def schedule_for(
         settings: what the user configured.
         recent: stable's requests in the last hour; None if metrics were not read.
         stable_is_down: whether nobody is served now, so that no steps are needed.
+        has_traffic: whether the app has an ingress.
 
     Raises:
         InputError: the run may take longer than its time limit.
     """
-    in_steps = settings.strategy is Strategy.CANARY and not stable_is_down
+    in_steps = settings.strategy is Strategy.CANARY and has_traffic and not stable_is_down
     schedule = Schedule.of(
         settings.traffic_steps if in_steps else (),
         settings.step_interval_s,
         0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
     )
-    if not stable_is_down:
+    if has_traffic and not stable_is_down:
         spare_s = settings.time_limit_s - _longest_s(schedule, settings)
         schedule = with_judged_steps(schedule, settings, recent, longest_s=spare_s)
     longest_s = _longest_s(schedule, settings)
@@ -368,11 +379,6 @@ def check_journal(observed: Observed) -> Journal | None:
 def _stable(observed: Observed, settings: Settings) -> Revision:
     app = observed.app
     require_supported_mode(app, settings)
-    if not app.fqdn:
-        raise PreflightError(
-            f"App '{app.name}' has no ingress, so there is no traffic to shift.",
-            hint="Enable ingress on the app.",
-        )
     stable = serving(app, observed.revisions)
     if stable is None:
         raise PreflightError(
@@ -436,7 +442,7 @@ def _warnings(
             f"The stable revision runs {stable.replicas} replicas, and the candidate starts with "
             f"{max(1, stable.fewest_replicas)}: use a small first step, or set template.scale.min."
         )
-    if not settings.identity_path:
+    if not settings.identity_path and observed.app.fqdn:
         warnings.append(
             "The candidate's identity is not checked: set identity-path to a path whose JSON names "
             "the revision."

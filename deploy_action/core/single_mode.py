@@ -28,12 +28,20 @@ def require_supported_mode(app: App, settings: Settings) -> None:
     Raises:
         PreflightError: the mode is neither Multiple nor Single, or a setting needs Multiple.
     """
+    if not app.fqdn and not keeps_single_mode(app, settings):
+        raise PreflightError(
+            f"App '{app.name}' has no ingress, and in Multiple revision mode every active revision "
+            "would do its work at the same time.",
+            hint="Deploy it in Single revision mode: az containerapp revision set-mode --mode "
+            f"single --resource-group GROUP --name {app.name}, without convert-mode.",
+        )
     if not app.is_single:
         app.require_multiple()
         return
     if settings.convert_mode:
         return
-    if settings.command is not Command.ROLLBACK and settings.strategy is Strategy.CANARY:
+    shifts_in_steps = app.fqdn and settings.strategy is Strategy.CANARY
+    if settings.command is not Command.ROLLBACK and shifts_in_steps:
         app.require_multiple()
     if settings.label_live or settings.label_candidate:
         raise PreflightError(
@@ -82,6 +90,12 @@ def copy_name(original: Revision, app: App, run: Run, taken: Collection[str], *,
         taken=taken,
     )
     return f"{app.name}--{suffix}"
+
+
+def no_ingress_lines(settings: Settings) -> tuple[str, ...]:
+    """Return how an app without ingress is deployed, for the plan."""
+    gates = "the state that the platform reports" + (" and smoke-test" * bool(settings.smoke_test))
+    return (f"no ingress: there are no traffic steps, and the gates are {gates}",)
 
 
 def single_mode_lines(candidate: str, stable: str, copy: str) -> tuple[str, ...]:

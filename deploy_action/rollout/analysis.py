@@ -138,7 +138,7 @@ class Analysis:
         *,
         seconds: float,
         use_metrics: bool,
-        stable_serves: bool = True,
+        compare_latency: bool = True,
     ) -> StepAnalysis:
         """Start to judge a step.
 
@@ -148,7 +148,7 @@ class Analysis:
             stable: the revision that it is compared with.
             seconds: how long the step lasts.
             use_metrics: whether production traffic judges it.
-            stable_serves: whether *stable* responds, so that latencies can be compared.
+            compare_latency: whether both revisions respond, so that latencies can be compared.
         """
         values = {
             "candidate": candidate.name,
@@ -157,7 +157,7 @@ class Analysis:
             "stable-host": stable.fqdn,
         }
         use_metrics = use_metrics and not self._forbidden
-        config = self.config if stable_serves else replace(self.config, latency=None)
+        config = self.config if compare_latency else replace(self.config, latency=None)
         return StepAnalysis(
             config=config,
             record=self.record,

@@ -193,6 +193,9 @@ class CacheMaintenance:
         stored = fetched = 0
         for entry in self.warming:
             text = render(entry.text, facts)
+            if entry.path and not host:
+                self.record.warn("A page for cache-warm was not fetched: the app has no ingress.")
+                continue
             if entry.path:
                 response, body = self.probes.body(host, render(entry.path, facts))
                 if response.verdict is not Verdict.PASS:

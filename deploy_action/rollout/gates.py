@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
+from deploy_action.core.app import App
 from deploy_action.core.health import Measurement, Streak, Verdict
 from deploy_action.core.identity import Identity
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Readiness, Revision
 from deploy_action.errors import DeployError, PreflightError
 from deploy_action.rollout.deployed_version import require_not_lower, served_by
-from deploy_action.rollout.health_path import HealthPath
+from deploy_action.rollout.health_path import HealthPath, platform_health
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until, waiting
 
 if TYPE_CHECKING:  # loads XML parsers
@@ -73,9 +74,9 @@ class Gates:
         revision = self._started(name, deadline)
         probes = self.probes.until(deadline)
         self._streak(lambda: self._healthy(probes, revision, deadline), deadline)
-        if config.identity_path:
+        if config.identity_path and not config.health_path.unreachable:
             self._once("identity", lambda: self._identity(probes, revision, version))
-        if config.manifest_path:
+        if config.manifest_path and not config.health_path.unreachable:
             self._addin(probes, revision.fqdn, version)
         if config.smoke_test:
             self._once("smoke test", lambda: self._smoke_test(revision, deadline))
@@ -83,7 +84,7 @@ class Gates:
 
     def served_version(self, host: str) -> str:
         """Return the version in the manifest that *host* serves, or nothing."""
-        if not self.asked.manifest_path:
+        if not self.asked.manifest_path or self.asked.health_path.unreachable:
             return ""
         _, served = self._served(self.probes.until(Deadline(_SERVED_VERSION_S)), host)
         return str(served.version) if served else ""
@@ -108,15 +109,45 @@ class Gates:
             GateFailedError: it is not healthy.
         """
         path, deadline = self.asked.health_path.of(revision), Deadline(self.asked.timeout_s)
+        if self.asked.health_path.unreachable:
+            name = revision.name
+            self._streak(lambda: platform_health(self.app, name, deadline), deadline)
+            return f"the platform reports {name} as healthy"
         probes = self.probes.until(deadline)
         self._streak(lambda: probes.healthy(host, path), deadline)
         return f"https://{host}{path} is healthy"
 
-    def check_serving(self, host: str, stable: Revision | None) -> str:
+    def learn_reach(self, app: App, stable: Revision | None) -> str:
+        """Find out whether an app with internal ingress answers this runner.
+
+        From outside its network, Azure does not answer, or answers 403 or 404 itself.
+
+        Args:
+            app: the app.
+            stable: the revision that serves; None if none does.
+
+        Returns:
+            A warning if it does not, else an empty text.
+        """
+        if not app.is_internal:
+            return ""
+        measurement = self.probes.healthy(app.fqdn, self.asked.health_path.of(stable))
+        outside = measurement.status in {403, 404}
+        if measurement.verdict is not Verdict.UNREACHABLE and not outside:
+            return ""
+        self.asked.health_path.unreachable = "this runner is outside the app's network"
+        smoke_test = "" if self.asked.smoke_test else " Set smoke-test to check more."
+        return (
+            "The app has internal ingress and does not answer this runner "
+            f"({measurement.evidence}), so its revisions are judged by the state that the platform "
+            f"reports, not by requests.{smoke_test}"
+        )
+
+    def check_serving(self, app: App, stable: Revision | None) -> str:
         """Check the health path on the app that serves now, before anything is changed.
 
         Args:
-            host: the app's own.
+            app: the app.
             stable: the revision that serves; None if none does.
 
         Returns:
@@ -125,6 +156,9 @@ class Gates:
         Raises:
             PreflightError: the app does not have the path, so no candidate could pass.
         """
+        if warning := self.learn_reach(app, stable):
+            return warning
+        host = app.fqdn
         if not host or stable is None or stable.is_down:
             return ""
         path = self.asked.health_path.of(stable)
@@ -180,6 +214,8 @@ class Gates:
         return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
 
     def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
+        if self.asked.health_path.unreachable:
+            return platform_health(self.app, revision.name, deadline)
         answer = probes.healthy(revision.fqdn, self.asked.health_path.of(revision))
         if answer.verdict is not Verdict.PASS:
             now = self.app.revision(revision.name, deadline)
@@ -202,7 +238,7 @@ class Gates:
         with waiting(lambda: f"smoke test in progress, {deadline.remaining:.0f} s left"):
             return self.shell.check(
                 command,
-                {"CANDIDATE_URL": f"https://{revision.fqdn}", "CANDIDATE_REVISION": revision.name},
+                {"CANDIDATE_URL": revision.info.url, "CANDIDATE_REVISION": revision.name},
                 timeout_s=deadline.remaining,
             )
 

@@ -79,7 +79,7 @@ class Planner:
         )
         stable = serving(observed.app, observed.revisions)
         self.gates.asked.health_path.learn(observed.app, stable)
-        health = BackgroundTask(lambda: self.gates.check_serving(observed.app.fqdn, stable))
+        health = BackgroundTask(lambda: self.gates.check_serving(observed.app, stable))
         adopts = bool(self.settings.candidate)
         images = BackgroundTask((lambda: None) if adopts else self.images().check)
         access = BackgroundTask(self.access.check)
@@ -91,7 +91,7 @@ class Planner:
         if self.disagreement:
             self.record.warn(self.disagreement)
         tip.result()
-        self.analysis.prepare(stable)
+        self.analysis.prepare(stable if observed.app.fqdn else None)
         plan = self._decided(observed)
         access.result()
         self.access.require_storages(plan.app.environment, plan.change)

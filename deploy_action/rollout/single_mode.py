@@ -49,15 +49,17 @@ def wait_until_serving(app: ContainerApp, name: str) -> App:
     return poll_until(probe, what=what, deadline=Deadline(SHIFT_S))
 
 
-def wait_until_restored(app: ContainerApp, record: Record, copy: str) -> None:
-    """Wait until all traffic is on *copy*, the copy of the earlier revision, and record it.
+def wait_until_restored(app: ContainerApp, record: Record, copy: str) -> Revision | None:
+    """Wait until all traffic is on *copy*, the copy of the earlier revision; record and return it.
 
     Raises:
         DeployError: the copy failed to start, or does not serve in time.
     """
     now = wait_until_serving(app, copy)
     record.traffic_shifted(now.split, "restored")
-    record.restored_as(app.revision(copy))
+    revision = app.revision(copy)
+    record.restored_as(revision)
+    return revision
 
 
 @dataclass(slots=True, kw_only=True)

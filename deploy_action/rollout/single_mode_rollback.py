@@ -51,7 +51,7 @@ def replace_by_copy(
                 replacement.create(copied_template(target, replacement.new))
         with record.phase(Phase.GATES):
             ready = gates.run(replacement.new, version="")
-            record.set_facts(revision_url=f"https://{ready.fqdn}")
+            record.set_facts(revision_url=ready.info.url)
         with record.phase(Phase.PROMOTE):
             app = replacement.promote("rolled back")
             undo.commit()

@@ -46,11 +46,11 @@ class SingleModeShift(TrafficShift):
         """Create a copy of the stable revision."""
         return self.replacement.restore()
 
-    def verify_stable(self, gates: Gates) -> str:
+    def verify_stable(self, gates: Gates, revision: Revision | None = None) -> str:
         """Wait until the copy serves, and check that it is healthy."""
         if self.replacement.restored and not self.plan.stable_is_down:
-            wait_until_restored(self.app, self.record, self.plan.copy)
-        return TrafficShift.verify_stable(self, gates)
+            revision = wait_until_restored(self.app, self.record, self.plan.copy)
+        return TrafficShift.verify_stable(self, gates, revision)
 
     def assert_unchanged(self, app: App) -> None:
         """Check that nobody else has created a revision."""

@@ -94,8 +94,12 @@ class TrafficShift:
         """
         self._write(self.plan.split_at(0), Phase.CREATE, 0, f"label {self.plan.labels.candidate}")
 
-    def verify_stable(self, gates: Gates) -> str:
+    def verify_stable(self, gates: Gates, revision: Revision | None = None) -> str:
         """Check that the stable revision is healthy after an abort.
+
+        Args:
+            gates: the checks.
+            revision: the revision that serves instead of it; None for itself.
 
         Raises:
             GateFailedError: it was healthy before this run shifted traffic but is not now.
@@ -103,7 +107,7 @@ class TrafficShift:
         if self.plan.stable_is_down:
             return "was not healthy before this run"
         try:
-            return gates.verify(self.plan.app.fqdn, self.plan.stable)
+            return gates.verify(self.plan.app.fqdn, revision or self.plan.stable)
         except GateFailedError as error:
             if not self._written:
                 return f"is not healthy, but this run did not change it: {error.message}"
@@ -266,7 +270,7 @@ class TrafficShift:
             stable,
             seconds=seconds,
             use_metrics=judged,
-            stable_serves=not stable_is_down,
+            compare_latency=not stable_is_down and not self.watch.health_path.unreachable,
         )
         self.watch.step(
             step,

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.errors import DeployError
-from deploy_action.rollout.health_path import HealthPath
+from deploy_action.rollout.health_path import HealthPath, platform_health
 from deploy_action.rollout.step_analysis import StepAnalysis
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline, monotonic, pause, waiting
@@ -51,12 +52,14 @@ class Watch:
     Args:
         probes: sends the health requests.
         record: receives what was measured.
+        app: where the platform's state is read if requests do not reach the app.
         health_path: the path of the health requests.
         look_every_s: interval between two rounds, in seconds.
         patience_s: how long both revisions may fail before the step fails, in seconds.
         subject: the monitored revision's name in messages.
     """
 
+    app: ContainerApp
     probes: HttpProbe
     record: Record
     health_path: HealthPath
@@ -180,13 +183,16 @@ class Watch:
         stable_is_down: bool,
     ) -> tuple[Measurement, Measurement]:
         """Check both sides at the same time, or alternately where their latency is compared."""
+        by_platform = bool(self.health_path.unreachable)
 
         def check(revision: Revision) -> Measurement:
+            if by_platform:
+                return platform_health(self.app, revision.name)
             return self.probes.healthy(revision.fqdn, self.health_path.of(revision))
 
         if stable_is_down:
             return check(candidate), Measurement(verdict=Verdict.FAIL, evidence="does not serve")
-        if not analysis.measures_latency:
+        if by_platform or not analysis.measures_latency:
             background = BackgroundTask(lambda: check(stable))
             return check(candidate), background.result()
         # A B B A: so that neither revision always goes second.

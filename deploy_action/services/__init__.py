@@ -247,6 +247,7 @@ class Services:
 
         settings = self.settings
         return Watch(
+            app=self.app,
             probes=self.probes,
             record=self.record,
             health_path=self.health_path,

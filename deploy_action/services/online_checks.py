@@ -103,8 +103,6 @@ class _Online:
             return Passed(f"does not exist and will be created in {environment}")
         app = self._observed.app
         require_supported_mode(app, self.services.settings)
-        if not app.fqdn:
-            raise PreflightError(f"App '{app.name}' has no ingress.", hint="Enable ingress on it.")
         warnings = []
         if len(app.tags) + JOURNAL_TAGS > MOST_TAGS:
             text = f"The app has {len(app.tags)} of {MOST_TAGS} tags; a deployment adds up to "
@@ -151,8 +149,9 @@ class _Online:
         stable = serving(observed.app, observed.revisions)
         health_path = self.services.health_path
         health_path.learn(observed.app, stable)
-        warning = self.services.gates.check_serving(observed.app.fqdn, stable)
-        return Passed(health_path.of(stable), [(warning, "")] if warning else [])
+        warning = self.services.gates.check_serving(observed.app, stable)
+        path = "not requested" if health_path.unreachable else health_path.of(stable)
+        return Passed(path, [(warning, "")] if warning else [])
 
     def _images(self) -> Passed:
         settings = self.services.settings

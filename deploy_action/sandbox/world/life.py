@@ -284,7 +284,7 @@ class Lives:
     async def _probe(self, app: App, note: Notes, container: Mapping[str, Any], item: Copy) -> None:
         """Return when the replica must be started again."""
         revision = note.revision
-        port, replica, clock = app.target_port, item.replica, self._clock
+        port, replica, clock = app.probed_port, item.replica, self._clock
         startup = Probe.of(container, "Startup", port)
         readiness = Probe.of(container, "Readiness", port)
         liveness = Probe.of(container, "Liveness", port)
@@ -401,6 +401,6 @@ class Lives:
 def _port_mismatch(app: App, revision: Revision) -> str:
     """Describe a program that listens on another port than the target port."""
     ports = [port for item in revision.copies for port in item.replica.listening()]
-    if not ports or app.target_port in ports:
+    if not app.ingress or not ports or app.target_port in ports:
         return ""
     return f"The TargetPort {app.target_port} does not match the listening port {ports[0]}."

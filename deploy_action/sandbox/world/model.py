@@ -247,6 +247,11 @@ class App:
         return int((self.ingress or {}).get("targetPort") or 80)
 
     @property
+    def probed_port(self) -> int:
+        """The port of the platform's own probes; 0 without ingress, where there are none."""
+        return self.target_port if self.ingress else 0
+
+    @property
     def traffic(self) -> list[dict[str, Any]]:
         """The split as stored; Azure fills in "all to the latest"."""
         return copied((self.ingress or {}).get("traffic") or [*_TO_LATEST])

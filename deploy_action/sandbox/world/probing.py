@@ -38,7 +38,10 @@ class Probe:
 
     @classmethod
     def of(cls, container: Mapping[str, Any], kind: str, target_port: int) -> Probe:
-        """Return the container's probe of *kind*, else the platform's own for it."""
+        """Return the container's probe of *kind*, else the platform's own for it.
+
+        *target_port* is 0 for an app without ingress, which has no probes of the platform's.
+        """
         definition: Mapping[str, Any] = next(
             (
                 item
@@ -66,6 +69,8 @@ class Probe:
         Returns:
             0 if the probe passed, else the HTTP status, or 1 without an answer.
         """
+        if not self.port:
+            return PASSED
         if not replica.may_reach(self.port):
             return NO_ANSWER
         address = replica.at(self.port)

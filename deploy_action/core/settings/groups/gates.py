@@ -39,7 +39,8 @@ class GateSettings:
     smoke_test: str = setting(
         parsers.text,
         "",
-        "Shell command that must succeed. The variable CANDIDATE_URL contains the candidate's URL.",
+        "Shell command that must succeed. The variable CANDIDATE_URL contains the candidate's URL "
+        "(empty without ingress), and CANDIDATE_REVISION its name.",
     )
     gate_timeout_s: float = setting(
         parsers.duration, "5m", "Maximum time for the candidate to pass all gates."
