@@ -3,6 +3,8 @@ PYTHON ?= python3
 BUILD := .build
 BOOTSTRAP = $(PYTHON) -I deploy_action/setup/bootstrap.py --into $(BUILD)
 IN_ENV := tools/in-env.sh
+# Tests wait for replicas, intervals and timeouts more than they compute.
+WORKERS ?= $(shell expr 3 '*' "$$(getconf _NPROCESSORS_ONLN)")
 export PREK_HOME := $(CURDIR)/$(BUILD)/prek
 
 .PHONY: help sandbox setup hooks test quick coverage soak mutations test-az lint audit docs bench lock clean
@@ -23,19 +25,19 @@ hooks: setup ## Install git hooks that run the linters on every commit
 	@$(IN_ENV) prek install
 
 test: setup ## Run the tests; ARGUMENTS="-k NAME" runs a subset
-	@$(IN_ENV) pytest -n 4 --dist loadgroup $(ARGUMENTS)
+	@$(IN_ENV) pytest -n $(WORKERS) --dist loadgroup $(ARGUMENTS)
 
 quick: setup ## Run the fast tests, in less than a minute
 	@$(IN_ENV) pytest -n logical --dist loadgroup --hypothesis-profile quick -m 'not az and not slow' $(ARGUMENTS)
 
 coverage: setup ## Run the tests and check that they cover enough of the code
 	@rm -rf $(BUILD)/coverage
-	@$(IN_ENV) coverage run -m pytest -n 4 --dist loadgroup $(ARGUMENTS)
+	@$(IN_ENV) coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGUMENTS)
 	@$(IN_ENV) coverage combine --quiet
 	@$(IN_ENV) coverage report
 
 soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter game
-	@$(IN_ENV) pytest -n 4 --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
+	@$(IN_ENV) pytest -n $(WORKERS) --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
 
 mutations: setup ## Check that tests notice each defect of tests/mutations; takes long
 	@$(IN_ENV) python -m tests.mutations $(ARGUMENTS)

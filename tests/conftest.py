@@ -35,12 +35,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow folders."""
+    """Mark the tests of slow folders, and let the longest tests start first."""
     folder = Path(__file__).parent
     for item in items:
         slow = item.path.relative_to(folder).parts[0] in SLOW_FOLDERS
         if slow and not item.get_closest_marker("quick"):
             item.add_marker(pytest.mark.slow)
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.fixture

@@ -22,6 +22,9 @@ from tests.support.scene import Scene
 FOLDER = ROOT / "docs" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 TOOLS = Path(sys.executable).parent
+# The uv that installed the packages of these tests. test_run_in_act.py and test_bootstrap.py do
+# without; here, each job would install it.
+UV = sorted(Path(sys.prefix).parent.glob("uv-*/bin"))
 REFERENCE = f"the-well/deploy-action@v{__version__}"
 # The defaults take minutes.
 FAST = {
@@ -99,7 +102,7 @@ def run(stage: Stage, event: str, *words: str) -> WorkflowRun:
     """Run the workflow with the variables of a GitHub environment."""
     names = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
     variables = {name: stage.scene.environment[name] for name in names}
-    done = act(stage, event, *words, variables=variables)
+    done = act(stage, event, *words, variables=variables, programs=UV)
     assert done.code == 0, done.log
     return done
 
@@ -122,6 +125,7 @@ def images(scene: Scene) -> set[str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_push_deploys_and_a_dispatch_rolls_back(stage: Stage) -> None:
     app = {"app": stage.scene.app, "manifest": "addin/manifest.xml"}
@@ -134,6 +138,7 @@ def test_a_push_deploys_and_a_dispatch_rolls_back(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_dev_and_prod_get_the_same_image(stage: Stage) -> None:
     dev = second_app(stage)
@@ -146,6 +151,7 @@ def test_dev_and_prod_get_the_same_image(stage: Stage) -> None:
     assert images(dev) == images(stage.scene)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_pull_request_shows_the_plan_and_changes_nothing(stage: Stage, tmp_path: Path) -> None:
     prepare(stage, "pull-request", prod={"app": stage.scene.app})
@@ -161,6 +167,7 @@ def test_a_pull_request_shows_the_plan_and_changes_nothing(stage: Stage, tmp_pat
     assert stage.active() == [stage.first]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_matrix_deploys_every_app(stage: Stage) -> None:
     other = second_app(stage)
@@ -172,6 +179,7 @@ def test_a_matrix_deploys_every_app(stage: Stage) -> None:
     assert f"{other.app}--first" not in {name for name, weight in other.weights().items() if weight}
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_repair_at_night_finds_nothing_to_do(stage: Stage) -> None:
     other = second_app(stage)

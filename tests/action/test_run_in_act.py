@@ -75,6 +75,7 @@ def workflow(tmp_path: Path) -> Iterator[Stage]:
         launch.stop(process)
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> None:
     pushed = act(workflow, "push")

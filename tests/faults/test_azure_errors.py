@@ -181,6 +181,7 @@ def test_a_stale_read_is_not_mistaken_for_a_concurrent_change(weather: Stage) ->
     assert stage.weights() == {run.outputs["revision"]: 100}
 
 
+@pytest.mark.long
 def test_a_permanent_outage_aborts_and_lists_what_was_not_restored(weather: Stage) -> None:
     """Nothing can be restored while Azure is down; the next run uses the journal to do it."""
     stage = weather

@@ -166,6 +166,7 @@ class Game:
             assert self.stage.serves()["version"] in published, about
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", GAMES)
 def test_a_run_killed_at_any_moment_leaves_nothing_that_the_next_one_cannot_finish(
     stage: Stage, seed: int, rounds: int

@@ -146,6 +146,7 @@ class Life(RuleBasedStateMachine):
         assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.long
 @pytest.mark.xdist_group("life")
 def test_random_sequences_keep_the_invariants(
     azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory

@@ -38,6 +38,7 @@ def _read_all(terminal: BinaryIO) -> str:
     return shown.decode().replace("\r\n", "\n")
 
 
+@pytest.mark.long
 def test_the_main_job_is_checked_from_outside_and_kept_as_a_page(tmp_path: Path) -> None:
     page = tmp_path / "folder" / "demo.html"
     played = _played("--page", str(page))
@@ -77,6 +78,7 @@ def test_an_unhealthy_version_is_rolled_back() -> None:
     assert "while 1.3.0.3 was rejected and 1.3.0.2 kept serving." in played.stdout
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", names())
 def test_an_outage_has_its_declared_result(name: str) -> None:
     played = _played("--outage", name)

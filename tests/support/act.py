@@ -82,6 +82,7 @@ def act(
     *words: str,
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
+    programs: Sequence[Path] = (),
 ) -> WorkflowRun:
     """Run the repository's workflows for *event*.
 
@@ -91,12 +92,14 @@ def act(
         words: further arguments of `act`.
         variables: what the workflows read as ``vars.NAME``.
         environment: further variables of all steps; ``WRITTEN`` names a file that they may write.
+        programs: further folders of programs, looked into first.
     """
     stage.runs += 1
     home = stage.scene.directory / f"act-{stage.runs}"
     home.mkdir()
     written, log = home / "written", home / "log"
     kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    kept["PATH"] = os.pathsep.join([*map(str, programs), kept["PATH"]])
     pip = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_"))}
     artifacts = home / "artifacts"
     steps = {
