@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +16,7 @@ from typing import Any
 import requests
 
 from tests.stage import Stage
+from tests.support.eventually import eventually
 
 JUDGED = {
     "analysis": "required",
@@ -88,6 +90,37 @@ def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_firs
     assert "100 % to" not in run.log
     assert "requests failed" in run.summary
     assert "complete only after 2 min, so analysis needs 5 min per step" in run.log
+
+
+def test_twenty_requests_are_enough_to_roll_back_a_candidate_that_fails_six(stage: Stage) -> None:
+    """About 200 user requests in the first step of 10 %, and none before or after them."""
+    candidate = f"{stage.scene.app}--v*"
+    stage.admin("faults", [{"revision": candidate, "path": PATH, "status": 500, "times": "1-6"}])
+    stage.push("addin/public/support.html", "</body>", "<p>A page of the candidate</p></body>")
+    stage.clock(advance=300)
+    process = stage.started(**{**JUDGED, "traffic_steps": "10,100", "health_interval": "5s"})
+    eventually(lambda: 10 in stage.weights().values(), "the first step began", process)
+    stage.settle()
+    shifted = stage.asked()[-1]["at"]
+    eventually(lambda: metric_reads(stage, shifted), "the step is being judged", process)
+    stage.clock(advance=60)  # whole minutes are judged, and the first began before the step
+
+    failed = answered = 0
+    while failed + answered < 20:
+        response = stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
+        failed += response.status_code == 500
+        answered += "of the candidate" in response.text
+    while process.poll() is None:
+        stage.clock(advance=SECONDS_PER_LOOP)
+        time.sleep(PAUSE_S)
+    run = stage.finished(process)
+
+    assert run.exit_code == 4, run.log
+    assert failed == 6
+    # The number of all is not exact: the action's own are subtracted by time, and the clock jumped.
+    assert "gate traffic at 10 %: fail (candidate: 6 of " in run.log, run.log
+    assert "100 % to" not in run.log
+    assert stage.weights() == {stage.first: 100}
 
 
 def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:
