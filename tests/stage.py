@@ -237,17 +237,22 @@ def outputs_of(file: Path) -> dict[str, str]:
     return {name: value for name, _, value in found}
 
 
-def on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
+def on_github(stage: Stage, *protected: str, exposes_rules: bool = True) -> dict[str, str]:
     """Serve GitHub's API for the stage's remote; return the inputs of a run that uses it.
 
     Args:
         stage: whose remote it is.
         protected: its branches that take pull requests only.
-        told: whether the API returns the branches' rules.
+        exposes_rules: whether the API returns the branches' rules.
     """
     environment = stage.scene.environment
     name = f"the-well/{stage.scene.app}"
-    about = {"name": name, "path": str(stage.scene.remote), "protected": protected, "told": told}
+    about = {
+        "name": name,
+        "path": str(stage.scene.remote),
+        "protected": protected,
+        "exposes_rules": exposes_rules,
+    }
     url = f"{environment['SANDBOX_URL']}/github"
     requests.post(url, json=about, timeout=30, proxies={"http": ""}).raise_for_status()
     stage.variables |= {"GITHUB_API_URL": "https://api.github.com", "GITHUB_REPOSITORY": name}

@@ -143,7 +143,7 @@ class Admin:
             case "GET", "/requests/counts":
                 return web.json_response({"hosts": self._log.counts()})
             case "GET", "/faults":
-                return web.json_response({"faults": self._faults.told()})
+                return web.json_response({"faults": self._faults.describe()})
             case "DELETE", "/faults":
                 self._faults.clear()
                 return web.json_response({"faults": []})
@@ -194,7 +194,7 @@ class Admin:
                 return self._clock(body)
             case "/faults":
                 self._faults.add(body)
-                return {"faults": self._faults.told()}
+                return {"faults": self._faults.describe()}
             case "/metrics":
                 self._metrics.change(body)
                 return asdict(self._metrics)
@@ -220,14 +220,16 @@ class Admin:
                 comments.add(int(body["issue"]), str(item["user"]), str(item["body"]))
         else:
             where, rules = Path(body["path"]), list(body.get("protected") or ())
-            self._github.serve(name, where, rules, told=bool(body.get("told", True)))
+            self._github.serve(
+                name, where, rules, exposes_rules=bool(body.get("exposes_rules", True))
+            )
 
     def _note(self, kind: str, text: str, outcome: str) -> None:
         self._sampler.watched()
         if kind == "summary":
-            self._sampler.history.happened(kind, "", html=summary_page(text))
+            self._sampler.history.add_event(kind, "", html=summary_page(text))
         else:
-            self._sampler.history.happened(kind, text, outcome=outcome)
+            self._sampler.history.add_event(kind, text, outcome=outcome)
 
     async def _image(self, body: Mapping[str, Any]) -> web.Response:
         try:
@@ -271,8 +273,8 @@ def _app(app: App) -> dict[str, Any]:
                 "health": revision.health_state,
                 "details": revision.details,
                 "weight": app.weight(revision.name),
-                "replicas": len(revision.copies),
-                "log": [line for copy in revision.copies for line in copy.log][-50:],
+                "replicas": len(revision.replicas),
+                "log": [line for copy in revision.replicas for line in copy.log][-50:],
             }
             for revision in app.revisions.values()
         ],

@@ -39,7 +39,7 @@ from aiohttp import web
 
 from deploy_action.sandbox.mutations import is_known
 
-_TOLD: Final = ("name", "path", "matched", "happened", "holding")
+_REPORTED: Final = ("name", "path", "matched", "hits", "holding")
 _DOES: Final = ("delay", "status", "drop", "hold", "operation", "mutate", "crash")
 
 
@@ -66,7 +66,7 @@ class Fault:
     crash: bool = False
     name: str = ""
     matched: int = 0
-    happened: int = 0
+    hits: int = 0
     holding: int = 0
 
     @classmethod
@@ -78,7 +78,7 @@ class Fault:
         """
         if not isinstance(definition, Mapping):
             raise ValueError(f"a fault must be a mapping, not {definition!r}")  # noqa: TRY004  one kind of refusal
-        known = {item.name for item in fields(cls)} - {"matched", "happened", "holding"}
+        known = {item.name for item in fields(cls)} - {"matched", "hits", "holding"}
         unknown = sorted(set(definition) - known)
         if unknown:
             raise ValueError(
@@ -161,9 +161,9 @@ class Faults:
         """Whether *fault* is still active."""
         return any(fault is active for active in self._faults)
 
-    def told(self) -> list[dict[str, Any]]:
+    def describe(self) -> list[dict[str, Any]]:
         """Return each fault's name, matches and effects, and whether it holds a request."""
-        return [{name: getattr(fault, name) for name in _TOLD} for fault in self._faults]
+        return [{name: getattr(fault, name) for name in _REPORTED} for fault in self._faults]
 
     @property
     def about_changes(self) -> bool:
@@ -186,7 +186,7 @@ class Faults:
             first, last = fault.times
             in_turn = fault.matched >= first and (last is None or fault.matched <= last)
             if in_turn and self._chance.random() * 100 < fault.percent:
-                fault.happened += 1
+                fault.hits += 1
                 return fault
         return None
 

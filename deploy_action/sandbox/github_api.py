@@ -31,7 +31,7 @@ class _Repository:
 
     path: Path
     protected: set[str] = field(default_factory=set)
-    told: bool = True  # whether the API returns the rules of its branches
+    exposes_rules: bool = True  # whether the API returns the rules of its branches
     ended: set[str] = field(default_factory=set)  # the numbers of workflow runs that have ended
     pulls: list[dict[str, Any]] = field(default_factory=list)
     comments: Comments = field(default_factory=lambda: Comments(""))
@@ -56,11 +56,13 @@ class GitHubApi:
         self._known = {name.lower(): _Repository(path) for name, path in repositories.items()}
 
     def serve(
-        self, name: str, path: Path, protected: Sequence[str] = (), *, told: bool = True
+        self, name: str, path: Path, protected: Sequence[str] = (), *, exposes_rules: bool = True
     ) -> None:
         """Answer for one more repository, or for one with other rules."""
         comments = Comments(f"https://github.com/{name}")
-        self._known[name.lower()] = _Repository(path, set(protected), told, comments=comments)
+        self._known[name.lower()] = _Repository(
+            path, set(protected), exposes_rules, comments=comments
+        )
 
     def end_run(self, name: str, number: str) -> None:
         """Report a workflow run as completed from now on; until then it is in progress."""
@@ -154,7 +156,7 @@ class GitHubApi:
                 protected = branch in repository.protected
                 return {"name": branch, "commit": commit, "protected": protected}
             case ["rules", "branches", branch]:
-                ruled = branch in repository.protected and repository.told
+                ruled = branch in repository.protected and repository.exposes_rules
                 return [{"type": "pull_request"}] if ruled else []
             case ["actions", "runs", number]:
                 status = "completed" if number in repository.ended else "in_progress"

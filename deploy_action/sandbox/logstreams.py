@@ -84,7 +84,7 @@ class LogStreams:
 
     async def _console(self, request: web.BaseRequest, match: re.Match[str]) -> web.StreamResponse:
         app = self._world.app(match["group"], match["app"])
-        replicas = self._world.revision(app, match["revision"]).copies
+        replicas = self._world.revision(app, match["revision"]).replicas
         copy = next((item for item in replicas if item.replica.name == match["replica"]), None)
         if copy is None or copy.container.lower() != match["container"].lower():
             raise _RefusedStreamError(

@@ -218,9 +218,9 @@ def test_a_full_server_is_reported(plain: int) -> None:
 def test_a_clearing_stops_at_its_limit_of_keys_and_is_incomplete(plain: int) -> None:
     with redis.Redis(port=plain) as outside:
         outside.mset({f"manifest:{number}": "a secret value" for number in range(50_000)})
-        told: list[str] = []
+        lines: list[str] = []
         cache = Cache(
-            parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=told.append, tell_every_s=0
+            parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=lines.append, tell_every_s=0
         )
         done = cache.clear(["manifest:*"])
 
@@ -229,6 +229,6 @@ def test_a_clearing_stops_at_its_limit_of_keys_and_is_incomplete(plain: int) -> 
         assert outside.dbsize() == 50_000 - done.patterns[0].removed
         assert len(done.patterns[0].samples) == 3
         assert all(name.startswith("manifest:") for name in done.patterns[0].samples)
-        assert told[0].startswith("clearing: 0 of ")
-        assert "secret" not in "".join([*done.patterns[0].samples, *told])
+        assert lines[0].startswith("clearing: 0 of ")
+        assert "secret" not in "".join([*done.patterns[0].samples, *lines])
         cache.close()

@@ -96,16 +96,16 @@ def test_several_manifests_are_bumped_each_by_its_own_rules(home: Path) -> None:
 def test_check_writes_nothing_and_json_lists_the_edits(home: Path) -> None:
     before = files(home)
     done = bump(home, "manifest.xml", "manifest.json", "--part", "minor", "--check", "--json")
-    told = json.loads(done.stdout)
+    results = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
     assert files(home) == before
-    assert [(one["file"], one["old-version"], one["new-version"]) for one in told] == [
+    assert [(one["file"], one["old-version"], one["new-version"]) for one in results] == [
         ("manifest.xml", "1.3.0.2", "1.4.0.0"),
         ("manifest.json", "2.4.9", "2.5.0"),
     ]
-    assert {edit["new"] for edit in told[1]["edits"]} >= {"2.5.0"}
-    assert all(edit["line"] > 0 for edit in told[0]["edits"])
+    assert {edit["new"] for edit in results[1]["edits"]} >= {"2.5.0"}
+    assert all(edit["line"] > 0 for edit in results[0]["edits"])
 
 
 def test_setting_the_same_version_twice_changes_nothing(home: Path) -> None:

@@ -147,9 +147,9 @@ def test_a_rollback_in_single_revision_mode_is_final_once_its_target_passed() ->
 def test_a_refusal_names_the_run_that_holds_the_lock_and_for_how_long() -> None:
     journal = replace(journal_with([("api--a", 100, "")]), since=1_999_999_900)
 
-    told = journal.describe_holder(2_000_000_000)
+    description = journal.describe_holder(2_000_000_000)
 
-    assert told == (
+    assert description == (
         "Run 4711.1 (https://github.com/contoso/api/actions/runs/4711) has been "
         "deploying this app for 100 s, in phase shift"
     )

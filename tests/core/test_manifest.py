@@ -185,7 +185,7 @@ def test_the_version_parameter_of_an_own_page_is_updated(query: str, after: str)
 
 
 @pytest.mark.parametrize(
-    ("address", "told"),
+    ("address", "warning_text"),
     [
         (f"{OWN}/a.html", ""),
         (f"{OWN}/a.html?", ""),
@@ -208,11 +208,15 @@ def test_the_version_parameter_of_an_own_page_is_updated(query: str, after: str)
         (f"{OWN}:8443/a.html?v=1.3.0.2", f"is on '{OWN}:8443'"),
     ],
 )
-def test_other_urls_are_kept_and_reported_if_they_carry_a_version(address: str, told: str) -> None:
+def test_other_urls_are_kept_and_reported_if_they_carry_a_version(
+    address: str, warning_text: str
+) -> None:
     text = resource(address)
 
     assert raised(text) == only_the_version(text)
-    assert [told in warning for warning in warnings(text)] == ([True] if told else [])
+    assert [warning_text in warning for warning in warnings(text)] == (
+        [True] if warning_text else []
+    )
 
 
 @pytest.mark.parametrize(

@@ -79,7 +79,7 @@ class Case:
         given: the manifest.
         changes: old and new text of the places that change; None where it is refused.
         refused: what the refusal says.
-        told: text of the expected warning; "" for none.
+        warning: text of the expected warning; "" for none.
         rules: the options of the bump.
         target: the version to set.
         raised: the part to bump.
@@ -90,16 +90,16 @@ class Case:
     given: str
     changes: tuple[tuple[str, str], ...] | None = ((">1.3.0.2<", ">1.3.0.3<"),)
     refused: str = ""
-    told: str | None = None
+    warning: str | None = None
     rules: Rules = field(default_factory=Rules)
     target: str = ""
     raised: Part | None = None
     encoding: str = "utf-8"
 
 
-def same(number: int, given: str, told: str | None = None, rules: Rules | None = None) -> Case:
+def same(number: int, given: str, warning: str | None = None, rules: Rules | None = None) -> Case:
     """Return a row in which only the version changes."""
-    return Case(number, given, told=told, rules=rules or Rules())
+    return Case(number, given, warning=warning, rules=rules or Rules())
 
 
 def both(number: int, given: str, old: str, new: str, rules: Rules | None = None) -> Case:
@@ -107,9 +107,9 @@ def both(number: int, given: str, old: str, new: str, rules: Rules | None = None
     return Case(number, given, ((">1.3.0.2<", ">1.3.0.3<"), (old, new)), rules=rules or Rules())
 
 
-def to(number: int, old: str, new: str, told: str | None = None) -> Case:
+def to(number: int, old: str, new: str, warning: str | None = None) -> Case:
     """Return a row with another version before and after."""
-    return Case(number, version(old), ((f">{old}<", f">{new}<"),), told=told)
+    return Case(number, version(old), ((f">{old}<", f">{new}<"),), warning=warning)
 
 
 def refused(number: int, given: str, why: str, encoding: str = "utf-8") -> Case:
@@ -153,7 +153,7 @@ CASES = [
         9,
         version("\n    1.3.0.2\t"),
         (("\n    1.3.0.2\t", "\n    1.3.0.3\t"),),
-        told="white space around it",
+        warning="white space around it",
     ),
     refused(10, version("<![CDATA[1.0.0.0]]>"), "markup inside"),
     refused(10, version("1.0<!-- . -->.0"), "markup inside"),
@@ -384,8 +384,8 @@ def test_a_tricky_case(case: Case) -> None:
 
     assert bump.after == encoded(case, wanted)
     assert bump.changed is bool(case.changes)
-    if case.told is not None:
-        assert any(case.told in note.text for note in bump.warnings), bump.warnings
+    if case.warning is not None:
+        assert any(case.warning in note.text for note in bump.warnings), bump.warnings
 
 
 def test_every_case_has_a_row() -> None:

@@ -175,7 +175,7 @@ def _azure_holds(stage: Stage, point: Point) -> Iterator[Holding]:
         session.trust_env = False
         session.post(url, json=[point.fault(stage.scene.app)], timeout=30).raise_for_status()
         try:
-            count = "happened" if point.revision else "holding"
+            count = "hits" if point.revision else "holding"
             yield lambda: bool(session.get(url, timeout=30).json()["faults"][-1][count]), inputs
         finally:
             session.delete(url, timeout=30)

@@ -241,9 +241,9 @@ def test_the_manifest_is_served_byte_for_byte(sample: Sample) -> None:
 
 
 def test_the_version_is_the_manifests_and_the_rest_is_the_platforms(stack: ExitStack) -> None:
-    told = {"CONTAINER_APP_REVISION": "well-intake-api--abc", "DEPLOY_ACTION_COMMIT": "0f1e2d"}
+    variables = {"CONTAINER_APP_REVISION": "well-intake-api--abc", "DEPLOY_ACTION_COMMIT": "0f1e2d"}
 
-    assert started(stack, SAMPLE, **told).get("/version").json() == {
+    assert started(stack, SAMPLE, **variables).get("/version").json() == {
         "version": "1.3.0.2",
         "revision": "well-intake-api--abc",
         "commit": "0f1e2d",

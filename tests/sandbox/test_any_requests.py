@@ -183,8 +183,8 @@ def _traffic(stage: Stage) -> Counter[str]:
 
 def _operations(stage: Stage) -> list[tuple[float, float]]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/history"
-    told = requests.get(url, timeout=30, proxies={"http": ""}).json()["operations"]
-    mine = [one for one in told if one["app"] == stage.scene.app and one["took"] is not None]
+    operations = requests.get(url, timeout=30, proxies={"http": ""}).json()["operations"]
+    mine = [one for one in operations if one["app"] == stage.scene.app and one["took"] is not None]
     return sorted((one["t"], one["t"] + one["took"]) for one in mine)
 
 

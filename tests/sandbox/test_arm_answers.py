@@ -90,7 +90,7 @@ ROWS = [
         },
     ),
     Row(
-        "versions and request numbers are told",
+        "versions and request numbers are in the headers",
         "GET",
         APP,
         200,

@@ -133,7 +133,7 @@ def test_a_deployment_can_be_watched_and_read_afterwards(
         process = stage.started(**INPUTS)
         page.shows("10%", "#split")
         page.shows("50%", "#split")
-        page.shows("--v1-3-0-3", "#told")
+        page.shows("--v1-3-0-3", "#log")
         run = stage.finished(process)
     candidate = run.outputs["revision"]
     short = candidate.partition("--")[2]
@@ -170,16 +170,16 @@ def test_the_page_stays_readable_when_the_local_azure_ends(browser: Chrome, tmp_
         url = f"{environment['SANDBOX_URL']}/notes"
         requests.post(url, json=note, timeout=30, proxies={"http": ""}).raise_for_status()
         page = Page(browser, f"{environment['SANDBOX_URL']}/")
-        page.shows(note["text"], "#told")
+        page.shows(note["text"], "#log")
         kept = kept_page(_history(environment))
     finally:
         stop(process)
     page.shows("ended", "#state")
-    assert note["text"] in page.text("#told")
+    assert note["text"] in page.text("#log")
 
     file = tmp_path / "kept.html"
     file.write_text(kept, "utf-8")
-    assert note["text"] in Page(browser, file.as_uri()).text("#told")
+    assert note["text"] in Page(browser, file.as_uri()).text("#log")
 
 
 def _note(environment: dict[str, str], kind: str, text: str, **more: str) -> None:

@@ -108,7 +108,7 @@ def wire(app: Scene, url: str) -> Iterator[Wire]:
 
 
 def _told(app: Scene, url: str) -> dict[str, Any]:
-    found: dict[str, Any] = app.session.get(f"{url}/told", timeout=30).json()
+    found: dict[str, Any] = app.session.get(f"{url}/counts", timeout=30).json()
     return found
 
 
@@ -134,9 +134,9 @@ def test_a_large_body_comes_back_as_it_went(app: Scene, url: str, chunked: bool)
         async with user(app) as session, session.post(target, data=sent) as answer:
             return "Content-Length" in answer.headers, await answer.read()
 
-    told, came = asyncio.run(back())
-    assert told is not chunked
-    assert hashlib.sha256(came).digest() == hashlib.sha256(body).digest()
+    has_length, received = asyncio.run(back())
+    assert has_length is not chunked
+    assert hashlib.sha256(received).digest() == hashlib.sha256(body).digest()
 
 
 def test_a_websocket_works_both_ways_and_its_close_is_detected(app: Scene, url: str) -> None:

@@ -73,14 +73,14 @@ def test_polling_urls_are_valid_only_unchanged(stage: Stage) -> None:
     reply = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
     status, result = reply.headers["Azure-AsyncOperation"], reply.headers["Location"]
     running = stage.scene.ask("GET", result)
-    told = stage.scene.ask("GET", status).json()
+    status_body = stage.scene.ask("GET", status).json()
     changed = stage.scene.ask("GET", status.replace("&s=", "&s=x"))
     stage.clock(advance=60)
     stage.settle()
     done = stage.scene.ask("GET", result)
 
     assert len(status) > 2800
-    assert set(told) == {"id", "name", "status", "startTime"}
+    assert set(status_body) == {"id", "name", "status", "startTime"}
     assert running.status_code == 202
     assert running.headers["Location"] != result
     assert changed.status_code == 403

@@ -157,7 +157,7 @@ def test_a_manual_change_in_the_portal_is_never_overwritten(stage: Stage) -> Non
     assert run.exit_code == 6, run.log
     assert "Someone else changed the traffic" in run.log
     assert "60 " in run.log
-    assert "75 " in run.log, "both splits are told"
+    assert "75 " in run.log, "both splits are logged"
     assert stage.weights() == {stage.first: 60, candidate: 40}
     assert run.outputs["traffic"] == f"60 {stage.first} | 40 {candidate} @mine"
     assert set(stage.active()) == {stage.first, candidate}, "users are on both"

@@ -51,8 +51,8 @@ def test_the_version_is_above_the_one_in_the_cache(stage: Stage) -> None:
     """For example if the app was deleted and the branch does not have the version."""
     stage.push_better()
     with stage.scene.cache() as cache:
-        told = {"version": "1.3.0.40", "run": "99.1", "revision": f"{stage.scene.app}--old"}
-        cache.set("deployment:current", json.dumps(told))
+        current = {"version": "1.3.0.40", "run": "99.1", "revision": f"{stage.scene.app}--old"}
+        cache.set("deployment:current", json.dumps(current))
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log

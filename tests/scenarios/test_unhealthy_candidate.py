@@ -53,7 +53,7 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "old", "new", "told"),
+    ("path", "old", "new", "message"),
     [
         (
             "addin/app/__main__.py",
@@ -109,13 +109,13 @@ def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
     ],
 )
 def test_a_healthy_candidate_with_the_wrong_identity_gets_no_traffic(
-    stage: Stage, path: str, old: str, new: str, told: str
+    stage: Stage, path: str, old: str, new: str, message: str
 ) -> None:
     stage.push(path, old, new)
     run = stage.run(**MANIFEST, identity_path="/version", manifest_path="/manifest.xml")
 
     assert run.exit_code == 4, run.log
-    assert told in run.log
+    assert message in run.log
     assert stage.weights() == {stage.first: 100}
     assert stage.active() == [stage.first]
     assert stage.checkout_is_clean()

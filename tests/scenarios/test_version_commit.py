@@ -14,8 +14,8 @@ from tests.stage import Stage, on_github
 MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
-def _on_github(stage: Stage, *protected: str, told: bool = True) -> dict[str, str]:
-    return {**MANIFEST, **on_github(stage, *protected, told=told)}
+def _on_github(stage: Stage, *protected: str, exposes_rules: bool = True) -> dict[str, str]:
+    return {**MANIFEST, **on_github(stage, *protected, exposes_rules=exposes_rules)}
 
 
 def _pulls(stage: Stage) -> list[dict[str, Any]]:
@@ -107,8 +107,8 @@ def test_a_pattern_list_that_only_excludes_is_refused(stage: Stage) -> None:
 def test_metadata_of_another_app_in_a_shared_cache_is_ignored(stage: Stage) -> None:
     stage.push_better()
     with stage.scene.cache() as cache:
-        told = {"version": "9.9.9.9", "run": "99.1", "revision": "another--v9"}
-        cache.set("deployment:current", json.dumps(told))
+        current = {"version": "9.9.9.9", "run": "99.1", "revision": "another--v9"}
+        cache.set("deployment:current", json.dumps(current))
     run = stage.run(**MANIFEST)
 
     assert run.outputs["version"] == "1.3.0.3", run.log
@@ -233,14 +233,16 @@ def test_a_moved_branch_keeps_the_commits_of_others(stage: Stage) -> None:
     assert "<Version>1.3.0.3</Version>" in manifest_now
 
 
-@pytest.mark.parametrize("told", [True, False], ids=["by its rules", "only when it refuses"])
-def test_a_protected_branch_gets_a_pull_request(stage: Stage, told: bool) -> None:
+@pytest.mark.parametrize(
+    "exposes_rules", [True, False], ids=["by its rules", "only when it refuses"]
+)
+def test_a_protected_branch_gets_a_pull_request(stage: Stage, exposes_rules: bool) -> None:
     pushed = stage.push_better()
-    run = stage.run(**_on_github(stage, "main", told=told))
+    run = stage.run(**_on_github(stage, "main", exposes_rules=exposes_rules))
     [pull] = _pulls(stage)
 
     assert run.exit_code == 0, run.log
-    assert run.said("as its rules require") is told
+    assert run.said("as its rules require") is exposes_rules
     assert run.said(f"opened pull request {pull['html_url']}")
     assert stage.branch_head() == pushed
     assert (pull["base"], pull["title"]) == ("main", "Bump the add-in to 1.3.0.3 [skip ci]")

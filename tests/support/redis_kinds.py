@@ -100,9 +100,9 @@ def _agrees(port: int, tls: Certificate | None) -> bool:
     authority = str(tls.authority) if tls else None
     name = "localhost" if tls else "127.0.0.1"
     with redis.Redis(name, port, ssl=bool(tls), ssl_ca_certs=authority) as client:
-        told = client.execute_command("CLUSTER INFO")
+        response = client.execute_command("CLUSTER INFO")
         slots = client.execute_command("CLUSTER SLOTS")
-    text = told if isinstance(told, dict) else {}
+    text = response if isinstance(response, dict) else {}
     return text.get("cluster_state") == "ok" and all(len(slot) > 3 for slot in _rows(slots))
 
 

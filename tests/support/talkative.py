@@ -56,7 +56,7 @@ async def endless(request: web.Request) -> web.StreamResponse:
         GONE.append("endless")
 
 
-async def told(_: web.Request) -> web.Response:
+async def counts(_: web.Request) -> web.Response:
     """Return the counts."""
     return web.json_response({"written": WRITTEN, "came": CAME, "gone": GONE})
 
@@ -139,7 +139,7 @@ def main() -> None:
             web.post("/go-on", go_on),
             web.post("/echo", echo),
             web.get("/endless", endless),
-            web.get("/told", told),
+            web.get("/counts", counts),
             web.get("/waits", waits),
             web.post("/refuses", refuses),
             web.get("/hangs-up", hangs_up),

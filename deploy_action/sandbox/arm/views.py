@@ -170,7 +170,7 @@ def replicas(item: App, revision: Revision) -> list[dict[str, Any]]:
     group = f"/subscriptions/{item.subscription}/resourceGroups/{item.group}"
     home = f"{group}/providers/Microsoft.App/containerApps/{item.name}/revisions/{revision.name}"
     listed = []
-    for each in revision.copies:
+    for each in revision.replicas:
         running = each.replica.exit_code is None
         state = "Running" if each.ready else "Waiting" if running else "Terminated"
         stream = f"https://{_region(item)}.azurecontainerapps.dev{home}/replicas"

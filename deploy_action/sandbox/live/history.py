@@ -45,13 +45,13 @@ class History:
         """Convert a time of the monotonic clock to seconds since the start."""
         return round(moment - self._began, 3)
 
-    def picture(self, state: Mapping[str, Any]) -> None:
+    def add_frame(self, state: Mapping[str, Any]) -> None:
         """Record a snapshot of the state if it has changed."""
         if state != self._last:
             self._frames.add({"t": self.now(), **state})
             self._last = state
 
-    def happened(self, kind: str, text: str, **about: Any) -> None:
+    def add_event(self, kind: str, text: str, **about: Any) -> None:
         """Record an event.
 
         Args:

@@ -130,7 +130,7 @@ function drawKeys(cache) {
   }));
 }
 function drawEvents(fresh) {
-  const box = $("told-box");
+  const box = $("log-box");
   const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 30;
   for (const one of fresh) {
     if (one.kind === "commit") {
@@ -144,7 +144,7 @@ function drawEvents(fresh) {
       if (one.kind === "phase") seen.phases.push(one);
       const row = make("li", undefined, { class: one.kind });
       row.append(make("time", clock(one.t)), make("span", one.text));
-      $("told").append(row);
+      $("log").append(row);
     }
   }
   if (atEnd) box.scrollTop = box.scrollHeight;
@@ -167,7 +167,7 @@ function draw() {
   const found = last && chosen(last);
   $("empty").hidden = Boolean(found);
   $("left").hidden = !found;
-  $("right").hidden = !found && !$("told").childElementCount;
+  $("right").hidden = !found && !$("log").childElementCount;
   if (found) {
     $("app").hidden = !found.url;
     $("app").textContent = $("app").href = found.url;

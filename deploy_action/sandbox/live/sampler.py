@@ -41,7 +41,7 @@ class Sampler:
         self._heads: dict[Path, str] = {repository: ""}
         self._answered: dict[str, Counter[tuple[str, str]]] = {}
         self._states: dict[tuple[str, str], str] = {}
-        self._struck: Counter[tuple[int, str]] = Counter()
+        self._reported_hits: Counter[tuple[int, str]] = Counter()
         self._commits: set[tuple[Path, str]] = set()
         self._keys: dict[str, int] = {}
         self._until = 0.0
@@ -75,7 +75,7 @@ class Sampler:
             self._look_at_operations()
             self._look_at_faults()
             apps = [self._app(app) for app in self._world.apps.values()]
-            self.history.picture({"apps": apps, "cache": self._keys})
+            self.history.add_frame({"apps": apps, "cache": self._keys})
 
     async def _run(self) -> None:
         while True:
@@ -96,7 +96,7 @@ class Sampler:
             where = (app.name, revision.name)
             if self._states.get(where) != revision.running_state:
                 self._states[where] = revision.running_state
-                self.history.happened("revision", f"{revision.name}: {revision.running_state}")
+                self.history.add_event("revision", f"{revision.name}: {revision.running_state}")
         return {
             "name": app.name,
             "url": f"https://{app.host()}" if app.ingress else "",
@@ -109,7 +109,7 @@ class Sampler:
                     "health": revision.health_state,
                     "weight": app.weight(revision.name),
                     "labels": app.labels(revision.name),
-                    "replicas": len(revision.copies),
+                    "replicas": len(revision.replicas),
                 }
                 for revision in app.revisions.values()
             ],
@@ -143,12 +143,12 @@ class Sampler:
         }
 
     def _look_at_faults(self) -> None:
-        for number, fault in enumerate(self._faults.told()):
+        for number, fault in enumerate(self._faults.describe()):
             name = fault["name"] or fault["path"]
-            if fault["happened"] > self._struck[number, name]:
-                self._struck[number, name] = fault["happened"]
-                self.history.happened(
-                    "fault", f"fault '{name}' injected {fault['happened']} times so far"
+            if fault["hits"] > self._reported_hits[number, name]:
+                self._reported_hits[number, name] = fault["hits"]
+                self.history.add_event(
+                    "fault", f"fault '{name}' injected {fault['hits']} times so far"
                 )
 
     # -- the cache and the repositories ----------------------------------------------------------
@@ -179,7 +179,7 @@ class Sampler:
             commit, author, subject = line.split("\t", 2)
             if (repository, commit) not in self._commits:
                 self._commits.add((repository, commit))
-                self.history.happened("commit", subject, commit=commit, author=author)
+                self.history.add_event("commit", subject, commit=commit, author=author)
 
 
 def _branches(repository: Path) -> str:

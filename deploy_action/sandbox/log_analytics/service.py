@@ -190,7 +190,7 @@ def _console_rows(app: App) -> list[Row]:
             "EnvironmentName_s": app.environment.name,
         }
         for revision in app.revisions.values()
-        for copy in revision.copies
+        for copy in revision.replicas
         for line in copy.lines
     ]
 

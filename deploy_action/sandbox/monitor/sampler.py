@@ -11,7 +11,7 @@ from typing import Any, Final
 from deploy_action.sandbox.seams import Usage
 from deploy_action.sandbox.world import App, Revision, World
 from deploy_action.sandbox.world.meter import minute_of
-from deploy_action.sandbox.world.model import Copy
+from deploy_action.sandbox.world.model import ReplicaState
 
 _EVERY_S: Final = 1.0
 _USAGE_EVERY_S: Final = 5.0
@@ -65,18 +65,18 @@ class GaugeSampler:
                     self._usage(app, revision, range(first, now + 1))
         self._last_minute = {app.verification: now for app in apps}
         if with_usage:
-            running = {item.replica.name for app in apps for item in _copies(app)}
+            running = {item.replica.name for app in apps for item in _replicas(app)}
             self._cpu = {pod: used for pod, used in self._cpu.items() if pod in running}
 
     def _replicas(self, app: App, revision: Revision, minutes: range) -> None:
-        if revision.active or revision.copies:
+        if revision.active or revision.replicas:
             for minute in minutes:
-                count = len(revision.copies)
+                count = len(revision.replicas)
                 app.meter.peak("Replicas", minute, count, revisionName=revision.name)
 
     def _usage(self, app: App, revision: Revision, minutes: range) -> None:
         cores, memory = _limits(revision.template)
-        for item in revision.copies:
+        for item in revision.replicas:
             pod, usage = item.replica.name, item.replica.usage()
             if usage is None:
                 continue
@@ -99,9 +99,9 @@ class GaugeSampler:
         return (usage.cpu_s - before[1]) / (moment - before[0])
 
 
-def _copies(app: App) -> Iterator[Copy]:
+def _replicas(app: App) -> Iterator[ReplicaState]:
     for revision in app.revisions.values():
-        yield from revision.copies
+        yield from revision.replicas
 
 
 def _limits(template: dict[str, Any]) -> tuple[float, float]:

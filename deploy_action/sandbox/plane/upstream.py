@@ -24,7 +24,7 @@ _INTERIM = range(102, 200)
 _BODILESS = frozenset({204, 304})
 
 
-class Broken(Exception):  # noqa: N818  what happened to an exchange, not a fault of ours
+class Broken(Exception):  # noqa: N818  what hits to an exchange, not a fault of ours
     """The connection closed before the response was complete.
 
     Args:

@@ -24,7 +24,7 @@ from deploy_action.sandbox.seams import (
 )
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.meter import minute_of
-from deploy_action.sandbox.world.model import App, Copy, Revision
+from deploy_action.sandbox.world.model import App, ReplicaState, Revision
 from deploy_action.sandbox.world.notes import Notes, port_mismatch, scalers_started
 from deploy_action.sandbox.world.probing import Probe
 from deploy_action.sandbox.world.scaling import Limits, Scaler
@@ -72,7 +72,7 @@ class Lives:
         """
         if revision.life:
             revision.life.cancel()
-        self._dismiss_some(revision, revision.copies)
+        self._dismiss_some(revision, revision.replicas)
         revision.active, revision.leaving, revision.last_active = True, False, None
         revision.provisioning_state, revision.running_state = "Provisioning", "Processing"
         revision.health_state, revision.details = "None", ""
@@ -85,7 +85,7 @@ class Lives:
         revision.active = revision.leaving = False
         revision.changed.set()
         revision.last_active = self._clock.now()
-        revision.running_state = "Deprovisioning" if revision.copies else "Stopped"
+        revision.running_state = "Deprovisioning" if revision.replicas else "Stopped"
         revision.life = asyncio.ensure_future(self._go(revision, DRAINING_S))
 
     def replace(self, revision: Revision) -> None:
@@ -99,10 +99,10 @@ class Lives:
 
     async def restart(self, app: App, revision: Revision) -> None:
         """Replace each replica by a fresh one, new ones first."""
-        old, revision.copies = list(revision.copies), list(revision.copies)
+        old, revision.replicas = list(revision.replicas), list(revision.replicas)
         for item in old:
             fresh = await self._copy(app, revision)
-            revision.copies.append(fresh)
+            revision.replicas.append(fresh)
             while not fresh.ready and fresh.replica.exit_code is None:
                 await self._clock.patience(1.0)
             await self._end(revision, item)
@@ -115,7 +115,7 @@ class Lives:
                 await revision.life
         revision.active = False
         revision.changed.set()
-        replicas, revision.copies = revision.copies, []
+        replicas, revision.replicas = revision.replicas, []
         for item in replicas:
             if item.care:
                 item.care.cancel()
@@ -134,7 +134,7 @@ class Lives:
         try:
             require_activatable(revision.template)
             for _ in range(max(1, limits.least)):
-                revision.copies.append(await self._copy(app, revision))
+                revision.replicas.append(await self._copy(app, revision))
             await self._clock.sleep(self._clock.draw(ACTIVATING))
             limit.add_done_callback(lambda _: revision.changed.set())
             scaling = asyncio.ensure_future(self._scaler(app, revision).run())
@@ -179,7 +179,7 @@ class Lives:
 
         A replica that scaling has just added counts once it has been ready.
         """
-        replicas = revision.copies
+        replicas = revision.replicas
         ready = [item for item in replicas if item.ready]
         restarts = max((item.restarts for item in replicas), default=0)
         at_work = revision.health_state == "Healthy"
@@ -206,17 +206,17 @@ class Lives:
         elif overdue and not ready and revision.running_state == "Activating":
             revision.running_state = "ActivationFailed"
             revision.details = _port_mismatch(app, revision) or _NOT_READY
-            self._dismiss_some(revision, revision.copies)
+            self._dismiss_some(revision, revision.replicas)
 
     def _failed(self, revision: Revision, error: str) -> None:
         revision.provisioning_state = revision.running_state = "Failed"
         revision.health_state = "Unhealthy"
         revision.provisioning_error = error
-        revision.details = f"1/{max(1, len(revision.copies))} {error}"
+        revision.details = f"1/{max(1, len(revision.replicas))} {error}"
 
     # -- one replica ---------------------------------------------------------------------------
 
-    async def _copy(self, app: App, revision: Revision) -> Copy:
+    async def _copy(self, app: App, revision: Revision) -> ReplicaState:
         """Start one replica and supervise it from then on."""
         container = revision.template["containers"][0]
         names = ("initContainers", "containers")
@@ -231,7 +231,7 @@ class Lives:
             with note.creation():
                 return await self._start(app, revision, images, name)
 
-        item = Copy(await start(), self._clock.now(), str(container["name"]), note.stopped)
+        item = ReplicaState(await start(), self._clock.now(), str(container["name"]), note.stopped)
         item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
         return item
 
@@ -251,7 +251,7 @@ class Lives:
         app: App,
         revision: Revision,
         container: Mapping[str, Any],
-        item: Copy,
+        item: ReplicaState,
         start: Callable[[], Any],
     ) -> None:
         """Probe a replica, and start it again whenever it ends."""
@@ -281,7 +281,9 @@ class Lives:
                 item.past, item.past_written = item.lines, item.written
                 item.replica = fresh
 
-    async def _probe(self, app: App, note: Notes, container: Mapping[str, Any], item: Copy) -> None:
+    async def _probe(
+        self, app: App, note: Notes, container: Mapping[str, Any], item: ReplicaState
+    ) -> None:
         """Return when the replica must be started again."""
         revision = note.revision
         port, replica, clock = app.probed_port, item.replica, self._clock
@@ -371,28 +373,28 @@ class Lives:
 
     async def _go(self, revision: Revision, draining_s: float) -> None:
         await self._clock.patience(draining_s)
-        for item in list(revision.copies):
+        for item in list(revision.replicas):
             await self._end(revision, item)
         if revision.leaving:
             revision.active = revision.leaving = False
             revision.last_active = self._clock.now()
         revision.running_state, revision.health_state = "Stopped", "Healthy"
 
-    async def _end(self, revision: Revision, item: Copy) -> None:
+    async def _end(self, revision: Revision, item: ReplicaState) -> None:
         await self._dismiss(revision, item)
-        revision.copies.remove(item)
+        revision.replicas.remove(item)
 
-    async def _dismiss(self, revision: Revision, item: Copy) -> None:
+    async def _dismiss(self, revision: Revision, item: ReplicaState) -> None:
         item.on_stop()
         if item.care:
             item.care.cancel()
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
         await item.replica.stop(float(grace))
 
-    def _dismiss_some(self, revision: Revision, replicas: Iterable[Copy]) -> None:
+    def _dismiss_some(self, revision: Revision, replicas: Iterable[ReplicaState]) -> None:
         """Stop replicas, which no longer belong to the revision; returns at once."""
         for item in list(replicas):
-            revision.copies.remove(item)
+            revision.replicas.remove(item)
             task = asyncio.ensure_future(self._dismiss(revision, item))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
@@ -400,7 +402,7 @@ class Lives:
 
 def _port_mismatch(app: App, revision: Revision) -> str:
     """Describe a program that listens on another port than the target port."""
-    ports = [port for item in revision.copies for port in item.replica.listening()]
+    ports = [port for item in revision.replicas for port in item.replica.listening()]
     if not app.ingress or not ports or app.target_port in ports:
         return ""
     return f"The TargetPort {app.target_port} does not match the listening port {ports[0]}."

@@ -56,7 +56,7 @@ class Operation:
 
 
 @dataclass(slots=True)
-class Copy:
+class ReplicaState:
     """One replica of a revision with what its probes found.
 
     Args:
@@ -115,7 +115,7 @@ class Revision:
     details: str = ""
     provisioning_error: str = ""
     last_active: datetime | None = None
-    copies: list[Copy] = field(default_factory=list)
+    replicas: list[ReplicaState] = field(default_factory=list)
     life: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)  # a request for it came
@@ -128,22 +128,22 @@ class Revision:
         return self.active and not self.leaving
 
     @property
-    def ready_copies(self) -> list[Copy]:
+    def ready_replicas(self) -> list[ReplicaState]:
         """The replicas that can answer requests."""
         if not self.routable:
             return []
-        return [item for item in self.copies if item.ready and item.replica.exit_code is None]
+        return [item for item in self.replicas if item.ready and item.replica.exit_code is None]
 
     @property
     def serves(self) -> bool:
         """Whether requests may be sent to it."""
-        return bool(self.ready_copies)
+        return bool(self.ready_replicas)
 
     @property
     def replica_count(self) -> int:
         """The number of replicas as Azure reports it: at least 1 while it starts."""
         starts = self.running_state in {"Processing", "Activating"}
-        return max(1, len(self.copies)) if starts else len(self.copies)
+        return max(1, len(self.replicas)) if starts else len(self.replicas)
 
     @property
     def suffix(self) -> str:

@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from deploy_action.sandbox.seams import ImageNotFound
 from deploy_action.sandbox.world.clock import Clock
 from deploy_action.sandbox.world.cron import between
-from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, Copy, Revision
+from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, ReplicaState, Revision
 from deploy_action.sandbox.world.notes import scaled_to_zero
 
 WINDOW_S: Final = 15.0
@@ -127,8 +127,8 @@ class Scaler:
         revision: Revision,
         *,
         clock: Clock,
-        add: Callable[[], Awaitable[Copy]],
-        remove: Callable[[Copy], None],
+        add: Callable[[], Awaitable[ReplicaState]],
+        remove: Callable[[ReplicaState], None],
     ) -> None:
         self._app = app
         self._revision = revision
@@ -161,7 +161,7 @@ class Scaler:
 
     async def _to(self, count: int) -> None:
         revision, now = self._revision, self._clock.elapsed
-        current = len(revision.copies)
+        current = len(revision.replicas)
         if count:
             self._busy_at = now
         if count >= current:
@@ -177,12 +177,12 @@ class Scaler:
 
     async def _grow(self, count: int) -> None:
         with contextlib.suppress(RuntimeError, ImageNotFound):
-            while len(self._revision.copies) < count:
-                self._revision.copies.append(await self._add())
+            while len(self._revision.replicas) < count:
+                self._revision.replicas.append(await self._add())
         self._revision.changed.set()
 
     def _shrink(self, count: int) -> None:
-        for item in self._revision.copies[count:]:
+        for item in self._revision.replicas[count:]:
             self._remove(item)
         self._revision.changed.set()
 
@@ -199,7 +199,7 @@ class Scaler:
             concurrency=new / max(window_s, 1.0),
             cpu=cpu,
             memory=memory,
-            replicas=len(revision.copies),
+            replicas=len(revision.replicas),
             now=self._clock.now(),
         )
 
@@ -207,9 +207,9 @@ class Scaler:
         """Return percent of CPU and memory; real programs use real seconds."""
         rules = (self._revision.template.get("scale") or {}).get("rules") or ()
         kinds = {str((rule.get("custom") or {}).get("type", "")).lower() for rule in rules}
-        if not kinds & {"cpu", "memory"} or not self._revision.copies:
+        if not kinds & {"cpu", "memory"} or not self._revision.replicas:
             return 0.0, 0.0
-        usages = [usage for item in self._revision.copies if (usage := item.replica.usage())]
+        usages = [usage for item in self._revision.replicas if (usage := item.replica.usage())]
         moment, used = time.monotonic(), sum(usage.cpu_s for usage in usages)
         before, self._cpu = self._cpu, (moment, used)
         cores, memory = _requested(self._revision.template)

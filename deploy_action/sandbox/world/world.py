@@ -398,11 +398,11 @@ class World:
             return revision
         revision.requests += 1
         revision.wanted.set()
-        ready = revision.ready_copies
+        ready = revision.ready_replicas
         if not ready and revision.routable:
             if not await self.clock.before(_HOLD_S, self._until_ready(revision), least=_HOLD_PACE):
                 return Refusal(504, "stream timeout", revision.name)
-            ready = revision.ready_copies
+            ready = revision.ready_replicas
         if not ready:
             return Refusal(503, "no healthy upstream", revision.name)
         replica = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).replica
@@ -410,7 +410,7 @@ class World:
 
     async def _until_ready(self, revision: Revision) -> None:
         """Hold a request until a replica listens."""
-        while revision.routable and not revision.ready_copies:
+        while revision.routable and not revision.ready_replicas:
             revision.changed.clear()
             await revision.changed.wait()
 
@@ -418,7 +418,7 @@ class World:
         """Kill a replica; the platform starts it again."""
         for app in self.apps.values():
             revision = app.revisions.get(backend.revision)
-            for item in revision.copies if revision else ():
+            for item in revision.replicas if revision else ():
                 if item.replica.address == (backend.host, backend.port):
                     self._spawn(item.replica.stop(0.0))
 

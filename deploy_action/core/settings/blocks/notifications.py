@@ -1,4 +1,4 @@
-"""``notifications``: who is told about a deployment::
+"""``notifications``: recipients of messages about a deployment::
 
 notifications:
   - channel: slack

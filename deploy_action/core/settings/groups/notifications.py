@@ -1,4 +1,4 @@
-"""Who and what is told about a run, beside GitHub."""
+"""Notifications and monitoring of a run, in addition to GitHub."""
 
 from __future__ import annotations
 
