@@ -113,7 +113,7 @@ def test_a_killed_replica_is_restarted(stage: Stage) -> None:
     ("fault", "word"),
     [
         ({"hots": "x", "drop": True}, "'hots'"),
-        ({"host": "x"}, "does nothing"),
+        ({"host": "x"}, "needs at least one of"),
         ({"drop": True, "times": "often"}, "'often'"),
         ({"operation": {"status": "Late"}}, "Failed or Canceled"),
     ],
