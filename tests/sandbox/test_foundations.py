@@ -87,7 +87,10 @@ def test_an_environment_that_is_being_created_takes_no_apps(tmp_path: Path) -> N
         body = {"location": REGION, "properties": {"environmentId": made["id"]}}
         refused = send(scene, "PUT", "/providers/Microsoft.App/containerApps/orders", body)
 
-        assert error(refused) == (409, "ManagedEnvironmentNotReadyForAppCreation")
+        again = send(scene, "PUT", ENVIRONMENT, BASIC)
+
+        assert error(refused) == (400, "ManagedEnvironmentNotProvisioned")
+        assert error(again) == (409, "ManagedEnvironmentOperationInProgress")
     finally:
         launch.stop(process)
 
@@ -96,12 +99,18 @@ def test_a_group_stays_in_its_region(scene: Scene) -> None:
     assert error(send(scene, "PUT", "", {})) == (400, "LocationRequired")
     nowhere = send(scene, "PUT", "", {"location": "nowhere"})
     assert error(nowhere) == (400, "LocationNotAvailableForResourceGroup")
+    environment = send(scene, "PUT", ENVIRONMENT, {"location": "nowhere"})
+    assert error(environment) == (404, "ResourceGroupNotFound")
 
     assert send(scene, "PUT", "", {"location": REGION}).status_code == 201
     assert send(scene, "PUT", "", {"location": "West Europe"}).status_code == 200
     moved = send(scene, "PUT", "", {"location": "eastus"})
+    environment = send(scene, "PUT", ENVIRONMENT, {"location": "nowhere"})
+    app = "/providers/Microsoft.App/containerApps/orders"
+    elsewhere = send(scene, "PUT", app, {"location": "nowhere", "properties": {}})
 
     assert error(moved) == (409, "InvalidResourceGroupLocation")
+    assert error(environment) == error(elsewhere) == (400, "NoRegisteredProviderFound")
 
 
 def test_a_new_registry_has_no_admin_and_a_name_of_its_own(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from deploy_action.sandbox.arm import regions, views
+from deploy_action.sandbox.arm import regions, versions, views
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.world import Environment, Operation, World
 from deploy_action.sandbox.world.clock import Spread
@@ -124,15 +124,19 @@ class Foundations:
         self, request: web.BaseRequest, match: re.Match[str], body: Mapping[str, Any]
     ) -> web.Response:
         group = self._world.group(match["group"])
-        name, location = match["name"], regions.known(str(body.get("location") or ""))
-        if location is None:
-            raise invalid("location", f"'{body.get('location')}' is not a region")
+        name, asked = match["name"], str(body.get("location") or "")
+        version = str(request.query.get("api-version", ""))
+        versions.require_known(version, "managedEnvironments", asked)
+        location = regions.known(asked) or asked
         if not _ENVIRONMENT_NAME.fullmatch(name):
             raise invalid("name", f"'{name}' is not a name of a managed environment")
         home = f"/subscriptions/{self._subscription}/resourceGroups/{group}"
         address = f"{home}/providers/Microsoft.App/managedEnvironments/{name}"
         properties = dict(body.get("properties") or {})
         environment = self._world.environments.get(address.lower())
+        if environment and environment.state == "InProgress":
+            text = f"The managed environment '{name}' has an active operation."
+            raise refuse(409, "ManagedEnvironmentOperationInProgress", text)
         if environment:
             environment.properties |= properties
             self._collect_logs(environment)
@@ -156,7 +160,7 @@ class Foundations:
         status_url = self._addresses.status(
             operation,
             self._subscription,
-            str(request.query.get("api-version", "")),
+            version,
             kind="managedEnvironmentOperationStatuses",
         )
         headers = {"Azure-AsyncOperation": status_url, "Retry-After": str(self._retry_after_s)}

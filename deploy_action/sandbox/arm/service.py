@@ -270,6 +270,8 @@ class Arm:
 
     async def _put(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
         body = await _body(request)
+        if location := body.get("location"):
+            versions.require_known(_version(request), "containerApps", str(location))
         app, operation = self._world.put(self._subscription, group, name, body)
         headers = {
             "Azure-AsyncOperation": self._addresses.status(

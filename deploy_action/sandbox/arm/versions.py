@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from deploy_action.sandbox.arm import regions
 from deploy_action.sandbox.world.refusals import refuse
 
 SUPPORTED: Final = (
@@ -18,6 +19,24 @@ SUPPORTED: Final = (
 _VERSION: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(-preview)?")
 _OLDEST: Final = "2022-01-01"
 _SINCE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
+    ("2022-06-01", ("properties", "environmentId")),
+    ("2022-06-01", ("properties", "eventStreamEndpoint")),
+    ("2022-06-01", ("properties", "lastActiveTime")),
+    ("2022-06-01", ("properties", "configuration", "maxInactiveRevisions")),
+    ("2022-06-01", ("properties", "configuration", "ingress", "exposedPort")),
+    ("2022-06-01", ("properties", "configuration", "ingress", "ipSecurityRestrictions")),
+    ("2022-06-01", ("properties", "template", "initContainers")),
+    ("2022-10-01", ("properties", "latestReadyRevisionName")),
+    ("2022-10-01", ("properties", "configuration", "ingress", "clientCertificateMode")),
+    ("2022-10-01", ("properties", "configuration", "ingress", "corsPolicy")),
+    ("2023-04-01", ("properties", "workloadProfileName")),
+    ("2023-04-01", ("properties", "configuration", "ingress", "stickySessions")),
+    ("2023-05-01", ("properties", "runningState")),
+    ("2023-05-01", ("properties", "runningStateDetails")),
+    ("2023-05-01", ("properties", "configuration", "service")),
+    ("2023-05-01", ("properties", "template", "serviceBinds")),
+    ("2023-05-01", ("properties", "template", "terminationGracePeriodSeconds")),
+    ("2023-11-02", ("properties", "configuration", "ingress", "additionalPortMappings")),
     ("2024-08-02", ("properties", "configuration", "identitySettings")),
     ("2024-08-02", ("properties", "configuration", "ingress", "targetPortHttpScheme")),
     ("2024-08-02", ("properties", "configuration", "runtime")),
@@ -29,18 +48,18 @@ _SINCE: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
 )
 
 
-def require_known(version: str, kind: str) -> None:
-    """Refuse an api-version that Microsoft.App never had.
+def require_known(version: str, kind: str, location: str = "eastus") -> None:
+    """Refuse an api-version or a region that Microsoft.App never had.
 
     Raises:
-        Refused: it is not a date, or before the first version.
+        Refused: the version is not a date or before the first version, or the region is unknown.
     """
     match = _VERSION.fullmatch(version)
-    if match is None or match[1] < _OLDEST:
+    if match is None or match[1] < _OLDEST or regions.known(location) is None:
         text = (
-            f"No registered resource provider found for location 'eastus' and API version "
+            f"No registered resource provider found for location '{location}' and API version "
             f"'{version}' for type '{kind}'. The supported api-versions are '{SUPPORTED}'. "
-            "The supported locations are 'eastus'."
+            f"The supported locations are '{', '.join(map(regions.short, regions.NAMES))}'."
         )
         raise refuse(400, "NoRegisteredProviderFound", text)
 

@@ -58,9 +58,9 @@ def subscription_missing(subscription: str) -> Refused:
 
 
 def environment_not_ready(name: str, state: str) -> Refused:
-    """I for the code; the sentence is chosen."""
+    """R for the code; the sentence is chosen."""
     text = f"The managed environment '{name}' is in state '{state}' and not ready for apps."
-    return refuse(409, "ManagedEnvironmentNotReadyForAppCreation", text)
+    return refuse(400, "ManagedEnvironmentNotProvisioned", text)
 
 
 def revision_missing(app: str, revision: str) -> Refused:
