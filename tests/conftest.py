@@ -13,10 +13,15 @@ from deploy_action.sandbox import launch
 from tests.stage import Stage
 from tests.support.golden import Golden
 
-# Whole deployments, killed runs, Docker, browsers. `make quick` leaves them out, except for tests
-# with the marker `quick`.
+# Whole deployments, killed runs, Docker, browsers. `make quick` leaves them out, and all other
+# tests with an app in the sandbox, except for those with the marker `quick`.
 SLOW_FOLDERS = {"faults", "sample", "sandbox", "scenarios"}
 
+# How long an example takes depends on the machine.
+hypothesis.settings.register_profile(
+    "default", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("default")
 hypothesis.settings.register_profile("quick", max_examples=20)
 _numbers = itertools.count(1)
 
@@ -35,10 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests of slow folders, and let the longest tests start first."""
+    """Mark slow tests, and let the longest tests start first."""
     folder = Path(__file__).parent
     for item in items:
-        slow = item.path.relative_to(folder).parts[0] in SLOW_FOLDERS
+        in_sandbox = "azure" in getattr(item, "fixturenames", ())
+        slow = in_sandbox or item.path.relative_to(folder).parts[0] in SLOW_FOLDERS
         if slow and not item.get_closest_marker("quick"):
             item.add_marker(pytest.mark.slow)
     items.sort(key=lambda item: item.get_closest_marker("long") is None)

@@ -279,6 +279,7 @@ UNREADABLE: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", UNREADABLE)
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252", "ascii"])
 def test_no_file_and_no_terminal_causes_a_traceback(home: Path, kind: str, encoding: str) -> None:

@@ -65,6 +65,7 @@ def test_the_version_is_printed_and_is_the_packages() -> None:
     assert deploy_action.__version__ == project["version"]
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(WORDS | TEXTS, max_size=5))
 def test_no_input_prints_a_traceback(arguments: list[str]) -> None:

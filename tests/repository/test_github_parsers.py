@@ -16,7 +16,7 @@ import yaml
 
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("parsers")
+pytestmark = [pytest.mark.xdist_group("parsers"), pytest.mark.slow]  # installs npm packages
 SOURCE = ROOT / "tools" / "github-parsers"
 WORKFLOWS = [*ROOT.glob(".github/workflows/*.yml"), *ROOT.glob("docs/workflows/*.yml")]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

@@ -77,6 +77,7 @@ def _pushes(stage: Stage, home: Path) -> list[str]:
     return made
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", [_push, _api], ids=["by push", "by the API"])
 def test_ten_concurrent_runs_lose_no_commit_and_never_decrease_the_version(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, way: Callable[[Stage, int], Publisher]

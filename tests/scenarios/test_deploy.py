@@ -107,6 +107,7 @@ def test_only_the_newest_revisions_stay_active(stage: Stage) -> None:
 
 
 @pytest.mark.quick
+@pytest.mark.xdist_group("quick")
 def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -> None:
     pushed = stage.push_better()
     (stage.scene.workspace / "plain.yml").write_text(PLAIN, "utf-8")

@@ -13,6 +13,7 @@ MANIFEST = {"manifest": "addin/manifest.xml"}
 
 
 @pytest.mark.quick
+@pytest.mark.xdist_group("quick")
 def test_rollback_to_the_previous_revision(stage: Stage) -> None:
     stage.push_better()
     deployed = stage.run(**MANIFEST)

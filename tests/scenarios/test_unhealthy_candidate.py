@@ -13,6 +13,7 @@ ANSWER = """{
 
 
 @pytest.mark.quick
+@pytest.mark.xdist_group("quick")
 def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) -> None:
     pushed = stage.push_sick()
     stage.scene.fill_cache()
