@@ -103,7 +103,7 @@ class Graph:
                 text = "/me request is only valid with delegated authentication flow."
                 raise GraphError(400, "BadRequest", text)
         text = f"{request.method} {request.path} is not supported by the sandbox"
-        raise GraphError(501, "NotImitatedByTheLocalAzure", text)
+        raise GraphError(501, "NotSupportedBySandbox", text)
 
     def _by_app_id(self, match: re.Match[str]) -> str:
         if match[1] == "applications":
@@ -147,7 +147,7 @@ class Graph:
                 return web.json_response({**about, "secretText": secret})
             case _, ["federatedIdentityCredentials", *rest]:
                 return _federated(method, application, rest, body)
-        raise GraphError(501, "NotImitatedByTheLocalAzure", f"{method} {'/'.join(inner)}")
+        raise GraphError(501, "NotSupportedBySandbox", f"{method} {'/'.join(inner)}")
 
     # -- service principals --------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ def _matches(item: Mapping[str, Any], filter_: str) -> bool:
         return equals[2].lower() in {str(entry).lower() for entry in held}
     if filter_:
         text = f"the filter {filter_} is not supported by the sandbox"
-        raise GraphError(501, "NotImitatedByTheLocalAzure", text)
+        raise GraphError(501, "NotSupportedBySandbox", text)
     return True
 
 

@@ -431,7 +431,7 @@ def _environment(stage: Stage) -> None:
         "orphan": (404, "ParentResourceNotFound"),
         "id as a name": (404, "ParentResourceNotFound"),
         "missing": (404, "ResourceNotFound"),
-        "unknown": (501, "NotImitatedByTheLocalAzure"),
+        "unknown": (501, "NotSupportedBySandbox"),
         "namespace": (404, "InvalidResourceNamespace"),
     }
     assert replies["list"].json() == {"value": []}

@@ -154,7 +154,7 @@ class KeyVault:
             case "POST", ["deletedsecrets", name, "recover"]:
                 return "recover", lambda: _recover(vault, name)
         text = f"{request.method} {request.path} is not supported by the sandbox"
-        raise VaultError(501, "NotImitatedByTheLocalAzure", text)
+        raise VaultError(501, "NotSupportedBySandbox", text)
 
 
 def _secret(vault: Vault, name: str, version: str = "") -> tuple[Secret, Version]:

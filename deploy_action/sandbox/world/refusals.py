@@ -101,7 +101,7 @@ def invalid(field: str, detail: str) -> Refused:
 def not_supported(what: str) -> Refused:
     """The sandbox's own error for what it does not support."""
     text = f"The sandbox does not support {what}. See deploy_action/sandbox/DIFFERENCES.md."
-    return refuse(501, "NotImitatedByTheLocalAzure", text)
+    return refuse(501, "NotSupportedBySandbox", text)
 
 
 def suffix_taken(app: str, suffix: str) -> Problem:
