@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,12 +14,15 @@ import yaml
 from deploy_action import __version__
 from deploy_action.sandbox import launch
 from deploy_action.sandbox.scene import GROUP, REGISTRY
+from tests.scenarios.test_sign_in import log_in_with_az
 from tests.stage import NEXT_VERSION, VERSION, Stage
 from tests.support.act import ACTION, WorkflowRun, act, commit_workflows
+from tests.support.other_tools import configure, pin
 from tests.support.paths import ROOT
 from tests.support.scene import Scene
 
 FOLDER = ROOT / "docs" / "workflows"
+SIGN_IN = ROOT / "tests" / "support" / "azure_login"
 FILES = sorted(FOLDER.glob("*.yml"))
 TOOLS = Path(sys.executable).parent
 # The uv that installed the packages of these tests. test_run_in_act.py and test_bootstrap.py do
@@ -45,7 +48,7 @@ FAST = {
 def test_there_is_a_workflow_for_each_common_need() -> None:
     listed = (FOLDER / "README.md").read_text("utf-8")
 
-    assert len(FILES) == 6
+    assert len(FILES) == 10
     assert [file.name for file in FILES if f"]({file.name})" not in listed] == []
 
 
@@ -72,7 +75,7 @@ def test_a_workflow_passes_only_inputs_that_exist(file: Path) -> None:
         step
         for job in yaml.safe_load(text)["jobs"].values()
         for step in job["steps"]
-        if step["uses"] == REFERENCE
+        if step.get("uses") == REFERENCE
     ]
 
     assert steps
@@ -87,29 +90,34 @@ def azure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     launch.stop(process)
 
 
-def prepare(stage: Stage, name: str, **apps: dict[str, str]) -> None:
-    """Put the workflow and the settings of *apps*, by environment, into the repository."""
-    workflow = (FOLDER / f"{name}.yml").read_text("utf-8").replace(REFERENCE, ACTION)
+def prepare(
+    stage: Stage, *names: str, more: Mapping[str, str] | None = None, **apps: dict[str, str]
+) -> None:
+    """Put workflows, *more* files and the settings of *apps* by environment into the repository."""
     settings = {"environments": {key: {**FAST, **block} for key, block in apps.items()}}
     files = {
-        f".github/workflows/{name}.yml": workflow,
-        ".github/deploy-action.yml": yaml.safe_dump(settings),
+        f".github/workflows/{name}.yml": (FOLDER / f"{name}.yml")
+        .read_text("utf-8")
+        .replace(REFERENCE, ACTION)
+        for name in names
     }
-    commit_workflows(stage, files)
+    settings_file = {".github/deploy-action.yml": yaml.safe_dump(settings)}
+    commit_workflows(stage, {**files, **settings_file, **(more or {})})
 
 
-def run(stage: Stage, event: str, *words: str) -> WorkflowRun:
-    """Run the workflow with the variables of a GitHub environment."""
+def run(stage: Stage, event: str, *words: str, **environment: str) -> WorkflowRun:
+    """Run the workflows with the variables of a GitHub environment."""
     names = ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_SUBSCRIPTION_ID")
     variables = {name: stage.scene.environment[name] for name in names}
-    done = act(stage, event, *words, variables=variables, programs=UV)
+    variables["AZURE_RESOURCE_GROUP"] = GROUP
+    done = act(stage, event, *words, variables=variables, environment=environment, programs=UV)
     assert done.code == 0, done.log
     return done
 
 
-def second_app(stage: Stage) -> Scene:
+def second_app(stage: Stage, name: str = "b") -> Scene:
     """Create another app that serves the same image."""
-    scene = Scene(stage.scene.environment, stage.scene.directory, f"{stage.scene.app}-b")
+    scene = Scene(stage.scene.environment, stage.scene.directory, f"{stage.scene.app}-{name}")
     scene.create_app(f"{REGISTRY}.azurecr.io/{stage.scene.app}:{VERSION}", VERSION)
     return scene
 
@@ -189,3 +197,68 @@ def test_a_repair_at_night_finds_nothing_to_do(stage: Stage) -> None:
 
     assert stage.active() == [stage.first]
     assert not stage.is_locked()
+
+
+CALLER = """
+on: push
+permissions: {}
+jobs:
+  deploy:
+    uses: ./.github/workflows/reusable.yml
+    with: {environment: called}
+    permissions: {contents: write, id-token: write}
+"""
+AZURE_LOGIN = "azure/login@a457da9ea143d694b1b9c7c869ebb04ebe844ef5"
+
+
+@pytest.mark.slow
+def test_a_push_deploys_with_bicep_with_a_worker_and_with_a_reusable_workflow(stage: Stage) -> None:
+    """Three workflows start at the same push, and each has its own apps."""
+    pin(stage)
+    log_in_with_az(stage)
+    api, worker, called = (second_app(stage, name) for name in ("api", "worker", "called"))
+    configure(worker, activeRevisionsMode="Single", ingress=None)
+    apps = {
+        "prod": {"app": stage.scene.app},
+        "api": {"app": api.app},
+        "worker": {"app": worker.app, "smoke-test": 'test -n "$CANDIDATE_REVISION"'},
+        "called": {"app": called.app},
+    }
+    more = {".github/workflows/caller.yml": CALLER}
+    prepare(stage, "bicep", "api-and-worker", "reusable", more=more, **apps)
+
+    run(
+        stage,
+        "push",
+        *("--local-repository", f"{AZURE_LOGIN}={SIGN_IN}"),
+        AZ_PYTHON=sys.executable,
+        AZ_SCRIPT=str(SIGN_IN / "az.py"),
+        AZ_APP=stage.scene.app,
+        AZURE_CONFIG_DIR=str(stage.scene.directory / ".azure"),
+    )
+
+    [(created, weight)] = stage.weights().items()
+    assert weight == 100
+    assert created != stage.first
+    template = stage.scene.revisions()[created]["template"]
+    assert {"name": "FROM", "value": "main.bicep"} in template["containers"][0]["env"]
+    newest = worker.resource()["properties"]["latestReadyRevisionName"]
+    [container] = worker.revisions()[newest]["template"]["containers"]
+    assert {container["image"]} == images(api)
+    assert f"{called.app}--first" not in {name for name, share in called.weights().items() if share}
+
+
+@pytest.mark.slow
+def test_a_person_deploys_a_tag_to_an_app_in_single_mode(stage: Stage) -> None:
+    configure(stage, activeRevisionsMode="Single")
+    stage.push_better()
+    stage.scene.seed_image("chosen")
+    prepare(stage, "choose-image-tag", prod={"app": stage.scene.app})
+
+    run(stage, "workflow_dispatch", "--input", "environment=prod", "--input", "tag=chosen")
+
+    properties = stage.scene.resource()["properties"]
+    assert properties["configuration"]["activeRevisionsMode"] == "Single"
+    assert properties["latestReadyRevisionName"] != stage.first
+    greeting = stage.scene.session.get(f"{stage.url}/api/greeting", timeout=30).json()
+    assert greeting == {"greeting": "Good morning from the well"}

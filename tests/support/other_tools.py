@@ -5,18 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 from tests.stage import Stage
+from tests.support.eventually import eventually
+from tests.support.scene import Scene
 
 
 def configure(
-    stage: Stage, *, properties: dict[str, Any] | None = None, **configuration: Any
+    stage: Stage | Scene, *, properties: dict[str, Any] | None = None, **configuration: Any
 ) -> None:
     """Change the app's configuration, and further *properties* in the same request."""
-    stage.scene.arm(
-        "PATCH",
-        f"/containerApps/{stage.scene.app}",
-        {"properties": {"configuration": configuration, **(properties or {})}},
+    scene = stage.scene if isinstance(stage, Stage) else stage
+    body = {"properties": {"configuration": configuration, **(properties or {})}}
+    scene.arm("PATCH", f"/containerApps/{scene.app}", body)
+    eventually(
+        lambda: scene.resource()["properties"]["provisioningState"] != "InProgress",
+        "no operation runs on the app",
     )
-    stage.settle()
 
 
 def pin(stage: Stage) -> None:
