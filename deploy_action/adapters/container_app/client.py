@@ -7,27 +7,18 @@ for them, and if the result is unknown, the app is read before anything else.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from email.utils import parsedate_to_datetime
-from io import BytesIO
 from itertools import islice
 from typing import Any
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-
-from deploy_action.adapters.container_app import operations
 from deploy_action.adapters.container_app.creation import Creation
 from deploy_action.adapters.container_app.errors import (
-    RETRYABLE_STATUSES,
     AzureRefusedError,
-    AzureUnavailableError,
     NotFoundError,
-    not_signed_in,
-    refused,
-    unavailable,
 )
 from deploy_action.adapters.container_app.pipeline import Reader, limits, make_client
+from deploy_action.adapters.container_app.writer import Guard, Writer
 from deploy_action.core.app import (
     App,
     Container,
@@ -36,14 +27,9 @@ from deploy_action.core.app import (
 )
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.traffic.split import Split
-from deploy_action.errors import DeployError
-from deploy_action.runtime.polling import Deadline, PollTimeoutError, backoff, pause, poll_until
+from deploy_action.runtime.polling import Deadline, poll_until
 
 _MOST_PAGES = 50
-_LAG_S = 15.0  # how long reads may still show the state before a confirmed write
-
-Guard = Callable[[App], None]
-"""Called with the app before a write is retried; raises if it must not be retried."""
 
 
 class ContainerApp:
@@ -71,11 +57,13 @@ class ContainerApp:
         self.name = name
         self.resource_group = resource_group
         self.operation_timeout_s = operation_timeout_s
-        self._say = say
         self._client = make_client(credential, subscription)
         self._apps = self._client.container_apps
         self._revisions = self._client.container_apps_revisions
         self._reader = Reader(name, resource_group, timeout_s=operation_timeout_s, say=say)
+        self._writer = Writer(
+            self._client, resource_group, name, wait_until_idle=self.wait_until_idle, say=say
+        )
         self.creation = Creation(self._client, self._reader, resource_group, name)
 
     # -- reads ---------------------------------------------------------------------------------
@@ -200,10 +188,17 @@ class ContainerApp:
             "tags": dict(tags),
         }
 
-        def holds(app: App) -> bool:
+        def is_applied(app: App) -> bool:
             return app.split.same_as(split) and _has(app, tags)
 
-        return self._write(body, f"the split {split}", holds, guard, deadline, strict=strict)
+        return self._writer.write(
+            body,
+            f"the split {split}",
+            is_applied,
+            guard,
+            deadline or self._deadline(),
+            strict=strict,
+        )
 
     def write_template(
         self,
@@ -221,21 +216,23 @@ class ContainerApp:
         """
         body = {"properties": {"template": dict(template)}, "tags": dict(tags)}
 
-        def holds(app: App) -> bool:
+        def is_applied(app: App) -> bool:
             return app.latest == revision and _has(app, tags)
 
         what = f"the revision {revision}"
-        return self._write(body, what, holds, guard, None, strict=strict)
+        return self._writer.write(body, what, is_applied, guard, self._deadline(), strict=strict)
 
     def write_mode(self, mode: str, split: Split) -> App:
         """Switch the revision mode, and name the revisions that get the traffic."""
         configuration = {"activeRevisionsMode": mode, "ingress": {"traffic": split.as_azure()}}
 
-        def holds(app: App) -> bool:
+        def is_applied(app: App) -> bool:
             return app.mode.lower() == mode.lower() and app.split.same_as(split)
 
         body = {"properties": {"configuration": configuration}}
-        return self._write(body, f"revision mode {mode}", holds, lambda _: None, None)
+        return self._writer.write(
+            body, f"revision mode {mode}", is_applied, lambda _: None, self._deadline()
+        )
 
     def write_configuration(
         self, secrets: Sequence[Mapping[str, Any]] | None, tags: Mapping[str, str | None]
@@ -250,10 +247,12 @@ class ContainerApp:
             body["properties"] = {"configuration": {"secrets": [dict(item) for item in secrets]}}
         names = None if secrets is None else {str(item["name"]) for item in secrets}
 
-        def holds(app: App) -> bool:
+        def is_applied(app: App) -> bool:
             return _has(app, tags) and (names is None or app.secret_names == names)
 
-        return self._write(body, "the app's secrets and tags", holds, lambda _: None, None)
+        return self._writer.write(
+            body, "the app's secrets and tags", is_applied, lambda _: None, self._deadline()
+        )
 
     def write_tags(self, tags: Mapping[str, str | None]) -> None:
         """Merge tags; None removes one. Does not wait until Azure has finished.
@@ -263,10 +262,12 @@ class ContainerApp:
         """
 
         def send() -> None:
-            self._patch({"tags": dict(tags)}, deadline)
+            self._writer.patch({"tags": dict(tags)}, deadline)
 
         deadline = self._deadline()
-        self._send(send, "the tags", lambda: _has(self.wait_until_idle(deadline), tags), deadline)
+        self._writer.send(
+            send, "the tags", lambda: _has(self.wait_until_idle(deadline), tags), deadline
+        )
 
     def activate(self, name: str) -> None:
         """Activate a revision; it is ready only later.
@@ -284,8 +285,6 @@ class ContainerApp:
         """
         self._set_active(name, active=False)
 
-    # -- sending a write -----------------------------------------------------------------------
-
     def _deadline(self) -> Deadline:
         return Deadline(self.operation_timeout_s)
 
@@ -302,136 +301,7 @@ class ContainerApp:
             return revision is not None and revision.active is active
 
         doing = "the activation of" if active else "the deactivation of"
-        self._send(send, f"{doing} revision '{name}'", done, deadline)
-
-    def _send(
-        self, send: Callable[[], None], what: str, done: Callable[[], bool], deadline: Deadline
-    ) -> None:
-        """Send an idempotent request; if the result is unknown, check before sending it again.
-
-        Args:
-            send: sends it once.
-            what: names it in messages.
-            done: returns whether it has taken effect.
-            deadline: when to give up.
-        """
-        for length in backoff(0.3, 5.0):
-            doubt = self._attempt(send, what)
-            if doubt is None or done():
-                return
-            if deadline.passed:
-                raise doubt
-            self._pause(what, doubt, length, deadline)
-
-    def _pause(
-        self, what: str, doubt: AzureUnavailableError, length: float, deadline: Deadline
-    ) -> None:
-        wait_s = min(max(length, doubt.retry_after_s), deadline.remaining)
-        self._say(f"{what}: {doubt.cause}, retrying in {wait_s:.1f} s")
-        pause(wait_s)
-
-    def _write(
-        self,
-        body: Mapping[str, Any],
-        what: str,
-        is_applied: Callable[[App], bool],
-        guard: Guard,
-        deadline: Deadline | None,
-        *,
-        strict: bool = True,
-    ) -> App:
-        deadline = deadline or self._deadline()
-        for length in backoff(0.3, 5.0):
-            status_urls: list[str] = []
-            doubt = self._attempt(lambda: status_urls.append(self._patch(body, deadline)), what)  # noqa: B023  called now
-            status_url = status_urls[0] if status_urls else ""
-            app = self.wait_until_idle(deadline)
-            if strict and app.failed and (reason := operations.failure(self._client, status_url)):
-                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
-            if is_applied(app):
-                return app
-            if doubt is None:
-                return self._confirmed(what, is_applied, guard, status_url, deadline)
-            if deadline.passed:
-                raise doubt
-            self._pause(what, doubt, length, deadline)
-            app = self.wait_until_idle(deadline)
-            if is_applied(app):
-                return app
-            guard(app)
-        raise AssertionError("pauses never run out")
-
-    def _attempt(self, send: Callable[[], None], what: str) -> AzureUnavailableError | None:
-        """Send a write once; return why it is not known whether it was carried out, or None.
-
-        Raises:
-            AzureRefusedError, PreflightError: a permanent refusal.
-        """
-        try:
-            send()
-        except ClientAuthenticationError as error:
-            raise not_signed_in(error) from None
-        except HttpResponseError as error:
-            if error.status_code in RETRYABLE_STATUSES:
-                return unavailable(what, error)
-            if (error.status_code or 0) >= 400:
-                raise refused(what, error) from None
-            return unavailable(what, error)  # may have been applied; the response is invalid
-        except AzureError as error:
-            return unavailable(what, error)  # no answer: it may have been accepted
-        except DeployError:
-            raise
-        except Exception as error:  # noqa: BLE001  the SDK may raise anything
-            reason = f"Azure's response could not be parsed ({type(error).__name__})"
-            return AzureUnavailableError(f"{what}: {reason}.", cause=reason)
-        return None
-
-    def _patch(self, body: Mapping[str, Any], deadline: Deadline) -> str:
-        """Send one PATCH, never twice, and return the URL of its status (may be empty)."""
-        status_urls: list[str] = []
-
-        def keep(response: Any) -> None:
-            status_urls.append(operations.status_url(response))
-
-        self._apps.begin_update(
-            self.resource_group,
-            self.name,
-            BytesIO(json.dumps(body).encode()),
-            polling=False,
-            raw_response_hook=keep,
-            **limits(deadline),
-        )
-        return status_urls[-1] if status_urls else ""
-
-    def _confirmed(
-        self,
-        what: str,
-        is_applied: Callable[[App], bool],
-        guard: Guard,
-        status_url: str,
-        deadline: Deadline,
-    ) -> App:
-        """Read back a write that Azure accepted; reads may lag a little behind."""
-        lag = Deadline(min(deadline.remaining, _LAG_S))
-
-        def probe() -> tuple[App | None, str]:
-            app = self.wait_until_idle(deadline)
-            if is_applied(app):
-                return app, "as written"
-            if reason := operations.failure(self._client, status_url):
-                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
-            guard(app)
-            return None, f"the app is {app.state}, its split {app.split}"
-
-        try:
-            return poll_until(probe, what=f"{what} to take effect", deadline=lag)
-        except DeployError as error:
-            if not isinstance(error, PollTimeoutError):
-                raise
-            raise AzureRefusedError(
-                f"Azure reported success, but {what} is not in effect: {error.message}",
-                hint="Someone else may have changed the app at the same time. Run again.",
-            ) from None
+        self._writer.send(send, f"{doing} revision '{name}'", done, deadline)
 
 
 def _seconds(date: str) -> float:
