@@ -83,7 +83,7 @@ def _foreign(request: web.BaseRequest) -> str:
 
 
 class Admin:
-    """A `seams.Service` for requests to the sandbox itself.
+    """A `interfaces.Service` for requests to the sandbox itself.
 
     Args:
         world: the state of the sandbox.

@@ -59,7 +59,7 @@ class Component:
 
 
 class AppInsights:
-    """A `seams.Service` for the hosts of ingestion; ARM's part is `handle_arm`.
+    """A `interfaces.Service` for the hosts of ingestion; ARM's part is `handle_arm`.
 
     Args:
         components: those that exist.

@@ -57,7 +57,7 @@ class _Keys:
 
 
 class GitHub:
-    """GitHub's OIDC endpoint, a `seams.Service` for `GITHUB_HOSTS`.
+    """GitHub's OIDC endpoint, a `interfaces.Service` for `GITHUB_HOSTS`.
 
     Args:
         subject: the ``sub`` of the tokens that it issues.
@@ -121,7 +121,7 @@ class _Refused(Exception):  # noqa: N818  it is an answer
 
 
 class Entra:
-    """The token endpoint of one tenant, a `seams.Service` for `LOGIN`.
+    """The token endpoint of one tenant, a `interfaces.Service` for `LOGIN`.
 
     The tenant starts with one application that trusts the workflow's own subject.
 

@@ -15,8 +15,8 @@ from aiohttp import web
 
 from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Fault, Faults
+from deploy_action.sandbox.interfaces import Service
 from deploy_action.sandbox.mutations import mutated
-from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.tunnel import Tunnel, open_way
 from deploy_action.sandbox.world import DOOM, Clock
 from deploy_action.sandbox.world.change import what_changes

@@ -45,7 +45,7 @@ class _Refused(Exception):  # noqa: N818  it is an answer
 
 
 class GitHubApi:
-    """A `seams.Service` for ``api.github.com``.
+    """A `interfaces.Service` for ``api.github.com``.
 
     Args:
         repositories: the bare folder of each, by ``OWNER/NAME``.

@@ -47,7 +47,7 @@ class GraphError(Exception):
 
 
 class Graph:
-    """A `seams.Service` for `HOST`.
+    """A `interfaces.Service` for `HOST`.
 
     Args:
         directory: the tenant's directory.

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from deploy_action.sandbox.seams import LogLine
+from deploy_action.sandbox.interfaces import LogLine
 from deploy_action.sandbox.world import App, Environment, Refused, World
 from deploy_action.sandbox.world.events import CONTROLLER, SystemEvent
 
@@ -42,7 +42,7 @@ class _RefusedStreamError(Exception):
 
 
 class LogStreams:
-    """A `seams.Service`.
+    """A `interfaces.Service`.
 
     Args:
         world: contains the replicas.

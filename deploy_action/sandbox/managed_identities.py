@@ -34,7 +34,7 @@ class UserAssigned:
 
 
 class ManagedIdentities:
-    """Creates and finds managed identities; a `seams.AppIdentities`.
+    """Creates and finds managed identities; a `interfaces.AppIdentities`.
 
     Args:
         directory: where their service principals are.

@@ -30,6 +30,7 @@ from deploy_action.sandbox.certificates import Authority
 from deploy_action.sandbox.faults import Faults
 from deploy_action.sandbox.front import Front
 from deploy_action.sandbox.github_api import GitHubApi
+from deploy_action.sandbox.interfaces import Service
 from deploy_action.sandbox.live import History, Sampler
 from deploy_action.sandbox.log_analytics import LogAnalytics, Workspace
 from deploy_action.sandbox.log_analytics.service import AUDIENCE as LOG_ANALYTICS_AUDIENCE
@@ -46,10 +47,10 @@ from deploy_action.sandbox.registry.debian import DebianRegistry
 from deploy_action.sandbox.requestlog import RequestLog
 from deploy_action.sandbox.runtime import ProcessRuntime
 from deploy_action.sandbox.sample import SETTINGS_FILE, simple_settings
-from deploy_action.sandbox.seams import Service
 from deploy_action.sandbox.services import GitRemote, RedisServer
 from deploy_action.sandbox.tenant import Tenant
 from deploy_action.sandbox.world import Clock, Environment, World
+from deploy_action.sandbox.world.ingress import Ingress
 
 if TYPE_CHECKING:
     from deploy_action.sandbox.runtime.containers import ContainerRuntime
@@ -172,7 +173,8 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     )
     stack.push_async_callback(world.close)
     log = RequestLog()
-    plane = Plane(world, faults=faults, clock=clock, on_request=log.add)
+    ingress = Ingress(world)
+    plane = Plane(ingress, faults=faults, clock=clock, on_request=log.add)
     stack.push_async_callback(plane.close)
 
     sampling = GaugeSampler(world)
@@ -248,7 +250,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
             or (streams if host.endswith(".azurecontainerapps.dev") else None)
             or (teams if is_teams(host) else None)
         ),
-        plane=lambda host: plane.protocol() if world.serves(host) else None,
+        plane=lambda host: plane.protocol() if ingress.serves(host) else None,
         local=Admin(
             world=world,
             log=log,

@@ -16,10 +16,10 @@ from deploy_action.sandbox import graph
 from deploy_action.sandbox.access import Assignments, Authorizer, Locks, Routes
 from deploy_action.sandbox.entra import Entra, GitHub
 from deploy_action.sandbox.identities import Identities
+from deploy_action.sandbox.interfaces import Service
 from deploy_action.sandbox.keyvault import AUDIENCE, KeyVault, Vaults
 from deploy_action.sandbox.managed_identities import ManagedIdentities
 from deploy_action.sandbox.registry_rights import RegistryRights
-from deploy_action.sandbox.seams import Service
 
 Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 POSTS: Final = frozenset({"/identities", "/permissions", "/roles", "/tokens", "/vaults"})

@@ -17,8 +17,8 @@ import requests
 from aiohttp import web
 
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
+from deploy_action.sandbox.interfaces import Image
 from deploy_action.sandbox.registry import Registry
-from deploy_action.sandbox.seams import Image
 from tests.support.sandbox_parts import Backstage, Client
 
 HOST = "contoso.azurecr.io"

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import requests
 
+from deploy_action.sandbox.interfaces import ImageNotFound
 from deploy_action.sandbox.registry import DebianRegistry, Registry
-from deploy_action.sandbox.seams import ImageNotFound
 from tests.support.sandbox_parts import Backstage, Client
 
 HOST = "contoso.azurecr.io"

@@ -61,7 +61,7 @@ class Blob:
 
 
 class Blobs:
-    """The blobs of one account; a `seams.Service` for its *host*.
+    """The blobs of one account; a `interfaces.Service` for its *host*.
 
     Args:
         host: such as ``x.blob.core.windows.net``.

@@ -23,10 +23,10 @@ from deploy_action.sandbox.acr_tasks.dockerfile import (
 from deploy_action.sandbox.acr_tasks.ignore import Ignore
 from deploy_action.sandbox.acr_tasks.stage import EPOCH, Stage, Surroundings
 from deploy_action.sandbox.acr_tasks.tree import Blob, Tree, read_tree, sha256
+from deploy_action.sandbox.interfaces import Image, ImageNotFound
 from deploy_action.sandbox.registry import Reference, Registry
 from deploy_action.sandbox.registry.archives import unpack_layers
 from deploy_action.sandbox.registry.images import Pulled
-from deploy_action.sandbox.seams import Image, ImageNotFound
 
 _MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 _CONFIG: Final = "application/vnd.docker.container.image.v1+json"

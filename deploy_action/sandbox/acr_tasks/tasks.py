@@ -43,7 +43,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9]{5,50}")
 
 
 class Tasks:
-    """The control plane of the registries; a `seams.Service` for `blob_host`.
+    """The control plane of the registries; a `interfaces.Service` for `blob_host`.
 
     Args:
         registry: the registries.

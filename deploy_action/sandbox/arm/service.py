@@ -43,7 +43,7 @@ Provider = Callable[[web.BaseRequest], Awaitable[web.StreamResponse | None]]
 
 
 class Arm:
-    """A `seams.Service` for ``management.azure.com``.
+    """A `interfaces.Service` for ``management.azure.com``.
 
     Args:
         world: the state of the sandbox.

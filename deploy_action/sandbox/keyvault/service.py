@@ -32,7 +32,7 @@ _ARM: Final = re.compile(
 
 
 class KeyVault:
-    """A `seams.Service` for the hosts of all vaults.
+    """A `interfaces.Service` for the hosts of all vaults.
 
     Args:
         vaults: the vaults.

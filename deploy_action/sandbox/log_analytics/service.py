@@ -46,7 +46,7 @@ class Workspace:
 
 
 class LogAnalytics:
-    """A `seams.Service` for `HOST`; ARM's part is `handle_arm`.
+    """A `interfaces.Service` for `HOST`; ARM's part is `handle_arm`.
 
     Args:
         world: whose logs are stored.

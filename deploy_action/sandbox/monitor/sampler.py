@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import Usage
+from deploy_action.sandbox.interfaces import Usage
 from deploy_action.sandbox.world import App, Revision, World
 from deploy_action.sandbox.world.meter import minute_of
 from deploy_action.sandbox.world.model import ReplicaState

@@ -14,9 +14,9 @@ from urllib.parse import unquote
 import httptools
 
 from deploy_action.sandbox.faults import Fault, Faults
+from deploy_action.sandbox.interfaces import Backend, Refusal, Router
 from deploy_action.sandbox.plane.messages import Framing, Request, framing_of, whole_answer
 from deploy_action.sandbox.plane.upstream import Broken, Pool, Upstream
-from deploy_action.sandbox.seams import Backend, Directory, Refusal
 from deploy_action.sandbox.world import Clock
 
 ANSWER_S = 240.0  # Azure Container Apps, "Ingress": a request times out after 240 seconds
@@ -31,7 +31,7 @@ class Plane:
     """Serves the host names of the data plane.
 
     Args:
-        directory: chooses the replica for a request.
+        router: chooses the replica for a request.
         faults: the scripted faults.
         clock: scales the faults' delays.
         seen: called with host, method, path and status of each response; 0 without one.
@@ -39,13 +39,13 @@ class Plane:
 
     def __init__(
         self,
-        directory: Directory,
+        router: Router,
         *,
         faults: Faults,
         clock: Clock,
         on_request: Callable[[str, str, str, int], None],
     ) -> None:
-        self.directory = directory
+        self.router = router
         self.faults = faults
         self.clock = clock
         self.on_request = on_request
@@ -254,12 +254,12 @@ class Edge(asyncio.Protocol):
 
     def _answered(self, host: str, source: Backend | Refusal, status: int) -> None:
         took_s = time.monotonic() - self._began
-        self._plane.directory.answered(host, source, status, took_s)
+        self._plane.router.answered(host, source, status, took_s)
 
     async def _status(self, request: Request, host: str, method: str, path: str) -> int:
         """Answer; return with which status."""
-        plane, directory = self._plane, self._plane.directory
-        picked = await directory.pick(host)
+        plane, router = self._plane, self._plane.router
+        picked = await router.pick(host)
         if isinstance(picked, Refusal):
             self._answered(host, picked, picked.status)
             return self._own(request, picked.status, picked.reason)
@@ -327,7 +327,7 @@ class Edge(asyncio.Protocol):
         """Apply a scripted fault; return the status that is sent instead."""
         await self._plane.clock.sleep(fault.delay)
         if fault.crash:
-            self._plane.directory.crash(picked)
+            self._plane.router.crash(picked)
         if fault.drop:
             self._answered(host, picked, 0)
             self._transport.abort()

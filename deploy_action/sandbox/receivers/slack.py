@@ -28,7 +28,7 @@ _PLAIN, _ANY_TEXT = ("plain_text",), ("plain_text", "mrkdwn")
 
 
 class Slack:
-    """A `seams.Service` for `HOST`.
+    """A `interfaces.Service` for `HOST`.
 
     Args:
         inbox: keeps the messages.

@@ -35,7 +35,7 @@ def is_teams(host: str) -> bool:
 
 
 class Teams:
-    """A `seams.Service` for the hosts of `is_teams`.
+    """A `interfaces.Service` for the hosts of `is_teams`.
 
     Args:
         inbox: keeps the messages, and why one is not shown.

@@ -22,7 +22,7 @@ _TOLERANCE_S, _MOST_BYTES = 300, 1024 * 1024
 
 
 class Webhook:
-    """A `seams.Service` for `HOST`; the message is refused unless its signature is right.
+    """A `interfaces.Service` for `HOST`; the message is refused unless its signature is right.
 
     Args:
         inbox: keeps the messages.

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deploy_action.sandbox.interfaces import Image, ImageNotFound
 from deploy_action.sandbox.registry import errors
 from deploy_action.sandbox.registry.contents import Contents
 from deploy_action.sandbox.registry.errors import Refusal
 from deploy_action.sandbox.registry.reference import Reference
 from deploy_action.sandbox.registry.store import INDEX_TYPES, Manifest
-from deploy_action.sandbox.seams import Image, ImageNotFound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +40,7 @@ class Pulled:
 
 
 async def resolve(contents: Mapping[str, Contents], reference: str) -> Image:
-    """Return what *reference* means now; see `seams.Images.resolve`."""
+    """Return what *reference* means now; see `interfaces.Images.resolve`."""
     parsed, holder = _holder(contents, reference)
     manifest = await holder.manifest(parsed.repository, parsed.wanted)
     if not manifest:

@@ -1,6 +1,6 @@
 """All registries of one sandbox: authorisation and routing.
 
-A `seams.Service` for the hosts ``<name>.azurecr.io`` and the platform's `seams.Images`.
+A `interfaces.Service` for the hosts ``<name>.azurecr.io`` and the platform's `interfaces.Images`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from deploy_action.sandbox.interfaces import Image
 from deploy_action.sandbox.registry import errors, images, metadata
 from deploy_action.sandbox.registry.contents import Contents, Route
 from deploy_action.sandbox.registry.embedded import Embedded, chunks
@@ -21,7 +22,6 @@ from deploy_action.sandbox.registry.images import Pulled
 from deploy_action.sandbox.registry.stand_ins import StandIns
 from deploy_action.sandbox.registry.tokens import Gate, Scope, Sent, basic_credentials
 from deploy_action.sandbox.registry.upstream import Upstream
-from deploy_action.sandbox.seams import Image
 
 _FORM_LIMIT: Final = 64 * 1024
 _RATE_LIMIT: Final = "166.65"  # the header is on every recorded answer of the token endpoints

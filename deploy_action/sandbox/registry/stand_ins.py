@@ -11,8 +11,8 @@ import logging
 from collections.abc import Mapping
 from typing import Final
 
+from deploy_action.sandbox.interfaces import Image
 from deploy_action.sandbox.registry.reference import Reference
-from deploy_action.sandbox.seams import Image
 
 _PUBLIC_HOSTS: Final = frozenset(
     {

@@ -23,9 +23,9 @@ import docker
 import psutil
 from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
+from deploy_action.sandbox.interfaces import Container, Image, LogLine, Usage
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.runtime.addresses import listening_in
-from deploy_action.sandbox.seams import Container, Image, LogLine, Usage
 
 _LABEL: Final = "local-azure.pid"
 _LOG_LINES: Final = 1000
@@ -35,7 +35,7 @@ _UNITS: Final = {"Gi": 2**30, "Mi": 2**20}
 
 
 class ContainerReplica:
-    """The containers of one replica; a `seams.Replica`.
+    """The containers of one replica; a `interfaces.Replica`.
 
     Args:
         name: of the replica.
@@ -151,7 +151,7 @@ class ContainerReplica:
 
 
 class ContainerRuntime:
-    """Runs images of *images* as containers; a `seams.Runtime`.
+    """Runs images of *images* as containers; a `interfaces.Runtime`.
 
     Args:
         images: the registries to load from.
@@ -179,7 +179,7 @@ class ContainerRuntime:
         target_port: int,
         before: Sequence[Container] = (),
     ) -> ContainerReplica:
-        """Start one replica; see `seams.Runtime.start`.
+        """Start one replica; see `interfaces.Runtime.start`.
 
         Raises:
             RuntimeError: it cannot even start.

@@ -13,6 +13,7 @@ from typing import Final
 
 import psutil
 
+from deploy_action.sandbox.interfaces import Container, Image, LogLine, Usage
 from deploy_action.sandbox.registry import Registry
 from deploy_action.sandbox.registry.archives import UnsafeArchive, unpack_layers
 from deploy_action.sandbox.runtime.addresses import (
@@ -23,14 +24,13 @@ from deploy_action.sandbox.runtime.addresses import (
     outer,
 )
 from deploy_action.sandbox.runtime.translate import Translation, argv_of, wrappers
-from deploy_action.sandbox.seams import Container, Image, LogLine, Usage
 from deploy_action.sandbox.services.children import Child, Leash, start_child
 
 _SITE: Final = str(Path(__file__).with_name("loopback"))
 
 
 class ProcessReplica:
-    """The processes of one replica; a `seams.Replica`.
+    """The processes of one replica; a `interfaces.Replica`.
 
     Args:
         name: of the replica.
@@ -151,7 +151,7 @@ def _with_descendants(process: psutil.Process) -> list[psutil.Process]:
 
 
 class ProcessRuntime:
-    """Runs images of *images* as processes; a `seams.Runtime`.
+    """Runs images of *images* as processes; a `interfaces.Runtime`.
 
     Args:
         directory: where images are unpacked, once for each digest; removed by `close`.
@@ -176,7 +176,7 @@ class ProcessRuntime:
         target_port: int,
         before: Sequence[Container] = (),
     ) -> ProcessReplica:
-        """Start one replica; see `seams.Runtime.start`.
+        """Start one replica; see `interfaces.Runtime.start`.
 
         Raises:
             RuntimeError: it cannot even start.

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from deploy_action.sandbox.seams import Image
+from deploy_action.sandbox.interfaces import Image
 
 _PYTHON: Final = re.compile(r"(?:/(?:usr/)?(?:local/)?bin/)?python(?:3(?:\.\d+)?)?")
 _ENV: Final = re.compile(r"/(?:usr/)?bin/env")

@@ -23,7 +23,7 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Final
 
-from deploy_action.sandbox.seams import LogLine
+from deploy_action.sandbox.interfaces import LogLine
 
 LOG_LINES: Final = 1000
 _LINE_LIMIT: Final = 16 * 1024  # a line longer than this is broken, so that memory is bounded

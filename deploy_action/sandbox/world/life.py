@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import (
+from deploy_action.sandbox.interfaces import (
     Container,
     Image,
     ImageNotFound,

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import LogLine, Replica
+from deploy_action.sandbox.interfaces import LogLine, Replica
 from deploy_action.sandbox.world.events import EventLog
 from deploy_action.sandbox.world.json_copy import copied
 from deploy_action.sandbox.world.meter import Meter

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import Replica
+from deploy_action.sandbox.interfaces import Replica
 from deploy_action.sandbox.world.clock import Clock
 
 PASSED: Final = 0

@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import AppIdentities, ImageNotFound
+from deploy_action.sandbox.interfaces import AppIdentities, ImageNotFound
 from deploy_action.sandbox.world.clock import Clock
 from deploy_action.sandbox.world.model import App, Revision
 from deploy_action.sandbox.world.refusals import Problem, refuse

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from deploy_action.sandbox.seams import ImageNotFound
+from deploy_action.sandbox.interfaces import ImageNotFound
 from deploy_action.sandbox.world.clock import Clock
 from deploy_action.sandbox.world.cron import between
 from deploy_action.sandbox.world.model import SCALED_TO_ZERO, App, ReplicaState, Revision

@@ -8,18 +8,15 @@ nothing is validated.
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from collections.abc import Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
-from deploy_action.sandbox.seams import (
+from deploy_action.sandbox.interfaces import (
     AppIdentities,
-    Backend,
     ImageNotFound,
     Images,
-    Refusal,
     Runtime,
 )
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
@@ -48,20 +45,17 @@ DELETE: Final = Spread(7, 13, 23)
 # The scripted result of the operation that the current request starts, if any.
 DOOM: ContextVar[Mapping[str, str] | None] = ContextVar("DOOM", default=None)
 _MOST_INACTIVE: Final = 100
-_HOLD_S: Final = 240.0
-_HOLD_PACE: Final = 0.1  # so that a slow machine has time to start a program
 _APP: Final = "Microsoft.App/containerApps"
 
 
 class World:
-    """All apps of all resource groups; also the ingress' `seams.Directory`.
+    """All apps of all resource groups.
 
     Args:
         environments: the managed environments that exist.
         images: the registries to pull from.
         runtime: where replicas run.
         clock: scales delays.
-        seed: of the routing's chance.
         silent_suffix: whether a suffix that is taken is accepted and deploys nothing, as in 2023.
         identities: the managed identities of apps.
     """
@@ -73,7 +67,6 @@ class World:
         images: Images,
         runtime: Runtime,
         clock: Clock,
-        seed: int = 0,
         silent_suffix: bool = False,
         identities: AppIdentities,
     ) -> None:
@@ -88,7 +81,6 @@ class World:
         self._silent_suffix = silent_suffix
         self._references = References(identities, clock)
         self._images = images
-        self._chance = random.Random(seed)  # noqa: S311  splits traffic; not a secret
         self._tasks: set[asyncio.Task[None]] = set()
         self._lives = Lives(
             images=images, runtime=runtime, clock=clock, became_ready=self._became_ready
@@ -174,7 +166,7 @@ class World:
         if app is None:
             app = App(name, known, subscription, desired, environment, self.clock.now())
             self.apps[group.lower(), name.lower()] = app
-            self._spawn(self._references.keep_in_sync(app, self._lives.restart))
+            self.spawn(self._references.keep_in_sync(app, self._lives.restart))
         return app, self._begin(app, desired, PUT, "the whole app")
 
     def patch(self, group: str, name: str, body: Mapping[str, Any]) -> tuple[App, Operation]:
@@ -216,7 +208,7 @@ class World:
         if previous:  # recorded: a deletion has the id of the app's last PATCH
             self.operations[previous] = self.operations.pop(operation.id)
             operation.id = previous
-        self._spawn(self._delete(app, operation))
+        self.spawn(self._delete(app, operation))
         return app, operation
 
     def activate(self, app: App, name: str) -> None:
@@ -248,7 +240,7 @@ class World:
         Raises:
             Refused: there is none of that name.
         """
-        self._spawn(self._lives.restart(app, self.revision(app, name)))
+        self.spawn(self._lives.restart(app, self.revision(app, name)))
 
     def _environment(self, properties: Mapping[str, Any]) -> Environment:
         environment_id = str(
@@ -278,10 +270,11 @@ class World:
         template = desired["properties"]["template"]
         if not app.born or effective(template) != effective(app.template):
             operation.revision = f"{app.name}--{_suffix(app, template)}"
-        self._spawn(self._carry_out(app, operation, desired, length, DOOM.get()))
+        self.spawn(self._carry_out(app, operation, desired, length, DOOM.get()))
         return operation
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run *work* in the background; it ends with the world."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -383,103 +376,7 @@ class World:
         most = int(app.configuration.get("maxInactiveRevisions") or _MOST_INACTIVE)
         inactive = [name for name, item in app.revisions.items() if not item.active]
         for name in inactive[: max(0, len(inactive) - most)]:
-            self._spawn(self._lives.stop(app.revisions.pop(name)))
-
-    # -- the data plane: seams.Directory -------------------------------------------------------
-
-    def serves(self, host: str) -> bool:
-        """Whether *host* is a name of one of the environments."""
-        return any(host.endswith("." + item.domain) for item in self.environments.values())
-
-    async def pick(self, host: str) -> Backend | Refusal:
-        """Choose a replica by weight for one request; see `seams.Directory`."""
-        revision = self._revision_for(host)
-        if isinstance(revision, Refusal):
-            return revision
-        revision.requests += 1
-        revision.wanted.set()
-        ready = revision.ready_replicas
-        if not ready and revision.routable:
-            if not await self.clock.before(_HOLD_S, self._until_ready(revision), least=_HOLD_PACE):
-                return Refusal(504, "stream timeout", revision.name)
-            ready = revision.ready_replicas
-        if not ready:
-            return Refusal(503, "no healthy upstream", revision.name)
-        replica = (ready[0] if len(ready) == 1 else self._chance.choice(ready)).replica
-        return Backend(revision.name, *replica.address, replica.name)
-
-    async def _until_ready(self, revision: Revision) -> None:
-        """Hold a request until a replica listens."""
-        while revision.routable and not revision.ready_replicas:
-            revision.changed.clear()
-            await revision.changed.wait()
-
-    def crash(self, backend: Backend) -> None:
-        """Kill a replica; the platform starts it again."""
-        for app in self.apps.values():
-            revision = app.revisions.get(backend.revision)
-            for item in revision.replicas if revision else ():
-                if item.replica.address == (backend.host, backend.port):
-                    self._spawn(item.replica.stop(0.0))
-
-    def answered(
-        self, host: str, source: Backend | Refusal, status: int, took_s: float = 0.0
-    ) -> None:
-        """Count one answer; Azure Monitor counts those that belong to a revision."""
-        app = self._app_at(host)
-        if app is None:
-            return
-        pod = source.replica if isinstance(source, Backend) else ""
-        app.answered[host, source.revision if isinstance(source, Backend) else "", status] += 1
-        if source.revision and status:
-            app.meter.request(self.clock.minute, source.revision, pod, status, took_s * 1000)
-
-    def _app_at(self, host: str) -> App | None:
-        first, _, rest = host.partition(".")
-        name = first.partition("--")[0]
-        domain = rest.removeprefix("internal.")
-        for (_, known), app in self.apps.items():
-            if known == name and app.environment.domain == domain:
-                return app
-        return None
-
-    def _revision_for(self, host: str) -> Revision | Refusal:
-        """Find the revision for a host name: an app's, a revision's or a label's."""
-        app = self._app_at(host)
-        if app is None or app.ingress is None or host != app.host(host.partition(".")[0]):
-            return Refusal(404, "Error 404 - This Container App is stopped or does not exist.\n")
-        name = host.partition(".")[0]
-        if name == app.name:
-            return self._weighted(app)
-        label = name.removeprefix(f"{app.name}---") if "---" in name else ""
-        if label:
-            entries = [entry for entry in app.shares if entry.get("label") == label]
-            revision = self._named(app, entries[0]) if entries else None
-        else:
-            revision = app.revisions.get(name)
-        if revision is None or not revision.routable:
-            return Refusal(404, "Error 404 - This revision is stopped or does not exist.\n")
-        return revision
-
-    def _weighted(self, app: App) -> Revision | Refusal:
-        entries = [
-            (revision, entry["weight"])
-            for entry in app.shares
-            if entry["weight"] and (revision := self._named(app, entry))
-        ]
-        if not entries:
-            return Refusal(503, "no healthy upstream")
-        if len(entries) == 1:
-            return entries[0][0]
-        return self._chance.choices(
-            [revision for revision, _ in entries], [weight for _, weight in entries]
-        )[0]
-
-    def _named(self, app: App, entry: Mapping[str, Any]) -> Revision | None:
-        """Return the revision that receives an entry's requests: "latest" means the ready one."""
-        if entry.get("latestRevision"):
-            return app.revisions.get(app.latest_ready or app.latest)
-        return app.revisions.get(str(entry.get("revisionName") or ""))
+            self.spawn(self._lives.stop(app.revisions.pop(name)))
 
 
 def _suffix(app: App, template: Mapping[str, Any]) -> str:

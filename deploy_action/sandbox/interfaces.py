@@ -1,8 +1,8 @@
 """The interfaces between the parts of the sandbox: protocols and values, no logic.
 
-The *front* terminates TLS and asks a host table for a `Service`; the *plane* asks a `Directory`
-which replica answers a host name; the *world* (ARM's state) asks `Images` and a `Runtime` to turn a
-revision into running replicas. Each part can change without affecting the others.
+The *front* terminates TLS and looks up the `Service` of a host name. The *plane* gets the replica
+for a request from a `Router`. The *world* (ARM's state) turns revisions into running replicas with
+`Images` and a `Runtime`. Each part can change without affecting the others.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Refusal:
     revision: str = ""
 
 
-class Directory(Protocol):
+class Router(Protocol):
     """Finds the replica for the host name of an app, revision or label."""
 
     def serves(self, host: str) -> bool:
