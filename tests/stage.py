@@ -157,6 +157,13 @@ class Stage:
         url = f"{self.scene.environment['SANDBOX_URL']}/{path}"
         requests.post(url, json=body, timeout=30, proxies={"http": ""}).raise_for_status()
 
+    def faults(self) -> list[dict[str, Any]]:
+        """Return the scripted faults with their counters."""
+        url = f"{self.scene.environment['SANDBOX_URL']}/faults"
+        found = requests.get(url, timeout=30, proxies={"http": ""}).json()["faults"]
+        assert isinstance(found, list)
+        return found
+
     def date(self) -> datetime:
         """Return the sandbox's date, as each answer of Resource Manager names it."""
         text = self.scene.ask("GET", self.scene.path).headers["Date"]

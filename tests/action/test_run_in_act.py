@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from deploy_action.sandbox import launch
 from tests.stage import NEXT_VERSION, Stage
 from tests.support.act import act, commit_workflows
 
+ARM = "management.azure.com"
 WORKFLOW = """
 name: Ship
 on:
@@ -86,8 +90,8 @@ def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> No
     candidate = pushed.written.split()[-1]
     ((name, files),) = pushed.artifacts.items()
     assert name.startswith("deployment-ship-1-")
-    assert sorted(files) == ["deployment.log", "report.json", "retention-days"]
-    assert files["retention-days"].strip() == "30"
+    assert sorted(files) == ["deployment.log", "report.json"]
+    assert " bytes for 30 days" in pushed.log
     assert json.loads(files["report.json"])["serving"]["revision"] == candidate
     assert "info    traffic   traffic promoted: 100 " in files["deployment.log"]
     assert workflow.weights() == {candidate: 100}
@@ -107,3 +111,38 @@ def test_a_push_to_main_deploys_and_a_dispatch_rolls_back(workflow: Stage) -> No
     assert "rolled back" in back.summary.splitlines()[0]
     assert "errors at login" in back.summary
     assert workflow.weights() == {workflow.first: 100}
+
+
+@pytest.mark.slow
+def test_the_log_and_the_report_of_a_cancelled_step_are_uploaded(workflow: Stage) -> None:
+    """The step's process gets the signal of GitHub's runner; act itself cancels by killing."""
+    held = {"host": ARM, "method": "PATCH", "path": f"*/{workflow.scene.app}", "times": "3"}
+    workflow.admin("faults", [{**held, "hold": True}])
+    signalled: list[int] = []
+
+    def cancel_in_the_first_step() -> None:
+        if not signalled and workflow.faults()[-1]["holding"]:
+            signalled.append(action_process(workflow))
+            os.kill(signalled[0], signal.SIGINT)
+
+    run = act(workflow, "push", meanwhile=cancel_in_the_first_step)
+
+    assert run.code == 1, run.log
+    ((name, files),) = run.artifacts.items()
+    assert name.startswith("deployment-ship-1-")
+    assert {"deployment.log", "report.json"} <= set(files)
+    assert json.loads(files["report.json"])["result"] == "cancelled"
+    assert " error   result    cancelled after " in files["deployment.log"]
+    assert workflow.weights() == {workflow.first: 100}
+    assert workflow.active() == [workflow.first]
+
+
+def action_process(stage: Stage) -> int:
+    """Return the id of the process that runs the command of the stage's workflow."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+            inside = (folder / "cwd").readlink().is_relative_to(stage.scene.directory)
+            if inside and words[-2] == b"action":
+                return int(folder.name)
+    raise LookupError("no process runs the action")

@@ -8,20 +8,25 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import ZipFile
 
 import yaml
 
 from tests.stage import Stage
 from tests.support.paths import ROOT
+from tests.support.redis_kinds import free_ports
 
 PROGRAM = Path(sys.executable).parent / "act"
 # Where a repository has its copy of the action; its workflows use "./.action".
 ACTION = "./.action"
-# Takes the place of actions/upload-artifact, which act would download.
+# Takes the place of actions/upload-artifact, which act would download. It uploads with the same
+# library to act's own artifact server. That server refuses the library's newest versions
+# (nektos/act#6021), so tools/artifact-client has the newest one that works.
 STAND_IN = ROOT / "tests" / "support" / "upload_artifact"
+CLIENT = ROOT / "tools" / "artifact-client"
 
 
 def commit_workflows(stage: Stage, files: Mapping[str, str]) -> None:
@@ -83,6 +88,7 @@ def act(
     variables: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     programs: Sequence[Path] = (),
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> WorkflowRun:
     """Run the repository's workflows for *event*.
 
@@ -93,6 +99,7 @@ def act(
         variables: what the workflows read as ``vars.NAME``.
         environment: further variables of all steps; ``WRITTEN`` names a file that they may write.
         programs: further folders of programs, looked into first.
+        meanwhile: called again and again while it runs.
     """
     stage.runs += 1
     home = stage.scene.directory / f"act-{stage.runs}"
@@ -105,7 +112,7 @@ def act(
     steps = {
         **stage.scene.environment,
         "WRITTEN": str(written),
-        "ARTIFACTS": str(artifacts),
+        "ARTIFACT_CLIENT": str(_artifact_client(stage.scene.directory / "artifact-client")),
         **(environment or {}),
     }
     summary = ""
@@ -114,6 +121,9 @@ def act(
             [
                 *(str(PROGRAM), event, "--no-cache-server"),
                 *("-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted"),
+                *("--artifact-server-path", str(artifacts)),
+                *("--artifact-server-addr", "127.0.0.1"),
+                *("--artifact-server-port", str(free_ports(1)[0])),
                 *("--local-repository", f"{_uploader()}={STAND_IN}"),
                 *words,
                 *_pairs("--env", steps),
@@ -126,6 +136,7 @@ def act(
         )
         # act empties the summary's file after each step and shows it nowhere.
         while process.poll() is None:
+            meanwhile()
             for file in home.glob("cache/act/*/act/workflow/*SUMMARY*"):
                 with contextlib.suppress(FileNotFoundError):  # act may delete it at any moment
                     summary = file.read_text("utf-8") or summary
@@ -136,11 +147,23 @@ def act(
         log=log.read_text("utf-8"),
         written=text,
         summary=summary,
-        artifacts={
-            folder.name: {file.name: file.read_text("utf-8") for file in folder.iterdir()}
-            for folder in artifacts.glob("*")
-        },
+        artifacts={file.stem: _content(file) for file in artifacts.rglob("*.zip")},
     )
+
+
+def _artifact_client(folder: Path) -> Path:
+    """Return a folder with the library that uploads artifacts, installed from its lock."""
+    if not folder.is_dir():
+        shutil.copytree(CLIENT, folder, ignore=shutil.ignore_patterns("node_modules"))
+        words = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        done = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def _content(archive: Path) -> dict[str, str]:
+    with ZipFile(archive) as opened:
+        return {name: opened.read(name).decode("utf-8") for name in opened.namelist()}
 
 
 def _uploader() -> str:
