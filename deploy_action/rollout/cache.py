@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.core.cache.circuit_breaker import Breaker, State
 from deploy_action.core.cache.stats import MatchingKeys
 from deploy_action.core.health import Verdict
@@ -24,6 +23,7 @@ from deploy_action.runtime.polling import in_utc, monotonic, now_utc
 if TYPE_CHECKING:  # an app without a cache loads no Redis client
     from deploy_action.adapters.cache import Cache
     from deploy_action.adapters.cache.http_endpoint import CacheEndpoint
+    from deploy_action.adapters.http_probe import HttpProbe
     from deploy_action.core.cache.stats import Metrics
 
 CURRENT_KEY = "deployment:current"

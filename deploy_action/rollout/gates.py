@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.shell import Shell
 from deploy_action.core.app import App
 from deploy_action.core.health import Measurement, Streak, Verdict
@@ -19,7 +17,9 @@ from deploy_action.rollout.deployed_version import require_not_lower, served_by
 from deploy_action.rollout.health_path import HealthPath, platform_health
 from deploy_action.runtime.polling import Deadline, PollTimeoutError, pause, poll_until, waiting
 
-if TYPE_CHECKING:  # loads XML parsers
+if TYPE_CHECKING:  # loads the SDK of Azure, and XML parsers
+    from deploy_action.adapters.container_app import ContainerApp
+    from deploy_action.adapters.http_probe import HttpProbe
     from deploy_action.core.manifest.edit import Manifest
 
 _SERVED_VERSION_S = 10.0  # the plan does not wait longer for one page of the app

@@ -9,8 +9,6 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from deploy_action.core.settings.choices import Command
-from deploy_action.rollout.cache import CacheMaintenance
-from deploy_action.rollout.gates import GateConfig, Gates
 from deploy_action.rollout.health_path import HealthPath
 from deploy_action.services.adapters import READ_CHECKOUT, Adapters
 
@@ -19,7 +17,9 @@ if TYPE_CHECKING:
     from deploy_action.rollout.access import AppAccess
     from deploy_action.rollout.analysis import Analysis
     from deploy_action.rollout.app_settings import AppSettings
+    from deploy_action.rollout.cache import CacheMaintenance
     from deploy_action.rollout.diagnosis import Diagnosis
+    from deploy_action.rollout.gates import Gates
     from deploy_action.rollout.image_source import ImageSource
     from deploy_action.rollout.planning import Planner
     from deploy_action.rollout.retire import Retirement
@@ -113,6 +113,8 @@ class Services(Adapters):
     @cached_property
     def gates(self) -> Gates:
         """What a revision must pass before users reach it."""
+        from deploy_action.rollout.gates import GateConfig, Gates
+
         settings = self.settings
         # A rollback has no checkout to take a smoke test from, and an older manifest is fine.
         deploying = settings.command in READ_CHECKOUT

@@ -1,6 +1,7 @@
 """Access of one run to its systems: Azure, GitHub, git, registries and the app; made on first use.
 
-A rollback loads neither Docker nor git, and a run without a cache no Redis client.
+A rollback loads neither Docker nor git, a run without a cache no Redis client, and an offline
+validation nothing of Azure.
 """
 
 # ruff: noqa: PLC0415  late imports are the purpose of this package
@@ -14,21 +15,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from deploy_action.adapters.container_app import ContainerApp
-from deploy_action.adapters.credentials import ARM_SCOPE, REGISTRY_SCOPE, SignIn, sign_in
 from deploy_action.adapters.github_runner import Runner
-from deploy_action.adapters.http_probe import HttpProbe, RequestLog
 from deploy_action.adapters.shell import Shell
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run
 from deploy_action.core.settings.choices import Command
 from deploy_action.core.settings.schema import Settings, setting_specs
-from deploy_action.runtime.http import HttpClient
 from deploy_action.runtime.masking import Mask
 from deploy_action.runtime.signals import SignalGuard
 
 if TYPE_CHECKING:
+    from deploy_action.adapters.container_app import ContainerApp
+    from deploy_action.adapters.credentials import SignIn
     from deploy_action.adapters.git import Git
+    from deploy_action.adapters.http_probe import HttpProbe
     from deploy_action.adapters.images.registry import Registry
     from deploy_action.adapters.permissions import Permissions
     from deploy_action.adapters.resource_manager import ResourceManager
@@ -129,6 +129,8 @@ class Adapters:
     @cached_property
     def signed_in(self) -> SignIn:
         """The session with Azure; the log names the method."""
+        from deploy_action.adapters.credentials import sign_in
+
         settings = self.settings
         session = sign_in(
             client_id=settings.client_id,
@@ -143,6 +145,8 @@ class Adapters:
     @cached_property
     def app(self) -> ContainerApp:
         """The container app in Azure."""
+        from deploy_action.adapters.container_app import ContainerApp
+
         return ContainerApp(
             self.signed_in.credential,
             subscription=self.signed_in.subscription,
@@ -164,6 +168,7 @@ class Adapters:
     @cached_property
     def resource_manager(self) -> ResourceManager:
         """Azure Resource Manager, for calls that need no SDK."""
+        from deploy_action.adapters.credentials import ARM_SCOPE
         from deploy_action.adapters.resource_manager import ResourceManager
 
         return ResourceManager(lambda: self.signed_in.token(ARM_SCOPE))
@@ -178,6 +183,8 @@ class Adapters:
     @cached_property
     def probes(self) -> HttpProbe:
         """Requests to the app on its own URLs."""
+        from deploy_action.adapters.http_probe import HttpProbe, RequestLog
+
         log = RequestLog(clock=self.resource_manager.now_s)
         return HttpProbe(timeout_s=self.settings.health_timeout_s, log=log)
 
@@ -233,8 +240,10 @@ class Adapters:
 
     def registry(self, host: str) -> Registry:
         """Return the registry at *host*."""
+        from deploy_action.adapters.credentials import REGISTRY_SCOPE
         from deploy_action.adapters.images.docker_config import DockerConfig
         from deploy_action.adapters.images.registry import Registry
+        from deploy_action.runtime.http import HttpClient
 
         login = DockerConfig(self.environment).login(host)
         if login:

@@ -42,6 +42,14 @@ def test_a_rollback_loads_nothing_that_it_does_not_use(stage: Stage) -> None:
     assert stage.weights() == {stage.first: 100}
 
 
+def test_an_offline_validation_loads_nothing_of_azure(stage: Stage) -> None:
+    code, loaded = _loaded(stage, "validate", manifest="addin/manifest.xml")
+
+    assert code == 0
+    assert "deploy_action.services.offline_checks" in loaded
+    assert loaded & {"azure.core", "azure.mgmt.appcontainers", "docker", "redis"} == set()
+
+
 def test_help_loads_no_client_at_all(stage: Stage) -> None:
     code, loaded = _loaded(stage, "--help")
 
