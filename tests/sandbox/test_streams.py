@@ -8,33 +8,10 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-import requests
-
-from tests.stage import Stage
+from tests.sandbox.streams import events, get
+from tests.stage import VERSION, Stage
 
 PATIENCE_S = 60.0
-
-
-def get(stage: Stage, path: str, token: str = "", **query: str) -> requests.Response:
-    """Read a stream below the app's host of streams."""
-    endpoint = stage.scene.resource()["properties"]["eventStreamEndpoint"]
-    host = endpoint[: endpoint.index("/subscriptions/")]
-    token = token or token_of(stage)
-    headers = {"Authorization": f"Bearer {token}"}
-    session = stage.scene.session
-    return session.get(f"{host}{path}", headers=headers, params=query, timeout=30)
-
-
-def token_of(stage: Stage) -> str:
-    answer = stage.scene.ask("POST", f"{stage.scene.path}/getAuthToken")
-    return str(answer.json()["properties"]["token"])
-
-
-def events(stage: Stage, **query: str) -> list[dict[str, Any]]:
-    path = stage.scene.path.replace("/providers/Microsoft.App", "") + "/eventstream"
-    answer = get(stage, path, follow="false", **query)
-    assert answer.status_code == 200, answer.text
-    return [json.loads(line) for line in answer.text.splitlines()]
 
 
 def eventually(stage: Stage, reason: str, text: str) -> dict[str, Any]:
@@ -143,6 +120,20 @@ def test_a_probe_that_is_answered_with_an_error_names_the_status(stage: Stage) -
     assert event["Count"] >= 1
 
 
+def test_a_pull_without_the_role_is_a_normal_event_and_the_old_replica_stays(stage: Stage) -> None:
+    registries = [{"server": f"{stage.scene.registry}.azurecr.io", "identity": "system"}]
+    configuration = {"activeRevisionsMode": "Multiple", "registries": registries}
+    body = {"identity": {"type": "SystemAssigned"}, "properties": {"configuration": configuration}}
+    stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
+    stage.settle()
+    stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/restart")
+
+    event = eventually(stage, "ImagePullUnauthorized", "unauthorized error")
+
+    assert (event["Type"], event["RevisionName"]) == ("Normal", stage.first)
+    assert stage.serves()["version"] == VERSION
+
+
 def test_a_deactivation_records_a_manual_stop(stage: Stage) -> None:
     stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/deactivate")
     stage.clock(advance=60)
@@ -151,6 +142,7 @@ def test_a_deactivation_records_a_manual_stop(stage: Stage) -> None:
 
     assert event["RevisionName"] == stage.first
     assert eventually(stage, "RevisionDeactivating", stage.first)
+    assert eventually(stage, "KEDAScalersStopped", stage.first)["EventSource"] == "KEDA"
 
 
 def test_changes_of_the_traffic_are_in_the_event_stream(stage: Stage) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import requests
 
+from tests.sandbox.streams import events
 from tests.stage import Stage
 from tests.support.eventually import eventually
 from tests.support.identities import Identity, admin
@@ -375,6 +376,16 @@ def test_a_key_vault_reference_is_resolved_with_the_apps_identity(
     admin(azure, "POST", "/vaults", {"name": "kv-app", "secrets": {"db": "second"}})
     stage.clock(advance=1801)
     eventually(lambda: "greeting: second" in _log(stage, "vault"), "the second value is used")
+    admin(azure, "POST", "/vaults", {"name": "kv-app", "secrets": {}, "disabled": ["db"]})
+    stage.clock(advance=1801)
+    sync = "SyncingSecretFromAzureKeyVaultForContainerApp"
+
+    def reasons() -> set[tuple[str, str]]:
+        return {(event["Reason"], event["Type"]) for event in events(stage)}
+
+    eventually(lambda: (f"{sync}Failed", "Warning") in reasons(), "the failure is an event")
+    restarted = ("RevisionRestartWithNewSecrets", "Normal")
+    assert {(f"{sync}Succeeded", "Normal"), restarted} <= reasons()
     stage.scene.ask("DELETE", stage.scene.path)
 
 

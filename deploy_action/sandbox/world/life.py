@@ -49,6 +49,7 @@ class Lives:
         runtime: where replicas run.
         clock: scales delays.
         became_ready: called with an app and its revision when that can serve.
+        require_pull: raises `ImageNotFound` if an app may not pull an image.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class Lives:
         runtime: Runtime,
         clock: Clock,
         became_ready: Callable[[App, Revision], None],
+        require_pull: Callable[[App, str], None],
     ) -> None:
         self._images = images
         self._runtime = runtime
         self._clock = clock
         self._became_ready = became_ready
+        self._require_pull = require_pull
         self._ending: set[asyncio.Task[None]] = set()
 
     def begin(self, app: App, revision: Revision) -> None:
@@ -98,10 +101,16 @@ class Lives:
         revision.life = asyncio.ensure_future(self._go(revision, REPLACED_S))
 
     async def restart(self, app: App, revision: Revision) -> None:
-        """Replace each replica by a fresh one, new ones first."""
+        """Replace each replica by a fresh one, new ones first.
+
+        If its image cannot be pulled or started, the old ones stay.
+        """
         old, revision.replicas = list(revision.replicas), list(revision.replicas)
         for item in old:
-            fresh = await self._copy(app, revision)
+            try:
+                fresh = await self._copy(app, revision)
+            except (RuntimeError, ImageNotFound):
+                return
             revision.replicas.append(fresh)
             while not fresh.ready and fresh.replica.exit_code is None:
                 await self._clock.patience(1.0)
@@ -225,7 +234,7 @@ class Lives:
         note = Notes(app, revision, name, str(container["name"]), self._clock.now)
         note.assigned()
         for spec in (item for key in names for item in revision.template.get(key) or ()):
-            images[spec["image"]] = await self._pull(str(spec["image"]), note)
+            images[spec["image"]] = await self._pull(app, str(spec["image"]), note)
 
         async def start() -> Any:
             with note.creation():
@@ -235,9 +244,14 @@ class Lives:
         item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
         return item
 
-    async def _pull(self, reference: str, note: Notes) -> Image:
+    async def _pull(self, app: App, reference: str, note: Notes) -> Image:
         note.pulling(reference)
         began = time.monotonic()
+        try:
+            self._require_pull(app, reference)
+        except ImageNotFound:
+            note.unauthorized()
+            raise
         try:
             image = await self._images.resolve(reference)
         except ImageNotFound:

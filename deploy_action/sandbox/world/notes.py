@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -66,6 +66,11 @@ class Notes:
     def pulled(self, image: str, took_s: float) -> None:
         """A pull has ended well."""
         self._add("PulledImage", f'Successfully pulled image "{image}" in {took_s:.2f}s.')
+
+    def unauthorized(self) -> None:
+        """The registry refuses the app's identity; recorded as a normal event."""
+        text = "Container pull image failed with unauthorized error."
+        self._add("ImagePullUnauthorized", text)
 
     def not_pulled(self, image: str) -> None:
         """The registry does not have the image, or does not give it."""
@@ -143,6 +148,30 @@ def scalers_started(app: App, revision: Revision, at: datetime) -> None:
     """Record that KEDA started its scalers."""
     text = f"KEDA is starting a watch for revision '{revision.name}' to monitor scale operations"
     record(app, at, "KEDAScalersStarted", text, revision=revision.name, source=KEDA)
+
+
+def scalers_stopped(app: App, revision: Revision, at: datetime) -> None:
+    """Record that KEDA stopped its scalers."""
+    text = f"KEDA is stopping the watch for revision '{revision.name}'"
+    record(app, at, "KEDAScalersStopped", text, revision=revision.name, source=KEDA)
+
+
+def synced(app: App, at: datetime, secret: Mapping[str, str], *, succeeded: bool) -> None:
+    """Record that a Key Vault reference was read, or could not be."""
+    name, url = secret["name"], secret["keyVaultUrl"]
+    reason = "SyncingSecretFromAzureKeyVaultForContainerApp"
+    if succeeded:
+        text = f"Successfully synced secret '{name}' from Azure Key Vault '{url}'"
+        record(app, at, f"{reason}Succeeded", text)
+    else:
+        text = f"Failed to sync secret '{name}' from Azure Key Vault '{url}'"
+        record(app, at, f"{reason}Failed", text, kind=WARNING)
+
+
+def restarted_with_new_secrets(app: App, revision: Revision, at: datetime) -> None:
+    """Record that an active revision restarts because a secret has a new value."""
+    text = f"Restarting revision '{revision.name}' with new secrets"
+    record(app, at, "RevisionRestartWithNewSecrets", text, revision=revision.name)
 
 
 def scaled_to_zero(app: App, revision: Revision, at: datetime) -> None:

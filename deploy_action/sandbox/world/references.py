@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from deploy_action.sandbox.interfaces import AppIdentities, ImageNotFound
+from deploy_action.sandbox.world import notes
 from deploy_action.sandbox.world.clock import Clock
 from deploy_action.sandbox.world.model import App, Revision
 from deploy_action.sandbox.world.refusals import Problem, refuse
@@ -62,12 +63,15 @@ class References:
         A reference that could be read before and has not changed keeps its last value instead.
         """
         values: dict[str, str] = {}
+        moment = self._clock.now()
         before = {item["name"]: item for item in _secrets(app.resource)}
         for secret in _secrets(resource):
             if secret.get("keyVaultUrl"):
                 name = secret["name"]
                 kept = app.vault_values.get(name) if before.get(name) == secret else None
-                value = self._identities.secret(resource, secret) or kept
+                current = self._identities.secret(resource, secret)
+                notes.synced(app, moment, secret, succeeded=current is not None)
+                value = current or kept
                 if not value:
                     return unreadable_reference(secret)
                 values[name] = value
@@ -100,11 +104,13 @@ class References:
                 if not secret.get("keyVaultUrl") or _FIXED.search(secret["keyVaultUrl"]):
                     continue
                 value = self._identities.secret(app.resource, secret)
+                notes.synced(app, self._clock.now(), secret, succeeded=value is not None)
                 if value and value != app.vault_values.get(secret["name"]):
                     app.vault_values[secret["name"]] = value
                     changed = True
             for revision in list(app.revisions.values()) if changed else ():
                 if revision.active:
+                    notes.restarted_with_new_secrets(app, revision, self._clock.now())
                     await restart(app, revision)
 
 

@@ -24,7 +24,7 @@ from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.json_copy import copied
 from deploy_action.sandbox.world.life import Lives
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
-from deploy_action.sandbox.world.notes import record
+from deploy_action.sandbox.world.notes import record, scalers_stopped
 from deploy_action.sandbox.world.references import References
 from deploy_action.sandbox.world.refusals import (
     Problem,
@@ -83,7 +83,11 @@ class World:
         self._images = images
         self._tasks: set[asyncio.Task[None]] = set()
         self._lives = Lives(
-            images=images, runtime=runtime, clock=clock, became_ready=self._became_ready
+            images=images,
+            runtime=runtime,
+            clock=clock,
+            became_ready=self._became_ready,
+            require_pull=lambda app, image: self._references.require_pull(app.resource, image),
         )
 
     async def close(self) -> None:
@@ -231,6 +235,7 @@ class World:
         if revision.active:
             text = f"Deactivating old revision {revision.name}"
             self._note(app, revision.name, "RevisionDeactivating", text)
+            scalers_stopped(app, revision, self.clock.now())
             self._lives.end(revision)
             self._purge(app)
 
