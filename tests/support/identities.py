@@ -9,7 +9,7 @@ from typing import Any
 import requests
 
 ARM = "https://management.azure.com"
-API_VERSION = "2022-04-01"
+API_VERSION = "2025-07-01"
 GROUP = "TheWell-Infra-East"
 REGISTRY = "wellintakeregistry"
 
