@@ -153,6 +153,69 @@ def test_a_revision_that_somebody_else_creates_is_kept(single: Stage) -> None:
     assert_single(stage)
 
 
+def test_a_candidate_that_azure_refuses_leaves_the_serving_revision(single: Stage) -> None:
+    stage = single
+    stage.push_better()
+    operation = {"status": "Failed", "code": "ContainerAppOperationError", "message": "no image"}
+    stage.admin("faults", [{"change": "template", "times": "1", "operation": operation}])
+    run = stage.run(**INPUTS)
+
+    assert run.exit_code == 4, run.log
+    assert "no image" in run.log
+    assert f"was not touched: 100 {stage.first}" in run.log
+    assert stage.active() == [stage.first]
+    assert run.outputs["revision"] == stage.first
+    assert_single(stage)
+
+
+@pytest.mark.parametrize("ready", [False, True])
+def test_a_rollback_stops_a_running_deployment(single: Stage, ready: bool) -> None:
+    """The candidate may have all traffic already, or still be starting."""
+    stage = single
+    if ready:
+        stage.push_better()
+    else:
+        stage.push_sick()
+    arrived, released = stage.scene.directory / "arrived", stage.scene.directory / "released"
+    smoke_test = f"touch {arrived}; while [ ! -e {released} ]; do sleep 0.1; done; exit 1"
+    process = stage.started(**INPUTS, smoke_test=smoke_test, gate_timeout="12s")
+    if ready:
+        eventually(arrived.exists, "the smoke test runs")
+    else:
+        eventually(lambda: len(stage.active()) == 2, "the candidate exists")
+    with stage.users().busy() as users:
+        back = stage.run("rollback")
+    released.touch()
+    stage.runs -= 1
+    run = stage.finished(process)
+
+    assert back.exit_code == 0, back.log
+    assert run.exit_code in {4, 6}, run.log
+    assert "left to the run that took over" in run.log
+    assert stage.serves()["revision"] == back.outputs["revision"]
+    assert stage.serves()["version"] == VERSION
+    assert users.failures == []
+    assert_single(stage)
+
+
+def test_a_rollback_restores_the_secrets_of_a_killed_deployment(single: Stage) -> None:
+    stage = single
+    configure(stage, secrets=[{"name": "key", "value": "old"}])
+    stage.push_better()
+    arrived = stage.scene.directory / "arrived"
+    process = stage.started(**INPUTS, secrets="key=new", smoke_test=f"touch {arrived}; sleep 60")
+    eventually(arrived.exists, "the smoke test runs")
+    process.kill()
+    process.communicate()
+    back = stage.run("rollback")
+
+    assert back.exit_code == 0, back.log
+    [value] = stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/listSecrets")["value"]
+    assert value["value"] == "old"
+    assert stage.serves()["version"] == VERSION
+    assert_single(stage)
+
+
 def test_settings_that_need_multiple_mode_are_refused(single: Stage) -> None:
     stage = single
     stage.push_better()
