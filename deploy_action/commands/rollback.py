@@ -281,11 +281,18 @@ def _watch_target(
     source = by_name(observed.revisions, current)
     now = services.app.revision(target.name) or target
     analysis = services.analysis
-    judged = analysis.uses_metrics(settings.bake_s)
+    has_requests = bool(observed.app.fqdn)
+    judged = has_requests and analysis.uses_metrics(settings.bake_s)
+    source_is_down = source is None or source.is_down or bool(lock.journal.copy)
     if judged and source:
         analysis.read_baseline(source)
     step = analysis.begin(
-        "after the rollback", now, source or now, seconds=settings.bake_s, use_metrics=judged
+        "after the rollback",
+        now,
+        source or now,
+        seconds=settings.bake_s,
+        use_metrics=judged,
+        compare_latency=not source_is_down and not services.health_path.unreachable,
     )
     try:
         services.watch.step(
@@ -293,7 +300,7 @@ def _watch_target(
             now,
             source or now,
             seconds=settings.bake_s,
-            stable_is_down=source is None or source.is_down or bool(lock.journal.copy),
+            stable_is_down=source_is_down,
         )
     except DeployError as error:
         lock.release()

@@ -110,7 +110,8 @@ def test_validate_names_what_is_not_requested(outside: Stage) -> None:
 def test_an_app_without_ingress_is_replaced_without_steps(worker: Stage) -> None:
     stage = worker
     stage.variables["CONTAINER_APP"] = stage.scene.app
-    run = stage.run(**INPUTS, smoke_test=f'{REVISION} && [ -z "$CANDIDATE_URL" ]')
+    analysis = {"analysis": "required"}  # there are no requests to analyze
+    run = stage.run(**INPUTS, **analysis, smoke_test=f'{REVISION} && [ -z "$CANDIDATE_URL" ]')
 
     assert run.exit_code == 0, run.log
     assert "no ingress: there are no traffic steps, and the gates are the state" in run.log
@@ -122,7 +123,7 @@ def test_an_app_without_ingress_is_replaced_without_steps(worker: Stage) -> None
     assert run.outputs["url"] == run.outputs["revision-url"] == ""
     assert_lock_released(stage)
 
-    back = stage.run("rollback")
+    back = stage.run("rollback", **analysis)
     assert back.exit_code == 0, back.log
     copy = stage.scene.resource()["properties"]["latestReadyRevisionName"]
     assert copy == back.outputs["revision"]
