@@ -30,8 +30,8 @@ def rates() -> None:
     for n_c in (20, 50, 100):
         one = Simulation(seed=SEED, thresholds=TEST_ALONE)
         sides = {"n_c": n_c, "n_s": 9 * n_c}
-        same = [one.looks(LOOKS, **sides, candidate_rate=r, stable_rate=r) for r in SAME_RATES]
-        bad = [one.looks(LOOKS, **sides, candidate_rate=r, stable_rate=0.0) for r in BAD_RATES]
+        same = [one.checks(LOOKS, **sides, candidate_rate=r, stable_rate=r) for r in SAME_RATES]
+        bad = [one.checks(LOOKS, **sides, candidate_rate=r, stable_rate=0.0) for r in BAD_RATES]
         print(f"  {n_c}/{9 * n_c} requests, both equally bad: {_row(SAME_RATES, same)}")
         print(f"  {n_c}/{9 * n_c} requests, only candidate:   {_row(BAD_RATES, bad)}")
     print(f"all rules, steps 10-50-100 %, 5 minutes each, {ROLLOUTS:,} rollouts each, rolled back")

@@ -49,7 +49,7 @@ class Run:
     outputs: dict[str, str]
     summary: str
 
-    def said(self, text: str) -> bool:
+    def logged(self, text: str) -> bool:
         """Whether the log contains *text*."""
         return text in self.log
 
@@ -89,11 +89,11 @@ class Stage:
         """A developer edits one file on main; the checkout is the new commit."""
         return self.scene.push_change(path, old, new, f"Change {path}")
 
-    def push_better(self) -> str:
+    def push_healthy(self) -> str:
         """A developer pushes a change that works."""
         return self.push("addin/app/greeting.py", "Hello", "Good morning")
 
-    def push_sick(self) -> str:
+    def push_unhealthy(self) -> str:
         """A developer pushes a change after which the app never becomes healthy."""
         return self.push("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
 
@@ -130,7 +130,7 @@ class Stage:
             summary=summary.read_text("utf-8") if summary.exists() else "",  # killed before it
         )
 
-    def settle(self) -> None:
+    def wait_until_idle(self) -> None:
         """Wait until no operation runs on the app."""
         eventually(
             lambda: self.scene.resource()["properties"]["provisioningState"] != "InProgress",
@@ -143,7 +143,7 @@ class Stage:
         if "deploy-action.until" in tags:
             ended = {"deploy-action.until": tags["deploy-action.since"]}
             self.scene.ask("PATCH", self.scene.path, {"tags": ended}).raise_for_status()
-            self.settle()
+            self.wait_until_idle()
 
     def clock(self, **change: float) -> None:
         """Change the sandbox's clock factor, or advance its clock."""
@@ -175,7 +175,7 @@ class Stage:
         padded = payload + "=" * (-len(payload) % 4)
         return str(json.loads(base64.urlsafe_b64decode(padded))["oid"])
 
-    def asked(self, since: float = -1.0) -> list[dict[str, Any]]:
+    def requests(self, since: float = -1.0) -> list[dict[str, Any]]:
         """Return the sandbox's requests after *since* (the ``at`` of a request)."""
         url = f"{self.scene.environment['SANDBOX_URL']}/requests"
         found = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
@@ -229,7 +229,7 @@ class Stage:
 
 def assert_lock_released(stage: Stage) -> None:
     """Check that no deployment owns the app, and that nothing is left for the next run to do."""
-    stage.settle()
+    stage.wait_until_idle()
     tags = stage.tags()
     left = {name: value for name, value in tags.items() if name.startswith("deploy-action.")}
     assert not left, f"the deployment lock is not released: {left}"

@@ -104,7 +104,7 @@ class Index:
 
     url: str = ""
     pages: dict[str, bytes] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
     gate: threading.Event = field(default_factory=threading.Event)
 
     def offer(self, project: str, name: str, data: bytes, *digests: str) -> None:
@@ -121,7 +121,7 @@ class Index:
 def serving(index: Index) -> Iterator[Index]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            index.asked.append(self.path)
+            index.requested.append(self.path)
             index.gate.wait()
             body = index.pages.get(self.path)
             self.send_response(200 if body else 404)
@@ -261,7 +261,7 @@ def test_an_interrupted_installation_starts_again(
     variables = {**online, "PIP_INDEX_URL": index.url}
     index.gate.clear()
     first = installer(variables, "--into", into, lock)
-    eventually(lambda: index.asked, "the installer downloads something")
+    eventually(lambda: index.requested, "the installer downloads something")
     assert list(into.glob("python-*/bin/python")), "the test must interrupt it half-way"
     first.send_signal(signal.SIGKILL)
     assert ended(first).stdout == ""
@@ -277,7 +277,7 @@ def test_a_run_waits_for_the_child_processes_of_a_killed_run(
     variables = {**online, "PIP_INDEX_URL": index.url}
     index.gate.clear()
     first = installer(variables, "--into", into, lock)
-    eventually(lambda: index.asked, "the installer downloads something")
+    eventually(lambda: index.requested, "the installer downloads something")
     (home,) = into.glob("python-*")
     (home / "of the first one").touch()
     first.kill()
@@ -465,7 +465,7 @@ def test_packages_come_from_the_users_own_index(
     variables = {**online, **configured(index.url, Path(online["HOME"]))}
     done = install(variables, "--into", tmp_path / "into", lock_for(wheel))
     assert can_import(done.python, "greeting")
-    assert f"/files/{wheel.name}" in index.asked
+    assert f"/files/{wheel.name}" in index.requested
 
 
 # --- without a usable uv ----------------------------------------------------------------------
@@ -502,7 +502,7 @@ def test_a_uv_with_another_hash_than_the_pinned_one_never_runs(
     variables = {**online, "PATH": str(tmp_path / "nothing"), "PIP_INDEX_URL": index.url}
     into = tmp_path / "into"
     done = install(variables, "--into", into, lock_for(wheel))
-    assert f"/files/{name}" in index.asked, "the forged uv must be downloaded"
+    assert f"/files/{name}" in index.requested, "the forged uv must be downloaded"
     assert not mark.exists()
     assert not list(into.glob("uv-*"))
     assert can_import(done.python, "greeting")

@@ -251,7 +251,7 @@ def test_a_push_deploys_with_bicep_with_a_worker_and_with_a_reusable_workflow(st
 @pytest.mark.slow
 def test_a_person_deploys_a_tag_to_an_app_in_single_mode(stage: Stage) -> None:
     configure(stage, activeRevisionsMode="Single")
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.seed_image("chosen")
     prepare(stage, "choose-image-tag", prod={"app": stage.scene.app})
 

@@ -38,7 +38,7 @@ def stage(stage: Stage) -> Stage:
 @pytest.fixture
 def unchanged(stage: Stage) -> Iterator[Stage]:
     """A stage whose app, cache and branch must not be changed by the test."""
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.fill_cache()
     before = (stage.scene.resource(), stage.stale_keys(), stage.branch_head())
     yield stage
@@ -46,7 +46,7 @@ def unchanged(stage: Stage) -> Iterator[Stage]:
 
 
 def test_v1_a_pending_version_is_not_lowered_by_the_next_deployment(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     first = run_step(stage, **MANIFEST, commit="none")
     push_something_else(stage)
     second = run_step(stage, **MANIFEST, commit="none")
@@ -84,7 +84,7 @@ def test_o1_two_jobs_of_one_run_deploy_their_own_images(
 
 
 def test_j1_a_second_job_of_the_same_run_leaves_the_first_one_alone(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     folder = stage.scene.directory
     wait = "while [ ! -e '{}' ]; do sleep 0.05; done"
     held, finish = folder / "held", folder / "finish"
@@ -115,13 +115,13 @@ def test_x1_a_registry_outside_azure_gets_no_azure_token(stage: Stage, tmp_path:
         runs = run_jobs(stage, Job(steps=steps, variables=listener.variables))
 
     assert [run.exit_code for run in runs.values()] == [3, 3]
-    assert runs["taken"].said("the runner has no login for it"), runs["taken"].log
+    assert runs["taken"].logged("the runner has no login for it"), runs["taken"].log
     assert [request for request in listener.requests if request.host == "ghcr.io"]
 
 
 def test_g1_the_version_commit_goes_to_the_branch_that_is_checked_out(stage: Stage) -> None:
     stage.on_branch("branch", "release", "main")
-    dispatched = stage.push_better()
+    dispatched = stage.push_healthy()
     release = stage.on_branch("rev-parse", "release")
 
     script = "git fetch -q origin release && git checkout -q -B release FETCH_HEAD"
@@ -133,12 +133,12 @@ def test_g1_the_version_commit_goes_to_the_branch_that_is_checked_out(stage: Sta
     assert stage.branch_head() == dispatched, "main is not touched"
     assert stage.on_branch("rev-parse", "release") == run.outputs["commit"]
     assert stage.on_branch("rev-parse", "release^") == release
-    assert run.said(f"The checkout is at {release[:10]} (branch release)")
+    assert run.logged(f"The checkout is at {release[:10]} (branch release)")
 
 
 def test_v1_a_variable_of_the_user_is_not_a_version(stage: Stage) -> None:
     patch(stage, "own", DEPLOY_VERSION="7.4", VERSION="8.1")
-    stage.push_better()
+    stage.push_healthy()
 
     run = run_step(stage, **MANIFEST)
 
@@ -147,7 +147,7 @@ def test_v1_a_variable_of_the_user_is_not_a_version(stage: Stage) -> None:
 
 
 def test_o1_a_failure_after_the_commit_point_is_a_warning(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     hook = stage.scene.remote / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho 'the branch is closed' >&2\nexit 1\n")
     hook.chmod(0o755)
@@ -166,7 +166,7 @@ def test_d1_what_cannot_work_is_refused_before_anything_changes(unchanged: Stage
         "registry": {"registry": "nowhere"},
         "repository": {"repository": "UPPER//case"},
     }
-    before = unchanged.asked()[-1]["at"]
+    before = unchanged.requests()[-1]["at"]
 
     runs = run_jobs(
         unchanged, Job(steps={name: {**MANIFEST, **inputs} for name, inputs in wrong.items()})
@@ -177,6 +177,6 @@ def test_d1_what_cannot_work_is_refused_before_anything_changes(unchanged: Stage
         assert (run.exit_code, run.outputs["result"]) in {(2, "invalid"), (3, "refused")}, run.log
         [value] = inputs.values()
         assert value in run.outputs["reason"]
-    mine = [call for call in unchanged.asked() if call["at"] > before]
+    mine = [call for call in unchanged.requests() if call["at"] > before]
     assert mine
     assert not [call for call in mine if call["path"].endswith("/scheduleRun")]

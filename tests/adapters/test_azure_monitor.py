@@ -146,7 +146,7 @@ def test_each_read_is_one_request_for_at_least_a_hundred_series(
     stage: Stage, monitor: AzureMonitor
 ) -> None:
     window = last_minutes(monitor)
-    before = len([call for call in stage.asked() if "metrics" in call["path"].lower()])
+    before = len([call for call in stage.requests() if "metrics" in call["path"].lower()])
     monitor.requests_by_class(stage.first, window)
-    calls = [call for call in stage.asked() if "metrics" in call["path"].lower()][before:]
+    calls = [call for call in stage.requests() if "metrics" in call["path"].lower()][before:]
     assert len(calls) == 1

@@ -10,18 +10,18 @@ from aiohttp import web
 
 from deploy_action.adapters.cache.http_endpoint import CacheEndpoint, EndpointError
 from deploy_action.errors import InputError
-from tests.support.sandbox_parts import Backstage
+from tests.support.sandbox_parts import BackgroundLoop
 
 BODY = '{"patterns": {patterns}}'
 
 
 @pytest.fixture
-def backstage() -> Iterator[Backstage]:
-    with Backstage() as stage:
+def backstage() -> Iterator[BackgroundLoop]:
+    with BackgroundLoop() as stage:
         yield stage
 
 
-def serving(backstage: Backstage, answer: object, asked: list[object]) -> str:
+def serving(backstage: BackgroundLoop, answer: object, asked: list[object]) -> str:
     """Serve *answer* for requests with the secret."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
@@ -44,7 +44,7 @@ def serving(backstage: Backstage, answer: object, asked: list[object]) -> str:
     ],
 )
 def test_the_patterns_are_posted_and_the_counts_are_read(
-    backstage: Backstage, answer: object, counts: list[int]
+    backstage: BackgroundLoop, answer: object, counts: list[int]
 ) -> None:
     asked: list[object] = []
     url = serving(backstage, answer, asked)
@@ -57,7 +57,7 @@ def test_the_patterns_are_posted_and_the_counts_are_read(
     assert [item.removed for item in done.patterns] == counts
 
 
-def test_a_wrong_secret_is_reported_but_not_quoted(backstage: Backstage) -> None:
+def test_a_wrong_secret_is_reported_but_not_quoted(backstage: BackgroundLoop) -> None:
     url = serving(backstage, {}, [])
     endpoint = CacheEndpoint(url, header=("X-Secret", "wr0ng"), body=BODY)
 

@@ -123,7 +123,7 @@ def test_gits_own_variables_are_not_passed_on(remote: Remote) -> None:
 
 def test_a_file_is_read_as_it_is_stored(remote: Remote) -> None:
     odd = b"\xef\xbb\xbf<x/>\r\nmixed\n\x00"
-    remote.alice_pushes({"addin/Manifest [1] *.xml": odd})
+    remote.push_as_colleague({"addin/Manifest [1] *.xml": odd})
     work = adapter(remote.checkout())
 
     found = work.file_at("HEAD", "addin/Manifest [1] *.xml")
@@ -136,7 +136,7 @@ def test_a_file_is_read_as_it_is_stored(remote: Remote) -> None:
 def test_anything_but_a_regular_file_is_refused(remote: Remote) -> None:
     (remote.alice / "link.xml").symlink_to("addin/manifest.xml")
     git(remote.alice, "add", "link.xml")
-    remote.alice_pushes({"x": b"x"})
+    remote.push_as_colleague({"x": b"x"})
     work = adapter(remote.checkout())
 
     for path, kind in (("link.xml", "a symbolic link"), ("addin", "a folder")):
@@ -146,7 +146,7 @@ def test_anything_but_a_regular_file_is_refused(remote: Remote) -> None:
 
 def test_a_commit_changes_exactly_the_files_given_and_keeps_modes(remote: Remote) -> None:
     (remote.alice / MANIFEST).chmod(0o755)
-    base = remote.alice_pushes({"x": b"x"})
+    base = remote.push_as_colleague({"x": b"x"})
     work = remote.checkout()
     me = Identity(name="Ünal <the> deployer", email="u@example.com")
 
@@ -171,7 +171,7 @@ def test_a_commit_changes_exactly_the_files_given_and_keeps_modes(remote: Remote
 
 def test_a_commit_does_not_change_the_users_checkout(remote: Remote, tmp_path: Path) -> None:
     """Dirty and half staged, with hooks, signing and filters that would fail if they ran."""
-    base = remote.alice_pushes({".gitattributes": b"* text eol=crlf filter=loud\n"})
+    base = remote.push_as_colleague({".gitattributes": b"* text eol=crlf filter=loud\n"})
     work = remote.checkout()
     shout = f"touch '{tmp_path}/ran'; exit 1"
     for hook in ("pre-commit", "commit-msg", "post-commit", "post-index-change", "pre-push"):
@@ -196,7 +196,7 @@ def test_a_commit_does_not_change_the_users_checkout(remote: Remote, tmp_path: P
 
 def test_changed_paths_between_two_commits_are_fetched_where_missing(remote: Remote) -> None:
     first, second = remote.commits()
-    third = remote.alice_pushes({"README.md": None, "addin/taskpane.html": b"<html>"})
+    third = remote.push_as_colleague({"README.md": None, "addin/taskpane.html": b"<html>"})
     work = remote.checkout()
 
     git_there = adapter(work)

@@ -56,7 +56,7 @@ def test_head_and_index_follow_the_published_commit(remote: Remote, detached: bo
 
 def test_head_and_index_stay_if_the_branch_has_moved(remote: Remote) -> None:
     work = remote.checkout()
-    remote.alice_pushes({"x": b"x"})
+    remote.push_as_colleague({"x": b"x"})
     commit = publish(work)
     before = state(work)
 
@@ -83,7 +83,7 @@ def test_head_and_index_stay_with_staged_changes_or_a_locked_index(remote: Remot
 
 def test_line_endings_are_committed_as_the_branch_stores_them(remote: Remote) -> None:
     """On disk CRLF, on the branch LF: bytes taken from the commit go back as they are."""
-    remote.alice_pushes({".gitattributes": b"*.xml text eol=crlf\n"})
+    remote.push_as_colleague({".gitattributes": b"*.xml text eol=crlf\n"})
     work = remote.checkout()
     assert b"\r\n" in (work / MANIFEST).read_bytes()
     here = adapter(work)
@@ -102,8 +102,8 @@ def test_line_endings_are_committed_as_the_branch_stores_them(remote: Remote) ->
 def test_line_endings_of_a_file_stored_with_crlf_stay_too(remote: Remote) -> None:
     """With `text=auto` an ordinary add would rewrite the whole file."""
     crlf = NEW.replace(b"\n", b"\r\n")
-    remote.alice_pushes({MANIFEST: crlf.replace(b"1.0.1", b"1.0.0")})
-    remote.alice_pushes({".gitattributes": b"* text=auto\n"})
+    remote.push_as_colleague({MANIFEST: crlf.replace(b"1.0.1", b"1.0.0")})
+    remote.push_as_colleague({".gitattributes": b"* text=auto\n"})
     work = remote.checkout()
 
     publish(work, {MANIFEST: crlf})
@@ -116,7 +116,7 @@ def test_submodules_and_large_files_stay_as_they_are(remote: Remote) -> None:
     other = Remote(remote.folder / "other")
     git(remote.alice, "submodule", "--quiet", "add", other.url, "vendor/lib")
     pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"0" * 64 + b"\nsize 9\n"
-    base = remote.alice_pushes(
+    base = remote.push_as_colleague(
         {".gitattributes": b"*.bin filter=lfs diff=lfs merge=lfs -text\n", "big.bin": pointer}
     )
     work = remote.checkout()
@@ -136,7 +136,7 @@ def test_a_partial_and_sparse_clone_fetches_only_what_it_reads(remote: Remote) -
     git(work, "checkout", "--quiet")
     assert not (work / MANIFEST).exists()
     here = adapter(work)
-    remote.alice_pushes({MANIFEST: b"theirs\n"})
+    remote.push_as_colleague({MANIFEST: b"theirs\n"})
 
     commit = publish(work)
 
@@ -176,7 +176,7 @@ def test_settings_of_the_user_change_nothing(remote: Remote) -> None:
         git(work, "config", key, value)
     git(work, "tag", "-a", "-m", "mine", "local-tag")
     git(work, "branch", "local-branch")
-    remote.alice_pushes({"x": b"x"})
+    remote.push_as_colleague({"x": b"x"})
 
     commit = publish(work)
 

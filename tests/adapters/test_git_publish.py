@@ -78,7 +78,7 @@ def test_the_bump_is_planned_again_on_a_moved_branch(remote: Remote, shallow: bo
     work = remote.checkout() if shallow else remote.clone("work")
     run = Run(work)
     commit = run.commit()
-    theirs = remote.alice_pushes(
+    theirs = remote.push_as_colleague(
         {MANIFEST: b"<OfficeApp><Version>1.0.7.0</Version>new</OfficeApp>\n", "z.txt": b"z"}
     )
     before = state(work)
@@ -98,7 +98,7 @@ def test_the_bump_is_planned_again_on_a_moved_branch(remote: Remote, shallow: bo
 def test_nothing_is_pushed_when_there_is_nothing_left_to_publish(remote: Remote) -> None:
     run = Run(remote.checkout())
     commit = run.commit()
-    theirs = remote.alice_pushes({MANIFEST: None})
+    theirs = remote.push_as_colleague({MANIFEST: None})
 
     done = run.publish(commit)
 
@@ -166,7 +166,7 @@ def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
     for thread in threads:
         thread.start()
     start.wait()
-    hers = [insistently(remote, f"notes/{n}.txt") for n in range(3)]
+    hers = [push_with_retries(remote, f"notes/{n}.txt") for n in range(3)]
     for thread in threads:
         thread.join()
 
@@ -180,10 +180,10 @@ def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
     assert sorted(int(found[0]) for found in versions) == list(range(1, 13))
 
 
-def insistently(remote: Remote, path: str) -> str:
+def push_with_retries(remote: Remote, path: str) -> str:
     """Push a file to a moving branch, with retries; return the commit."""
     while True:
         try:
-            return remote.alice_pushes({path: b"note"})
+            return remote.push_as_colleague({path: b"note"})
         except AssertionError:
             git(remote.alice, "reset", "--quiet", "--hard", "HEAD^")

@@ -90,7 +90,7 @@ def test_a_dry_push_passes_behind_a_moved_branch_and_pushes_nothing(remote: Remo
     git(work, "commit", "--quiet", "--allow-empty", "-m", "mine")
     assert adapter(work).dry_push("main") is None
 
-    theirs = remote.alice_pushes({"x": b"x"})
+    theirs = remote.push_as_colleague({"x": b"x"})
     assert adapter(work).dry_push("main") is None
     assert remote.head() == theirs
 
@@ -166,8 +166,8 @@ def test_a_push_with_a_lost_response_is_found_below_later_commits(
     here = adapter(work)
 
     def meanwhile(_: float) -> None:
-        remote.alice_pushes({"x": b"x"})
-        remote.alice_pushes({"y": b"y"})
+        remote.push_as_colleague({"x": b"x"})
+        remote.push_as_colleague({"y": b"y"})
 
     mine = here.commit_files(before[-1], {MANIFEST: b"new\n"}, message="m", when=WHEN)
 

@@ -249,10 +249,10 @@ def test_curl_reaches_each_kind_of_address(az: Az, azure: dict[str, str], kind: 
     stage = az.stage
     domain = stage.url.partition(".")[2]
     entry = {"revisionName": stage.first, "weight": 100, "label": "steady"}
-    stage.settle()
+    stage.wait_until_idle()
     body = {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}}
     assert stage.scene.ask("PATCH", stage.scene.path, body).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/activate")
     stage.scene.wait_until_serving()
     host = {

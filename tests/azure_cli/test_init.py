@@ -42,7 +42,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
             f"/containerApps/{stage.scene.app}",
             {"properties": {"configuration": {"activeRevisionsMode": "Single"}}},
         )
-        stage.settle()
+        stage.wait_until_idle()
         yield stage
     finally:
         launch.stop(process)

@@ -40,7 +40,7 @@ def agrees(measured: float, published: float, rounding: float) -> bool:
 )
 def test_detection(n_c: int, rate: float, published: float) -> None:
     simulation = Simulation(seed=n_c, thresholds=TEST_ALONE)
-    measured = simulation.looks(LOOKS, n_c=n_c, n_s=9 * n_c, candidate_rate=rate, stable_rate=0.0)
+    measured = simulation.checks(LOOKS, n_c=n_c, n_s=9 * n_c, candidate_rate=rate, stable_rate=0.0)
     assert agrees(measured, published, 0.005)
 
 
@@ -55,7 +55,7 @@ def test_detection(n_c: int, rate: float, published: float) -> None:
 def test_false_alarms(n_c: int, rates: tuple[float, ...]) -> None:
     simulation = Simulation(seed=n_c, thresholds=TEST_ALONE)
     for true, published in zip((0.005, 0.02, 0.05, 0.10), rates, strict=True):
-        measured = simulation.looks(
+        measured = simulation.checks(
             LOOKS, n_c=n_c, n_s=9 * n_c, candidate_rate=true, stable_rate=true
         )
         assert agrees(measured, published, 0.0001)

@@ -61,7 +61,7 @@ STAYING += [
 
 
 @pytest.fixture
-def weather(stage: Stage) -> Iterator[Stage]:
+def azure_with_faults(stage: Stage) -> Iterator[Stage]:
     yield stage
     requests.delete(_faults(stage), timeout=30, proxies={"http": ""})
 
@@ -81,9 +81,9 @@ def _at(stage: Stage, write: str, trouble: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("write", "trouble"), PASSING)
-def test_transient_errors_are_retried(weather: Stage, write: str, trouble: str) -> None:
-    stage = weather
-    stage.push_better()
+def test_transient_errors_are_retried(azure_with_faults: Stage, write: str, trouble: str) -> None:
+    stage = azure_with_faults
+    stage.push_healthy()
     _script(stage, _at(stage, write, OVERCOME[trouble]))
     with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)
@@ -97,9 +97,9 @@ def test_transient_errors_are_retried(weather: Stage, write: str, trouble: str) 
 
 
 @pytest.mark.parametrize(("write", "trouble"), STAYING)
-def test_permanent_errors_abort_cleanly(weather: Stage, write: str, trouble: str) -> None:
-    stage = weather
-    pushed = stage.push_better()
+def test_permanent_errors_abort_cleanly(azure_with_faults: Stage, write: str, trouble: str) -> None:
+    stage = azure_with_faults
+    pushed = stage.push_healthy()
     _script(stage, _at(stage, write, FATAL[trouble]))
     with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)
@@ -116,16 +116,16 @@ def test_permanent_errors_abort_cleanly(weather: Stage, write: str, trouble: str
 
 @pytest.mark.parametrize("trouble", FATAL)
 def test_a_journal_that_cannot_be_closed_does_not_undo_a_promotion(
-    weather: Stage, trouble: str
+    azure_with_faults: Stage, trouble: str
 ) -> None:
-    stage = weather
-    stage.push_better()
+    stage = azure_with_faults
+    stage.push_healthy()
     _script(stage, _at(stage, "closing the journal", FATAL[trouble]))
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
     assert stage.weights() == {run.outputs["revision"]: 100}
-    stage.settle()
+    stage.wait_until_idle()
     if stage.is_locked():
         again = stage.run("repair", take_over="true")
         assert again.exit_code == 0
@@ -133,9 +133,9 @@ def test_a_journal_that_cannot_be_closed_does_not_undo_a_promotion(
         assert_lock_released(stage)
 
 
-def test_without_access_to_the_operation_status_the_app_is_read(weather: Stage) -> None:
-    stage = weather
-    stage.push_better()
+def test_without_access_to_the_operation_status_the_app_is_read(azure_with_faults: Stage) -> None:
+    stage = azure_with_faults
+    stage.push_healthy()
     _script(
         stage,
         {"host": ARM, "path": "*/containerappoperationstatuses/*", "status": 403},
@@ -146,9 +146,9 @@ def test_without_access_to_the_operation_status_the_app_is_read(weather: Stage) 
     assert run.exit_code == 0, run.log
 
 
-def test_transient_read_errors_only_delay_the_run(weather: Stage) -> None:
-    stage = weather
-    stage.push_better()
+def test_transient_read_errors_only_delay_the_run(azure_with_faults: Stage) -> None:
+    stage = azure_with_faults
+    stage.push_healthy()
     _script(
         stage,
         {
@@ -165,9 +165,9 @@ def test_transient_read_errors_only_delay_the_run(weather: Stage) -> None:
     assert run.exit_code == 0, run.log
 
 
-def test_a_stale_read_is_not_mistaken_for_a_concurrent_change(weather: Stage) -> None:
-    stage = weather
-    stage.push_better()
+def test_a_stale_read_is_not_mistaken_for_a_concurrent_change(azure_with_faults: Stage) -> None:
+    stage = azure_with_faults
+    stage.push_healthy()
     first = stage.run(**INPUTS)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     stale = stage.scene.resource()
@@ -182,10 +182,12 @@ def test_a_stale_read_is_not_mistaken_for_a_concurrent_change(weather: Stage) ->
 
 
 @pytest.mark.long
-def test_a_permanent_outage_aborts_and_lists_what_was_not_restored(weather: Stage) -> None:
+def test_a_permanent_outage_aborts_and_lists_what_was_not_restored(
+    azure_with_faults: Stage,
+) -> None:
     """Nothing can be restored while Azure is down; the next run uses the journal to do it."""
-    stage = weather
-    stage.push_better()
+    stage = azure_with_faults
+    stage.push_healthy()
     path = f"*/{stage.scene.app}"
     _script(stage, {"host": ARM, "method": "PATCH", "path": path, "times": "4-", "status": 503})
     run = stage.run(**{**INPUTS, "operation_timeout": "2s"})

@@ -18,7 +18,7 @@ from tests.support.runner import cancel, second_step
 
 @pytest.mark.parametrize("point", POINTS, ids=str)
 def test_a_cancelled_job_is_completely_reverted_or_finished(stage: Stage, point: Point) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     stage.scene.fill_cache()
     with stage.users().busy(pause_s=0.05) as users:
         with halted(stage, point) as process:
@@ -66,7 +66,7 @@ def test_j1_a_cancel_after_the_promotion_is_finished_at_any_speed_of_azure(
     slower: Stage, point: Point
 ) -> None:
     patient = {"identity_path": "", "operation_timeout": "60s", "gate_timeout": "60s"}
-    slower.push_better()
+    slower.push_healthy()
     slower.scene.fill_cache()
     with halted(slower, point, **patient) as process:
         cancel(process)

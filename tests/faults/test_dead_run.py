@@ -15,11 +15,11 @@ MINUTES = {"manifest": "addin/manifest.xml", "operation_timeout": "300s", "gate_
 def dead(stage: Stage) -> dict[str, str]:
     """A run died after its first step, with a lease of many minutes; return the inputs."""
     inputs = {**MINUTES, **on_github(stage)}
-    stage.push_better()
+    stage.push_healthy()
     with halted(stage, FIRST_STEP, **inputs) as process:
         process.kill()
         process.communicate()
-    stage.settle()
+    stage.wait_until_idle()
     return inputs
 
 

@@ -12,10 +12,10 @@ DATA_PLANE = "*.azurecontainerapps.io"
 
 
 def test_every_call_of_a_deployment_is_a_point_of_the_table(stage: Stage) -> None:
-    before = stage.asked()[-1]["at"]
-    stage.push_better()
+    before = stage.requests()[-1]["at"]
+    stage.push_healthy()
     run = stage.run(**INPUTS)
-    asked = stage.asked(before)
+    sent = stage.requests(before)
 
     assert run.exit_code == 0, run.log
     rows = [
@@ -25,7 +25,7 @@ def test_every_call_of_a_deployment_is_a_point_of_the_table(stage: Stage) -> Non
     ]
     unknown = {
         (call["method"], call["host"], call["path"])
-        for call in asked
+        for call in sent
         if not fnmatchcase(call["host"], DATA_PLANE)
         and not any(
             fnmatchcase(call["host"], str(row["host"]))
@@ -35,5 +35,5 @@ def test_every_call_of_a_deployment_is_a_point_of_the_table(stage: Stage) -> Non
         )
     }
     assert unknown == set()
-    changes = [call for call in asked if call["method"] == "PATCH"]
+    changes = [call for call in sent if call["method"] == "PATCH"]
     assert len(changes) == max(point.nth for point in POINTS if point.method == "PATCH")

@@ -29,7 +29,7 @@ def _killed(stage: Stage, point: Point) -> str:
     with halted(stage, point, **ADOPT) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
     return candidate
 

@@ -15,12 +15,12 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
 
 
 def _kill_at(stage: Stage, point: Point) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.fill_cache()
     with halted(stage, point) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
 
 

@@ -14,7 +14,7 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", WAY_BACK, ids=str)
 @pytest.fixture
 def deployed(stage: Stage) -> tuple[Stage, str]:
     """A stage on which 1.3.0.3 serves and the previous revision is inactive."""
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
     assert run.exit_code == 0, run.log
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
@@ -29,7 +29,7 @@ def test_a_repeated_rollback_completes(deployed: tuple[Stage, str], point: Point
         with halted(stage, point, "rollback") as process:
             process.kill()
             process.communicate()
-        stage.settle()
+        stage.wait_until_idle()
         run = stage.run("rollback", revision="first")
 
     assert run.exit_code == 0, run.log
@@ -51,7 +51,7 @@ def test_the_next_deployment_starts_from_the_serving_revision(
         with halted(stage, point, "rollback") as process:
             process.kill()
             process.communicate()
-        stage.settle()
+        stage.wait_until_idle()
         run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
 
     assert run.exit_code == 0, run.log

@@ -48,7 +48,7 @@ UNDO = _both(
 def single(stage: Stage) -> Stage:
     """A stage whose app is in Single revision mode, and a better commit."""
     configure(stage, activeRevisionsMode="Single")
-    stage.push_better()
+    stage.push_healthy()
     return stage
 
 
@@ -56,7 +56,7 @@ def _kill(stage: Stage, point: Point, command: str = "deploy", **inputs: str) ->
     with halted(stage, point, command, **inputs) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
 
 
@@ -124,13 +124,13 @@ def test_the_next_deployment_or_rollback_recovers(
 def test_every_write_is_one_of_the_tables(single: Stage) -> None:
     stage, marks = single, []
     for command in ("deploy", "rollback"):
-        marks.append(stage.asked()[-1]["at"])
+        marks.append(stage.requests()[-1]["at"])
         run = stage.run(command, **(BLUE_GREEN if command == "deploy" else {}))
         assert run.exit_code == 0, run.log
     for points, since, until in ((DEPLOYMENT, *marks), (ROLLBACK, marks[1], float("inf"))):
         writes = [
             call
-            for call in stage.asked(since)
+            for call in stage.requests(since)
             if (call["method"] == "PATCH" or "activate" in call["path"]) and call["at"] <= until
         ]
         assert len(writes) == max(point.nth for point in points if point.method == "PATCH")

@@ -20,12 +20,12 @@ STRATEGIES = pytest.mark.parametrize("strategy", ["blue-green", "direct"])
 
 
 def _kill(stage: Stage, point: Point, strategy: str) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.fill_cache()
     with halted(stage, point, strategy=strategy) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
 
 
@@ -72,12 +72,12 @@ def test_after_the_promotion_the_next_run_recovers(
 @STRATEGIES
 def test_every_write_is_one_of_the_tables(stage: Stage, strategy: str) -> None:
     """Pinning and creating are those of canary, in `interruption_points`."""
-    stage.push_better()
-    since = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    since = stage.requests()[-1]["at"]
     run = stage.run(**INPUTS, strategy=strategy)
 
     assert run.exit_code == 0, run.log
-    writes = [call for call in stage.asked(since) if call["method"] == "PATCH"]
+    writes = [call for call in stage.requests(since) if call["method"] == "PATCH"]
     assert len(writes) == max(point.nth for point in POINTS)
     back = stage.run("rollback")
     assert back.exit_code == 0, back.log

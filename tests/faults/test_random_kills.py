@@ -83,7 +83,7 @@ class Game:
         command = self.random.choice(COMMANDS)
         with self.stage.users().busy(pause_s=0.05) as users:
             killed = self._killed(command)
-            self.stage.settle()
+            self.stage.wait_until_idle()
             if command == "deploy a sick one":
                 self.sick |= set(self.stage.scene.revisions()) - known
                 self._push("HEALTHY = False", "HEALTHY = True")

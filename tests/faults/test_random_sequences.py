@@ -31,7 +31,7 @@ PATIENT = {**INPUTS, "operation_timeout": "30s", "gate_timeout": "10s"}
 SICK = {**INPUTS, "gate_timeout": "2s"}
 
 
-class Life(RuleBasedStateMachine):
+class DeploymentMachine(RuleBasedStateMachine):
     """The state machine of one app in the sandbox *azure*, with its repository in *directory*."""
 
     azure: ClassVar[dict[str, str]]
@@ -110,12 +110,12 @@ class Life(RuleBasedStateMachine):
                 cancel(process)
                 run = self.stage.finished(process)
                 second_step(self.stage, run, **INPUTS)
-        self.stage.settle()
+        self.stage.wait_until_idle()
         if point.shifted:
             self._gated()
 
     @rule(share=st.integers(1, 99))
-    def a_human_in_the_portal(self, share: int) -> None:
+    def a_manual_traffic_change(self, share: int) -> None:
         names = [name for name in self.stage.active() if name in self.trusted]
         if len(names) < 2:
             return
@@ -125,7 +125,7 @@ class Life(RuleBasedStateMachine):
         ]
         traffic = {"properties": {"configuration": {"ingress": {"traffic": split}}}}
         self.stage.scene.arm("PATCH", f"/containerApps/{self.stage.scene.app}", traffic)
-        self.stage.settle()
+        self.stage.wait_until_idle()
 
     @invariant()
     def users_are_served_by_revisions_that_may_serve(self) -> None:
@@ -136,7 +136,7 @@ class Life(RuleBasedStateMachine):
             assert self.stage.serves()["revision"] in self.trusted
 
     @invariant()
-    def no_version_goes_out_twice_or_down(self) -> None:
+    def versions_only_increase(self) -> None:
         numbers = [
             Version.parse(variable["value"])
             for revision in self.stage.scene.revisions().values()
@@ -152,7 +152,7 @@ def test_random_sequences_keep_the_invariants(
     azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     directory = tmp_path_factory.mktemp("lives")
-    lives = type("Lives", (Life,), {"azure": azure, "directory": directory})
+    lives = type("Lives", (DeploymentMachine,), {"azure": azure, "directory": directory})
     run_state_machine_as_test(
         lives,
         settings=settings(

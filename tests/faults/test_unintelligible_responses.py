@@ -68,11 +68,11 @@ def _script(stage: Stage, kind: str, mutation: str, times: str) -> None:
 
 
 def test_every_response_of_a_deployment_is_of_a_known_kind(stage: Stage) -> None:
-    stage.push_better()
-    before = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    before = stage.requests()[-1]["at"]
     assert stage.run(**INPUTS).exit_code == 0
 
-    for request in stage.asked(before):
+    for request in stage.requests(before):
         if request["host"].endswith("azurecontainerapps.io"):
             continue
         assert any(
@@ -99,7 +99,7 @@ def test_malformed_responses_from_then_on_end_in_a_defined_way(
 
 
 def _run_and_recover(stage: Stage, kind: str, mutation: str, times: str) -> None:
-    stage.push_better()
+    stage.push_healthy()
     _script(stage, kind, mutation, times)
     with stage.users().busy(pause_s=0.05) as users:
         run = stage.run(**INPUTS)

@@ -123,7 +123,7 @@ def test_bump_as_the_page_on_versions_shows_it(clone: Path) -> None:
 
 @pytest.mark.slow
 def test_status_and_rollback_as_the_page_on_rollbacks_shows_them(clone: Path, stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run().exit_code == 0
     text = block("deploy-action status").replace("APP", stage.scene.app).replace("GROUP", GROUP)
 

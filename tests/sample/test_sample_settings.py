@@ -71,7 +71,7 @@ def make_stage(azure: Mapping[str, str], directory: Path, environment: str) -> S
     stage.first = f"{app}--first"
     assigned = {"identity": {"type": "SystemAssigned"}, "tags": {"owner": "dana"}}
     assert stage.scene.ask("PATCH", stage.scene.path, assigned).ok
-    stage.settle()
+    stage.wait_until_idle()
     reader = stage.scene.resource()["identity"]["principalId"]
     secrets = {"redis-url": "rediss://cache.example"}
     admin(azure, "POST", "/vaults", {"name": vault, "secrets": secrets, "readers": [reader]})

@@ -48,7 +48,7 @@ def revision(stage: Stage, suffix: str) -> dict[str, Any]:
 
 def patched(stage: Stage, body: dict[str, Any]) -> requests.Response:
     """Send a patch that is accepted; return the answer."""
-    stage.settle()
+    stage.wait_until_idle()
     reply = stage.scene.ask("PATCH", stage.scene.path, body)
     assert reply.status_code == 202, reply.text
     return reply

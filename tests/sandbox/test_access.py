@@ -95,7 +95,7 @@ def test_container_apps_contributor_on_the_app_can_deploy_and_nothing_else(
     assert identity.ask("GET", app).ok
     assert identity.ask("POST", f"{app}/listSecrets").ok
     assert identity.ask("PATCH", app, {"tags": {"team": "one"}}).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     assert stage.tags()["team"] == "one"
     assert identity.ask("POST", f"{app}/revisions/{stage.first}/restart").ok
     metrics = identity.error("GET", f"{app}/providers/Microsoft.Insights/metrics")
@@ -256,7 +256,7 @@ def test_a_lock_forbids_even_the_owner(
     listed = owner.ask("GET", f"{app}{AUTHORIZATION}/locks").json()["value"]
     assert [item["properties"]["level"] for item in listed] == [level]
     assert owner.ask("PATCH", app, {"tags": {"a": "b"}}).status_code == write
-    stage.settle()
+    stage.wait_until_idle()
     message = (
         f"The scope '{app}' cannot perform delete operation because following scope(s) are "
         f"locked: '{app}'. Please remove the lock and try again."
@@ -349,13 +349,13 @@ def test_an_app_pulls_with_the_identity_that_it_names(stage: Stage, create: Crea
         "properties": {"configuration": {"registries": registries}},
     }
     assert owner.ask("PATCH", app, body).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     container = stage.scene.resource()["properties"]["template"]["containers"][0]
 
     def failure(suffix: str) -> str:
         template = {"revisionSuffix": suffix, "containers": [container]}
         accepted = owner.ask("PATCH", app, {"properties": {"template": template}})
-        stage.settle()
+        stage.wait_until_idle()
         ended = stage.scene.ask("GET", accepted.headers["Azure-AsyncOperation"]).json()
         return str((ended.get("error") or {}).get("message", ""))
 

@@ -27,7 +27,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(slots=True)
-class Life:
+class AppUnderTest:
     """One app, and the requests to it."""
 
     stage: Stage
@@ -44,15 +44,15 @@ class Life:
         return self.stage.scene.ask(method, f"{self.stage.scene.path}{tail}", body)
 
 
-Act = Callable[[Life, int], requests.Response]
+Act = Callable[[AppUnderTest, int], requests.Response]
 
 
-def _split(life: Life, *entries: dict[str, Any]) -> requests.Response:
+def _split(life: AppUnderTest, *entries: dict[str, Any]) -> requests.Response:
     traffic = {"configuration": {"ingress": {"traffic": list(entries)}}}
     return life.ask("PATCH", "", {"properties": traffic})
 
 
-def _template(life: Life, suffix: str, **change: Any) -> requests.Response:
+def _template(life: AppUnderTest, suffix: str, **change: Any) -> requests.Response:
     first = life.stage.scene.revisions()[life.stage.first]["template"]["containers"][0]
     container = {key: value for key, value in first.items() if key != "probes"}
     env = [{"name": "NUMBER", "value": suffix}]
@@ -60,27 +60,27 @@ def _template(life: Life, suffix: str, **change: Any) -> requests.Response:
     return life.ask("PATCH", "", {"properties": {"template": template}})
 
 
-def new_revision(life: Life, _: int) -> requests.Response:
+def new_revision(life: AppUnderTest, _: int) -> requests.Response:
     return _template(life, f"r{next(_numbers)}")
 
 
-def taken_suffix(life: Life, number: int) -> requests.Response:
+def taken_suffix(life: AppUnderTest, number: int) -> requests.Response:
     return _template(life, life.one(number).partition("--")[2], args=[str(next(_numbers))])
 
 
-def missing_image(life: Life, _: int) -> requests.Response:
+def missing_image(life: AppUnderTest, _: int) -> requests.Response:
     return _template(life, f"m{next(_numbers)}", image="wellintakeregistry.azurecr.io/none:1")
 
 
-def bad_suffix(life: Life, _: int) -> requests.Response:
+def bad_suffix(life: AppUnderTest, _: int) -> requests.Response:
     return _template(life, "Not--Good-")
 
 
-def all_to_one(life: Life, number: int) -> requests.Response:
+def all_to_one(life: AppUnderTest, number: int) -> requests.Response:
     return _split(life, {"revisionName": life.one(number), "weight": "100"})
 
 
-def shared(life: Life, number: int) -> requests.Response:
+def shared(life: AppUnderTest, number: int) -> requests.Response:
     one, other = life.one(number), life.one(number + 1)
     share = number % 101
     if one == other:
@@ -92,43 +92,43 @@ def shared(life: Life, number: int) -> requests.Response:
     )
 
 
-def latest(life: Life, _: int) -> requests.Response:
+def latest(life: AppUnderTest, _: int) -> requests.Response:
     return _split(life, {"latestRevision": True, "weight": 100})
 
 
-def too_little(life: Life, number: int) -> requests.Response:
+def too_little(life: AppUnderTest, number: int) -> requests.Response:
     return _split(life, {"revisionName": life.one(number), "weight": 99})
 
 
-def nobody_s(life: Life, _: int) -> requests.Response:
+def nobody_s(life: AppUnderTest, _: int) -> requests.Response:
     return _split(life, {"revisionName": f"{life.stage.scene.app}--none", "weight": 100})
 
 
-def no_json(life: Life, _: int) -> requests.Response:
+def no_json(life: AppUnderTest, _: int) -> requests.Response:
     return life.ask("PATCH", "", ["what", "is", "this"])
 
 
-def tags(life: Life, number: int) -> requests.Response:
+def tags(life: AppUnderTest, number: int) -> requests.Response:
     return life.ask("PATCH", "", {"tags": {"number": str(number)}})
 
 
-def activate(life: Life, number: int) -> requests.Response:
+def activate(life: AppUnderTest, number: int) -> requests.Response:
     return life.ask("POST", f"/revisions/{life.one(number)}/activate")
 
 
-def deactivate(life: Life, number: int) -> requests.Response:
+def deactivate(life: AppUnderTest, number: int) -> requests.Response:
     return life.ask("POST", f"/revisions/{life.one(number)}/deactivate")
 
 
-def restart(life: Life, number: int) -> requests.Response:
+def restart(life: AppUnderTest, number: int) -> requests.Response:
     return life.ask("POST", f"/revisions/{life.one(number)}/restart")
 
 
-def unknown_revision(life: Life, _: int) -> requests.Response:
+def unknown_revision(life: AppUnderTest, _: int) -> requests.Response:
     return life.ask("GET", "/revisions/none")
 
 
-def look(life: Life, _: int) -> requests.Response:
+def look(life: AppUnderTest, _: int) -> requests.Response:
     return life.ask("GET")
 
 
@@ -155,7 +155,7 @@ def test_concurrent_requests_keep_the_invariants(
     pool: ThreadPoolExecutor,
     pairs: list[tuple[tuple[Act, int], tuple[Act, int]]],
 ) -> None:
-    life = Life(stage)
+    life = AppUnderTest(stage)
     for pair in pairs:
         answers = list(pool.map(lambda one: one[0](life, one[1]), pair))
 
@@ -167,7 +167,7 @@ def test_concurrent_requests_keep_the_invariants(
         now = {name: item["createdTime"] for name, item in stage.scene.revisions().items()}
         assert now.items() >= life.born.items(), "a revision was lost, or is another one"
         life.born = now
-    stage.settle()
+    stage.wait_until_idle()
     assert _apart(_operations(stage))
     _users_agree(stage)
 

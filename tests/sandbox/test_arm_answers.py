@@ -366,7 +366,7 @@ def test_resource_manager_answers_as_recorded(row: Row, live: Stage) -> None:
             text = text.replace(key, value)
         return text
 
-    live.settle()
+    live.wait_until_idle()
     _beside(live, row)
     body = json.loads(filled(json.dumps(row.body))) if row.body is not None else None
 

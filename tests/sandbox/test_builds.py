@@ -19,7 +19,7 @@ from aiohttp import web
 from deploy_action.sandbox.acr_tasks import Builder, Tasks
 from deploy_action.sandbox.interfaces import Image
 from deploy_action.sandbox.registry import Registry
-from tests.support.sandbox_parts import Backstage, Client
+from tests.support.sandbox_parts import BackgroundLoop, Client
 
 HOST = "contoso.azurecr.io"
 HOME = "/subscriptions/1111/resourceGroups/shop"
@@ -39,7 +39,7 @@ class Service:
     arm: Client
     store: Client
     registry: Registry
-    backstage: Backstage
+    backstage: BackgroundLoop
 
     def post(self, path: str, body: Any = None) -> requests.Response:
         return self.arm("POST", f"{RESOURCE}{path}?api-version=2019-06-01-preview", json=body)
@@ -110,7 +110,7 @@ class Service:
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[Service]:
-    with Backstage() as backstage:
+    with BackgroundLoop() as backstage:
         registry = Registry(
             directory=tmp_path / "registry", hosts=[HOST], check_token=lambda _: True
         )

@@ -86,7 +86,7 @@ def test_a_replica_has_the_limits_and_the_user_of_its_template(stage: Stage, eng
 
 
 def test_a_deployment_reaches_its_users(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml")
 
     assert run.exit_code == 0, run.log

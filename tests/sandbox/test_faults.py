@@ -35,7 +35,7 @@ def test_a_refused_write_changes_nothing(stage: Stage) -> None:
     )
     first = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
     second = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"b": "2"}})
-    stage.settle()
+    stage.wait_until_idle()
 
     assert (first.status_code, first.headers["Retry-After"]) == (503, "1")
     assert first.json() == body
@@ -56,7 +56,7 @@ def test_an_answer_can_be_lost_after_the_change_was_accepted(stage: Stage) -> No
     )
     with pytest.raises(requests.ConnectionError):
         stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
-    stage.settle()
+    stage.wait_until_idle()
 
     assert stage.tags() == {"a": "1"}
 
@@ -65,7 +65,7 @@ def test_an_accepted_operation_can_fail(stage: Stage) -> None:
     ending = {"status": "Canceled", "code": "Operation", "message": "Operation expired."}
     _script(stage, {"method": "PATCH", "path": f"*/{stage.scene.app}", "operation": ending})
     reply = stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "1"}})
-    stage.settle()
+    stage.wait_until_idle()
     status = stage.scene.ask("GET", reply.headers["Azure-AsyncOperation"]).json()
 
     assert reply.status_code == 202
@@ -81,7 +81,7 @@ def test_a_fault_can_be_about_one_kind_of_change(stage: Stage) -> None:
     traffic = {"properties": {"configuration": {"ingress": {"traffic": split}}}}
 
     assert stage.scene.ask("PATCH", stage.scene.path, {"tags": {"a": "b"}}).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     assert stage.scene.ask("PATCH", stage.scene.path, traffic).status_code == 503
     assert stage.tags() == {"a": "b"}
 

@@ -66,7 +66,7 @@ def second_revision(stage: Stage) -> str:
     stage.scene.arm(
         "PATCH", f"/containerApps/{stage.scene.app}", {"properties": {"template": template}}
     )
-    stage.settle()
+    stage.wait_until_idle()
     end = time.monotonic() + 60
     while stage.scene.revisions()[second]["healthState"] != "Healthy":
         assert time.monotonic() < end, "the second revision does not get ready"
@@ -75,7 +75,7 @@ def second_revision(stage: Stage) -> str:
     ingress = {"ingress": {"traffic": halves}}
     body = {"properties": {"configuration": ingress}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
-    stage.settle()
+    stage.wait_until_idle()
     return second
 
 

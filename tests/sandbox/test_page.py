@@ -125,7 +125,7 @@ def test_a_deployment_can_be_watched_and_read_afterwards(
         proxies={"http": ""},
     ).raise_for_status()
     stage.scene.fill_cache()
-    stage.push_better()
+    stage.push_healthy()
     page = Page(browser, f"{environment['SANDBOX_URL']}/")
     with stage.users().busy() as users:
         page.shows("first 100%", "#split")

@@ -57,13 +57,13 @@ class Wire:
         trust = ssl.create_default_context(cafile=app.environment["REQUESTS_CA_BUNDLE"])
         self.socket = trust.wrap_socket(raw, server_hostname=self.host)
 
-    def say(self, *lines: str, version: str = "1.1") -> None:
+    def send(self, *lines: str, version: str = "1.1") -> None:
         """Send a request's head."""
         first, *rest = lines
         head = [f"{first} HTTP/{version}", f"Host: {self.host}", *rest, "", ""]
         self.socket.sendall("\r\n".join(head).encode())
 
-    def hear(self, until: bytes) -> bytes:
+    def read_until(self, until: bytes) -> bytes:
         """Read until *until* came, or the end."""
         heard = b""
         while until not in heard and (data := self.socket.recv(65_536)):
@@ -153,8 +153,8 @@ def test_a_websocket_works_both_ways_and_its_close_is_detected(app: Scene, url: 
 def test_a_slow_user_slows_the_app_down_without_filling_memory(
     app: Scene, url: str, wire: Wire
 ) -> None:
-    wire.say("GET /endless")
-    wire.hear(b"x")
+    wire.send("GET /endless")
+    wire.read_until(b"x")
     seen = -1
     while seen != (now := _told(app, url)["written"]["endless"]):
         seen = now
@@ -165,17 +165,17 @@ def test_a_slow_user_slows_the_app_down_without_filling_memory(
 
 
 def test_the_app_notices_a_disconnected_user(app: Scene, url: str, wire: Wire) -> None:
-    wire.say("GET /waits")
+    wire.send("GET /waits")
     eventually(lambda: "waits" in _told(app, url)["came"], "the request arrives")
     wire.socket.close()
     eventually(lambda: "waits" in _told(app, url)["gone"], "the connection is closed")
 
 
 def test_requests_sent_ahead_are_answered_in_order(wire: Wire) -> None:
-    wire.say("GET /bare/204")
-    wire.say("POST /echo?length", "Content-Length: 3")
+    wire.send("GET /bare/204")
+    wire.send("POST /echo?length", "Content-Length: 3")
     wire.socket.sendall(b"abc")
-    wire.say("POST /echo?length", "Content-Length: 3", "Connection: close")
+    wire.send("POST /echo?length", "Content-Length: 3", "Connection: close")
     wire.socket.sendall(b"def")
     heard = wire.rest()
 
@@ -190,19 +190,19 @@ def test_answers_without_a_body_leave_the_connection_in_step(wire: Wire) -> None
         ("GET /bare/304", b"304"),
         ("HEAD /no-such-page", b"404"),
     ):
-        wire.say(line)
-        head = wire.hear(b"\r\n\r\n")
+        wire.send(line)
+        head = wire.read_until(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 " + status)
         assert head.endswith(b"\r\n\r\n")
-    wire.say("GET /health/ready")
-    assert wire.hear(b"ok").endswith(b"ok")
+    wire.send("GET /health/ready")
+    assert wire.read_until(b"ok").endswith(b"ok")
 
 
 def test_expect_100_continue_is_answered(wire: Wire) -> None:
-    wire.say("POST /echo?length", "Content-Length: 5", "Expect: 100-continue")
-    leave = wire.hear(b"\r\n\r\n")
+    wire.send("POST /echo?length", "Content-Length: 5", "Expect: 100-continue")
+    leave = wire.read_until(b"\r\n\r\n")
     wire.socket.sendall(b"hello")
-    heard = leave + wire.hear(b"hello")
+    heard = leave + wire.read_until(b"hello")
 
     assert leave.startswith(b"HTTP/1.1 100 ")
     assert b"HTTP/1.1 200 " in heard
@@ -210,7 +210,7 @@ def test_expect_100_continue_is_answered(wire: Wire) -> None:
 
 
 def test_an_http_1_0_client_gets_its_response_and_a_closed_connection(wire: Wire) -> None:
-    wire.say("GET /events/none", version="1.0")
+    wire.send("GET /events/none", version="1.0")
     heard = wire.rest()
 
     assert heard.startswith(b"HTTP/1.1 404 ")
@@ -231,12 +231,12 @@ def test_malformed_http_is_refused(wire: Wire) -> None:
 
 def test_two_content_length_fields_are_refused(wire: Wire) -> None:
     """A request that two servers could read in two ways."""
-    wire.say("POST /echo", "Content-Length: 3", "Transfer-Encoding: chunked")
+    wire.send("POST /echo", "Content-Length: 3", "Transfer-Encoding: chunked")
     assert wire.rest().startswith(b"HTTP/1.1 400 ")
 
 
 def test_a_head_without_end_is_refused(wire: Wire) -> None:
-    wire.say("GET /shown", *(f"X-{number}: {'y' * 1000}" for number in range(80)))
+    wire.send("GET /shown", *(f"X-{number}: {'y' * 1000}" for number in range(80)))
     assert wire.rest().startswith(b"HTTP/1.1 431 ")
 
 
@@ -270,8 +270,8 @@ def test_a_deactivated_revision_lets_running_requests_through_and_no_new_ones(
     leaving = Scene(app.environment, tmp_path, "leaving")
     url = leaving.create_app("wellintakeregistry.azurecr.io/talkative:1", "1")
     wire = Wire(leaving, url)
-    wire.say("GET /endless")
-    wire.hear(b"x")
+    wire.send("GET /endless")
+    wire.read_until(b"x")
     [name] = leaving.revisions()
     assert leaving.ask("POST", f"{leaving.path}/revisions/{name}/deactivate").ok
     at_once = leaving.revisions()[name]

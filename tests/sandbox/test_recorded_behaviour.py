@@ -89,7 +89,7 @@ def _operation_timeout(stage: Stage) -> None:
     wanted["properties"]["configuration"]["ingress"].pop("traffic")
     put = stage.scene.ask("PUT", path, {key: wanted[key] for key in ("location", "properties")})
     patch = patched(stage, {"tags": {"a": "1"}})
-    stage.settle()
+    stage.wait_until_idle()
     delete = stage.scene.ask("DELETE", stage.scene.path)
 
     assert [reply.status_code for reply in (put, patch, delete)] == [201, 202, 202]
@@ -128,7 +128,7 @@ def _reads_ahead_of_a_failure(stage: Stage) -> None:
     reply = stage.scene.ask("PATCH", stage.scene.path, template(stage, "failing", args=["x"]))
     during = _app(stage)
     stage.clock(advance=60)
-    stage.settle()
+    stage.wait_until_idle()
     after = _app(stage)
     status = stage.scene.ask("GET", reply.headers["Azure-AsyncOperation"]).json()
 
@@ -322,7 +322,7 @@ def _wrong_port(stage: Stage) -> None:
 
 @recorded("a revision that is Processing has one replica")
 def _processing(stage: Stage) -> None:
-    stage.settle()
+    stage.wait_until_idle()
     stage.clock(factor=1)
     patched(stage, template(stage, "new", args=["1"]))
     new = until(lambda: revision(stage, "new"), bool)
@@ -333,7 +333,7 @@ def _processing(stage: Stage) -> None:
 @recorded("DELETE has the id of the last PATCH, and an ended result can be asked for again")
 def _delete(stage: Stage) -> None:
     patch = patched(stage, {"tags": {"a": "1"}})
-    stage.settle()
+    stage.wait_until_idle()
     results = [stage.scene.ask("GET", patch.headers["Location"]) for _ in range(2)]
     delete = stage.scene.ask("DELETE", stage.scene.path)
     until(lambda: stage.scene.ask("GET", stage.scene.path).status_code, lambda code: code == 404)

@@ -15,7 +15,7 @@ import requests
 
 from deploy_action.sandbox.interfaces import ImageNotFound
 from deploy_action.sandbox.registry import DebianRegistry, Registry
-from tests.support.sandbox_parts import Backstage, Client
+from tests.support.sandbox_parts import BackgroundLoop, Client
 
 HOST = "contoso.azurecr.io"
 OTHER = "fabrikam.azurecr.io"
@@ -27,13 +27,13 @@ OCI_INDEX = "application/vnd.oci.image.index.v1+json"
 
 
 @pytest.fixture
-def backstage() -> Iterator[Backstage]:
-    with Backstage() as stage:
+def backstage() -> Iterator[BackgroundLoop]:
+    with BackgroundLoop() as stage:
         yield stage
 
 
 @pytest.fixture(params=["own", "debian"])
-def registry(request: pytest.FixtureRequest, backstage: Backstage, tmp_path: Path) -> Registry:
+def registry(request: pytest.FixtureRequest, backstage: BackgroundLoop, tmp_path: Path) -> Registry:
     upstream = None
     if request.param == "debian":
         debian = DebianRegistry(tmp_path / "debian")
@@ -51,7 +51,7 @@ def registry(request: pytest.FixtureRequest, backstage: Backstage, tmp_path: Pat
 
 
 @pytest.fixture
-def url(backstage: Backstage, registry: Registry) -> str:
+def url(backstage: BackgroundLoop, registry: Registry) -> str:
     return backstage.serve(registry.handle)
 
 
@@ -388,7 +388,7 @@ def test_invalid_paths_are_refused(url: str, path: str) -> None:
 
 
 def test_the_platform_reads_what_a_client_pushed(
-    url: str, registry: Registry, backstage: Backstage
+    url: str, registry: Registry, backstage: BackgroundLoop
 ) -> None:
     run = {
         "Entrypoint": ["python"],
@@ -406,7 +406,7 @@ def test_the_platform_reads_what_a_client_pushed(
 
 
 def test_an_image_of_several_platforms_is_run_as_linux_amd64(
-    url: str, registry: Registry, backstage: Backstage
+    url: str, registry: Registry, backstage: BackgroundLoop
 ) -> None:
     pusher = Pusher(url, HOST, "api")
     children = [
@@ -446,7 +446,7 @@ def test_an_image_of_several_platforms_is_run_as_linux_amd64(
     ],
 )
 def test_a_missing_image_is_reported_with_the_platforms_message(
-    registry: Registry, backstage: Backstage, reference: str, text: str
+    registry: Registry, backstage: BackgroundLoop, reference: str, text: str
 ) -> None:
     with pytest.raises(ImageNotFound, match=re.escape(text)):
         backstage.run(registry.resolve(reference))

@@ -64,7 +64,7 @@ def test_a_second_change_meanwhile_is_refused(stage: Stage) -> None:
     assert (first.status_code, second.status_code) == (202, 409)
     assert second.json()["error"]["code"] == "ContainerAppOperationInProgress"
     assert state == "InProgress"
-    stage.settle()
+    stage.wait_until_idle()
     assert stage.tags() == {"a": "1"}
 
 
@@ -76,7 +76,7 @@ def test_polling_urls_are_valid_only_unchanged(stage: Stage) -> None:
     status_body = stage.scene.ask("GET", status).json()
     changed = stage.scene.ask("GET", status.replace("&s=", "&s=x"))
     stage.clock(advance=60)
-    stage.settle()
+    stage.wait_until_idle()
     done = stage.scene.ask("GET", result)
 
     assert len(status) > 2800

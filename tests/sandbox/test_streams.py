@@ -43,7 +43,7 @@ def candidate(stage: Stage, **container: Any) -> str:
     template["containers"][0] |= container
     body = {"properties": {"template": template}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
-    stage.settle()
+    stage.wait_until_idle()
     return f"{stage.scene.app}--candidate"
 
 

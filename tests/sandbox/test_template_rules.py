@@ -21,13 +21,13 @@ SECRETS_USER = "4633458b-17de-408a-b874-0445c86b69e6"
 def stage(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """One app for all rows: a refused change changes nothing."""
     stage = Stage.set_up(azure, tmp_path_factory.mktemp("rules"), "api-rules")
-    stage.settle()
+    stage.wait_until_idle()
     yield stage
     stage.scene.ask("DELETE", stage.scene.path)
 
 
 def patch(stage: Stage, body: Any) -> requests.Response:
-    stage.settle()
+    stage.wait_until_idle()
     return stage.scene.ask("PATCH", stage.scene.path, body)
 
 
@@ -254,7 +254,7 @@ def test_a_template_with_everything_is_accepted_and_shown(stage: Stage) -> None:
         }
 
     assert patch(stage, template(stage, change)).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     shown = stage.scene.resource()["properties"]["template"]
 
     assert [item["type"] for item in shown["containers"][0]["probes"]] == [
@@ -277,7 +277,7 @@ def test_a_failing_probe_fails_the_revision(stage: Stage) -> None:
         ]
 
     assert patch(stage, template(stage, change)).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     eventually(lambda: stage.scene.revisions()[name]["healthState"] == "Unhealthy", "it is sick")
     assert stage.scene.revisions()[name]["runningState"] != "Running"
 
@@ -288,7 +288,7 @@ def test_a_duplicate_variable_is_accepted_but_fails_activation(stage: Stage) -> 
         wanted["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
 
     assert patch(stage, template(stage, change)).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     name = f"{stage.scene.app}--twice"
     eventually(lambda: stage.scene.revisions()[name]["provisioningState"] == "Failed", "it failed")
     assert "Error activating revision" in stage.scene.revisions()[name]["provisioningError"]
@@ -300,14 +300,14 @@ def test_a_secret_in_use_is_not_removed_until_its_revision_is_inactive(
     stage = Stage.set_up(azure, tmp_path, "api-secret")
     secrets = {"secrets": [{"name": "db", "value": "x"}]}
     assert patch(stage, {"properties": {"configuration": secrets}}).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
 
     def change(wanted: dict[str, Any]) -> None:
         wanted["revisionSuffix"] = "with"
         wanted["containers"][0]["env"].append({"name": "DB", "secretRef": "db"})
 
     assert patch(stage, template(stage, change)).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     without = template(
         stage,
         lambda t: (
@@ -325,7 +325,7 @@ def test_a_secret_in_use_is_not_removed_until_its_revision_is_inactive(
     name = f"{stage.scene.app}--with"
     assert stage.scene.ask("POST", f"{stage.scene.path}/revisions/{name}/deactivate").ok
     assert patch(stage, without).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     assert not stage.scene.resource()["properties"]["configuration"]["secrets"]
     stage.scene.ask("DELETE", stage.scene.path)
 
@@ -341,14 +341,14 @@ def test_a_key_vault_reference_is_resolved_with_the_apps_identity(
     def failure() -> str:
         accepted = patch(stage, with_secret)
         assert accepted.status_code == 202
-        stage.settle()
+        stage.wait_until_idle()
         ended = stage.scene.ask("GET", accepted.headers["Azure-AsyncOperation"]).json()
         return str((ended.get("error") or {}).get("message", ""))
 
     text = "Unable to get value using Managed identity system for secret db."
     assert text in failure()  # the app has no identity
     assert patch(stage, {"identity": {"type": "SystemAssigned"}}).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     identity = stage.scene.resource()["identity"]
     assert identity["tenantId"] == azure["AZURE_TENANT_ID"]
     assert text in failure()  # its identity has no role
@@ -367,7 +367,7 @@ def test_a_key_vault_reference_is_resolved_with_the_apps_identity(
         container["command"] = ["python", "-c", SERVER]
 
     assert patch(stage, template(stage, change)).status_code == 202
-    stage.settle()
+    stage.wait_until_idle()
     shown = stage.scene.resource()["properties"]["configuration"]["secrets"]
     assert shown == [reference]
     eventually(lambda: "greeting: first" in _log(stage, "vault"), "the first value is used")

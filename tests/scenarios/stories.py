@@ -32,28 +32,28 @@ def arm_fails(stage: Stage, times: str, trouble: Mapping[str, Any]) -> None:
 
 def kill_in_a_step(stage: Stage) -> None:
     """Kill a deployment while its candidate has user traffic."""
-    stage.push_better()
+    stage.push_healthy()
     with halted(stage, SECOND_STEP, **{**MANIFEST, **stage.inputs}) as process:
         process.kill()
         process.communicate()
-    stage.settle()
+    stage.wait_until_idle()
 
 
 def deployed(stage: Stage) -> Run:
     """Deploy."""
-    stage.push_better()
+    stage.push_healthy()
     return run(stage)
 
 
 def deployed_with_pull_request(stage: Stage) -> Run:
     """Deploy to a repository whose branch takes pull requests only."""
-    stage.push_better()
+    stage.push_healthy()
     return run(stage, **on_github(stage, "main"))
 
 
 def deployed_with_warning(stage: Stage) -> Run:
     """Deploy; the remote refuses the version commit."""
-    stage.push_better()
+    stage.push_healthy()
     hook = stage.scene.remote / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho 'the branch is closed' >&2\nexit 1\n")
     hook.chmod(0o755)
@@ -62,27 +62,27 @@ def deployed_with_warning(stage: Stage) -> Run:
 
 def planned(stage: Stage) -> Run:
     """Plan only."""
-    stage.push_better()
+    stage.push_healthy()
     return run(stage, dry_run="true")
 
 
 def unchanged(stage: Stage) -> Run:
     """Roll back to what serves already."""
-    stage.push_better()
+    stage.push_healthy()
     assert run(stage).exit_code == 0
     return run(stage, "rollback", revision=next(iter(stage.weights())))
 
 
 def rolled_back(stage: Stage) -> Run:
     """Roll back to the previous version."""
-    stage.push_better()
+    stage.push_healthy()
     assert run(stage).exit_code == 0
     return run(stage, "rollback", reason="errors at login")
 
 
 def refused(stage: Stage) -> Run:
     """Refuse what would fail: there is no such registry."""
-    stage.push_better()
+    stage.push_healthy()
     return run(stage, cache_required="true", cache_url="redis://127.0.0.1:1/0")
 
 
@@ -93,7 +93,7 @@ def invalid(stage: Stage) -> Run:
 
 def superseded(stage: Stage) -> Run:
     """Leave the app to another run."""
-    stage.push_better()
+    stage.push_healthy()
     with halted(stage, CREATING, **{**MANIFEST, "operation_timeout": "60s"}) as first:
         second = run(stage)
     stage.runs -= 1
@@ -103,7 +103,7 @@ def superseded(stage: Stage) -> Run:
 
 def cancelled(stage: Stage) -> Run:
     """Cancel the job during a step."""
-    stage.push_better()
+    stage.push_healthy()
     with halted(stage, SECOND_STEP, **{**MANIFEST, **stage.inputs}) as process:
         cancel(process)
     return stage.finished(process)
@@ -111,7 +111,7 @@ def cancelled(stage: Stage) -> Run:
 
 def action_required(stage: Stage) -> Run:
     """Abort, while Azure accepts no change any more."""
-    stage.push_better()
+    stage.push_healthy()
     arm_fails(stage, "4-", {"status": 503})
     return run(stage, operation_timeout="2s")
 
@@ -134,7 +134,7 @@ def aborted_in_recover(stage: Stage) -> Run:
 
 def aborted_in_clear(stage: Stage) -> Run:
     """Abort because a required clearing of the cache is incomplete."""
-    stage.push_better()
+    stage.push_healthy()
     with stage.scene.cache() as cache:
         cache.mset({f"manifest:{number}": "old" for number in range(5_000)})
     return run(
@@ -154,34 +154,34 @@ def aborted_in_image(stage: Stage) -> Run:
 
 def aborted_in_pin(stage: Stage) -> Run:
     """Abort because Azure cannot pin the traffic."""
-    stage.push_better()
+    stage.push_healthy()
     arm_fails(stage, "1", NO_CAPACITY)
     return run(stage)
 
 
 def aborted_in_create(stage: Stage) -> Run:
     """Abort because Azure cannot create the candidate."""
-    stage.push_better()
+    stage.push_healthy()
     arm_fails(stage, "2", NO_CAPACITY)
     return run(stage)
 
 
 def aborted_in_gates(stage: Stage) -> Run:
     """Abort because the candidate never becomes healthy."""
-    stage.push_sick()
+    stage.push_unhealthy()
     return run(stage, gate_timeout="2s")
 
 
 def aborted_in_a_step(stage: Stage) -> Run:
     """Abort because Azure fails while the first users move."""
-    stage.push_better()
+    stage.push_healthy()
     arm_fails(stage, "4", NO_CAPACITY)
     return run(stage)
 
 
 def aborted_in_the_bake(stage: Stage) -> Run:
     """Abort because the candidate becomes unhealthy after the promotion."""
-    stage.push_better()
+    stage.push_healthy()
     sick = {"revision": f"{stage.scene.app}--v*", "path": "/health/ready", "status": 503}
     stage.admin("faults", [{**sick, "times": "12-"}])
     return run(stage, traffic_steps="100", bake="30s", step_interval="0.3s")

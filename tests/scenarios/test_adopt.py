@@ -25,7 +25,7 @@ def test_it_receives_the_traffic_in_steps_without_a_build(stage: Stage, wanted: 
     pin(stage)
     candidate = create_revision(stage)
     before = shown(stage, candidate)
-    since = stage.asked()[-1]["at"]
+    since = stage.requests()[-1]["at"]
     with stage.users().busy() as users:
         run = stage.run(**{**SETTINGS, "candidate": wanted}, identity_path="/version")
 
@@ -33,7 +33,7 @@ def test_it_receives_the_traffic_in_steps_without_a_build(stage: Stage, wanted: 
     assert stage.weights() == {candidate: 100}
     assert shown(stage, candidate) == before
     assert "25 % to the candidate" in run.log
-    assert {call["host"] for call in stage.asked(since) if "registry" in call["host"]} == set()
+    assert {call["host"] for call in stage.requests(since) if "registry" in call["host"]} == set()
     assert users.failures == []
     assert_lock_released(stage)
     assert run.outputs["revision"] == candidate
@@ -57,7 +57,7 @@ def test_the_next_deployment_and_rollback_go_on_from_it(stage: Stage) -> None:
     pin(stage)
     candidate = create_revision(stage)
     assert stage.run(**SETTINGS).exit_code == 0
-    stage.push_better()
+    stage.push_healthy()
     deployed = stage.run(manifest="addin/manifest.xml")
     back = stage.run("rollback")
 
@@ -86,7 +86,7 @@ def test_a_failed_bake_restores_the_traffic_and_leaves_it_as_it_is(stage: Stage)
     pin(stage)
     candidate = create_revision(stage)
     before, tags = shown(stage, candidate), stage.tags()
-    stage.push_better()  # a checkout, which the check below is taken from
+    stage.push_healthy()  # a checkout, which the check below is taken from
     check = json.dumps(
         {"name": "orders", "shell": f"test $(curl -s {stage.url} | wc -c) -lt 0", "interval": "0s"}
     )
@@ -123,7 +123,7 @@ def test_traffic_that_follows_the_latest_revision_is_a_warning(stage: Stage) -> 
 
 
 def test_the_version_that_it_states_must_not_be_lower(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     deployed = stage.run(manifest="addin/manifest.xml")
     older = create_revision(
         stage,
@@ -150,7 +150,7 @@ def test_a_revision_that_has_some_traffic_is_refused(stage: Stage) -> None:
         f"/containerApps/{stage.scene.app}",
         {"properties": {"configuration": {"ingress": {"traffic": traffic}}}},
     )
-    stage.settle()
+    stage.wait_until_idle()
     run = stage.run(**SETTINGS)
 
     assert run.exit_code == 3, run.log

@@ -38,7 +38,7 @@ def fail(stage: Stage, revision: str, percent: float = 30) -> None:
 
 
 @contextmanager
-def minutes_pass(
+def users_while_time_passes(
     stage: Stage, *, users: bool = True, on_loop: Callable[[int], None] = lambda _: None
 ) -> Iterator[None]:
     """Send user requests and advance the clock while a candidate has traffic."""
@@ -72,15 +72,15 @@ def minutes_pass(
 
 
 def metric_reads(stage: Stage, since: float) -> int:
-    return sum("microsoft.insights" in call["path"].lower() for call in stage.asked(since))
+    return sum("microsoft.insights" in call["path"].lower() for call in stage.requests(since))
 
 
 def test_a_candidate_that_fails_three_in_ten_requests_is_rolled_back_in_the_first_step(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     fail(stage, f"{stage.scene.app}--v*")
-    with minutes_pass(stage):
+    with users_while_time_passes(stage):
         run = stage.run(**JUDGED)
 
     assert run.exit_code == 4, run.log
@@ -100,8 +100,8 @@ def test_twenty_requests_are_enough_to_roll_back_a_candidate_that_fails_six(stag
     stage.clock(advance=300)
     process = stage.started(**{**JUDGED, "traffic_steps": "10,100", "health_interval": "5s"})
     eventually(lambda: 10 in stage.weights().values(), "the first step began", process)
-    stage.settle()
-    shifted = stage.asked()[-1]["at"]
+    stage.wait_until_idle()
+    shifted = stage.requests()[-1]["at"]
     eventually(lambda: metric_reads(stage, shifted), "the step is being judged", process)
     stage.clock(advance=60)  # whole minutes are judged, and the first began before the step
 
@@ -128,8 +128,8 @@ def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:
     for _ in range(60):
         stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
     stage.clock(advance=300)
-    stage.push_better()
-    with minutes_pass(stage):
+    stage.push_healthy()
+    with users_while_time_passes(stage):
         run = stage.run(**JUDGED, analysis_max_error_rate="100%")
 
     assert run.exit_code == 0, run.log
@@ -139,7 +139,7 @@ def test_a_candidate_with_stables_error_rate_passes(stage: Stage) -> None:
 
 
 def test_the_rollout_waits_during_a_shared_outage(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     fail(stage, f"{stage.scene.app}--*", percent=60)
 
     def recover(loop: int) -> None:
@@ -147,7 +147,7 @@ def test_the_rollout_waits_during_a_shared_outage(stage: Stage) -> None:
             url = f"{stage.scene.environment['SANDBOX_URL']}/faults"
             requests.delete(url, timeout=30, proxies={"http": ""}).raise_for_status()
 
-    with minutes_pass(stage, on_loop=recover):
+    with users_while_time_passes(stage, on_loop=recover):
         run = stage.run(**JUDGED)
 
     assert run.exit_code == 0, run.log
@@ -156,8 +156,8 @@ def test_the_rollout_waits_during_a_shared_outage(stage: Stage) -> None:
 
 
 def test_a_candidate_without_traffic_is_inconclusive(stage: Stage) -> None:
-    stage.push_better()
-    with minutes_pass(stage, users=False):
+    stage.push_healthy()
+    with users_while_time_passes(stage, users=False):
         run = stage.run(**JUDGED)
 
     assert run.exit_code == 0, run.log
@@ -168,8 +168,8 @@ def test_a_candidate_without_traffic_is_inconclusive(stage: Stage) -> None:
 
 
 def test_too_little_traffic_can_abort(stage: Stage) -> None:
-    stage.push_better()
-    with minutes_pass(stage, users=False):
+    stage.push_healthy()
+    with users_while_time_passes(stage, users=False):
         run = stage.run(**JUDGED, on_inconclusive="abort")
 
     assert run.exit_code == 4, run.log
@@ -178,10 +178,10 @@ def test_too_little_traffic_can_abort(stage: Stage) -> None:
 
 
 def test_unreadable_metrics_are_unreachable_and_not_a_pass(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     fault = {"path": "*/microsoft.insights/metrics", "status": 429, "body": '{"code":"Busy"}'}
     stage.admin("faults", [fault])
-    with minutes_pass(stage):
+    with users_while_time_passes(stage):
         run = stage.run(**JUDGED, on_inconclusive="abort")
 
     assert run.exit_code == 4, run.log
@@ -190,7 +190,7 @@ def test_unreadable_metrics_are_unreachable_and_not_a_pass(stage: Stage) -> None
 
 def test_a_missing_role_is_named_and_own_checks_go_on(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(analysis="auto", step_interval="6m", dry_run="true")
 
     assert run.exit_code == 0, run.log
@@ -200,7 +200,7 @@ def test_a_missing_role_is_named_and_own_checks_go_on(stage: Stage) -> None:
 
 def test_a_missing_role_refuses_where_analysis_is_required(stage: Stage) -> None:
     stage.admin("permissions", {"remove": ["Microsoft.Insights/metrics/read"]})
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**JUDGED)
 
     assert run.exit_code == 3, run.log
@@ -209,8 +209,8 @@ def test_a_missing_role_refuses_where_analysis_is_required(stage: Stage) -> None
 
 
 def test_without_analysis_no_request_is_made_for_it(stage: Stage) -> None:
-    stage.push_better()
-    before = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    before = stage.requests()[-1]["at"]
     run = stage.run(analysis="off")
 
     assert run.exit_code == 0, run.log
@@ -220,8 +220,8 @@ def test_without_analysis_no_request_is_made_for_it(stage: Stage) -> None:
 def test_short_steps_without_enough_traffic_are_not_judged_and_the_plan_says_so(
     stage: Stage,
 ) -> None:
-    stage.push_better()
-    before = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    before = stage.requests()[-1]["at"]
     run = stage.run(analysis="auto", analysis_min_requests="20")
 
     assert run.exit_code == 0, run.log
@@ -236,9 +236,9 @@ def test_with_enough_traffic_the_first_step_is_judged_by_default(stage: Stage) -
             stage.scene.session.get(f"{stage.url}{PATH}", timeout=30)
         stage.clock(advance=30)
     stage.clock(advance=180)
-    stage.push_better()
+    stage.push_healthy()
     fail(stage, f"{stage.scene.app}--v*", percent=60)
-    with minutes_pass(stage):
+    with users_while_time_passes(stage):
         run = stage.run(**{**JUDGED, "analysis": "auto"})
 
     assert run.exit_code == 4, run.log
@@ -247,7 +247,7 @@ def test_with_enough_traffic_the_first_step_is_judged_by_default(stage: Stage) -
 
 
 def test_a_slow_candidate_is_rolled_back(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     slow = {
         "revision": f"{stage.scene.app}--v*",
         "path": "/health/ready",
@@ -266,7 +266,7 @@ def checks(*items: dict[str, Any]) -> str:
 
 
 def test_a_check_of_the_user_rolls_back(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     command = 'echo "$CANDIDATE at $CANDIDATE_HOST"; exit 3'
     run = stage.run(analysis_checks=checks({"name": "orders", "shell": command}))
 
@@ -277,7 +277,7 @@ def test_a_check_of_the_user_rolls_back(stage: Stage) -> None:
 
 
 def test_passed_and_inconclusive_checks_are_in_the_summary(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     items = checks(
         {
             "name": "version",
@@ -303,7 +303,7 @@ def test_passed_and_inconclusive_checks_are_in_the_summary(stage: Stage) -> None
 
 
 def test_a_target_of_a_rollback_that_fails_its_checks_is_an_error(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.run()
     item = checks({"name": "orders", "shell": "exit 1"})
     run = stage.run("rollback", analysis_checks=item)

@@ -50,7 +50,7 @@ def events(stage: Stage) -> list[dict[str, Any]]:
 
 def deployed(stage: Stage, text: str, **inputs: str) -> Run:
     stage.variables["CONNECTION"] = stage.scene.environment["SANDBOX_APP_INSIGHTS"]
-    stage.push_better()
+    stage.push_healthy()
     return stage.run(**MANIFEST, **inputs, settings=text)
 
 
@@ -60,7 +60,7 @@ def test_a_deployment_leaves_two_annotations_and_one_event(stage: Stage) -> None
     run = deployed(stage, text)
 
     assert run.exit_code == 0, run.log
-    assert not run.said("Application Insights"), run.log
+    assert not run.logged("Application Insights"), run.log
     first, last = annotated(stage)
     assert [first["AnnotationName"], last["AnnotationName"]] == [
         "1.3.0.3",
@@ -81,7 +81,7 @@ def test_a_deployment_leaves_two_annotations_and_one_event(stage: Stage) -> None
 
 
 def test_an_abort_before_the_traffic_shift_is_an_event_but_no_annotation(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     stage.variables["CONNECTION"] = stage.scene.environment["SANDBOX_APP_INSIGHTS"]
     text = settings(resource=component(stage), connection_string="${CONNECTION}")
 
@@ -111,7 +111,7 @@ def test_a_missing_permission_is_a_warning_that_names_the_role(stage: Stage) -> 
 
     assert run.exit_code == 0, run.log
     role = "Application Insights Component Contributor"
-    assert run.said(f"failed: this identity needs the role {role} on the component")
+    assert run.logged(f"failed: this identity needs the role {role} on the component")
     assert annotated(stage) == []
     assert len(events(stage)) == 1  # it needs no permission
     assert results(checked)["permissions on Application Insights"] == "warning", checked.log
@@ -143,7 +143,7 @@ def test_a_wrong_connection_string_is_a_warning(
     run = stage.run("rollback", settings=settings(connection_string="${CONNECTION}"))
 
     assert run.exit_code == 0, run.log
-    assert run.said("warning: Event for Application Insights failed: ")
+    assert run.logged("warning: Event for Application Insights failed: ")
     assert problem in run.log
 
 
@@ -166,4 +166,4 @@ def test_a_connection_string_in_the_settings_is_refused(stage: Stage) -> None:
     run = stage.run(**MANIFEST, settings=text)
 
     assert run.exit_code == 2, run.log
-    assert run.said("app-insights.connection-string: a secret must not be written")
+    assert run.logged("app-insights.connection-string: a secret must not be written")

@@ -37,7 +37,7 @@ SULKING = '''
 
 
 def test_cache_warm_fills_the_cache_after_the_promotion(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, cache_warm=WARM, cache_warm_ttl="2h")
 
     assert run.exit_code == 0, run.log
@@ -49,7 +49,7 @@ def test_cache_warm_fills_the_cache_after_the_promotion(stage: Stage) -> None:
         assert 3600 < cache.ttl("manifest:1.3.0.3") <= 7200
         current = json.loads(str(cache.get("deployment:current")))
         cache.delete("config:version", "manifest:1.3.0.3")
-    assert run.said("warmed: 2 pages fetched, 2 keys stored")
+    assert run.logged("warmed: 2 pages fetched, 2 keys stored")
     assert current["version"] == "1.3.0.3"
     assert current["digest"] == run.outputs["digest"]
     assert current["environment"] == "prod"
@@ -58,7 +58,7 @@ def test_cache_warm_fills_the_cache_after_the_promotion(stage: Stage) -> None:
 
 
 def test_cache_metrics_are_in_log_and_summary(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, cost_per_miss="0.01")
 
     assert run.exit_code == 0, run.log
@@ -96,15 +96,15 @@ def test_a_private_cache_is_cleared_through_the_apps_endpoint(stage: Stage) -> N
     )
 
     assert run.exit_code == 0, run.log
-    assert run.said("The cache was not cleared (before)"), "the old revision has no such endpoint"
-    assert run.said("cache cleared (after): manifest:* 40, config:* 41")
+    assert run.logged("The cache was not cleared (before)"), "the old revision has no such endpoint"
+    assert run.logged("cache cleared (after): manifest:* 40, config:* 41")
     shown = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
     assert "open-sesame" not in "\n".join(shown)
     assert "open-sesame" not in run.summary
 
 
 def test_a_required_cache_that_is_not_there_stops_before_anything_changes(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
     run = stage.run(**INPUTS, cache_url=UNREACHABLE, cache_required="true")
 
@@ -141,7 +141,7 @@ def test_a_required_cache_that_fails_after_the_promotion_restores_everything(
 
 def test_an_endpoint_can_be_called_on_the_serving_revisions_url(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", "\n    do_HEAD = do_GET", ENDPOINT)
-    before = stage.asked()[-1]["at"]
+    before = stage.requests()[-1]["at"]
     stage.variables["CACHE_HEADER"] = "X-Secret: open-sesame"
     run = stage.run(
         **INPUTS,
@@ -153,10 +153,10 @@ def test_an_endpoint_can_be_called_on_the_serving_revisions_url(stage: Stage) ->
     )
 
     assert run.exit_code == 0, run.log
-    assert run.said("cache cleared (after): manifest:* 40")
+    assert run.logged("cache cleared (after): manifest:* 40")
     posts = [
         one["host"]
-        for one in stage.asked(before)
+        for one in stage.requests(before)
         if one["method"] == "POST" and one["path"] == "/internal/cache"
     ]
     assert posts == [urlsplit(run.outputs["revision-url"]).hostname]
@@ -165,18 +165,18 @@ def test_an_endpoint_can_be_called_on_the_serving_revisions_url(stage: Stage) ->
 def test_after_several_failures_the_circuit_breaker_skips_the_cache(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, cache_url=UNREACHABLE, cache_warm="a = b")
 
     assert run.exit_code == 0, run.log
-    assert run.said("The cache cannot be used now")
-    assert run.said("skipped after 3 failures")
+    assert run.logged("The cache cannot be used now")
+    assert run.logged("skipped after 3 failures")
     assert "hunter2" not in run.summary
 
 
 def test_the_azure_identity_signs_in_to_redis(stage: Stage) -> None:
     """Azure's Redis takes the object id as the user and a token as its password."""
-    stage.push_better()
+    stage.push_healthy()
     object_id = stage.object_id("https://redis.azure.com")
     plain = stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
     with redis.Redis.from_url(plain) as admin:
@@ -192,11 +192,11 @@ def test_the_azure_identity_signs_in_to_redis(stage: Stage) -> None:
         admin.execute_command("ACL", "DELUSER", object_id)
 
     assert run.exit_code == 0, run.log
-    assert run.said("cache cleared (before): manifest:* 1")
+    assert run.logged("cache cleared (before): manifest:* 1")
 
 
 def test_the_prefix_is_added_to_each_pattern(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.scene.cache() as cache:
         cache.mset({"app[1]:manifest:1": "x", "manifest:1": "x"})
     run = stage.run(**INPUTS, cache_prefix="app[1]:", cache_patterns="manifest:*")
@@ -208,7 +208,7 @@ def test_the_prefix_is_added_to_each_pattern(stage: Stage) -> None:
 
 
 def test_l1_an_incomplete_clearing_does_not_satisfy_a_required_cache(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.scene.cache() as cache:
         cache.mset({f"manifest:{number}": "old" for number in range(20_000)})
 

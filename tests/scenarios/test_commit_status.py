@@ -21,7 +21,7 @@ def statuses(stage: Stage, commit: str) -> list[dict[str, Any]]:
 
 
 def test_a_deployment_is_pending_and_then_successful_on_its_commit(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     given = on_github(stage)
 
     run = stage.run(**MANIFEST, **given)
@@ -35,7 +35,7 @@ def test_a_deployment_is_pending_and_then_successful_on_its_commit(stage: Stage)
 
 
 def test_an_aborted_deployment_is_a_failure(stage: Stage) -> None:
-    pushed = stage.push_sick()
+    pushed = stage.push_unhealthy()
     given = on_github(stage)
 
     run = stage.run(**MANIFEST, **given, gate_timeout="2s")
@@ -46,7 +46,7 @@ def test_an_aborted_deployment_is_a_failure(stage: Stage) -> None:
 
 
 def test_a_missing_permission_is_a_warning_that_names_it(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     given = on_github(stage)
     refused = {"message": "Resource not accessible by integration"}
     stage.admin(
@@ -57,23 +57,23 @@ def test_a_missing_permission_is_a_warning_that_names_it(stage: Stage) -> None:
     run = stage.run(**MANIFEST, **given)
 
     assert run.exit_code == 0, run.log
-    assert run.said("warning: Commit status failed: GitHub's API returned status 403")
+    assert run.logged("warning: Commit status failed: GitHub's API returned status 403")
     assert "Commit status failed" in run.summary
-    assert run.said("Grant the job statuses: write, or set commit-status to false")
+    assert run.logged("Grant the job statuses: write, or set commit-status to false")
     assert json.dumps(run.outputs).count("deployed") == 1
 
 
 def test_without_a_token_it_is_a_warning(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("Commit status failed: git-token is empty, or the run is not on GitHub.")
+    assert run.logged("Commit status failed: git-token is empty, or the run is not on GitHub.")
 
 
 def test_it_is_off_by_default(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     given = on_github(stage)
 
     run = stage.run(**{**MANIFEST, "commit_status": ""}, **given)

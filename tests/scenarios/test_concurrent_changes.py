@@ -16,7 +16,7 @@ SLOWLY = {**INPUTS, "step_interval": "60s", "bake": "60s"}
 
 def _rollout_at(stage: Stage, weight: int, **inputs: str) -> Process:
     """Start a deployment and return once the candidate holds *weight* percent."""
-    stage.push_better()
+    stage.push_healthy()
     process = stage.started(**{**SLOWLY, **inputs})
     eventually(
         lambda: weight in _candidates_share(stage), f"the candidate gets {weight} %", process
@@ -26,7 +26,7 @@ def _rollout_at(stage: Stage, weight: int, **inputs: str) -> Process:
 
 def _held_rollout(stage: Stage) -> tuple[Process, Callable[[], None]]:
     """Start a deployment whose smoke test passes only when the returned function is called."""
-    stage.push_better()
+    stage.push_healthy()
     signal = stage.scene.directory / "finish"
     wait = f"while [ ! -e '{signal}' ]; do sleep 0.05; done"
     process = stage.started(**INPUTS, smoke_test=wait, gate_timeout="30m", time_limit="8h")
@@ -124,7 +124,7 @@ def test_a_second_run_with_lock_wait_deploys_after_the_first(stage: Stage) -> No
 
 
 def test_of_two_concurrent_runs_only_one_shifts_traffic(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         one = stage.started(**INPUTS, commit="none")
         other = stage.started(**INPUTS, commit="none")
@@ -171,7 +171,7 @@ def test_labels_of_others_survive_a_deployment(stage: Stage) -> None:
         f"/containerApps/{stage.scene.app}",
         {"properties": {"configuration": {"ingress": {"traffic": theirs}}}},
     )
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
@@ -181,7 +181,7 @@ def test_labels_of_others_survive_a_deployment(stage: Stage) -> None:
 
 
 def test_a_plan_that_may_take_longer_than_allowed_is_refused(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, time_limit="10s")
 
     assert run.exit_code == 2

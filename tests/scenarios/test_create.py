@@ -5,7 +5,7 @@ from tests.stage import NEXT_VERSION, VERSION, Stage
 
 def test_an_app_that_follows_latest_is_pinned_and_deployed(stage: Stage) -> None:
     """Given an app at 1.3.0.2, when a change is pushed, 1.3.0.3 serves and is on main."""
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(manifest="addin/manifest.xml")
 
@@ -25,7 +25,7 @@ def test_an_app_that_follows_latest_is_pinned_and_deployed(stage: Stage) -> None
 
 
 def test_outputs_and_summary_show_the_confirmed_state(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml")
 
     assert run.outputs["result"] == "deployed"
@@ -43,7 +43,7 @@ def test_outputs_and_summary_show_the_confirmed_state(stage: Stage) -> None:
 
 def test_traffic_is_pinned_before_the_candidate_is_created(stage: Stage) -> None:
     """Otherwise the new revision would get all traffic as soon as it is ready."""
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml")
 
     assert run.exit_code == 0, run.log
@@ -56,7 +56,7 @@ def test_the_candidate_is_the_serving_template_with_image_suffix_and_provenance_
     stage: Stage,
 ) -> None:
     before = stage.scene.revisions()[stage.first]["template"]
-    commit = stage.push_better()
+    commit = stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml")
 
     after = stage.scene.revisions()[run.outputs["revision"]]["template"]
@@ -79,7 +79,7 @@ def test_the_candidate_is_the_serving_template_with_image_suffix_and_provenance_
 
 
 def test_a_dry_run_changes_nothing_and_shows_the_plan(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     before = stage.scene.resource()
     run = stage.run(manifest="addin/manifest.xml", dry_run="true")
 
@@ -87,8 +87,8 @@ def test_a_dry_run_changes_nothing_and_shows_the_plan(stage: Stage) -> None:
     assert run.outputs["result"] == "planned"
     assert run.outputs["version"] == VERSION
     assert run.outputs["attempted-version"] == NEXT_VERSION
-    assert run.said("steps 25 % → 50 % → 100 %")
-    assert run.said("duration: ")
+    assert run.logged("steps 25 % → 50 % → 100 %")
+    assert run.logged("duration: ")
     assert stage.scene.resource() == before
     assert stage.branch_head() == pushed
     assert stage.checkout_is_clean()

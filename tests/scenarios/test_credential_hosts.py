@@ -97,7 +97,7 @@ def log_in(stage: Stage, host: str) -> None:
 
 
 def test_a_deployment_sends_each_token_to_allowed_hosts_only(stage: Stage, tmp_path: Path) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     with listener_for(stage, tmp_path) as listener:
         run = stage.run(image_tags="latest")
@@ -110,7 +110,7 @@ def test_a_deployment_sends_each_token_to_allowed_hosts_only(stage: Stage, tmp_p
 
 def test_git_and_ignored_files_are_not_uploaded(stage: Stage, tmp_path: Path) -> None:
     """The context is the checkout, whose .git has a token after actions/checkout."""
-    stage.push_better()
+    stage.push_healthy()
     workspace = stage.scene.workspace
     (workspace / ".dockerignore").write_bytes(b"\xef\xbb\xbfpassword.txt\n")
     (workspace / "password.txt").write_text("hunter2")
@@ -135,7 +135,7 @@ def test_a_registry_outside_azure_gets_no_azure_token(stage: Stage, tmp_path: Pa
 
     assert pushed.exit_code == 3, pushed.log
     assert taken.exit_code == 3, taken.log
-    assert taken.said("the runner has no login for it")
+    assert taken.logged("the runner has no login for it")
     assert [request for request in listener.requests if request.host == "ghcr.io"]
 
 
@@ -189,7 +189,7 @@ def test_an_image_for_another_platform_is_refused_in_the_plan(stage: Stage, tmp_
         run = stage.run(image="ghcr.io/well/api:1")
 
     assert run.exit_code == 2, run.log
-    assert run.said("is built for linux/arm64, but Container Apps runs linux/amd64")
+    assert run.logged("is built for linux/arm64, but Container Apps runs linux/amd64")
 
 
 def test_a_registry_cannot_have_its_login_sent_to_another_host(
@@ -207,7 +207,7 @@ def test_a_registry_cannot_have_its_login_sent_to_another_host(
         run = stage.run(image="registry.example/api:1")
 
     assert run.exit_code == 3, run.log
-    assert run.said(f"is not sent to '{EVIL}'")
+    assert run.logged(f"is not sent to '{EVIL}'")
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_no_redirect_is_followed_with_a_token(
     stage: Stage, tmp_path: Path, host: str, path: str
 ) -> None:
     """A compromised server responds with a redirect."""
-    stage.push_better()
+    stage.push_healthy()
     redirected = []
 
     def change(request: Request, response: Response) -> Response:
@@ -246,7 +246,7 @@ def test_no_redirect_is_followed_with_a_token(
 
 
 def test_a_polling_url_on_another_host_gets_no_token(stage: Stage, tmp_path: Path) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     def change(request: Request, response: Response) -> Response:
         headers = {
@@ -262,7 +262,7 @@ def test_a_polling_url_on_another_host_gets_no_token(stage: Stage, tmp_path: Pat
 
 
 def test_a_list_cannot_continue_on_another_host(stage: Stage, tmp_path: Path) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     def change(request: Request, response: Response) -> Response:
         if not request.path.partition("?")[0].endswith("/registries"):
@@ -274,4 +274,4 @@ def test_a_list_cannot_continue_on_another_host(stage: Stage, tmp_path: Path) ->
         run = stage.run(registry="wellintakeregistrydev")
 
     assert run.exit_code == 3, run.log
-    assert run.said(f"is not sent to '{EVIL}'")
+    assert run.logged(f"is not sent to '{EVIL}'")

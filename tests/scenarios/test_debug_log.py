@@ -16,7 +16,7 @@ def test_debugging_logs_redis_commands_by_name_and_counts(stage: Stage) -> None:
     with stage.scene.cache() as cache:
         cache.set("manifest:hush-key", "hush-value")
     stage.variables["RUNNER_DEBUG"] = "1"
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run()
 
@@ -35,7 +35,7 @@ def test_debugging_logs_redis_commands_by_name_and_counts(stage: Stage) -> None:
 
 def test_debugging_logs_git_commands_with_their_remote(stage: Stage) -> None:
     stage.variables["DEPLOYMENT_DEBUG"] = "1"
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run()
 

@@ -18,7 +18,7 @@ environments:
 
 
 def test_a_second_deployment_builds_on_the_first(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     first = stage.run(**MANIFEST)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     second = stage.run(**MANIFEST)
@@ -31,7 +31,7 @@ def test_a_second_deployment_builds_on_the_first(stage: Stage) -> None:
 
 
 def test_a_retry_reuses_the_same_version(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     stage.variables = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "1"}
     first = stage.run(**MANIFEST, gate_timeout="3s")
     stage.variables = {"GITHUB_RUN_ID": "4711", "GITHUB_RUN_ATTEMPT": "2"}
@@ -49,7 +49,7 @@ def test_a_retry_reuses_the_same_version(stage: Stage) -> None:
 
 def test_the_version_is_above_the_one_in_the_cache(stage: Stage) -> None:
     """For example if the app was deleted and the branch does not have the version."""
-    stage.push_better()
+    stage.push_healthy()
     with stage.scene.cache() as cache:
         current = {"version": "1.3.0.40", "run": "99.1", "revision": f"{stage.scene.app}--old"}
         cache.set("deployment:current", json.dumps(current))
@@ -61,7 +61,7 @@ def test_the_version_is_above_the_one_in_the_cache(stage: Stage) -> None:
 
 
 def test_the_cache_is_cleared_twice_and_gets_the_deployment_metadata(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.fill_cache()
     url = stage.scene.environment["AZURE_REDIS_CONNECTION_STRING"]
 
@@ -74,13 +74,13 @@ def test_the_cache_is_cleared_twice_and_gets_the_deployment_metadata(stage: Stag
         assert len(cache.keys("session:*")) == 50
         assert run.outputs["revision"] in (cache.get("deployment:current") or "")
         assert 0 < cache.ttl("deployment:current") <= 7 * 24 * 3600
-    assert run.said("cache cleared (before): manifest:* 50, config:* 50")
-    assert run.said("cache cleared (after)")
+    assert run.logged("cache cleared (before): manifest:* 50, config:* 50")
+    assert run.logged("cache cleared (after)")
 
 
 def test_an_unreachable_cache_is_only_a_warning(stage: Stage) -> None:
     """An optional cache never fails a deployment."""
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(
         **MANIFEST, cache_url="redis://:hunter2hunter2@127.0.0.1:1/0", cache_patterns="manifest:*"
     )
@@ -109,7 +109,7 @@ def test_only_the_newest_revisions_stay_active(stage: Stage) -> None:
 @pytest.mark.quick
 @pytest.mark.xdist_group("quick")
 def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     (stage.scene.workspace / "plain.yml").write_text(PLAIN, "utf-8")
 
     run = stage.run(settings_file="plain.yml")
@@ -121,7 +121,7 @@ def test_without_a_manifest_nothing_is_bumped_and_nothing_pushed(stage: Stage) -
 
 
 def test_an_image_that_exists_is_deployed_by_its_digest(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     image = stage.scene.seed_image("ready")
     run = stage.run(image=image)
 

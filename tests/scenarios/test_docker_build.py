@@ -150,7 +150,7 @@ def test_a_push_is_built_by_the_engine_and_deployed_by_digest(
 ) -> None:
     """The base image is in the same private registry, and nobody ran `docker login`."""
     _keep_base(stage, images)
-    commit = stage.push_better()
+    commit = stage.push_healthy()
     stage.variables |= {"DOCKER_HOST": engine, "RUNNER_DEBUG": "1"}
 
     with stage.users().busy() as users:
@@ -166,7 +166,7 @@ def test_a_push_is_built_by_the_engine_and_deployed_by_digest(
     built = images.images.get(image)
     assert built.labels["org.opencontainers.image.revision"] == commit
     assert built.labels["org.opencontainers.image.version"] == NEXT_VERSION
-    assert run.said("] COPY app app"), "the client's output is in the log"
+    assert run.logged("] COPY app app"), "the client's output is in the log"
     assert not (stage.scene.directory / ".docker").exists(), "no password was left in a file"
     assert re.search(r"docker engine GET /version: done, \d+ ms", run.log)
     assert re.search(r"docker engine POST /v[\d.]+/images/.+/push: 200, \d+ ms", run.log)
@@ -180,8 +180,8 @@ def test_a_step_that_fails_is_named_and_nothing_has_changed(stage: Stage, engine
     run = stage.run(builder="docker", build_args="BASE=scratch")
 
     assert run.exit_code == 4
-    assert run.said("The image could not be built")
-    assert run.said("appp")
+    assert run.logged("The image could not be built")
+    assert run.logged("appp")
     assert stage.weights() == before
     assert stage.active() == [stage.first]
     assert stage.checkout_is_clean()
@@ -302,7 +302,7 @@ def test_two_jobs_of_one_run_deploy_their_own_images(
 def test_a_client_without_buildkit_is_refused_before_anything_changes(
     stage: Stage, engine: str, tmp_path: Path
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     programs = tmp_path / "bin"
     programs.mkdir()
     docker_program = programs / "docker"
@@ -319,12 +319,12 @@ def test_a_client_without_buildkit_is_refused_before_anything_changes(
     run = stage.run(builder="docker")
 
     assert run.exit_code == 3, run.log
-    assert run.said(f"{docker_program} (version 28.2.2) has no buildx plugin")
+    assert run.logged(f"{docker_program} (version 28.2.2) has no buildx plugin")
     assert stage.scene.resource() == before
 
 
 def test_a_missing_engine_is_reported_before_anything_changes(stage: Stage, tmp_path: Path) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.fill_cache()
     before = stage.scene.resource()
     stage.variables["DOCKER_HOST"] = f"unix://{tmp_path}/none.sock"
@@ -332,7 +332,7 @@ def test_a_missing_engine_is_reported_before_anything_changes(stage: Stage, tmp_
     run = stage.run(builder="docker", cache_patterns="manifest:*")
 
     assert run.exit_code == 3
-    assert run.said("No Docker engine responds on this runner, but builder is 'docker'")
+    assert run.logged("No Docker engine responds on this runner, but builder is 'docker'")
     assert stage.scene.resource() == before
     assert stage.scene.cache().dbsize() > 0
     assert stage.checkout_is_clean()

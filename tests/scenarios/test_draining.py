@@ -14,11 +14,11 @@ def deployed(stage: Stage, drain_time: str) -> list[dict[str, Any]]:
     stage.push("addin/app/greeting.py", "Hello", "Good morning")
     assert stage.run(keep_revisions="1").exit_code == 0
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
-    since = max(call["at"] for call in stage.asked())
+    since = max(call["at"] for call in stage.requests())
     run = stage.run(keep_revisions="1", drain_time=drain_time)
     assert run.exit_code == 0, run.log
     assert stage.first not in stage.active()
-    return stage.asked(since)
+    return stage.requests(since)
 
 
 def test_an_old_revision_drains_for_the_whole_drain_time(stage: Stage) -> None:

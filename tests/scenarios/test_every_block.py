@@ -130,7 +130,7 @@ def served(stage: Stage) -> Stage:
     """An app that already has variables, a command, a volume, an init container and a secret."""
     body = {"properties": {"configuration": {"secrets": [{"name": "given", "value": "x"}]}}}
     assert stage.scene.ask("PATCH", stage.scene.path, body).ok
-    stage.settle()
+    stage.wait_until_idle()
     run = deploy(stage, GIVEN)
     assert run.exit_code == 0, run.log
     return stage
@@ -204,7 +204,7 @@ def test_secrets_and_tags_change_what_they_name_and_nothing_the_second_time(stag
     tags = {"cost": "1", "owner": "dana"}
     body = {"properties": {"configuration": configuration}, "tags": tags}
     assert stage.scene.ask("PATCH", stage.scene.path, body).ok
-    stage.settle()
+    stage.wait_until_idle()
     runs = []
     for _ in range(2):
         runs.append(deploy(stage, APP_WIDE))

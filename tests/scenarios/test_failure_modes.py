@@ -37,12 +37,12 @@ def _script(stage: Stage, *faults: dict[str, Any]) -> None:
 def _configure(stage: Stage, configuration: dict[str, Any]) -> None:
     body = {"properties": {"configuration": configuration}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
-    stage.settle()
+    stage.wait_until_idle()
 
 
 def test_04_a_probe_that_passes_once_and_then_a_crash_loop(troubled: Stage) -> None:
     stage = troubled
-    stage.push_better()
+    stage.push_healthy()
     path = {"path": "/health/ready", "revision": f"{stage.scene.app}--v*"}
     _script(stage, {**path, "times": "4-", "crash": True, "drop": True})
     with stage.users().busy() as users:
@@ -56,7 +56,7 @@ def test_04_a_probe_that_passes_once_and_then_a_crash_loop(troubled: Stage) -> N
 
 
 def test_07_weights_that_do_not_divide_evenly_and_entries_of_others(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     one = stage.run(**INPUTS)
     theirs = [
         {"revisionName": stage.first, "weight": 33, "label": "old"},
@@ -80,7 +80,7 @@ def test_07_weights_that_do_not_divide_evenly_and_entries_of_others(stage: Stage
 
 
 def test_08_traffic_is_never_restored_to_an_inactive_revision(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     rollout = stage.started(**{**INPUTS, "step_interval": "60s"})
     while not any(0 < weight < 100 for weight in stage.weights().values()):
         assert rollout.poll() is None
@@ -99,7 +99,7 @@ def test_08_traffic_is_never_restored_to_an_inactive_revision(stage: Stage) -> N
 
 
 def test_09_deploying_a_commit_again_creates_another_revision(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     one = stage.run(**INPUTS)
     stage.runs -= 1  # the same run's number once more
     again = stage.run(**INPUTS, commit="none")
@@ -123,7 +123,7 @@ def test_13_no_request_fails_when_old_revisions_are_deactivated(stage: Stage) ->
 
 
 def test_15_a_rollback_warns_about_changed_app_wide_settings(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     one = stage.run(**INPUTS)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     stage.run(**INPUTS)
@@ -139,11 +139,11 @@ def test_15_a_rollback_warns_about_changed_app_wide_settings(stage: Stage) -> No
 
 def test_18_each_sign_in_uses_a_new_assertion(stage: Stage) -> None:
     """An assertion expires after five minutes; a rollout takes longer."""
-    before = stage.asked()[-1]["at"]
-    stage.push_better()
+    before = stage.requests()[-1]["at"]
+    stage.push_healthy()
     assert stage.run(**INPUTS).exit_code == 0
 
-    new = stage.asked(before)
+    new = stage.requests(before)
     asked = [call for call in new if call["host"].endswith("actions.githubusercontent.com")]
     tokens = [call for call in new if call["path"].endswith("/oauth2/v2.0/token")]
     assert len(asked) == len(tokens) >= 2
@@ -151,7 +151,7 @@ def test_18_each_sign_in_uses_a_new_assertion(stage: Stage) -> None:
 
 def test_22_a_shared_outage_does_not_fail_the_candidate(troubled: Stage) -> None:
     stage = troubled
-    stage.push_better()
+    stage.push_healthy()
     sick = {"path": "/health/ready", "status": 503}
     _script(
         stage,
@@ -166,7 +166,7 @@ def test_22_a_shared_outage_does_not_fail_the_candidate(troubled: Stage) -> None
 
 
 def test_23_a_refused_version_commit_does_not_undo_the_promotion(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     hook = stage.scene.remote / "hooks" / "pre-receive"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\necho 'GH006: Protected branch update failed' >&2\nexit 1\n")
@@ -181,7 +181,7 @@ def test_23_a_refused_version_commit_does_not_undo_the_promotion(stage: Stage) -
 
 
 def test_24_the_version_commit_starts_no_run(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.run(**INPUTS)
 
     assert "[skip ci]" in stage.on_branch("log", "-1", "--format=%s", "main")
@@ -200,7 +200,7 @@ def test_28_the_plan_warns_about_duplicate_background_work(stage: Stage) -> None
         lambda: stage.scene.resource()["properties"]["latestReadyRevisionName"] != stage.first,
         "the new revision is ready",
     )
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, dry_run="true")
 
     assert "Scale rule orders processes background work" in run.log
@@ -208,7 +208,7 @@ def test_28_the_plan_warns_about_duplicate_background_work(stage: Stage) -> None
 
 def test_29_an_unreachable_candidate_is_not_healthy(troubled: Stage) -> None:
     stage = troubled
-    stage.push_better()
+    stage.push_healthy()
     _script(stage, {"path": "*", "revision": f"{stage.scene.app}--v*", "drop": True})
     run = stage.run(**INPUTS, gate_timeout="3s")
 
@@ -219,7 +219,7 @@ def test_29_an_unreachable_candidate_is_not_healthy(troubled: Stage) -> None:
 
 def test_30_an_operation_that_never_ends_times_out(troubled: Stage) -> None:
     stage = troubled
-    stage.push_better()
+    stage.push_healthy()
     stage.clock(factor=1000)
     run = stage.run(**INPUTS, operation_timeout="2s")
 

@@ -26,7 +26,7 @@ def _serve_with_probes(stage: Stage, probes: list[dict[str, Any]]) -> None:
     split = [{"revisionName": name, "weight": 100}]
     ingress = {"configuration": {"ingress": {"traffic": split}}}
     stage.scene.arm("PATCH", app, {"properties": ingress})
-    stage.settle()
+    stage.wait_until_idle()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_the_health_gate_requests_the_path_of_the_readiness_probe(
     stage: Stage, probes: list[dict[str, Any]], path: str
 ) -> None:
     _serve_with_probes(stage, probes)
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml")
 
     assert run.exit_code == 0, run.log
@@ -55,7 +55,7 @@ def test_the_health_gate_requests_the_path_of_the_readiness_probe(
 
 
 def test_a_configured_path_overrides_the_readiness_probe(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(manifest="addin/manifest.xml", health_path="/health/live")
 
     assert run.exit_code == 0, run.log

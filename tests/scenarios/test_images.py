@@ -51,7 +51,7 @@ def served_image(stage: Stage) -> str:
     ids=["another group, searched", "another group, named", "another subscription, with a label"],
 )
 def test_another_registry_builds_the_deployed_image(stage: Stage, inputs: dict[str, str]) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**inputs)
 
@@ -65,29 +65,29 @@ def test_another_registry_builds_the_deployed_image(stage: Stage, inputs: dict[s
 def test_a_registry_in_another_subscription_can_be_named(stage: Stage) -> None:
     shared = stage.scene.environment["SANDBOX_SHARED_SUBSCRIPTION"]
     group = f"/subscriptions/{shared}/resourceGroups/{SHARED_GROUP}"
-    stage.push_better()
-    before = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    before = stage.requests()[-1]["at"]
 
     run = stage.run(registry=SHARED_REGISTRY, registry_resource_group=group)
 
     assert run.exit_code == 0, run.log
-    assert not [call for call in stage.asked(before) if call["path"] == "/subscriptions"]
+    assert not [call for call in stage.requests(before) if call["path"] == "/subscriptions"]
 
 
 def test_a_registry_that_does_not_exist_is_refused_in_the_plan(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
 
     run = stage.run(registry="nosuchregistry")
 
     assert run.exit_code == 3, run.log
-    assert run.said("nosuchregistry.azurecr.io was not found")
+    assert run.logged("nosuchregistry.azurecr.io was not found")
     assert stage.scene.resource() == before
     assert stage.checkout_is_clean()
 
 
 def test_extra_tags_are_set_after_promotion_and_a_tag_can_be_deployed(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     built = stage.run(image_tags="latest, feature/tags")
     again = stage.run(image_tag="latest")
@@ -100,7 +100,7 @@ def test_extra_tags_are_set_after_promotion_and_a_tag_can_be_deployed(stage: Sta
 
 
 def test_an_aborted_deployment_sets_no_extra_tag(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
 
     run = stage.run(image_tags="latest", gate_timeout="3s")
 
@@ -110,19 +110,19 @@ def test_an_aborted_deployment_sets_no_extra_tag(stage: Stage) -> None:
 
 def test_the_builds_own_digest_is_used_if_its_tag_moves(stage: Stage) -> None:
     """Somebody pushes the same tag between build and deployment; the digest is used."""
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run()
 
-    asked = [call["path"] for call in stage.asked() if "/manifests/" in call["path"]]
-    mine = [path for path in asked if f"/v2/{stage.scene.app}/" in path]
+    paths = [call["path"] for call in stage.requests() if "/manifests/" in call["path"]]
+    mine = [path for path in paths if f"/v2/{stage.scene.app}/" in path]
     assert run.exit_code == 0, run.log
     assert mine
     assert all("/manifests/sha256:" in path for path in mine)
 
 
 def test_a_dockerfile_beside_the_context_is_used(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     workspace = stage.scene.workspace
     (workspace / "docker").mkdir()
     (workspace / "docker/Dockerfile").write_bytes((workspace / "addin/Dockerfile").read_bytes())
@@ -154,7 +154,7 @@ def test_a_dockerfile_beside_the_context_is_used(stage: Stage) -> None:
 def test_unusable_build_settings_are_refused_in_the_plan(
     stage: Stage, inputs: dict[str, str], sentence: str
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     workspace = stage.scene.workspace
     (workspace / "linked").symlink_to("/etc/passwd")
     (workspace / "linked-folder").symlink_to("/etc")
@@ -163,20 +163,20 @@ def test_unusable_build_settings_are_refused_in_the_plan(
     run = stage.run(**inputs)
 
     assert run.exit_code == 2, run.log
-    assert run.said(sentence), run.log
+    assert run.logged(sentence), run.log
     assert "hunter2" not in run.log.replace("::add-mask::token=hunter2", "")
     assert stage.scene.resource() == before
 
 
 def test_an_ignore_file_that_docker_refuses_is_refused_with_its_line(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     (stage.scene.workspace / "addin/.dockerignore").write_text("ok\n[a\n")
 
     run = stage.run()
 
     assert run.exit_code == 2, run.log
-    assert run.said("'[a' is not a valid pattern")
-    assert run.said("line=2")
+    assert run.logged("'[a' is not a valid pattern")
+    assert run.logged("line=2")
 
 
 def test_an_image_that_exists_is_deployed_by_its_digest(stage: Stage) -> None:

@@ -16,7 +16,7 @@ UNREACHABLE = "so its revisions are judged by the state that the platform report
 def internal(stage: Stage) -> Stage:
     """A stage whose app has internal ingress, with a request log of the runner's view."""
     configure(stage, ingress={"external": False})
-    stage.push_better()
+    stage.push_healthy()
     return stage
 
 
@@ -32,7 +32,7 @@ def outside(internal: Stage) -> Stage:
 def worker(stage: Stage) -> Stage:
     """A stage whose app has no ingress, in Single revision mode."""
     configure(stage, activeRevisionsMode="Single", ingress=None)
-    stage.push_better()
+    stage.push_healthy()
     return stage
 
 
@@ -70,7 +70,7 @@ def test_an_internal_app_is_judged_by_the_platform_and_the_smoke_test(outside: S
 
 def test_an_internal_app_keeps_its_traffic_if_the_candidate_is_not_ready(outside: Stage) -> None:
     stage = outside
-    stage.push_sick()
+    stage.push_unhealthy()
     run = stage.run(**INPUTS, gate_timeout="3s")
 
     assert run.exit_code == 4, run.log
@@ -136,7 +136,7 @@ def test_an_app_without_ingress_is_replaced_without_steps(worker: Stage) -> None
 def test_an_app_without_ingress_gets_its_earlier_revision_back(worker: Stage, reason: str) -> None:
     stage = worker
     if reason == "never ready":
-        stage.push_sick()
+        stage.push_unhealthy()
         run = stage.run(**INPUTS, gate_timeout="3s")
     else:
         run = stage.run(**INPUTS, smoke_test="exit 3")
@@ -152,7 +152,7 @@ def test_an_app_without_ingress_gets_its_earlier_revision_back(worker: Stage, re
 
 def test_an_app_without_ingress_in_multiple_mode_is_refused(stage: Stage) -> None:
     configure(stage, ingress=None)
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
     run = stage.run(**INPUTS)
 

@@ -21,7 +21,7 @@ def report_of(run: Run) -> dict[str, Any]:
 
 
 def test_plan_deployment_status_and_rollback_are_reported(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     planned = report_of(plan := stage.run(dry_run="true"))
     deployed = report_of(done := stage.run(cache_patterns="page:*"))
     status = report_of(stage.run("status"))
@@ -43,7 +43,7 @@ def test_plan_deployment_status_and_rollback_are_reported(stage: Stage) -> None:
 
 
 def test_an_aborted_and_a_refused_deployment_are_reported(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     aborted = report_of(failed := stage.run(gate_timeout="3s"))
     stage.scene.ask("PATCH", stage.scene.path, {"tags": {}})
     refused = report_of(denied := stage.run("rollback"))
@@ -70,7 +70,7 @@ def test_validate_is_reported(stage: Stage) -> None:
 
 
 def test_a_killed_run_leaves_its_log_and_report_for_the_artifact(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     process = stage.started(bake="300s")
     eventually(
         lambda: not {stage.first, "latest"} & set(stage.weights()), "the candidate is promoted"
@@ -87,7 +87,7 @@ def test_a_killed_run_leaves_its_log_and_report_for_the_artifact(stage: Stage) -
 
 
 def test_the_log_file_has_every_line_of_the_log(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     run = stage.run(gate_timeout="3s", log_retention_days="0")
 
     text = (Path(run.outputs["log-folder"]) / "deployment.log").read_text("utf-8")
@@ -106,7 +106,7 @@ def test_an_enterprise_server_uploads_no_artifact(stage: Stage) -> None:
 
 
 def test_s1_no_file_of_a_debugged_run_has_a_value_that_the_runner_masks(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.variables["RUNNER_DEBUG"] = "1"
     run = stage.run(cache_patterns="page:*", secrets="api-key=not-for-anybody")
 

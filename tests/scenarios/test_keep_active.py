@@ -15,10 +15,10 @@ AN_HOUR_LATER_S = timedelta(minutes=61).total_seconds()
 @pytest.fixture
 def deployed(stage: Stage) -> tuple[Stage, str]:
     """A stage whose second revision serves, and the name of that revision."""
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**MANIFEST)
     assert run.exit_code == 0, run.log
-    stage.settle()
+    stage.wait_until_idle()
     return stage, run.outputs["revision"]
 
 
@@ -36,7 +36,7 @@ def test_a_repair_deactivates_the_previous_revision_after_an_hour(
 
     assert late.exit_code == 0, late.log
     assert late.outputs["result"] == "repaired"
-    assert late.said(f"deactivated {stage.first}")
+    assert late.logged(f"deactivated {stage.first}")
     assert stage.active() == [newest]
     assert users.failures == []
 
@@ -73,7 +73,7 @@ def test_the_next_deployment_deactivates_what_has_not_served_for_an_hour(
 def test_without_keep_active_the_previous_revision_is_deactivated_in_the_same_run(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, keep_active="0s")
 
@@ -90,7 +90,7 @@ def test_a_repair_keeps_a_revision_with_a_label(deployed: tuple[Stage, str]) -> 
     ]
     ingress = {"properties": {"configuration": {"ingress": {"traffic": traffic}}}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", ingress)
-    stage.settle()
+    stage.wait_until_idle()
     stage.clock(advance=AN_HOUR_LATER_S)
     run = stage.run("repair")
 

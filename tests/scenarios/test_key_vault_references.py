@@ -26,7 +26,7 @@ def greeting(stage: Stage) -> Stage:
     assert stage.scene.ask(
         "PATCH", stage.scene.path, {"properties": {"configuration": configuration}}
     ).ok
-    stage.settle()
+    stage.wait_until_idle()
     stage.variables |= {"PLAIN": "after"}
     return stage
 
@@ -35,7 +35,7 @@ def assign(stage: Stage, identity: str) -> None:
     """Assign a user-assigned identity to the app."""
     block = {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
     assert stage.scene.ask("PATCH", stage.scene.path, {"identity": block}).ok
-    stage.settle()
+    stage.wait_until_idle()
 
 
 def deploy(stage: Stage, reader: str, name: str = "greeting", **inputs: str) -> Run:
@@ -109,7 +109,7 @@ def test_an_abort_restores_the_reference_that_was_there(greeting: Stage) -> None
     assign(stage, reader)
     assert deploy(stage, reader).exit_code == 0
     before = listed(stage)
-    stage.push_sick()
+    stage.push_unhealthy()
 
     run = deploy(stage, reader, "other", gate_timeout="3s")
 

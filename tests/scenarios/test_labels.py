@@ -34,8 +34,8 @@ def labelled(stage: Stage) -> Stage:
             }
         },
     )
-    stage.settle()
-    stage.push_better()
+    stage.wait_until_idle()
+    stage.push_healthy()
     return stage
 
 
@@ -148,7 +148,7 @@ def test_after_a_kill_they_are_where_the_traffic_is(
     with halted(stage, point, **LABELS) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
     take_over = {"take_over": "true"} if command == "repair" else {}
     run = stage.run(command, **LABELS, **take_over)

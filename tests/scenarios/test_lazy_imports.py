@@ -30,7 +30,7 @@ def _loaded(stage: Stage, *words: str, **inputs: str) -> tuple[int, set[str]]:
 
 
 def test_a_rollback_loads_nothing_that_it_does_not_use(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run().exit_code == 0
     (stage.scene.workspace / ".github" / "deploy-action.yml").unlink()  # not needed
 

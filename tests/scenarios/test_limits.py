@@ -31,7 +31,7 @@ ANSWERS = {
 
 
 @pytest.fixture
-def with_faults(stage: Stage) -> Iterator[Stage]:
+def stage_with_faults(stage: Stage) -> Iterator[Stage]:
     yield stage
     requests.delete(_faults(stage), timeout=30, proxies={"http": ""})
 
@@ -90,10 +90,10 @@ def test_l1_a_hostile_candidate_neither_delays_the_undo_nor_costs_memory(
     ids=["revisions", "permissions", "sign-in", "registry token", "image", "build log"],
 )
 def test_l1_large_responses_of_azure_and_the_registry_cost_no_memory(
-    with_faults: Stage, call: dict[str, str]
+    stage_with_faults: Stage, call: dict[str, str]
 ) -> None:
-    stage = with_faults
-    stage.push_better()
+    stage = stage_with_faults
+    stage.push_healthy()
     _script(stage, **call, mutate="large")
     code, log, peak_kb = _measured(stage, **INPUTS, operation_timeout="5s")
 
@@ -104,7 +104,7 @@ def test_l1_large_responses_of_azure_and_the_registry_cost_no_memory(
 
 @pytest.mark.parametrize("required", ["false", "true"])
 def test_l1_a_large_response_of_redis_costs_no_memory(stage: Stage, required: str) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with flood() as server:
         code, log, peak_kb = _measured(
             stage,
@@ -120,16 +120,16 @@ def test_l1_a_large_response_of_redis_costs_no_memory(stage: Stage, required: st
 
 
 def test_an_ordinary_deployment_stays_below_the_memory_limit(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     code, log, peak_kb = _measured(stage, manifest="addin/manifest.xml")
 
     assert code == 0, log
     assert peak_kb < MOST_MEMORY_KB
 
 
-def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(with_faults: Stage) -> None:
-    stage = with_faults
-    stage.push_better()
+def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(stage_with_faults: Stage) -> None:
+    stage = stage_with_faults
+    stage.push_healthy()
     _script(stage, method="PATCH", change="template", hold=True)
     run = stage.run(**INPUTS, operation_timeout="3s")
 
@@ -142,10 +142,10 @@ def test_l1_a_write_that_hangs_ends_with_the_operation_timeout(with_faults: Stag
 
 @pytest.mark.parametrize("path", ["*/runs/*", "*/schedulerun"])
 def test_l1_a_build_ends_with_the_build_timeout_although_azure_is_silent(
-    with_faults: Stage, path: str
+    stage_with_faults: Stage, path: str
 ) -> None:
-    stage = with_faults
-    stage.push_better()
+    stage = stage_with_faults
+    stage.push_healthy()
     _script(stage, path=path, method="*", hold=True)
     run = stage.run(**INPUTS, build_timeout="3s", operation_timeout="600s")
 
@@ -155,9 +155,9 @@ def test_l1_a_build_ends_with_the_build_timeout_although_azure_is_silent(
     assert list(stage.scene.revisions()) == [stage.first]
 
 
-def test_throttling_is_one_line_for_each_retry_and_nothing_else(with_faults: Stage) -> None:
-    stage = with_faults
-    stage.push_better()
+def test_throttling_is_one_line_for_each_retry_and_nothing_else(stage_with_faults: Stage) -> None:
+    stage = stage_with_faults
+    stage.push_healthy()
     _script(stage, method="GET", times="2-4", status=429, headers={"Retry-After": "1"})
     run = stage.run(**INPUTS)
 

@@ -17,7 +17,7 @@ def unhealthy(stage: Stage, revision: str, times: str) -> None:
 def test_a_candidate_whose_health_path_fails_gets_no_traffic_although_the_platform_says_ready(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     unhealthy(stage, f"{stage.scene.app}--v*", "2-")
 
     run = stage.run(gate_timeout="3s")
@@ -28,7 +28,7 @@ def test_a_candidate_whose_health_path_fails_gets_no_traffic_although_the_platfo
 
 
 def test_one_failed_check_in_a_step_is_no_verdict(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     unhealthy(stage, f"{stage.scene.app}--v*", "4")
 
     run = stage.run()
@@ -39,7 +39,7 @@ def test_one_failed_check_in_a_step_is_no_verdict(stage: Stage) -> None:
 
 
 def test_a_candidate_that_fails_during_the_bake_is_rolled_back(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     unhealthy(stage, f"{stage.scene.app}--v*", "4-")
 
     run = stage.run(strategy="blue-green", bake="5s")
@@ -50,12 +50,12 @@ def test_a_candidate_that_fails_during_the_bake_is_rolled_back(stage: Stage) -> 
 
 
 def test_an_abort_restores_the_exact_split_from_before(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     second = stage.run().outputs["revision"]
     split = [{"revisionName": stage.first, "weight": 30}, {"revisionName": second, "weight": 70}]
     traffic = {"properties": {"configuration": {"ingress": {"traffic": split}}}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", traffic)
-    stage.settle()
+    stage.wait_until_idle()
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
 
     run = stage.run(analysis_checks=CHECK)
@@ -65,7 +65,7 @@ def test_an_abort_restores_the_exact_split_from_before(stage: Stage) -> None:
 
 
 def test_a_stable_revision_that_fails_after_an_abort_is_reported(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     # Not during the gates and the first step, but from then on.
     unhealthy(stage, stage.first, "4-")
 
@@ -76,7 +76,7 @@ def test_a_stable_revision_that_fails_after_an_abort_is_reported(stage: Stage) -
 
 
 def test_a_target_that_fails_right_after_the_rollback_is_reported(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run().exit_code == 0
     unhealthy(stage, stage.first, "3-")
 

@@ -12,7 +12,7 @@ INPUTS = {"manifest": "addin/manifest.xml", "identity_path": "/version"}
 
 
 @pytest.fixture
-def nobody(stage: Stage) -> Stage:
+def without_app(stage: Stage) -> Stage:
     """A stage whose app is gone; its repository and registry are there."""
     stage.scene.ask("DELETE", stage.scene.path)
     _until_gone(stage)
@@ -25,9 +25,9 @@ def _until_gone(stage: Stage) -> None:
     )
 
 
-def test_a_missing_app_is_created_with_the_setting_create(nobody: Stage) -> None:
-    stage = nobody
-    stage.push_better()
+def test_a_missing_app_is_created_with_the_setting_create(without_app: Stage) -> None:
+    stage = without_app
+    stage.push_healthy()
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
     run = stage.run(**INPUTS, create="true", managed_environment=environment["name"])
 
@@ -43,9 +43,9 @@ def test_a_missing_app_is_created_with_the_setting_create(nobody: Stage) -> None
     assert again.outputs["previous-revision"] == run.outputs["revision"]
 
 
-def test_a_new_app_with_an_unhealthy_revision_is_deleted(nobody: Stage) -> None:
-    stage = nobody
-    pushed = stage.push_sick()
+def test_a_new_app_with_an_unhealthy_revision_is_deleted(without_app: Stage) -> None:
+    stage = without_app
+    pushed = stage.push_unhealthy()
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
     run = stage.run(
         **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="3s"
@@ -60,23 +60,25 @@ def test_a_new_app_with_an_unhealthy_revision_is_deleted(nobody: Stage) -> None:
 
 
 def test_the_failure_of_a_first_revision_is_explained_before_the_app_is_deleted(
-    nobody: Stage,
+    without_app: Stage,
 ) -> None:
-    nobody.push("addin/app/__main__.py", "import os", "raise KeyError('DATABASE_URL')\nimport os")
-    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
-    run = nobody.run(
+    without_app.push(
+        "addin/app/__main__.py", "import os", "raise KeyError('DATABASE_URL')\nimport os"
+    )
+    [environment] = without_app.scene.arm("GET", "/managedEnvironments")["value"]
+    run = without_app.run(
         **INPUTS, create="true", managed_environment=environment["name"], gate_timeout="20s"
     )
 
     assert run.exit_code == 4, run.log
     assert "likely cause: The program exited with code 1: KeyError" in run.log, run.log
     assert "Last lines of the container" in run.summary
-    _until_gone(nobody)
+    _until_gone(without_app)
 
 
-def test_an_environment_that_does_not_exist_is_named(nobody: Stage) -> None:
-    nobody.push_better()
-    run = nobody.run(**INPUTS, create="true", managed_environment="nowhere")
+def test_an_environment_that_does_not_exist_is_named(without_app: Stage) -> None:
+    without_app.push_healthy()
+    run = without_app.run(**INPUTS, create="true", managed_environment="nowhere")
 
     assert run.exit_code == 2
     assert "managed-environment: 'nowhere' does not exist" in run.log
@@ -108,9 +110,9 @@ def create_from_blocks(stage: Stage, *, may_read: bool = True, **inputs: str) ->
     return stage.run(**INPUTS, settings=settings, **inputs)
 
 
-def test_a_new_app_gets_everything_that_the_settings_describe(nobody: Stage) -> None:
-    stage = nobody
-    stage.push_better()
+def test_a_new_app_gets_everything_that_the_settings_describe(without_app: Stage) -> None:
+    stage = without_app
+    stage.push_healthy()
     run = create_from_blocks(stage)
 
     assert run.exit_code == 0, run.log
@@ -136,9 +138,9 @@ def test_a_new_app_gets_everything_that_the_settings_describe(nobody: Stage) -> 
     assert "the-db-value" not in without_masks(run)
 
 
-def test_deploying_to_the_created_app_again_changes_no_setting(nobody: Stage) -> None:
-    stage = nobody
-    stage.push_better()
+def test_deploying_to_the_created_app_again_changes_no_setting(without_app: Stage) -> None:
+    stage = without_app
+    stage.push_healthy()
     assert create_from_blocks(stage).exit_code == 0
     again = create_from_blocks(stage, dry_run="true")
 
@@ -148,9 +150,9 @@ def test_deploying_to_the_created_app_again_changes_no_setting(nobody: Stage) ->
     assert {path.rpartition(".")[2] for path in changed if "line" not in path} <= {"image:"}
 
 
-def test_a_dry_run_shows_the_new_app_and_creates_nothing(nobody: Stage) -> None:
-    stage = nobody
-    stage.push_better()
+def test_a_dry_run_shows_the_new_app_and_creates_nothing(without_app: Stage) -> None:
+    stage = without_app
+    stage.push_healthy()
     run = create_from_blocks(stage, dry_run="true")
 
     assert run.exit_code == 0, run.log
@@ -161,10 +163,10 @@ def test_a_dry_run_shows_the_new_app_and_creates_nothing(nobody: Stage) -> None:
     assert stage.scene.ask("GET", stage.scene.path).status_code == 404
 
 
-def test_validate_checks_an_app_that_is_to_be_created(nobody: Stage) -> None:
-    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+def test_validate_checks_an_app_that_is_to_be_created(without_app: Stage) -> None:
+    [environment] = without_app.scene.arm("GET", "/managedEnvironments")["value"]
     good, bad = (
-        nobody.run("validate", **INPUTS, full="true", create="true", managed_environment=name)
+        without_app.run("validate", **INPUTS, full="true", create="true", managed_environment=name)
         for name in (environment["name"], "nowhere")
     )
 
@@ -176,10 +178,10 @@ def test_validate_checks_an_app_that_is_to_be_created(nobody: Stage) -> None:
 
 
 def test_a_vault_that_the_new_app_may_not_read_is_explained_and_the_app_deleted(
-    nobody: Stage,
+    without_app: Stage,
 ) -> None:
-    stage = nobody
-    pushed = stage.push_better()
+    stage = without_app
+    pushed = stage.push_healthy()
     run = create_from_blocks(stage, may_read=False)
 
     assert run.exit_code == 4, run.log
@@ -199,15 +201,15 @@ def test_a_vault_that_the_new_app_may_not_read_is_explained_and_the_app_deleted(
     ],
 )
 def test_what_azure_would_refuse_is_refused_before_anything_is_built(
-    nobody: Stage, settings: str, message: str
+    without_app: Stage, settings: str, message: str
 ) -> None:
-    [environment] = nobody.scene.arm("GET", "/managedEnvironments")["value"]
+    [environment] = without_app.scene.arm("GET", "/managedEnvironments")["value"]
     where = f"managed-environment: {environment['name']}\ncreate: true\n"
-    run = nobody.run(**INPUTS, settings=f"{settings}\n{where}")
+    run = without_app.run(**INPUTS, settings=f"{settings}\n{where}")
 
     assert run.exit_code in {2, 3}, run.log
     assert message in run.log
-    assert nobody.scene.ask("GET", nobody.scene.path).status_code == 404
+    assert without_app.scene.ask("GET", without_app.scene.path).status_code == 404
 
 
 def without_masks(run: Run) -> str:

@@ -96,13 +96,13 @@ def fault_state(stage: Stage) -> dict[str, Any]:
 
 def roll_back(stage: Stage, *notifications: dict[str, Any]) -> Run:
     """Deploy, then roll back with these notifications."""
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run(**MANIFEST).exit_code == 0
     return stage.run("rollback", settings=settings(*notifications))
 
 
 def test_a_deployment_is_announced_to_every_channel(stage: Stage, receivers: Receivers) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**MANIFEST, settings=settings(*EVERYWHERE))
 
@@ -122,7 +122,7 @@ def test_a_deployment_is_announced_to_every_channel(stage: Stage, receivers: Rec
 
 
 def test_the_webhook_is_signed_as_documented(stage: Stage, receivers: Receivers) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
 
     run = stage.run(**MANIFEST, gate_timeout="2s", settings=settings(EVERYWHERE[2]))
 
@@ -150,7 +150,7 @@ def test_only_subscribed_events_are_sent(stage: Stage, receivers: Receivers) -> 
 def test_a_pull_request_that_somebody_must_merge_is_an_action_required(
     stage: Stage, receivers: Receivers
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     given = on_github(stage, "main")
 
     run = stage.run(**MANIFEST, **given, settings=settings(EVERYWHERE[2], to_slack("succeeded")))
@@ -168,7 +168,7 @@ def test_the_first_deployment_of_a_new_app_is_announced(stage: Stage, receivers:
         lambda: stage.scene.ask("GET", stage.scene.path).status_code == 404, "the app is deleted"
     )
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(
         **MANIFEST,
@@ -187,7 +187,7 @@ def test_the_first_deployment_of_a_new_app_is_announced(stage: Stage, receivers:
 
 
 def test_a_cancelled_deployment_is_announced(stage: Stage, receivers: Receivers) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         process = stage.started(**MANIFEST, step_interval="20s", settings=settings(EVERYWHERE[2]))
         while len(users.answers) < 2:
@@ -203,7 +203,7 @@ def test_a_cancelled_deployment_is_announced(stage: Stage, receivers: Receivers)
 def test_the_second_step_announces_the_recovery_of_a_run_that_was_killed(
     stage: Stage, receivers: Receivers
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     given = {**MANIFEST, "settings": settings(EVERYWHERE[2])}
     with stage.users().busy() as users:
         process = stage.started(**given, step_interval="20s")
@@ -244,7 +244,7 @@ def test_a_receiver_that_fails_is_a_warning_only(
 
     assert run.exit_code == 0, run.log
     assert run.outputs["result"] == "rolled-back"
-    assert run.said("warning: Notification to slack (hooks.slack.com) failed: ")
+    assert run.logged("warning: Notification to slack (hooks.slack.com) failed: ")
     assert text in run.log
     assert "Notification to slack" in run.summary
     assert SLACK not in shown(run)
@@ -255,7 +255,7 @@ def test_a_receiver_that_fails_is_a_warning_only(
 def test_a_cancellation_while_a_receiver_hangs_does_not_change_the_result(
     stage: Stage, receivers: Receivers
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run(**MANIFEST).exit_code == 0
     stage.admin("faults", [{"host": "hooks.slack.com", "hold": True}])
 
@@ -272,7 +272,7 @@ def test_a_cancellation_while_a_receiver_hangs_does_not_change_the_result(
 def test_a_cancelled_run_does_not_wait_for_a_receiver_that_hangs(
     stage: Stage, receivers: Receivers
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.admin("faults", [{"host": "hooks.slack.com", "hold": True}])
     with stage.users().busy() as users:
         process = stage.started(**MANIFEST, step_interval="20s", settings=settings(to_slack()))
@@ -283,7 +283,7 @@ def test_a_cancelled_run_does_not_wait_for_a_receiver_that_hangs(
 
     assert run.exit_code == 130, run.log
     assert stage.weights() == {stage.first: 100}
-    assert run.said("Notification to slack (hooks.slack.com) failed: it took too long.")
+    assert run.logged("Notification to slack (hooks.slack.com) failed: it took too long.")
 
 
 def test_one_lost_answer_is_retried(stage: Stage, receivers: Receivers) -> None:
@@ -292,7 +292,7 @@ def test_one_lost_answer_is_retried(stage: Stage, receivers: Receivers) -> None:
     run = roll_back(stage, to_slack())
 
     assert run.exit_code == 0, run.log
-    assert not run.said("Notification to")
+    assert not run.logged("Notification to")
     assert [message["status"] for message in receivers.messages("slack")] == [200]
 
 
@@ -313,9 +313,9 @@ def test_secrets_in_a_vault_and_those_that_are_missing(stage: Stage, receivers: 
 
     assert run.exit_code == 0, run.log
     assert receivers.events() == ["rolled_back"]
-    assert run.said("slack failed: url: the variable NOT_SET is empty in the step's environment")
-    assert run.said("slack (hooks.slack.com) failed: url: it must be a URL that begins with")
-    assert run.said("webhook failed: The secret 'missing' of key vault")
+    assert run.logged("slack failed: url: the variable NOT_SET is empty in the step's environment")
+    assert run.logged("slack (hooks.slack.com) failed: url: it must be a URL that begins with")
+    assert run.logged("webhook failed: The secret 'missing' of key vault")
     assert receivers.secret not in shown(run)
 
 
@@ -327,7 +327,7 @@ def test_a_url_in_the_settings_is_refused_because_it_is_a_secret(
     run = stage.run(**MANIFEST, settings=literal)
 
     assert run.exit_code == 2, run.log
-    assert run.said("notifications.1.url: a secret must not be written in the settings")
+    assert run.logged("notifications.1.url: a secret must not be written in the settings")
     assert receivers.messages("slack") == []
 
 
@@ -351,8 +351,8 @@ def test_validate_checks_the_addresses_and_sends_nothing(
     )
 
     assert run.exit_code == 0, run.log
-    assert run.said("Microsoft has retired the connectors of Teams")
-    assert run.said("secret: it must")
+    assert run.logged("Microsoft has retired the connectors of Teams")
+    assert run.logged("secret: it must")
     assert receivers.messages("slack") == []
 
 
@@ -373,13 +373,13 @@ def test_a_full_validation_reads_the_vault_and_sends_nothing(
     assert (passed.exit_code, warned.exit_code) == (0, 0), passed.log + warned.log
     assert results(passed)["notification secrets"] == "passed"
     assert results(warned)["notification secrets"] == "warning"
-    assert warned.said("Nothing can be sent to slack: url: it must be a URL that begins with")
-    assert warned.said("secret 'missing' of key vault")
+    assert warned.logged("Nothing can be sent to slack: url: it must be a URL that begins with")
+    assert warned.logged("secret 'missing' of key vault")
     assert receivers.events() == []
 
 
 def test_a_dry_run_and_the_status_announce_nothing(stage: Stage, receivers: Receivers) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**MANIFEST, dry_run="true", settings=settings(*EVERYWHERE))
     status = stage.run("status", settings=settings(*EVERYWHERE))

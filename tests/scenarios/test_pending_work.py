@@ -21,7 +21,7 @@ def journal(stage: Stage) -> dict[str, str]:
 @pytest.fixture
 def incomplete(stage: Stage) -> Stage:
     """Two deployments, then a rollback whose required cache cannot be cleared."""
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run(**MANIFEST).exit_code == 0
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     assert stage.run(**MANIFEST).exit_code == 0
@@ -64,7 +64,7 @@ def test_j1_the_next_deployment_completes_an_incomplete_rollback(incomplete: Sta
 
 def test_o1_a_failure_after_the_commit_point_is_a_warning(stage: Stage) -> None:
     """The branch refuses the version commit after the promotion."""
-    stage.push_better()
+    stage.push_healthy()
     hook = stage.scene.remote / "hooks" / "pre-receive"
     hook.write_text("#!/bin/sh\necho 'the branch is closed' >&2\nexit 1\n")
     hook.chmod(0o755)

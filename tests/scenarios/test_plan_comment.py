@@ -18,7 +18,7 @@ BOT = "github-actions[bot]"
 @pytest.fixture
 def pull(stage: Stage) -> Stage:
     """A stage whose runs are for pull request 7."""
-    stage.push_better()
+    stage.push_healthy()
     stage.inputs = on_github(stage)
     declare(stage)
     triggered_by(stage, fork=False)
@@ -108,7 +108,7 @@ def test_x1_a_comment_of_somebody_else_with_our_marker_is_not_changed(pull: Stag
 
 
 def test_the_own_comment_is_found_behind_a_hundred_others(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.inputs = on_github(stage)
     declare(stage, *(("dana", f"comment {number}") for number in range(120)))
     triggered_by(stage, fork=False)

@@ -27,7 +27,7 @@ def cache_keys(stage: Stage) -> set[str]:
 
 
 def test_a_dry_run_shows_what_changes_and_nothing_else(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(settings=SETTINGS, manifest="addin/manifest.xml", dry_run="true")
 
@@ -46,7 +46,7 @@ def test_a_dry_run_shows_what_changes_and_nothing_else(stage: Stage) -> None:
 
 
 def test_a_second_deployment_with_the_same_settings_plans_only_a_new_image(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     first = stage.run(settings=SETTINGS)
     second = stage.run(settings=SETTINGS, dry_run="true")
 
@@ -97,7 +97,7 @@ def test_a_plan_states_that_the_cache_cannot_be_reached(stage: Stage) -> None:
 
 
 def test_the_plan_shows_manifest_steps_and_duration(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(manifest="addin/manifest.xml", dry_run="true")
 

@@ -8,7 +8,7 @@ from tests.stage import Stage
 
 
 def test_a_long_step_says_when_the_next_one_begins(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(traffic_steps="50,100", step_interval="16s")
 
     assert run.exit_code == 0, run.log

@@ -22,7 +22,7 @@ def test_r2_a_deployment_succeeds_although_nothing_can_be_reported(
     stage: Stage, tmp_path: Path, log: str
 ) -> None:
     _without_channels(stage, tmp_path)
-    stage.push_better()
+    stage.push_healthy()
     process = stage.started()
     assert process.stdout is not None
     if log == "closed":
@@ -41,7 +41,7 @@ def test_r2_a_failed_deployment_is_rolled_back_although_nothing_can_be_reported(
     stage: Stage, tmp_path: Path
 ) -> None:
     _without_channels(stage, tmp_path)
-    stage.push_sick()
+    stage.push_unhealthy()
     process = stage.started(gate_timeout="3s")
     assert process.stdout is not None
     process.stdout.close()

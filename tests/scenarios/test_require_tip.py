@@ -33,7 +33,7 @@ def _check_out(stage: Stage, commit: str) -> None:
 
 
 def test_an_outdated_commit_is_refused_before_anything_changes(stage: Stage) -> None:
-    old = stage.push_better()
+    old = stage.push_healthy()
     newer = _push_from_elsewhere(stage)
     before = stage.scene.resource()
     refused = stage.run(**MANIFEST, require_tip="true")
@@ -51,7 +51,7 @@ def test_an_outdated_commit_is_refused_before_anything_changes(stage: Stage) -> 
 
 
 def test_a_version_commit_does_not_overtake_the_commit_below_it(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     middle = _push_from_elsewhere(stage)
     first = stage.run(**MANIFEST)
     assert first.exit_code == 0, first.log
@@ -64,7 +64,7 @@ def test_a_version_commit_does_not_overtake_the_commit_below_it(stage: Stage) ->
 
 
 def test_a_rewritten_branch_overtakes_the_commit(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     workspace = stage.scene.workspace
     stage.scene.git("commit", "--quiet", "--amend", "-m", "Rewritten", cwd=workspace)
     run = stage.run(**MANIFEST, require_tip="true", dry_run="true")
@@ -74,7 +74,7 @@ def test_a_rewritten_branch_overtakes_the_commit(stage: Stage) -> None:
 
 
 def test_a_checkout_without_a_branch_is_refused(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.git("checkout", "--quiet", "--detach", cwd=stage.scene.workspace)
     stage.variables |= {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1"}
     run = stage.run(**MANIFEST, require_tip="true", dry_run="true")

@@ -15,7 +15,7 @@ MANIFEST = {"manifest": "addin/manifest.xml"}
 @pytest.mark.quick
 @pytest.mark.xdist_group("quick")
 def test_rollback_to_the_previous_revision(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     deployed = stage.run(**MANIFEST)
     with stage.users().busy() as users:
         run = stage.run("rollback", reason="errors at login")
@@ -61,7 +61,7 @@ def test_without_a_previous_revision_a_rollback_is_refused(stage: Stage) -> None
 
 
 def test_status_as_table_and_as_json(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     deployed = stage.run(**MANIFEST)
     run = stage.run("status")
     env = stage.scene.runner_environment(99)
@@ -86,7 +86,7 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
 
 
 def test_rollback_to_a_version_or_a_commit(stage: Stage) -> None:
-    commit = stage.push_better()
+    commit = stage.push_healthy()
     deployed = stage.run(**MANIFEST)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     newest = stage.run(**MANIFEST)
@@ -107,7 +107,7 @@ def test_rollback_to_a_version_or_a_commit(stage: Stage) -> None:
 def test_an_inactive_target_without_its_image_is_refused_with_the_next_healthy_one(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     deployed = stage.run(**MANIFEST)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     newest = stage.run(**MANIFEST)
@@ -153,7 +153,7 @@ def _delete_image(stage: Stage, digest: str) -> None:
 
 
 def test_a_target_that_does_not_start_is_deactivated_again(stage: Stage) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     sick = stage.run(**MANIFEST, gate_timeout="2s")
     assert sick.exit_code == 4
     with stage.users().busy() as users:
@@ -168,7 +168,7 @@ def test_a_target_that_does_not_start_is_deactivated_again(stage: Stage) -> None
 
 
 def test_a_repeated_rollback_clears_the_cache_again(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.run(**MANIFEST)
     stage.run("rollback")
     stage.scene.fill_cache()
@@ -180,7 +180,7 @@ def test_a_repeated_rollback_clears_the_cache_again(stage: Stage) -> None:
 
 
 def test_a_rollback_needs_no_checkout_and_no_smoke_test(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.run(**MANIFEST)
     for path in sorted(stage.scene.workspace.rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -196,7 +196,7 @@ def test_a_rollback_needs_no_checkout_and_no_smoke_test(stage: Stage) -> None:
 
 
 def test_a_dry_run_of_repair_shows_its_plan(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     rollout = stage.started(**{**MANIFEST, "step_interval": "60s"})
     while not any(0 < weight < 100 for weight in stage.weights().values()):
         assert rollout.poll() is None

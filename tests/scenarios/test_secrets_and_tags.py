@@ -30,7 +30,7 @@ def configured(stage: Stage) -> Stage:
         "tags": {"cost-centre": "none", "old": "yes", "owner": "dana"},
     }
     assert stage.scene.ask("PATCH", stage.scene.path, body).ok
-    stage.settle()
+    stage.wait_until_idle()
     stage.variables |= {"DB": "new-db-value", "API_KEY": "the-api-key"}
     return stage
 
@@ -51,7 +51,7 @@ def shows_no_values(run: Run) -> bool:
 
 def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
     stage = configured
-    stage.push_better()
+    stage.push_healthy()
     first = stage.run(settings=SETTINGS)
     second = stage.run(settings=SETTINGS, dry_run="true")
 
@@ -72,7 +72,7 @@ def test_secrets_and_tags_are_applied_once(configured: Stage) -> None:
 
 def test_an_abort_restores_secrets_and_tags(configured: Stage) -> None:
     stage = configured
-    stage.push_sick()
+    stage.push_unhealthy()
 
     run = stage.run(settings=SETTINGS, gate_timeout="3s")
 
@@ -94,7 +94,7 @@ def kill_at(stage: Stage, point: Point, command: str = "deploy") -> None:
     with halted(stage, point, command, settings=SETTINGS) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
 
 
@@ -104,7 +104,7 @@ def test_t3_the_next_run_restores_secrets_and_tags_after_a_kill(
     configured: Stage, point: Point, command: str
 ) -> None:
     stage = configured
-    stage.push_better()
+    stage.push_healthy()
     kill_at(stage, point)
 
     run = stage.run(command, take_over="true")
@@ -117,7 +117,7 @@ def test_j1_a_rollback_that_is_killed_leaves_secrets_and_tags_to_the_next_run(
     configured: Stage,
 ) -> None:
     stage = configured
-    stage.push_better()
+    stage.push_healthy()
     kill_at(stage, KILLED[-1])
     kill_at(stage, Point(name="the traffic", method="PATCH", after=True), "rollback")
 
@@ -130,7 +130,7 @@ def test_j1_a_rollback_that_is_killed_leaves_secrets_and_tags_to_the_next_run(
 
 def test_a_secret_in_use_is_not_removed(configured: Stage) -> None:
     stage = configured
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run(settings="template: {env: {DB: {secret: db}}}\n").exit_code == 0
 
     settings = "secrets: {db: null}\n"
@@ -147,7 +147,7 @@ def test_a_secret_in_use_is_not_removed(configured: Stage) -> None:
 
 def test_a_reference_whose_identity_the_app_lacks_is_refused(configured: Stage) -> None:
     stage = configured
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
 
     runs = [
@@ -166,8 +166,8 @@ def test_an_app_without_room_for_the_tags_of_a_deployment_is_refused(
 ) -> None:
     tags = {f"team-{number}": "core" for number in range(others)}
     assert stage.scene.ask("PATCH", stage.scene.path, {"tags": tags}).ok
-    stage.settle()
-    stage.push_better()
+    stage.wait_until_idle()
+    stage.push_healthy()
 
     planned, deployed = (stage.run(dry_run=dry_run) for dry_run in ("true", "false"))
 

@@ -22,7 +22,7 @@ def push_something_else(stage: Stage) -> str:
 
 def deployed(stage: Stage, **inputs: str) -> Run:
     """Deploy a change of the add-in; 1.3.0.3 serves."""
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**{**MANIFEST, **inputs})
     assert run.exit_code == 0, run.log
     assert stage.serves()["version"] == "1.3.0.3"
@@ -67,7 +67,7 @@ def test_with_an_open_pull_request_the_served_version_stays(stage: Stage) -> Non
     assert stage.serves()["version"] == second.outputs["version"] == "1.3.0.3"
     assert second.outputs["pull-request"] == pull["html_url"]
     assert second.outputs["pending"] == "1.3.0.3"
-    assert second.said(
+    assert second.logged(
         f"The version commit of 1.3.0.3 is pending in pull request {pull['html_url']}"
     )
     for run in (first, second):
@@ -92,7 +92,7 @@ def test_after_a_merge_nothing_is_pending(stage: Stage) -> None:
 def test_after_a_denied_push_the_next_deployment_publishes_the_served_version(
     stage: Stage,
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     refuse = hook(stage, "exit 1")
     first = stage.run(**MANIFEST)
     refuse.unlink()
@@ -102,7 +102,9 @@ def test_after_a_denied_push_the_next_deployment_publishes_the_served_version(
     assert first.outputs["pending"] == "1.3.0.3"
     assert second.exit_code == 0, second.log
     assert stage.serves()["version"] == second.outputs["version"] == "1.3.0.3"
-    assert second.said("Version 1.3.0.3 is deployed, but its version commit is not in the checkout")
+    assert second.logged(
+        "Version 1.3.0.3 is deployed, but its version commit is not in the checkout"
+    )
     assert second.outputs["commit"] == stage.branch_head()
     assert second.outputs["pending"] == ""
     assert branch_version(stage) == "1.3.0.3"
@@ -124,7 +126,7 @@ def test_after_a_kill_while_publishing_the_served_version_stays(
     stage: Stage, tmp_path: Path
 ) -> None:
     reached = tmp_path / "reached"
-    stage.push_better()
+    stage.push_healthy()
     block = hook(stage, f'touch {reached}; while [ -e "$0" ]; do sleep 0.1; done; exit 1')
     run = stage.started(**MANIFEST)
     while not reached.exists():
@@ -152,7 +154,7 @@ def test_a_lower_version_that_may_not_be_bumped_is_refused_with_nothing_changed(
     run = stage.run(**MANIFEST, bump="never")
 
     assert run.exit_code == 3, run.log
-    assert run.said("Version 1.3.0.2 is lower than version 1.3.0.3, which revision")
+    assert run.logged("Version 1.3.0.2 is lower than version 1.3.0.3, which revision")
     assert stage.scene.resource() == before
 
 
@@ -162,7 +164,7 @@ def test_the_version_of_an_app_deployed_by_other_means_counts(stage: Stage) -> N
     run = stage.run(**MANIFEST, bump="always")
 
     assert refused.exit_code == 3, refused.log
-    assert refused.said("1.3.0.1 is lower than version 1.3.0.2")
+    assert refused.logged("1.3.0.1 is lower than version 1.3.0.2")
     assert run.exit_code == 0, run.log
     assert stage.serves()["version"] == run.outputs["version"]
     assert run.outputs["version"] >= "1.3.0.2"
@@ -181,7 +183,7 @@ def check_out(stage: Stage, branch: str) -> str:
 
 def test_the_version_commit_goes_to_the_branch_that_is_checked_out(stage: Stage) -> None:
     stage.on_branch("branch", "release", "main")
-    dispatched = stage.push_better()
+    dispatched = stage.push_healthy()
     release = check_out(stage, "release")
     stage.variables = {"GITHUB_SHA": dispatched, "GITHUB_REF_NAME": "main"}
     run = stage.run(**MANIFEST, bump="always")
@@ -193,7 +195,7 @@ def test_the_version_commit_goes_to_the_branch_that_is_checked_out(stage: Stage)
     revision = stage.scene.revisions()[run.outputs["revision"]]
     env = {item["name"]: item["value"] for item in revision["template"]["containers"][0]["env"]}
     assert env["DEPLOY_ACTION_COMMIT"] == release
-    assert run.said(
+    assert run.logged(
         f"The checkout is at {release[:10]} (branch release), but the workflow run is for "
         f"{dispatched[:10]} (branch main)"
     )
@@ -201,7 +203,7 @@ def test_the_version_commit_goes_to_the_branch_that_is_checked_out(stage: Stage)
 
 def test_a_detached_checkout_of_another_commit_has_no_branch_to_publish_to(stage: Stage) -> None:
     old = stage.branch_head()
-    dispatched = stage.push_better()
+    dispatched = stage.push_healthy()
     git, work = stage.scene.git, stage.scene.workspace
     git("fetch", "--quiet", "--depth=1", "origin", old, cwd=work)
     git("checkout", "--quiet", "--detach", old, cwd=work)
@@ -209,16 +211,16 @@ def test_a_detached_checkout_of_another_commit_has_no_branch_to_publish_to(stage
     run = stage.run(**MANIFEST, bump="always")
 
     assert run.exit_code == 3, run.log
-    assert run.said("The checkout is not on a branch")
+    assert run.logged("The checkout is not on a branch")
 
 
 def test_a_checkout_of_the_run_s_own_commit_is_not_a_disagreement(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     stage.scene.git("checkout", "--quiet", "--detach", cwd=stage.scene.workspace)
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert not run.said("but the workflow run is for")
+    assert not run.logged("but the workflow run is for")
     assert stage.branch_head() == run.outputs["commit"]
 
 
@@ -234,12 +236,12 @@ def patch(stage: Stage, suffix: str, **env: str) -> str:
     template["revisionSuffix"] = suffix
     app = f"/containerApps/{stage.scene.app}"
     stage.scene.arm("PATCH", app, {"properties": {"template": template}})
-    stage.settle()
+    stage.wait_until_idle()
     name = f"{stage.scene.app}--{suffix}"
     traffic = [{"revisionName": name, "weight": 100}]
     configuration = {"ingress": {"traffic": traffic}}
     stage.scene.arm("PATCH", app, {"properties": {"configuration": configuration}})
-    stage.settle()
+    stage.wait_until_idle()
     return name
 
 
@@ -274,7 +276,7 @@ def test_a_copy_by_hand_is_not_a_deployment_but_can_be_rolled_back_to(stage: Sta
 
 def built(stage: Stage) -> tuple[str, str, str]:
     """Build an image in a deployment that fails afterwards; return it, its version and commit."""
-    commit = stage.push_better()
+    commit = stage.push_healthy()
     run = stage.run(**MANIFEST, smoke_test="exit 1")
     assert run.exit_code == 4, run.log
     revision = stage.scene.revisions()[run.outputs["attempted-revision"]]
@@ -306,12 +308,12 @@ def test_an_image_with_a_lower_version_is_refused(stage: Stage) -> None:
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     higher = stage.run(**MANIFEST)
     assert higher.outputs["version"] == "1.3.0.4", higher.log
-    stage.settle()  # a run releases its lock without waiting for Azure
+    stage.wait_until_idle()  # a run releases its lock without waiting for Azure
     before = stage.scene.resource()
     run = stage.run(**MANIFEST, image=image)
 
     assert run.exit_code == 3, run.log
-    assert run.said("Version 1.3.0.3 is lower than version 1.3.0.4")
+    assert run.logged("Version 1.3.0.3 is lower than version 1.3.0.4")
     assert stage.scene.resource() == before
 
 
@@ -330,7 +332,7 @@ def test_an_image_without_a_label_that_serves_a_lower_version_is_aborted(stage: 
     run = stage.run(**MANIFEST, image=image)
 
     assert run.exit_code == 4, run.log
-    assert run.said("Version 1.3.0.2 is lower than version 1.3.0.3")
+    assert run.logged("Version 1.3.0.2 is lower than version 1.3.0.3")
     assert stage.weights() == {first.outputs["revision"]: 100}
 
 

@@ -30,7 +30,7 @@ template:
   volumes: {cache: {type: empty-dir}}
   mounts: {cache: /cache}
 """
-    stage.push_better()
+    stage.push_healthy()
     first = stage.run(settings=settings)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     second = stage.run(settings=settings)

@@ -87,25 +87,25 @@ def without_github(stage: Stage) -> None:
 def test_an_az_session_of_an_earlier_step_deploys(stage: Stage) -> None:
     log_in_with_az(stage)
     without_github(stage)
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**NOT_GIVEN, subscription_id="")
 
     assert run.exit_code == 0, run.log
-    assert run.said("signed in with the Azure CLI session of this machine")
+    assert run.logged("signed in with the Azure CLI session of this machine")
     assert stage.serves()["version"] == NEXT_VERSION
 
 
 def test_a_managed_identity_deploys(stage: Stage) -> None:
     without_github(stage)
-    stage.push_better()
+    stage.push_healthy()
 
     with identity_endpoint(stage) as variables:
         stage.variables |= variables
         run = stage.run(**NOT_GIVEN)
 
     assert run.exit_code == 0, run.log
-    assert run.said("signed in with the managed identity of this machine")
+    assert run.logged("signed in with the managed identity of this machine")
     assert stage.serves()["version"] == NEXT_VERSION
 
 
@@ -116,7 +116,7 @@ def test_a_managed_identity_needs_the_subscription(stage: Stage) -> None:
     run = stage.run(**NOT_GIVEN, subscription_id="")
 
     assert run.exit_code in {2, 3}, run.log
-    assert run.said("Input subscription-id is required")
+    assert run.logged("Input subscription-id is required")
 
 
 def test_a_missing_sign_in_is_reported(stage: Stage) -> None:
@@ -125,13 +125,13 @@ def test_a_missing_sign_in_is_reported(stage: Stage) -> None:
     run = stage.run(**NOT_GIVEN)
 
     assert run.exit_code == 3, run.log
-    assert run.said("No Azure sign-in was found")
+    assert run.logged("No Azure sign-in was found")
 
 
 def test_tokens_are_renewed_during_a_long_rollout(stage: Stage) -> None:
     """An Entra token that lasts two seconds, with a fresh assertion of GitHub for each."""
-    stage.push_better()
-    before = stage.asked()[-1]["at"]
+    stage.push_healthy()
+    before = stage.requests()[-1]["at"]
     stage.admin("tokens", {"life_s": 2})
     try:
         run = stage.run(step_interval="1s", bake="2s")
@@ -140,7 +140,9 @@ def test_tokens_are_renewed_during_a_long_rollout(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert stage.serves()["version"] == NEXT_VERSION
-    tokens = [call for call in stage.asked(before) if call["path"].endswith("/oauth2/v2.0/token")]
+    tokens = [
+        call for call in stage.requests(before) if call["path"].endswith("/oauth2/v2.0/token")
+    ]
     assert len(tokens) > 3
 
 
@@ -157,7 +159,7 @@ def test_a_single_401_renews_the_token_once(
     stage: Stage, tmp_path: Path, method: str, path: str, session: str
 ) -> None:
     """Azure rejects a token before it expires, for example after a change of a policy."""
-    stage.push_better()
+    stage.push_healthy()
     if session == "az":
         log_in_with_az(stage)
         without_github(stage)
@@ -186,7 +188,7 @@ def test_a_single_401_renews_the_token_once(
 
 
 def test_a_permanent_401_ends_the_run_with_a_message(stage: Stage, tmp_path: Path) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     def change(request: Request, response: Response) -> Response:
         if request.host != "management.azure.com":

@@ -47,7 +47,7 @@ def assert_restored(stage: Stage, run: Run) -> None:
 @pytest.mark.parametrize("strategy", ["blue-green", "direct"])
 def test_a_deployment_and_a_rollback_keep_the_mode(single: Stage, strategy: str) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**{**INPUTS, "strategy": strategy})
 
@@ -80,7 +80,7 @@ def test_a_deployment_and_a_rollback_keep_the_mode(single: Stage, strategy: str)
 
 def test_a_candidate_that_never_becomes_ready_reaches_no_user(single: Stage) -> None:
     stage = single
-    stage.push_sick()
+    stage.push_unhealthy()
     with stage.users().busy() as users:
         run = stage.run(**INPUTS, gate_timeout="3s")
 
@@ -98,7 +98,7 @@ def test_a_failure_after_the_shift_restores_the_earlier_revision(
     single: Stage, fault: dict[str, str]
 ) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**INPUTS, **fault)
 
@@ -124,7 +124,7 @@ def test_an_abort_starts_the_earlier_revision_with_the_earlier_secrets(single: S
     configure(stage, properties=properties, secrets=secret)
     keyed = f"{stage.scene.app}--keyed"
     eventually(lambda: stage.serves()["revision"] == keyed, "the revision with a secret serves")
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, secrets="key=new", smoke_test="exit 1")
 
     assert run.exit_code == 4, run.log
@@ -138,7 +138,7 @@ def test_an_abort_starts_the_earlier_revision_with_the_earlier_secrets(single: S
 
 def test_a_revision_that_somebody_else_creates_is_kept(single: Stage) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     (stage.scene.directory / "arrived").unlink(missing_ok=True)
     process = stage.started(
         **INPUTS, smoke_test=f"touch {stage.scene.directory}/arrived; sleep 30", gate_timeout="9s"
@@ -218,7 +218,7 @@ def test_a_rollback_restores_the_secrets_of_a_killed_deployment(single: Stage) -
 
 def test_settings_that_need_multiple_mode_are_refused(single: Stage) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
 
     canary = stage.run(**{**INPUTS, "strategy": "canary"})
@@ -235,7 +235,7 @@ def test_settings_that_need_multiple_mode_are_refused(single: Stage) -> None:
 
 def test_validate_status_and_the_plan_work(single: Stage) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
 
     validated = stage.run("validate", **INPUTS, full="true")

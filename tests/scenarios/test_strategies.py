@@ -13,7 +13,7 @@ MANIFEST = {"manifest": "addin/manifest.xml"}
 
 @pytest.mark.parametrize("strategy", ["blue-green", "direct"])
 def test_all_traffic_moves_at_once(stage: Stage, strategy: str) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, strategy=strategy)
 
@@ -26,7 +26,7 @@ def test_all_traffic_moves_at_once(stage: Stage, strategy: str) -> None:
 
 def test_a_failure_after_the_promotion_restores_the_traffic(stage: Stage) -> None:
     """It fails in the bake; direct has none."""
-    stage.push_better()
+    stage.push_healthy()
     check = json.dumps({"name": "orders", "shell": "exit 1", "interval": "0s"})
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, strategy="blue-green", analysis_checks=check)
@@ -41,7 +41,7 @@ def test_a_failure_after_the_promotion_restores_the_traffic(stage: Stage) -> Non
 
 @pytest.mark.parametrize("strategy", ["blue-green", "direct"])
 def test_a_candidate_that_fails_its_gates_receives_no_traffic(stage: Stage, strategy: str) -> None:
-    stage.push_sick()
+    stage.push_unhealthy()
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, strategy=strategy, gate_timeout="3s")
 

@@ -46,7 +46,7 @@ def at_a_terminal(stage: Stage, **inputs: str) -> str:
 
 
 def test_a_deployment_at_a_terminal_shows_marks_bars_and_a_changing_line(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
 
     shown = at_a_terminal(stage, step_interval="3s")
 

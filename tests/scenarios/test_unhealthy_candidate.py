@@ -15,7 +15,7 @@ ANSWER = """{
 @pytest.mark.quick
 @pytest.mark.xdist_group("quick")
 def test_a_candidate_that_never_becomes_healthy_reaches_no_user(stage: Stage) -> None:
-    pushed = stage.push_sick()
+    pushed = stage.push_unhealthy()
     stage.scene.fill_cache()
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, gate_timeout="3s")
@@ -45,7 +45,7 @@ def test_a_crashing_container_is_reported_with_the_platforms_message(stage: Stag
 
 
 def test_a_failed_smoke_test_aborts(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**MANIFEST, smoke_test='echo "asked $CANDIDATE_URL"; exit 7')
 
     assert run.exit_code == 4, run.log
@@ -156,7 +156,7 @@ def test_an_app_that_does_not_serve_its_manifest_is_deployed(stage: Stage) -> No
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("manifest check skipped: /manifest.xml returned 404")
+    assert run.logged("manifest check skipped: /manifest.xml returned 404")
 
 
 def test_a_failed_build_stops_before_azure_is_changed(stage: Stage) -> None:
@@ -171,7 +171,7 @@ def test_a_failed_build_stops_before_azure_is_changed(stage: Stage) -> None:
 
 def test_after_an_abort_the_next_deployment_gets_a_higher_version(stage: Stage) -> None:
     """A version that any revision has had is not used again."""
-    stage.push_sick()
+    stage.push_unhealthy()
     stage.run(**MANIFEST, gate_timeout="3s")
     stage.push("addin/app/health.py", "HEALTHY = False", "HEALTHY = True")
     run = stage.run(**MANIFEST)

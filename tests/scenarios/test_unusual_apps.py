@@ -18,14 +18,14 @@ def _configure(stage: Stage, **configuration: Any) -> None:
         f"/containerApps/{stage.scene.app}",
         {"properties": {"configuration": configuration}},
     )
-    stage.settle()
+    stage.wait_until_idle()
 
 
 def test_a_canary_in_single_mode_is_refused_with_the_way_to_convert_it(
     stage: Stage,
 ) -> None:
     _configure(stage, activeRevisionsMode="Single")
-    stage.push_better()
+    stage.push_healthy()
     before = stage.scene.resource()
 
     run = stage.run(**INPUTS)
@@ -39,7 +39,7 @@ def test_a_canary_in_single_mode_is_refused_with_the_way_to_convert_it(
 
 def test_an_app_in_single_mode_is_converted_with_convert_mode(stage: Stage) -> None:
     _configure(stage, activeRevisionsMode="Single")
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**INPUTS, convert_mode="true")
 
@@ -53,7 +53,7 @@ def test_an_app_in_single_mode_is_converted_with_convert_mode(stage: Stage) -> N
 
 def test_without_a_healthy_stable_the_candidate_gets_all_traffic_at_once(stage: Stage) -> None:
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
@@ -64,7 +64,7 @@ def test_without_a_healthy_stable_the_candidate_gets_all_traffic_at_once(stage: 
 
 def test_without_a_healthy_stable_a_bad_candidate_is_deactivated_and_reported(stage: Stage) -> None:
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
-    stage.push_sick()
+    stage.push_unhealthy()
     run = stage.run(**INPUTS, gate_timeout="3s")
 
     assert run.exit_code == 4, run.log
@@ -88,7 +88,7 @@ def test_an_app_at_zero_replicas_can_be_deployed_to(stage: Stage) -> None:
         "the new revision is scaled to zero",
     )
     assert stage.scene.revisions()[dozy]["replicas"] == 0
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**INPUTS)
 
@@ -105,7 +105,7 @@ def test_an_app_at_zero_replicas_can_be_deployed_to(stage: Stage) -> None:
 
 def test_an_app_without_ingress_has_no_traffic_to_move(stage: Stage) -> None:
     _configure(stage, ingress=None)
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 3
@@ -116,7 +116,7 @@ def test_an_app_without_ingress_has_no_traffic_to_move(stage: Stage) -> None:
 def test_an_app_that_does_not_exist_is_named_with_the_inputs_to_check(
     stage: Stage, wrong: dict[str, str]
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**INPUTS, **wrong)
 
     assert run.exit_code == 3

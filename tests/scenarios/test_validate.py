@@ -19,12 +19,12 @@ def results(run: Run) -> dict[str, str]:
 
 def azure_calls(stage: Stage, since: float) -> list[str]:
     """Return what was sent to Azure after *since*."""
-    return [call["path"] for call in stage.asked(since)]
+    return [call["path"] for call in stage.requests(since)]
 
 
 def last_call(stage: Stage) -> float:
     """Return when Azure was last called."""
-    return max((call["at"] for call in stage.asked()), default=-1.0)
+    return max((call["at"] for call in stage.requests()), default=-1.0)
 
 
 def test_offline_checks_need_no_network(stage: Stage) -> None:

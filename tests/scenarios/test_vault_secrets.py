@@ -19,7 +19,7 @@ def test_s1_a_cache_url_is_read_from_its_vault_and_never_shown(stage: Stage) -> 
     admin(environment, "POST", "/vaults", {"name": vault, "secrets": {"redis": url}})
     stage.variables["AZURE_REDIS_CONNECTION_STRING"] = ""
     stage.scene.fill_cache()
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
 
@@ -46,10 +46,10 @@ def test_a_secret_that_cannot_be_read_is_refused_before_anything_changes(
     body = {"name": vault, "secrets": {"redis": "b"}, **about}
     admin(stage.scene.environment, "POST", "/vaults", body)
     before = stage.scene.resource()
-    stage.push_better()
+    stage.push_healthy()
 
     run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
 
     assert run.exit_code == 3, run.log
-    assert run.said(message)
+    assert run.logged(message)
     assert stage.scene.resource() == before

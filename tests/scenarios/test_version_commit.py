@@ -27,7 +27,7 @@ def _pulls(stage: Stage) -> list[dict[str, Any]]:
 
 
 def _deployed_once(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**MANIFEST)
     assert run.outputs["version"] == "1.3.0.3", run.log
 
@@ -38,7 +38,7 @@ def test_a_push_outside_the_add_in_does_not_bump_its_version(stage: Stage) -> No
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: none since the deployed commit")
+    assert run.logged("Add-in changes: none since the deployed commit")
     assert run.outputs["version"] == "1.3.0.3"
     assert stage.serves()["version"] == "1.3.0.3"
     assert stage.weights() == {run.outputs["revision"]: 100}
@@ -51,7 +51,7 @@ def test_bump_when_changed_selects_the_add_ins_files(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="addin/**\n.github/*.yml")
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: .github/deploy-action.yml since the deployed commit")
+    assert run.logged("Add-in changes: .github/deploy-action.yml since the deployed commit")
     assert run.outputs["version"] == "1.3.0.4"
 
 
@@ -59,7 +59,7 @@ def test_bump_when_changed_selects_the_add_ins_files(stage: Stage) -> None:
 def test_the_version_commit_has_the_manifest_whatever_its_spelling(
     stage: Stage, spelling: str
 ) -> None:
-    stage.push_better()
+    stage.push_healthy()
     manifest = spelling.replace("{checkout}", str(stage.scene.workspace))
     run = stage.run(manifest=manifest)
 
@@ -71,7 +71,7 @@ def test_the_version_commit_has_the_manifest_whatever_its_spelling(
 
 def test_a_checkout_below_the_workspace_gets_the_version_commit(stage: Stage) -> None:
     """As with `path:` of actions/checkout."""
-    stage.push_better()
+    stage.push_healthy()
     stage.variables = {"GITHUB_WORKSPACE": str(stage.scene.workspace.parent)}
     folder = stage.scene.workspace.name
     run = stage.run(
@@ -91,9 +91,9 @@ def test_a_pattern_that_matches_no_file_is_reported(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="adin/**\n.github/**/*.yml\n!addin/none/**")
 
     assert run.exit_code == 0, run.log
-    assert run.said("bump-when-changed: 'adin/**' matches no file of the checkout")
-    assert run.said("'!addin/none/**' matches no file")
-    assert not run.said("'.github/**/*.yml' matches no file")
+    assert run.logged("bump-when-changed: 'adin/**' matches no file of the checkout")
+    assert run.logged("'!addin/none/**' matches no file")
+    assert not run.logged("'.github/**/*.yml' matches no file")
     assert run.outputs["version"] == "1.3.0.4"
 
 
@@ -101,11 +101,11 @@ def test_a_pattern_list_that_only_excludes_is_refused(stage: Stage) -> None:
     run = stage.run(**MANIFEST, bump_when_changed="!docs/**")
 
     assert run.exit_code == 2, run.log
-    assert run.said("bump-when-changed")
+    assert run.logged("bump-when-changed")
 
 
 def test_metadata_of_another_app_in_a_shared_cache_is_ignored(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     with stage.scene.cache() as cache:
         current = {"version": "9.9.9.9", "run": "99.1", "revision": "another--v9"}
         cache.set("deployment:current", json.dumps(current))
@@ -131,7 +131,7 @@ def test_without_provenance_the_changes_of_the_push_decide(stage: Stage, tmp_pat
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: none since the branch before the push")
+    assert run.logged("Add-in changes: none since the branch before the push")
     assert run.outputs["version"] == "1.3.0.2"
 
 
@@ -139,7 +139,7 @@ def test_without_any_base_the_version_is_bumped(stage: Stage) -> None:
     run = stage.run(**MANIFEST)
 
     assert run.exit_code == 0, run.log
-    assert run.said("Add-in changes: unknown (no earlier deployment recorded)")
+    assert run.logged("Add-in changes: unknown (no earlier deployment recorded)")
     assert run.outputs["version"] == "1.3.0.3"
 
 
@@ -182,24 +182,24 @@ def test_a_script_url_in_the_allowed_list_is_refused(stage: Stage) -> None:
 
     name = "public/.well-known/microsoft-officeaddins-allowed.json"
     assert refused.exit_code == 2, refused.log
-    assert refused.said(f"{name} names a script URL that changes with the version")
+    assert refused.logged(f"{name} names a script URL that changes with the version")
     assert f"::error title=Deployment invalid,file={name}" in refused.log
     assert unchanged
     assert warned.exit_code == 0, warned.log
-    assert warned.said("single sign-on will fail in older builds of Outlook")
+    assert warned.logged("single sign-on will fail in older builds of Outlook")
 
 
 # -- how it reaches the branch -------------------------------------------------------------------
 
 
 def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     given = _on_github(stage)
     run = stage.run(**given, commit_message="Version {version} of {revision} [skip ci]")
     commit = run.outputs["commit"]
 
     assert run.exit_code == 0, run.log
-    assert run.said("how the version commit is published: commit to main with GitHub's API")
+    assert run.logged("how the version commit is published: commit to main with GitHub's API")
     assert stage.branch_head() == commit
     assert stage.on_branch("rev-parse", "main^") == pushed
     assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
@@ -211,7 +211,7 @@ def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
 
 
 def test_a_moved_branch_keeps_the_commits_of_others(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     given = _on_github(stage)
     with stage.users().busy() as users:
         process = stage.started(**given, step_interval="1s")
@@ -237,13 +237,13 @@ def test_a_moved_branch_keeps_the_commits_of_others(stage: Stage) -> None:
     "exposes_rules", [True, False], ids=["by its rules", "only when it refuses"]
 )
 def test_a_protected_branch_gets_a_pull_request(stage: Stage, exposes_rules: bool) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     run = stage.run(**_on_github(stage, "main", exposes_rules=exposes_rules))
     [pull] = _pulls(stage)
 
     assert run.exit_code == 0, run.log
-    assert run.said("as its rules require") is exposes_rules
-    assert run.said(f"opened pull request {pull['html_url']}")
+    assert run.logged("as its rules require") is exposes_rules
+    assert run.logged(f"opened pull request {pull['html_url']}")
     assert stage.branch_head() == pushed
     assert (pull["base"], pull["title"]) == ("main", "Bump the add-in to 1.3.0.3 [skip ci]")
     topic = stage.on_branch("rev-parse", pull["head"])
@@ -252,7 +252,7 @@ def test_a_protected_branch_gets_a_pull_request(stage: Stage, exposes_rules: boo
 
 
 def test_commit_pull_request_always_opens_a_pull_request(stage: Stage) -> None:
-    pushed = stage.push_better()
+    pushed = stage.push_healthy()
     run = stage.run(**_on_github(stage), commit="pull-request")
 
     assert run.exit_code == 0, run.log
@@ -261,7 +261,7 @@ def test_commit_pull_request_always_opens_a_pull_request(stage: Stage) -> None:
 
 
 def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     given = {**_on_github(stage), "git_token": "ghs_wrong"}
     before = stage.scene.resource()
     run = stage.run(**given, commit="api")
@@ -272,11 +272,11 @@ def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) ->
 
 
 def test_without_the_api_the_commit_is_pushed_with_git(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**{**_on_github(stage), "git_token": "ghs_wrong"})
 
     assert run.exit_code == 0, run.log
-    assert run.said(
+    assert run.logged(
         "how the version commit is published: push to main, "
         "because the version commit could not be created"
     )
@@ -284,7 +284,7 @@ def test_without_the_api_the_commit_is_pushed_with_git(stage: Stage) -> None:
 
 
 def test_commit_api_without_a_token_is_refused(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**MANIFEST, commit="api")
 
     assert run.exit_code == 2
@@ -292,7 +292,7 @@ def test_commit_api_without_a_token_is_refused(stage: Stage) -> None:
 
 
 def test_commit_author_sets_the_author_of_a_pushed_commit(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     run = stage.run(**MANIFEST, commit_author="Release Bot <bot@contoso.com>")
 
     assert run.exit_code == 0, run.log
@@ -343,32 +343,32 @@ KEEPS_ALL = (
 def test_a_stale_page_that_browsers_would_cache_is_a_warning(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", *KEEPS_ALL)
     good = stage.run(**MANIFEST, manifest_path="/manifest.xml")
-    stage.push_better()
+    stage.push_healthy()
     bad = stage.run(**MANIFEST, manifest_path="/manifest.xml")
 
     assert good.exit_code == bad.exit_code == 0, bad.log
     assert "let browsers cache it" not in good.log, "the old one keeps only its own version"
     warned = f"{good.outputs['revision']} serves /taskpane.html?v=1.3.0.4"
-    assert bad.said(warned)
+    assert bad.logged(warned)
     assert "users may get the old page" in bad.summary
 
 
 def test_stale_pages_cut_over_shifts_all_traffic_at_once(stage: Stage) -> None:
     stage.push("addin/app/__main__.py", *KEEPS_ALL)
     stage.run(**MANIFEST, manifest_path="/manifest.xml")
-    stage.push_better()
+    stage.push_healthy()
     with stage.users().busy() as users:
         run = stage.run(**MANIFEST, manifest_path="/manifest.xml", stale_pages="cut-over")
 
     assert run.exit_code == 0, run.log
-    assert run.said("with headers that let browsers cache it: all traffic shifts at once")
+    assert run.logged("with headers that let browsers cache it: all traffic shifts at once")
     assert "% to the candidate" not in run.log
     assert stage.weights() == {run.outputs["revision"]: 100}
     assert users.failures == []
 
 
 def test_d1_a_manifest_with_uncommitted_changes_is_refused_in_the_plan(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     manifest = stage.scene.workspace / "addin" / "manifest.xml"
     manifest.write_text(manifest.read_text("utf-8") + "<!-- by hand -->\n", "utf-8")
 

@@ -68,7 +68,7 @@ def of(app: str) -> dict[str, str]:
 
 
 def test_a_checkout_in_a_subfolder_is_deployed_and_published(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     workspace = stage.scene.workspace
     moved = workspace.rename(workspace.parent / "moved")
     workspace.mkdir()
@@ -135,7 +135,7 @@ def test_a_fault_in_the_settings_file_is_annotated_at_its_path_in_the_repository
 
 
 def test_a_rollback_needs_no_checkout_in_the_working_directory(stage: Stage) -> None:
-    stage.push_better()
+    stage.push_healthy()
     assert stage.run(**INPUTS).exit_code == 0
     shutil.rmtree(stage.scene.workspace)
     stage.scene.workspace.mkdir()

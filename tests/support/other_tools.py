@@ -31,7 +31,7 @@ def pin(stage: Stage) -> None:
         f"/containerApps/{stage.scene.app}",
         {"properties": {"configuration": configuration}},
     )
-    stage.settle()
+    stage.wait_until_idle()
 
 
 def create_revision(stage: Stage, suffix: str = "bicep", **variables: str) -> str:
@@ -45,5 +45,5 @@ def create_revision(stage: Stage, suffix: str = "bicep", **variables: str) -> st
         f"/containerApps/{stage.scene.app}",
         {"properties": {"template": {**template, "revisionSuffix": suffix}}},
     )
-    stage.settle()
+    stage.wait_until_idle()
     return f"{stage.scene.app}--{suffix}"

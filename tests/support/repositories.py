@@ -64,15 +64,15 @@ class Remote:
         git(self.bare, "config", "uploadpack.allowFilter", "true")
         git(self.folder, "clone", "--quiet", str(self.bare), str(self.alice))
         git(self.alice, "checkout", "--quiet", "-B", "main")
-        self.alice_pushes({MANIFEST: FIRST_MANIFEST, "README.md": b"An add-in\n"})
-        self.alice_pushes({"src/app.py": b"print('one')\n"})
+        self.push_as_colleague({MANIFEST: FIRST_MANIFEST, "README.md": b"An add-in\n"})
+        self.push_as_colleague({"src/app.py": b"print('one')\n"})
 
     @property
     def url(self) -> str:
         """A file:// URL, so that shallow and partial clones work."""
         return self.bare.as_uri()
 
-    def alice_pushes(self, files: Mapping[str, bytes | None], *, branch: str = "main") -> str:
+    def push_as_colleague(self, files: Mapping[str, bytes | None], *, branch: str = "main") -> str:
         """Push *files* (None removes one) to the branch as somebody else; return the commit."""
         if git(self.bare, "branch", "--list", branch):
             git(self.alice, "pull", "--quiet", "--no-rebase", "--ff-only", "origin", branch)

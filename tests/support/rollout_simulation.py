@@ -34,7 +34,7 @@ class Simulation:
     def __post_init__(self) -> None:
         self._chance = random.Random(self.seed)  # noqa: S311  draws are repeatable on purpose
 
-    def looks(
+    def checks(
         self, count: int, *, n_c: int, n_s: int, candidate_rate: float, stable_rate: float
     ) -> float:
         """Return the share of *count* single checks that fail the candidate."""

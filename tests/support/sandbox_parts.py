@@ -15,7 +15,7 @@ T = TypeVar("T")
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
-class Backstage:
+class BackgroundLoop:
     """An event loop in a thread; a context manager."""
 
     def __init__(self) -> None:
