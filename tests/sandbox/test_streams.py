@@ -125,7 +125,7 @@ def test_a_pull_without_the_role_is_a_normal_event_and_the_old_replica_stays(sta
     configuration = {"activeRevisionsMode": "Multiple", "registries": registries}
     body = {"identity": {"type": "SystemAssigned"}, "properties": {"configuration": configuration}}
     stage.scene.arm("PATCH", f"/containerApps/{stage.scene.app}", body)
-    stage.settle()
+    stage.wait_until_idle()
     stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/restart")
 
     event = eventually(stage, "ImagePullUnauthorized", "unauthorized error")

@@ -155,7 +155,7 @@ def test_a_revision_that_somebody_else_creates_is_kept(single: Stage) -> None:
 
 def test_a_candidate_that_azure_refuses_leaves_the_serving_revision(single: Stage) -> None:
     stage = single
-    stage.push_better()
+    stage.push_healthy()
     operation = {"status": "Failed", "code": "ContainerAppOperationError", "message": "no image"}
     stage.admin("faults", [{"change": "template", "times": "1", "operation": operation}])
     run = stage.run(**INPUTS)
@@ -173,9 +173,9 @@ def test_a_rollback_stops_a_running_deployment(single: Stage, ready: bool) -> No
     """The candidate may have all traffic already, or still be starting."""
     stage = single
     if ready:
-        stage.push_better()
+        stage.push_healthy()
     else:
-        stage.push_sick()
+        stage.push_unhealthy()
     arrived, released = stage.scene.directory / "arrived", stage.scene.directory / "released"
     smoke_test = f"touch {arrived}; while [ ! -e {released} ]; do sleep 0.1; done; exit 1"
     process = stage.started(**INPUTS, smoke_test=smoke_test, gate_timeout="12s")
@@ -201,7 +201,7 @@ def test_a_rollback_stops_a_running_deployment(single: Stage, ready: bool) -> No
 def test_a_rollback_restores_the_secrets_of_a_killed_deployment(single: Stage) -> None:
     stage = single
     configure(stage, secrets=[{"name": "key", "value": "old"}])
-    stage.push_better()
+    stage.push_healthy()
     arrived = stage.scene.directory / "arrived"
     process = stage.started(**INPUTS, secrets="key=new", smoke_test=f"touch {arrived}; sleep 60")
     eventually(arrived.exists, "the smoke test runs")
