@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from deploy_action.adapters.container_app import ContainerApp
+from typing import TYPE_CHECKING
+
 from deploy_action.core.app import App
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.core.revisions.containers import readiness_path
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.runtime.polling import Deadline
+
+if TYPE_CHECKING:  # loads the SDK of Azure
+    from deploy_action.adapters.container_app import ContainerApp
 
 _LAST_RESORT = "/health"
 
