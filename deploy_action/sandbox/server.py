@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import secrets
 import shutil
@@ -110,7 +111,11 @@ async def running(options: Options) -> AsyncIterator[dict[str, str]]:
     options.directory.mkdir(mode=0o700, parents=True)
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(shutil.rmtree, options.directory, ignore_errors=True)
-        yield await _started(options, stack)
+        environment = await _started(options, stack)
+        # Modules and services stay until the end: garbage collections need not look at them.
+        gc.collect()
+        gc.freeze()
+        yield environment
 
 
 async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[str, str]:

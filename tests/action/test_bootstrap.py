@@ -24,7 +24,7 @@ from tests.support.paths import ROOT
 
 SCRIPT = ROOT / "deploy_action/setup/bootstrap.py"
 # One cold installation serves all tests of this file.
-pytestmark = [pytest.mark.xdist_group("bootstrap"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("bootstrap"), pytest.mark.long, pytest.mark.slow]
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from tests.report.examples import EXAMPLES, Script
 from tests.report.test_notifications import RECORDS, aborted, deployed, payload, record_of
 from tests.support.paths import ROOT
 
-pytestmark = [pytest.mark.xdist_group("renderers"), pytest.mark.slow]
+pytestmark = [pytest.mark.xdist_group("renderers"), pytest.mark.long, pytest.mark.slow]
 SOURCE = ROOT / "tools" / "renderers"
 BLOCK = re.compile(r"^```mermaid\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 GITHUB_WIDTH = 1012  # of the column in which GitHub shows a summary

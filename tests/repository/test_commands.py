@@ -20,7 +20,7 @@ from tests.stage import Stage
 from tests.support.eventually import eventually
 from tests.support.paths import ROOT
 
-pytestmark = pytest.mark.xdist_group("commands")
+pytestmark = [pytest.mark.xdist_group("commands"), pytest.mark.long]
 EXAMPLES = ROOT / "docs" / "result-examples.md"  # generated: what runs printed
 PAGES = [
     ROOT / "README.md",

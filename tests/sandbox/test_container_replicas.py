@@ -18,7 +18,7 @@ from tests.support.docker_engine import docker_engine
 from tests.support.python_base import python_base
 from tests.support.scene import Scene
 
-pytestmark = pytest.mark.xdist_group("docker")
+pytestmark = [pytest.mark.xdist_group("docker"), pytest.mark.long]
 BASE = f"{REGISTRY}.azurecr.io/base/python:3"
 PUBLIC_BASE = "gcr.io/distroless/python3-debian13:nonroot"
 SLOW_S = 240  # an engine that copies each image is slow

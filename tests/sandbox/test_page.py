@@ -18,7 +18,7 @@ from deploy_action.sandbox.launch import start, stop
 from deploy_action.sandbox.live import kept_page
 from tests.stage import Stage
 
-pytestmark = pytest.mark.xdist_group("page")
+pytestmark = [pytest.mark.xdist_group("page"), pytest.mark.long]
 PATIENCE_S = 60.0
 INPUTS = {"manifest": "addin/manifest.xml", "step_interval": "3s", "traffic_steps": "10,50,100"}
 
