@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from deploy_action.core import external
+from deploy_action.core.amount import amount
 from deploy_action.core.app_wide import SYSTEM
 from deploy_action.core.revisions.revision import Revision, by_name, moment_s
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Entry, Split
@@ -254,7 +255,7 @@ class Container:
         if self.ready:
             return f"container '{self.name}' is ready"
         if self.restarts:
-            return f"container '{self.name}' restarted {self.restarts} times"
+            return f"container '{self.name}' restarted {amount(self.restarts, 'time')}"
         if self.started:
             return f"container '{self.name}' runs, but its readiness probe does not pass"
         return f"container '{self.name}' is not listening yet"

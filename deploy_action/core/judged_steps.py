@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from deploy_action.core.amount import amount
 from deploy_action.core.analysis import Counts, WindowRule
 from deploy_action.core.analysis.expectation import expected_requests
 from deploy_action.core.settings.choices import AnalysisMode
@@ -63,9 +64,9 @@ def analysis_lines(
     else:
         most = max((_expected(recent, weight, rule) for weight in _lasting(schedule)), default=0)
         reason = (
-            f"no step would show more than about {most} requests of the "
-            f"{settings.analysis_min_requests} that a verdict needs ({recent.requests} requests in "
-            "the last hour)"
+            f"no step would show more than about {amount(most, 'request')} of the "
+            f"{settings.analysis_min_requests} that a verdict needs "
+            f"({amount(recent.requests, 'request')} in the last hour)"
         )
     need_s = rule.shortest_step_s
     line = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from deploy_action.core.amount import amount
 from deploy_action.core.status import AppStatus, RecentTraffic, Rollout, Row
 
 COLUMNS = (
@@ -115,4 +116,4 @@ def _rollout(rollout: Rollout) -> str:
 def _recent(recent: RecentTraffic) -> str:
     restarts = f", restarts in {recent.restarts} of 10 minutes" if recent.restarts else ""
     usage = f", {recent.usage}" if recent.usage else ""
-    return f"{recent.requests} requests, {recent.errors} failed{restarts}{usage}"
+    return f"{amount(recent.requests, 'request')}, {recent.errors} failed{restarts}{usage}"

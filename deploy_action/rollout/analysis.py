@@ -11,6 +11,7 @@ from deploy_action.adapters.azure_monitor import (
     MetricsForbiddenError,
     NoMetricsYetError,
 )
+from deploy_action.core.amount import amount
 from deploy_action.core.analysis import Counts
 from deploy_action.core.analysis.counts import NO_REQUESTS
 from deploy_action.core.analysis.expectation import detection_probability, expected_requests
@@ -120,7 +121,8 @@ class Analysis:
     def _expectation(self, recent: Counts, weight: int, minutes: int) -> str:
         requests = expected_requests(recent, weight=weight, minutes=minutes)
         fewest = self.config.thresholds.min_requests
-        where = f"at {weight} % the candidate receives about {requests} requests in {minutes} min"
+        expected = amount(requests, "request")
+        where = f"at {weight} % the candidate receives about {expected} in {minutes} min"
         if requests < fewest:
             return f"{where}: too few for a verdict, at least {fewest} are required"
         probabilities = [

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from deploy_action.core.amount import amount
 from deploy_action.core.cache.circuit_breaker import Breaker, State
 from deploy_action.core.cache.stats import MatchingKeys
 from deploy_action.core.health import Verdict
@@ -168,7 +169,7 @@ class CacheMaintenance:
                 self.record.say(f"  No key matches {item.pattern}")
             if item.samples:
                 self.record.say(f"  {item.pattern}: for example {', '.join(item.samples)}")
-        return f"{sum(count for _, count in removed)} keys removed"
+        return f"{amount(sum(count for _, count in removed), 'key')} removed"
 
     def write_metadata(self, facts: Mapping[str, str]) -> None:
         """Write the deployment's metadata under `deployment:current` and its history."""
@@ -209,7 +210,9 @@ class CacheMaintenance:
                 put = self._tried(lambda: _done(cache.put, key, text, ttl_s), "Not warmed")  # noqa: B023  called now
                 stored += bool(put)
         if self.warming:
-            self.record.say(f"warmed: {fetched} pages fetched, {stored} keys stored")
+            self.record.say(
+                f"warmed: {amount(fetched, 'page')} fetched, {amount(stored, 'key')} stored"
+            )
 
     def measure(self) -> None:
         """Report the cache's metrics, and what the deployment changed."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from deploy_action.adapters.http_probe import HttpProbe
 from deploy_action.adapters.log_analytics import LogAnalytics, QueryError
 from deploy_action.adapters.shell import Shell
+from deploy_action.core.amount import amount
 from deploy_action.core.analysis.checks import CustomCheck, Source, json_value
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.runtime.polling import Deadline
@@ -123,7 +124,7 @@ class StepChecks:
         if measured.verdict is not Verdict.FAIL:
             return measured
         tally.failures += 1
-        evidence = f"{measured.evidence}; failed {tally.failures} times in this step"
+        evidence = f"{measured.evidence}; failed {amount(tally.failures, 'time')} in this step"
         tolerated = tally.failures <= check.failure_limit
         return Measurement(
             verdict=Verdict.INCONCLUSIVE if tolerated else Verdict.FAIL,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.shell import Shell
+from deploy_action.core.amount import amount
 from deploy_action.core.app import App
 from deploy_action.core.health import Measurement, Streak, Verdict
 from deploy_action.core.identity import Identity
@@ -256,7 +257,7 @@ class Gates:
                 answer = ask()
                 streak, evidence = streak.after(answer.verdict), answer.evidence
                 if streak.complete:
-                    summary = f"{evidence}, {streak.passes} times in a row"
+                    summary = f"{evidence}, {amount(streak.passes, 'time')} in a row"
                     self.record.gate_finished("health", str(answer.verdict), summary)
                     return
                 if deadline.remaining < self.asked.interval_s or deadline.passed:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.adapters.http_probe import HttpProbe
+from deploy_action.core.amount import amount
 from deploy_action.core.health import Measurement, Verdict
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision
@@ -40,7 +41,7 @@ class _Progress:
         if self.missing:
             return f"{self.when}: waiting for {self.missing}"
         return (
-            f"{self.when}: {self.rounds} checks, {self.subject}: {self.evidence}; "
+            f"{self.when}: {amount(self.rounds, 'check')}, {self.subject}: {self.evidence}; "
             f"{self.then} in {self.deadline.remaining:.0f} s"
         )
 
@@ -149,9 +150,9 @@ class Watch:
             if is_over:
                 before, progress.missing = progress.missing, analysis.conclude()
                 if not progress.missing:
-                    checks = f"{rounds} checks, stable {theirs.evidence}"
+                    checks = f"{amount(rounds, 'check')}, stable {theirs.evidence}"
                     self.record.say(
-                        f"{analysis.when}: passed after {rounds} checks; "
+                        f"{analysis.when}: passed after {amount(rounds, 'check')}; "
                         f"{self.subject}: {ours.evidence}, {checks}"
                     )
                     return

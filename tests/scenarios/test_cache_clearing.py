@@ -73,7 +73,7 @@ def test_status_shows_cache_metrics(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert "cache: " in run.log
-    assert "connections, ping " in run.log
+    assert " connection, ping " in run.log
 
 
 def test_status_works_without_the_cache(stage: Stage) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from deploy_action.core.amount import amount
 from deploy_action.runtime.request_trace import TRACE
 
 _BY_KEYS = frozenset({"DEL", "UNLINK"})
@@ -59,7 +60,7 @@ def describe(words: Sequence[Any]) -> str:
     if name == "SCAN":
         return " ".join([name, *(_text(word) for word in arguments[1:])])
     if name in _BY_KEYS:
-        return f"{name} {_amount(len(arguments), 'key')}"
+        return f"{name} {amount(len(arguments), 'key')}"
     return name
 
 
@@ -83,13 +84,9 @@ def _outcome(reply: Any) -> str:
         case int():
             return str(reply)
         case (int(), list(keys)):
-            return f"{_amount(len(keys), 'key')} found"
+            return f"{amount(len(keys), 'key')} found"
     return ""
 
 
 def _text(word: Any) -> str:
     return word.decode("utf-8", "replace") if isinstance(word, bytes) else str(word)
-
-
-def _amount(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

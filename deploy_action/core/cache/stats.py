@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from deploy_action.core.amount import amount
+
 SAMPLES = 3
 
 
@@ -74,8 +76,9 @@ class Metrics:
         rate = "no reads yet" if self.hit_rate is None else f"hit rate {self.hit_rate:.1%}"
         saved = f", saved {self.hits * cost_per_miss:.2f}" if cost_per_miss else ""
         return (
-            f"{rate}, {self.keys} keys, {self.used_memory / 1e6:.1f} MB, {self.evictions} evicted, "
-            f"{self.clients} connections, ping {self.ping_ms:.1f} ms{saved}"
+            f"{rate}, {amount(self.keys, 'key')}, {self.used_memory / 1e6:.1f} MB, "
+            f"{self.evictions} evicted, {amount(self.clients, 'connection')}, "
+            f"ping {self.ping_ms:.1f} ms{saved}"
         )
 
     def since(self, before: Metrics) -> str:
