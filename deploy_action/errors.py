@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceLocation:
-    """Where in a file of the user the fault is.
+    """Location of a fault in a file of the user.
 
     Args:
         file: path of the file.
@@ -58,7 +58,7 @@ class DeployError(Exception):
     """A failure with a message for the user, a hint how to fix it, and an exit code.
 
     Args:
-        message: one sentence that names the thing, its value and what was expected.
+        message: one sentence that names the setting or object, its value and what was expected.
         hint: what to do about it; empty when there is nothing to do.
         place: the file, line and column at fault, if a file is.
     """

@@ -127,7 +127,7 @@ class GitHub:
         return _text(response, "commit", "sha")
 
     def by_pull_only(self, branch: str) -> bool:
-        """Whether a branch's rules ask for a pull request; raises `GitHubError`."""
+        """Whether a branch's rules require a pull request; raises `GitHubError`."""
         rules = self._request("GET", f"/rules/branches/{quote(branch, safe='')}", default=[])
         if not isinstance(rules, list):
             raise _unexpected("the branch's rules are not a list")

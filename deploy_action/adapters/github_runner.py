@@ -48,7 +48,7 @@ class Runner:
 
     @property
     def token(self) -> str:
-        """What makes this use of the action differ from others in the same GitHub run."""
+        """An id that distinguishes this use of the action from others in the same GitHub run."""
         passed = self.environment.get("DEPLOY_ACTION_TOKEN", "")
         return passed if re.fullmatch(r"[a-z0-9]{1,16}", passed) else self.own_token
 

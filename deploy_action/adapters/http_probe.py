@@ -18,7 +18,7 @@ from deploy_action.runtime.polling import Deadline, now_utc
 
 @dataclass(slots=True)
 class RequestLog:
-    """Our own requests, so that they can be told from users' in Azure's metrics.
+    """Our own requests, so that Azure's metrics can be split into ours and the users'.
 
     Args:
         clock: Azure's time in seconds since 1970.
@@ -99,7 +99,7 @@ class HttpProbe:
         return Measurement(verdict=Verdict.PASS, evidence=_describe(path, response)), response.body
 
     def page(self, host: str, path: str) -> Measurement:
-        """Ask for a page of the add-in: 200, with the content type of its file extension."""
+        """Request a page of the add-in: 200, with the content type of its file extension."""
         response = self._get(host, path)
         if isinstance(response, Measurement):
             return response

@@ -25,7 +25,7 @@ _TIMEOUT_S = 20.0
 
 
 class SecretProblem(StrEnum):
-    """Why a secret cannot be read."""
+    """Reason why a secret cannot be read."""
 
     UNREACHABLE = "unreachable"
     UNAUTHORIZED = "unauthorized"
@@ -53,7 +53,7 @@ class SecretUnreadableError(PreflightError):
 
 @dataclass(frozen=True, slots=True)
 class SecretReference:
-    """Where a secret is."""
+    """Location of a secret."""
 
     vault: str
     name: str

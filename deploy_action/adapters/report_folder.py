@@ -71,13 +71,13 @@ def _new_local_folder() -> Path:
     """Return a new folder among the user's newest ones; older ones are deleted.
 
     Raises:
-        OSError: there is none, or somebody else owns the folder of this user's reports.
+        OSError: there is none, or someone else owns the folder of this user's reports.
     """
     parent = Path(tempfile.gettempdir()) / f"deploy-action-{os.getuid()}"
     parent.mkdir(mode=0o700, exist_ok=True)
     status = parent.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
-        raise PermissionError(errno.EPERM, f"{parent} belongs to somebody else")
+        raise PermissionError(errno.EPERM, f"{parent} belongs to someone else")
     parent.chmod(0o700)
     new = Path(tempfile.mkdtemp(prefix=f"{time.time_ns()}-", dir=parent))
     others = sorted((folder for folder in parent.iterdir() if folder != new), reverse=True)

@@ -124,7 +124,7 @@ def bump(request: BumpRequest) -> list[BumpResult]:
 
 
 def _files(manifests: Sequence[str]) -> dict[Path, str]:
-    """Return each file once, whatever the spellings of its path, with its first spelling."""
+    """Return each file once, however its path is spelled, with the first spelling."""
     files: dict[Path, str] = {}
     for name in manifests:
         try:

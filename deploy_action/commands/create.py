@@ -53,7 +53,7 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             status_url = app.creation.create(plan.resource(image))
             created = app.wait_until_idle()
             app.creation.require_created(created, status_url)
-            services.health_path.learn(created, None)
+            services.health_path.detect(created, None)
             if warning := services.gates.learn_reach(created, None):
                 record.warn(warning)
             record.set_facts(url=f"https://{created.fqdn}")

@@ -208,7 +208,7 @@ def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
 
 
 def _leave_adopted(services: Services, shift: TrafficShift, undo: Undo) -> str:
-    """Explain the failure of a candidate that somebody else created, and leave it as it is."""
+    """Explain the failure of a candidate that someone else created, and leave it as it is."""
     _explain(services, shift, undo)
     return f"{shift.plan.candidate} was adopted and stays as it is"
 

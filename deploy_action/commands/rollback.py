@@ -58,7 +58,7 @@ def rollback(settings: Settings, services: Services, record: Record) -> None:
         observed = observe_first(app, services.run)
         target = _plan(settings, services, observed, record)
         serving = serving_revision(observed.app, observed.revisions)
-        services.health_path.learn(observed.app, serving)
+        services.health_path.detect(observed.app, serving)
         if warning := services.gates.learn_reach(observed.app, serving):
             record.warn(warning)
     if settings.dry_run:

@@ -1,4 +1,4 @@
-"""A candidate that somebody else created, such as Bicep, azd, Terraform or the portal.
+"""A candidate that someone else created, such as Bicep, azd, Terraform or the portal.
 
 It is adopted as it is: its template cannot be changed, so the revision that served before it is
 recorded in a tag of the app instead of in the candidate's own variables.

@@ -249,7 +249,7 @@ class Container:
 
     @property
     def in_words(self) -> str:
-        """What keeps it from serving, for messages."""
+        """The reason why it does not serve, for messages."""
         if self.details:
             return f"container '{self.name}': {self.details}"
         if self.ready:
@@ -262,7 +262,7 @@ class Container:
 
     @property
     def remedy(self) -> str:
-        """What to look at first."""
+        """The first thing to check."""
         if self.restarts:
             return "Check its log in Azure for why it exits, then its image, command and secrets."
         if self.started:

@@ -38,14 +38,14 @@ class AppChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppChanges:
-    """What the settings change of an app, by name.
+    """Changes of an app by the settings, by name.
 
     Args:
         added, changed: secrets.
         removed: secrets that are removed after the deployment, if no active revision uses them.
         tags: new values; None removes a tag.
         differences: all of them as ``path``, ``before`` and ``after``, without values of secrets;
-            None stands for something that does not exist.
+            None means that it does not exist.
     """
 
     added: tuple[str, ...] = ()

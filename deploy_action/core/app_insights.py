@@ -44,7 +44,7 @@ class AppInsights:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """What a connection string says: the key, and the URL of the ingestion."""
+    """The contents of a connection string: key and ingestion URL."""
 
     key: str = field(repr=False)
     endpoint: str

@@ -17,7 +17,7 @@ SYSTEM = "system"  # Azure's name for the app's own identity
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SecretValue:
-    """What a secret of the app is.
+    """A secret of the app.
 
     Args:
         value: the value itself; empty for a reference.
@@ -46,7 +46,7 @@ class SecretValue:
 
     @property
     def described(self) -> str:
-        """What it is, without its value."""
+        """A description without its value."""
         if self.url:
             return f"{self.url} (identity {self.identity})"
         return "a value"

@@ -11,7 +11,7 @@ _SHORTEST_COMMIT = 7
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity:
-    """What a revision's answer is compared with; texts that are unknown are empty."""
+    """The expected identity of a revision; unknown texts are empty."""
 
     revision: str
     version: str = ""

@@ -47,7 +47,7 @@ class Pending(Enum):
 
 
 class RecoveryAction(Enum):
-    """What to do with an interrupted run's leftovers; the value describes it in messages."""
+    """How to recover from an interrupted run; the value describes it in messages."""
 
     COMPLETE = "keep the traffic on the new revision and finish the remaining work"
     DEACTIVATE = "deactivate the candidate, which received no traffic"
@@ -62,7 +62,7 @@ class Journal:
     Args:
         run: id of the run that owns the app.
         link: URL of that run.
-        adopted: whether somebody else created the candidate, so that it is never deactivated.
+        adopted: whether someone else created the candidate, so that it is never deactivated.
         labels: the labels that move with the traffic.
         kind: a deployment or a rollback.
         phase: the last phase that it announced.
@@ -110,7 +110,7 @@ class Journal:
         """Return how to recover after its run has ended.
 
         A candidate that holds all traffic and can serve is kept: users are on it, and it has passed
-        every gate. Otherwise the earlier split is restored, unless somebody else changed it.
+        every gate. Otherwise the earlier split is restored, unless someone else changed it.
 
         Args:
             split: as it is now.
@@ -160,7 +160,7 @@ class Journal:
 
     @property
     def remaining(self) -> tuple[Pending, ...]:
-        """What remains to be done once its traffic is kept."""
+        """The remaining work if its traffic is kept."""
         if self.pending:
             return self.pending
         if self.kind is Kind.ROLLBACK:

@@ -19,7 +19,7 @@ _CONSUMPTION = "consumption"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewApp:
-    """What the settings make of a new app.
+    """A new app according to the settings.
 
     Args:
         external: whether the ingress accepts requests from outside its environment.

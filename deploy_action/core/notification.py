@@ -15,7 +15,7 @@ _SHORTEST_MASKED = 16  # shorter paths, such as /deployments, are no secret and 
 
 
 class Channel(Enum):
-    """How a notification is delivered."""
+    """Channel of a notification."""
 
     SLACK = "slack"
     TEAMS = "teams"
@@ -23,7 +23,7 @@ class Channel(Enum):
 
 
 class Event(Enum):
-    """What a notification is about; the value is its name in the settings."""
+    """Event of a notification; the value is its name in the settings."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"

@@ -34,7 +34,7 @@ class Phase(Enum):
 
     @property
     def sentence(self) -> str:
-        """What a deployment does in it."""
+        """Its description for a deployment."""
         return self.value
 
     def title(self, command: str) -> str:

@@ -77,7 +77,7 @@ class Plan:
         convert: whether the app has to be switched to Multiple revision mode first.
         container: the container that gets the image; empty for the first.
         change: the settings' changes to the candidate's template.
-        adopted: the candidate, if somebody else created it.
+        adopted: the candidate, if someone else created it.
         labels: the labels that move with the traffic.
         copy: in Single revision mode, the name of the copy of *stable* that an abort creates.
     """
@@ -292,7 +292,7 @@ def schedule_for(
     Args:
         settings: what the user configured.
         recent: stable's requests in the last hour; None if metrics were not read.
-        stable_is_down: whether nobody is served now, so that no steps are needed.
+        stable_is_down: whether no revision can serve now, so that no steps are needed.
         has_traffic: whether the app has an ingress.
 
     Raises:
@@ -347,7 +347,7 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
     """Return the longest time between two writes of an active run, in seconds.
 
     Both revisions may fail for the gate timeout, and for as long as new metrics take, while a step
-    or the bake waits. After the bake any run may finish the work, whatever the lease.
+    or the bake waits. After the bake any run may finish the work, even within the lease.
     """
     patience_s = settings.gate_timeout_s + schedule.patience_s
     longest_s = schedule.longest_step_s + patience_s

@@ -1,4 +1,4 @@
-"""A deployment's plan as a difference: what stands now and what will stand, as plain data."""
+"""A deployment's plan as a difference between the current and the planned state, as plain data."""
 
 from __future__ import annotations
 

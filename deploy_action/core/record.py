@@ -55,7 +55,7 @@ class LogMessage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarningRaised:
-    """A warning: something that the user should know but that does not stop the run."""
+    """A warning that does not stop the run."""
 
     text: str
     place: SourceLocation | None = None
@@ -99,7 +99,7 @@ class UndoFinished:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosed:
-    """Why the candidate failed: likely cause and hint (may be empty), and its last log lines."""
+    """The diagnosis of a failed candidate: likely cause, hint (may be empty), last log lines."""
 
     cause: str
     hint: str
@@ -108,7 +108,7 @@ class Diagnosed:
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a deployment will change: its lines as text, and the same as plain data."""
+    """The plan of a deployment, as lines of text and as plain data."""
 
     lines: tuple[str, ...]
     data: Mapping[str, Any]
@@ -223,7 +223,7 @@ class Record:
 
     @property
     def outcome(self) -> Outcome:
-        """What serves now, and what was attempted."""
+        """The serving and the attempted revision."""
         return outcome_of(self.before, self.attempted, self.split)
 
     def observed(self, split: Split, serving: RevisionInfo) -> None:
@@ -263,7 +263,7 @@ class Record:
 
     @property
     def plan(self) -> Planned | None:
-        """What the deployment will change, once it is planned."""
+        """The plan of the deployment; None before it is made."""
         return next((event for event in self.events if isinstance(event, Planned)), None)
 
     def validated(self, checks: tuple[Check, ...]) -> None:
@@ -373,7 +373,7 @@ class Record:
 
     @property
     def ending(self) -> RunEnded | None:
-        """How the run ended; None while it runs."""
+        """The end of the run; None while it runs."""
         return next((event for event in reversed(self.events) if isinstance(event, RunEnded)), None)
 
     def _notify(self, event: Event) -> None:

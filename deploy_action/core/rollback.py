@@ -1,4 +1,4 @@
-"""Where a rollback goes: the revision named in some way, or the one that served before."""
+"""The target of a rollback: the requested revision, or the previous one."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from deploy_action.errors import (
 
 
 class CheckState(Enum):
-    """How one check ended."""
+    """Result of one check."""
 
     PASSED = "passed"
     WARNING = "warning"
@@ -47,7 +47,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """What a check found, and warnings about it as pairs of sentence and remedy."""
+    """Result of a check, and warnings as pairs of message and hint."""
 
     detail: str
     warnings: Sequence[tuple[str, str]] = ()

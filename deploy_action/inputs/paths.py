@@ -1,4 +1,4 @@
-"""Path inputs, normalised once against the checkout, whatever their spelling."""
+"""Path inputs, normalised once against the checkout."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def working_directory(checkout: Path, text: str, *, needs_checkout: bool) -> Pat
     Args:
         checkout: the checkout's root, without links.
         text: the input ``working-directory``.
-        needs_checkout: whether the folder must exist; without it, the root stands for it.
+        needs_checkout: whether the folder must exist; without it, the root is used.
 
     Raises:
         InputError: it is not a folder of the checkout.

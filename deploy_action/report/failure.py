@@ -1,4 +1,4 @@
-"""What a failed run says about its cause and the next step."""
+"""Cause and next step of a failed run, for the reports."""
 
 from __future__ import annotations
 

@@ -119,7 +119,7 @@ class StepReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """One thing that the run restored or tried to restore.
+    """One change that the run reverted or tried to revert.
 
     Args:
         what: what was restored.
@@ -192,7 +192,7 @@ class Publication:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiagnosisReport:
-    """Why the candidate failed.
+    """The diagnosis of a failed candidate.
 
     Args:
         cause: the likely cause; empty if unknown.

@@ -38,7 +38,7 @@ from deploy_action.report.json_model import (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What the record does not know.
+    """Facts that are not in the record.
 
     Args:
         tool_version: version of the action.

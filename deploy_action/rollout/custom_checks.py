@@ -30,7 +30,7 @@ class _Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckSources:
-    """Where checks get their values.
+    """Sources of the values of checks.
 
     Args:
         probes: requests to HTTPS endpoints.

@@ -1,4 +1,4 @@
-"""How the health of a revision is checked: by requests to its URL, or by the platform's state."""
+"""Health checks of a revision: requests to its URL, or the platform's state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class HealthPath:
         self._of_stable = ""
         self.unreachable = ""  # why this runner cannot request the app's URLs; usually empty
 
-    def learn(self, app: App, stable: Revision | None) -> None:
+    def detect(self, app: App, stable: Revision | None) -> None:
         """Take the port of the ingress, and the probe of the serving revision if there is one."""
         self._port = app.target_port
         self._of_stable = readiness_path(stable.template, self._port) if stable else ""

@@ -32,7 +32,7 @@ class ImageOrigin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """How to build the image.
+    """A build of a deployment's image.
 
     Args:
         context: folder and Dockerfile; called when the image is built.
@@ -56,7 +56,7 @@ class Build:
 
 @dataclass(slots=True, kw_only=True)
 class ImageSource:
-    """Where this deployment's image comes from.
+    """Provides the image of a deployment.
 
     Args:
         registry: holds the image.

@@ -14,7 +14,7 @@ from deploy_action.errors import DeployError
 
 @dataclass(slots=True)
 class PostPromotion:
-    """Runs the remaining phases; each is tried whatever happened to the others.
+    """Runs the remaining phases; each is tried even if others failed.
 
     Args:
         record: receives a warning for each phase that failed.

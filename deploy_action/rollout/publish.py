@@ -28,7 +28,7 @@ Update = Callable[[bytes], bytes | None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishResult:
-    """Where the version commit is.
+    """Location of the published version commit.
 
     Args:
         commit: its id; empty if there was nothing to publish.

@@ -61,7 +61,7 @@ class Retirement:
             lambda: f"old revisions finish their requests, {drained.remaining:.0f} s left"
         ):
             pause(self.drain_s)
-        # Read again: somebody may have given one of them traffic during the drain time.
+        # Read again: someone may have given one of them traffic during the drain time.
         for revision in due():
             try:
                 self.app.deactivate(revision.name)

@@ -92,7 +92,7 @@ class Replacement:
         """Create the new revision from *template*.
 
         Raises:
-            SupersededError: somebody else changed the app or took over.
+            SupersededError: someone else changed the app or took over.
             DeployError: Azure refused.
         """
         tags = self.lock.tags(Phase.CREATE, FULL_TRAFFIC)
@@ -111,7 +111,7 @@ class Replacement:
         """Record in the journal that the new revision has passed its gates; return the app.
 
         Raises:
-            SupersededError: somebody else changed the app or took over.
+            SupersededError: someone else changed the app or took over.
             DeployError: Azure did not shift the traffic, or refused.
         """
         app = wait_until_serving(self.app, self.new)
@@ -137,7 +137,7 @@ class Replacement:
         if app.latest not in {self.new, self.copy} and not self._in_doubt:
             if self.app.revision(self.new) is None:
                 return f"was not touched: {app.split}"
-            return f"left, because somebody else created revision {app.latest}"
+            return f"left, because someone else created revision {app.latest}"
         if app.split.weight_of(self.new) == FULL_TRAFFIC:
             self.record.traffic_shifted(app.split, "shifted by Azure")
         if app.latest != self.copy:
@@ -155,7 +155,7 @@ class Replacement:
         """Check that this run holds the lock and that nobody else has created a revision.
 
         Raises:
-            SupersededError: somebody else has.
+            SupersededError: someone else has.
         """
         lag = Deadline(_LAG_S)
         for length in backoff(0.2, 2.0):
@@ -176,7 +176,7 @@ class Replacement:
         if app.latest in {self.latest, self.new, self.copy}:
             return None
         return SupersededError(
-            f"Somebody else created revision '{app.latest}' of app '{app.name}' during this run.",
+            f"Someone else created revision '{app.latest}' of app '{app.name}' during this run.",
             hint="That revision was kept. Check the app before the next deployment.",
         )
 

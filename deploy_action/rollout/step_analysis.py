@@ -48,7 +48,7 @@ class AnalysisFailedError(DeployError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AnalysisConfig:
-    """How candidates are judged; durations in seconds.
+    """Options of the analysis; durations in seconds.
 
     Args:
         off: whether nothing is judged at all.
@@ -120,7 +120,7 @@ class StepAnalysis:
 
     @property
     def longest_s(self) -> float:
-        """How much longer than planned the step may last while its window fills."""
+        """Maximum extension of the step while its window fills."""
         return self.config.windows.shortest_step_s if self.monitor else 0.0
 
     def add_latency(self, candidate_s: float, stable_s: float) -> None:

@@ -67,7 +67,7 @@ class TrafficShift:
         """Create the candidate from *template*, next to the serving revision.
 
         Raises:
-            SupersededError: somebody else changed the split or took over.
+            SupersededError: someone else changed the split or took over.
             DeployError: Azure refused.
         """
         tags = self.lock.tags(Phase.CREATE)
@@ -79,7 +79,7 @@ class TrafficShift:
         """Lock the app for a candidate that exists already; the candidate is not changed.
 
         Raises:
-            SupersededError: somebody else changed the split or took over.
+            SupersededError: someone else changed the split or took over.
             DeployError: Azure refused.
         """
         self.check()
@@ -90,7 +90,7 @@ class TrafficShift:
         """Point the candidate's label to it, before it receives any traffic.
 
         Raises:
-            SupersededError: somebody else changed the split or took over.
+            SupersededError: someone else changed the split or took over.
         """
         self._write(self.plan.split_at(0), Phase.CREATE, 0, f"label {self.plan.labels.candidate}")
 
@@ -118,7 +118,7 @@ class TrafficShift:
 
         Raises:
             StepFailedError, AnalysisFailedError: the candidate is bad.
-            SupersededError: somebody else changed the split or took over.
+            SupersededError: someone else changed the split or took over.
         """
         for weight in self.plan.schedule.steps:
             self._write(
@@ -131,7 +131,7 @@ class TrafficShift:
 
         Raises:
             StepFailedError, AnalysisFailedError: the candidate is bad.
-            SupersededError: somebody else changed the split or took over, until the bake's end.
+            SupersededError: someone else changed the split or took over, until the bake's end.
         """
         split = self.plan.split_at(FULL_TRAFFIC)
         self._write(split, Phase.PROMOTE, FULL_TRAFFIC, "promoted")
@@ -144,11 +144,11 @@ class TrafficShift:
 
     @property
     def promoted_s(self) -> float:
-        """How many seconds ago the candidate got all traffic."""
+        """Seconds since the candidate got all traffic."""
         return monotonic() - self._promoted_at
 
     def restore(self, *, wait_s: float) -> str:
-        """Restore the split from before this run, unless somebody else has changed it.
+        """Restore the split from before this run, unless someone else has changed it.
 
         Args:
             wait_s: how long to wait for Azure to confirm, in seconds.
@@ -233,7 +233,7 @@ class TrafficShift:
         """Check between two attempts of one write that the app is unchanged.
 
         Raises:
-            SupersededError: somebody else has written.
+            SupersededError: someone else has written.
         """
         if not self.ours(app.split):
             raise self._drifted(app)

@@ -22,7 +22,7 @@ from deploy_action.runtime.signals import SignalGuard
 
 @dataclass(frozen=True, slots=True)
 class Compensation:
-    """What reverts one change; see `Undo.push`."""
+    """The reversal of one change; see `Undo.push`."""
 
     what: str
     revert: Callable[[], str]

@@ -300,7 +300,7 @@ class Versioning:
         )
 
     def preview(self) -> Bump:
-        """Return the change of the manifest to its next version, whatever the app serves.
+        """Return the bump to the next version, regardless of the version that the app serves.
 
         Raises:
             InputError: the manifest is missing or unusable, or the allowed list contradicts it.

@@ -48,7 +48,7 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """How revisions are watched.
+    """Monitors revisions.
 
     Args:
         probes: sends the health requests.

@@ -32,7 +32,7 @@ def bug_report(error: BaseException, *, context: Mapping[str, str], requests: Se
     sections = [
         "Bug report of deploy-action",
         "",
-        "Attach this file to an issue. Check it first: secrets that the action knows are masked,",
+        "Attach this file to an issue. Check it first: secrets known to the action are masked,",
         "but names of your resources are not.",
         "",
         *_facts({"time": datetime.now(UTC).isoformat(timespec="seconds"), **context}),

@@ -15,7 +15,7 @@ from deploy_action.errors import PreflightError
 
 
 class Credential(Enum):
-    """A credential and its hosts; a host that begins with a dot stands for all names below it."""
+    """A credential and its hosts; a host that begins with a dot matches all names below it."""
 
     RESOURCE_MANAGER = ("management.azure.com",)
     ENTRA = ("login.microsoftonline.com",)

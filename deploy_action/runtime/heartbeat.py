@@ -45,7 +45,7 @@ class Heartbeat:
     def stop(self) -> None:
         """End; no line follows."""
         self._stopped.set()
-        self._thread.join(1.0)  # it may hang in a log that nobody reads
+        self._thread.join(1.0)  # it may hang while it writes to a log that is not read
 
     def _run(self) -> None:
         wait_s = self._every_s

@@ -88,7 +88,7 @@ def _encodings(value: str) -> Iterator[str]:
     yield repr(value)[1:-1]
     content = value.encode("utf-8", _ANY)
     for shift in range(_SHIFTS):
-        # The characters at both ends depend on what stands around the secret.
+        # The characters at both ends depend on the text around the secret.
         encoded = base64.b64encode(bytes(shift) + content).decode().rstrip("=")
         whole = encoded[(0, 2, 3)[shift] : len(encoded) - (1 if (shift + len(content)) % 3 else 0)]
         if len(whole) >= SHORTEST + 2:

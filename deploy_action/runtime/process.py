@@ -44,12 +44,12 @@ class Completed:
 
     @property
     def stdout(self) -> str:
-        """Its standard output as text, whatever the bytes."""
+        """Its standard output as text; invalid bytes are replaced."""
         return self.output.decode("utf-8", "replace")
 
     @property
     def stderr(self) -> str:
-        """Its standard error as text, whatever the bytes."""
+        """Its standard error as text; invalid bytes are replaced."""
         return self.errors.decode("utf-8", "replace")
 
 

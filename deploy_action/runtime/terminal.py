@@ -19,7 +19,7 @@ _BAR = re.compile(r"^( *)(█*)(░*)(?=  )")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terminal:
-    """How lines look on a terminal.
+    """Formats lines for a terminal.
 
     Args:
         colour: whether to use colours.

@@ -15,7 +15,7 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class FederatedCredential:
-    """Whose tokens an application accepts in place of a secret."""
+    """A federated credential: the tokens that an application accepts in place of a secret."""
 
     name: str
     issuer: str

@@ -1,6 +1,6 @@
 """The HTTPS proxy: it answers for every host name itself, so that no request leaves the machine.
 
-``CONNECT host:443`` is accepted for the names that the sandbox knows; TLS ends here with a
+``CONNECT host:443`` is accepted for the host names of the sandbox; TLS ends here with a
 certificate for that name. Requests that are not proxy requests are for the sandbox itself.
 """
 

@@ -72,7 +72,7 @@ class Comments:
         return _invalid(body) or (201, self.add(number, BOT, str(body["body"])), {})
 
     def update(self, identity: int, body: Mapping[str, Any]) -> Answer:
-        """Replace a comment's body, whoever wrote it."""
+        """Replace a comment's body, regardless of its author."""
         if not self.writable:
             return _forbidden()
         comment = next((item for item in self._all if item["id"] == identity), None)

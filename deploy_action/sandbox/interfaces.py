@@ -35,7 +35,7 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why no replica answers; the plane turns it into this status and text.
+    """The reason why no replica answers; the plane responds with this status and text.
 
     *revision* names the one that was chosen, when it was one that cannot serve.
     """
@@ -125,7 +125,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What a replica has used: CPU seconds since it started, and bytes of memory now."""
+    """Usage of a replica: CPU seconds since it started, and current bytes of memory."""
 
     cpu_s: float
     memory: int
@@ -161,15 +161,15 @@ class Replica(Protocol):
 
     @property
     def written(self) -> int:
-        """How many lines its first container has written, kept or not."""
+        """Number of lines that its first container has written, kept or not."""
         ...
 
     def logs(self) -> Sequence[LogLine]:
-        """What its first container has written (stdout and stderr, newest last, bounded)."""
+        """Output of its first container (stdout and stderr, newest last, bounded)."""
         ...
 
     def usage(self) -> Usage | None:
-        """What it has used; None when it cannot be measured, or has ended."""
+        """Its usage; None if it cannot be measured, or has ended."""
         ...
 
     async def wait(self) -> int:

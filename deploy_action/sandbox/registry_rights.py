@@ -1,4 +1,4 @@
-"""What an identity may do in a registry: pull and push, by its roles.
+"""Permissions of an identity in a registry: pull and push, by its roles.
 
 Source: "Azure Container Registry roles and permissions". Registries accept the classic roles
 (AcrPull, AcrPush) and the repository roles at once; Azure's accept one kind, by a setting.

@@ -1,4 +1,4 @@
-"""What exists before the demonstration deploys: a repository, an image, an app, a filled cache.
+"""Setup of the demonstration: a repository, an image, an app, a filled cache.
 
 Everything is created as a user would create it: with git, the registry, Azure Resource Manager and
 Redis.

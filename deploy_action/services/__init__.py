@@ -34,7 +34,7 @@ _LONGEST_CHECK_INTERVAL_S = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Services(Adapters):
-    """What a command works with: the adapters, and the parts of a rollout."""
+    """The adapters and the parts of a rollout, for the commands."""
 
     @cached_property
     def announcements(self) -> Announcements:
@@ -112,7 +112,7 @@ class Services(Adapters):
 
     @cached_property
     def gates(self) -> Gates:
-        """What a revision must pass before users reach it."""
+        """The checks that a revision must pass before it receives user traffic."""
         from deploy_action.rollout.gates import GateConfig, Gates
 
         settings = self.settings
@@ -144,7 +144,7 @@ class Services(Adapters):
 
     @cached_property
     def images(self) -> ImageSource:
-        """Where the image of a deployment comes from."""
+        """The source of a deployment's image."""
         from deploy_action.services.images import make_images
 
         return make_images(self)

@@ -260,7 +260,7 @@ class Adapters:
         """Whether an image, by its full name, is still in its registry.
 
         Raises:
-            DeployError: the registry could not be asked.
+            DeployError: the registry could not be queried.
         """
         from deploy_action.adapters.images.reference import Reference
 

@@ -1,4 +1,4 @@
-"""Tells other systems about the run while it goes on; a failure is a warning and nothing else.
+"""Sends events of the run to other systems while it runs; a failure is only a warning.
 
 Jobs run in the background. The end of the run waits for them for a limited time, with signals held
 back: a cancellation at that point must not change a result that is already decided.
@@ -39,7 +39,7 @@ class Job:
 
 
 class Announcer(Protocol):
-    """Another system that learns about the run."""
+    """Another system that receives events of the run."""
 
     def jobs(self, event: Event, record: Record) -> Sequence[Job]:
         """Return what to send because of *event*."""
@@ -50,7 +50,7 @@ class Announcements:
     """A listener of the record.
 
     Args:
-        announcers: the systems to tell.
+        announcers: send the events to their systems.
         record: receives the warnings.
         signals: held back at the end of the run.
     """
@@ -98,7 +98,7 @@ class Announcements:
 
 
 def make_announcements(services: Services) -> Announcements:
-    """Return the listener that the settings ask for; a dry run announces nothing."""
+    """Return the listener for the settings; a dry run sends nothing."""
     settings, announcers = services.settings, list[Announcer]()
     if settings.dry_run:
         return Announcements(announcers, services.record, services.signals)

@@ -113,7 +113,7 @@ class DeploymentMarker:
 
 
 def make_marker(services: Services) -> DeploymentMarker:
-    """Return the marker that the settings ask for."""
+    """Return the marker for the settings."""
     return DeploymentMarker(
         target=services.settings.app_insights,
         run=services.run.id,

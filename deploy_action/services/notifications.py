@@ -1,4 +1,4 @@
-"""Sends the notifications that the settings ask for."""
+"""Sends the configured notifications."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ class _Online:
         observed = self._observed
         stable = serving(observed.app, observed.revisions)
         health_path = self.services.health_path
-        health_path.learn(observed.app, stable)
+        health_path.detect(observed.app, stable)
         warning = self.services.gates.check_serving(observed.app, stable)
         path = "not requested" if health_path.unreachable else health_path.of(stable)
         return Passed(path, [(warning, "")] if warning else [])
@@ -210,7 +210,7 @@ class _Online:
     def _permissions(self) -> list[Check]:
         services, settings = self.services, self.services.settings
         app = services.app_id
-        if self._creates:  # nothing can be asked about it yet
+        if self._creates:  # it does not exist yet
             app = app.partition("/providers/")[0]
         results = self._checked("permissions on the app", app, rights.DEPLOY, required=True)
         results += self._checked("permissions for logs", app, rights.LOGS, required=False)

@@ -1,1 +1,1 @@
-"""What runs before any dependency is installed: standard library only."""
+"""Setup of the action before any dependency is installed: standard library only."""

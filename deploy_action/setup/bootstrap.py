@@ -120,7 +120,7 @@ def _install(into: Path, home: Path, requirements: list[str]) -> str:
     env = _environment(os.environ)
     python = str(home / "bin/python")
     if uv := _uv(into, env):
-        # A private cache: a shared one could contain files that nobody has verified. Hard links
+        # A private cache: a shared one could contain unverified files. Hard links
         # from the cache save half of the writing. No bytecode: compiling everything takes 1.4 s.
         cache = home / ".cache"
         quiet = ["--quiet", "--no-progress"]

@@ -1,4 +1,4 @@
-"""Start the package from the action's own checkout, whatever is in the user's workspace."""
+"""Start the package from the action's own checkout, not from the user's workspace."""
 
 import os
 import signal

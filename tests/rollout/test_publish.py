@@ -57,7 +57,7 @@ def _publish(
 
 
 def _pushes(stage: Stage, home: Path) -> list[str]:
-    """Push other files as somebody else, with retries; return the commits."""
+    """Push other files as someone else, with retries; return the commits."""
     git, remote = stage.scene.git, stage.scene.remote.as_uri()
     git("clone", "--quiet", remote, str(home), cwd=home.parent)
     made = []

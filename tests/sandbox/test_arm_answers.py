@@ -191,7 +191,7 @@ ROWS = [
         about={"headers": {}},
     ),
     Row(
-        "a token of somebody else",
+        "a token of someone else",
         "GET",
         APP,
         401,

@@ -1,4 +1,4 @@
-"""A revision that somebody else created is deployed; it is never changed or deactivated."""
+"""A revision that someone else created is deployed; it is never changed or deactivated."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FILLED_IN = re.compile(
     r".*\.(resources\.ephemeralStorage|httpGet\.scheme|imageType)|initContainers\..*\.resources\..*"
 )
 
-# Each block with the values that change, by path; None stands for something that does not exist.
+# Each block with the values that change, by path; None means that it does not exist.
 BLOCKS: dict[str, tuple[str, dict[str, Any]]] = {
     "resources": (
         "template: {resources: {cpu: 1, memory: 2Gi}}",

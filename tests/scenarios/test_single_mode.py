@@ -148,7 +148,7 @@ def test_a_revision_that_somebody_else_creates_is_kept(single: Stage) -> None:
     run = stage.finished(process)
 
     assert run.exit_code in {4, 6}, run.log
-    assert f"somebody else created revision {other}" in run.log
+    assert f"someone else created revision {other}" in run.log
     eventually(lambda: stage.serves()["revision"] == other, "the other revision serves")
     assert_single(stage)
 

@@ -73,7 +73,7 @@ class Remote:
         return self.bare.as_uri()
 
     def push_as_colleague(self, files: Mapping[str, bytes | None], *, branch: str = "main") -> str:
-        """Push *files* (None removes one) to the branch as somebody else; return the commit."""
+        """Push *files* (None removes one) to the branch as someone else; return the commit."""
         if git(self.bare, "branch", "--list", branch):
             git(self.alice, "pull", "--quiet", "--no-rebase", "--ff-only", "origin", branch)
         for path, content in files.items():

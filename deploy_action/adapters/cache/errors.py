@@ -1,4 +1,4 @@
-"""What a Redis client's exceptions mean, in sentences without a secret."""
+"""Messages for the exceptions of the Redis client, without secrets."""
 
 from __future__ import annotations
 

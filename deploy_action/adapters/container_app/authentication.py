@@ -1,4 +1,4 @@
-"""How requests to Azure Resource Manager are signed: for its host only, renewed after a 401."""
+"""Authentication of requests to Azure Resource Manager: for its host only, renewed after a 401."""
 
 from __future__ import annotations
 

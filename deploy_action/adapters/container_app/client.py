@@ -174,7 +174,7 @@ class ContainerApp:
             split: the new split.
             tags: to merge; None removes one.
             guard: called before each retry and while the write is not visible, because
-                somebody else may have changed the app.
+                someone else may have changed the app.
             deadline: when to give up; the operation time-out if none is given.
             strict: whether an operation that Azure reports as failed counts as failed although the
                 split is in effect; false for a restore, where only the resulting split counts.
@@ -240,7 +240,7 @@ class ContainerApp:
         """Write the complete list of secrets (None leaves them), with tags in the same request.
 
         Raises:
-            AzureRefusedError: Azure refused, or something else stands there in the end.
+            AzureRefusedError: Azure refused, or the result differs in the end.
         """
         body: dict[str, Any] = {"tags": dict(tags)}
         if secrets is not None:

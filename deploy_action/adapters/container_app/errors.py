@@ -59,7 +59,7 @@ class UnexpectedResponseError(AzureRefusedError):
 
 
 class NotFoundError(PreflightError):
-    """Azure does not find the app, or the revision that was asked for."""
+    """The app or the requested revision does not exist."""
 
 
 @contextmanager

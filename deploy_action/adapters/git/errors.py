@@ -1,4 +1,4 @@
-"""Why a push failed, read from the output of git and the remote.
+"""Causes of a failed push, from the output of git and the remote.
 
 The patterns are git's own messages (``builtin/send-pack.c``, ``transport.c``, ``http.c``), GitHub's
 error codes GH006 (branch protection) and GH013 (rulesets), and those of its access checks.

@@ -171,7 +171,7 @@ class Git:
         """Make a commit on *base* in which exactly *files* differ; no ref points to it.
 
         Two runs that make the same change in the same second get the same commit id, and both
-        pushes succeed; something in the message must tell them apart.
+        pushes succeed; the message must distinguish them.
 
         Args:
             base: the parent.

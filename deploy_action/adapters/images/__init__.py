@@ -25,7 +25,7 @@ class BuildSecret:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """What to build.
+    """The inputs of a build.
 
     Args:
         context: folder and Dockerfile.

@@ -39,7 +39,7 @@ _CHALLENGE = re.compile(r'(\w+)="([^"]*)"')
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageInfo:
-    """What a registry says about an image.
+    """The registry's data about an image.
 
     Args:
         digest: of the manifest, or of the index of several platforms.

@@ -32,7 +32,7 @@ _PATH = re.compile(r"(?:\$\.?)?(?:[^.\[\]]+|\[\d+\])(?:\.[^.\[\]]+|\[\d+\])*")
 
 
 class Source(Enum):
-    """Where a check's value comes from; the value is the name of its field."""
+    """Source of a check's value; the member's value is the name of its field."""
 
     KQL = "kql"
     HTTPS = "https"

@@ -1,4 +1,4 @@
-"""How many requests a revision received in a window, and how many of them failed."""
+"""Requests and failed requests of a revision in a window."""
 
 from __future__ import annotations
 

@@ -22,13 +22,13 @@ class Window:
 
     @property
     def minutes(self) -> int:
-        """How many whole minutes it has."""
+        """Number of whole minutes."""
         return round((self.end_s - self.start_s) / MINUTE_S)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRule:
-    """How the window of a check is computed from its time.
+    """Rules for the window of a check.
 
     Args:
         lag_s: how far in the past a window ends, in seconds.
@@ -61,7 +61,7 @@ class WindowRule:
 
     @property
     def shortest_step_s(self) -> float:
-        """How long a step must last for its window to have the fewest minutes, in seconds."""
+        """Shortest step whose window has the minimum number of minutes, in seconds."""
         return MINUTE_S + self.minutes * MINUTE_S + self.lag_s
 
     def fits(self, step_s: float) -> bool:

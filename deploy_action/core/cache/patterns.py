@@ -44,7 +44,7 @@ class Glob:
 
     @property
     def prefix(self) -> bytes:
-        """What every matching key begins with."""
+        """The common prefix of all matching keys."""
         data = self.text.encode()
         end = next((i for i, byte in enumerate(data) if byte in _SPECIAL), len(data))
         return data[:end]
@@ -80,7 +80,7 @@ def escaped(literal: bytes) -> bytes:
 
 
 def _is_broad(part: bytes) -> bool:
-    """Whether a part that stands for one byte accepts almost every byte."""
+    """Whether a part that matches one byte accepts almost every byte."""
     accepts = re.compile(part, re.DOTALL).fullmatch
     return sum(bool(accepts(bytes([byte]))) for byte in range(256)) >= _ALMOST_ALL
 

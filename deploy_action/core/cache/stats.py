@@ -1,4 +1,4 @@
-"""What Redis reports: the result of a clearing, and the server's metrics."""
+"""Results of a clearing, and metrics of the server, as reported by Redis."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAMPLES = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatternCleared:
-    """How many keys one pattern removed; a key counts for the first pattern that matches it.
+    """Number of keys removed by one pattern; a key counts for the first pattern that matches it.
 
     *samples* are a few of their names, never values.
     """
@@ -31,7 +31,7 @@ class Cleared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchingKeys:
-    """How many keys match each pattern now; a key counts for the first pattern that matches it.
+    """Number of keys that match each pattern; a key counts for the first pattern that matches it.
 
     Args:
         patterns: each with its number of keys.

@@ -176,7 +176,7 @@ class WrittenUrl:
 
 
 def _decoded(unit: str, form: Form) -> str:
-    """Return the character that a unit of text stands for; one character always."""
+    """Return the character that a unit of text represents; always one character."""
     if len(unit) == 1:
         return unit
     if form is Form.JSON:

@@ -24,7 +24,7 @@ class Form(Enum):
 
 
 class UrlKind(Enum):
-    """What a URL of a manifest is for."""
+    """The purpose of a URL in a manifest."""
 
     PAGE = "page"
     SCRIPT = "script"  # run without a page: an event-based or custom-functions script

@@ -7,7 +7,7 @@ from enum import Enum
 
 
 class UrlMode(Enum):
-    """What happens to URLs."""
+    """Treatment of URLs."""
 
     REFRESH = "refresh"
     ADD = "add"
@@ -23,7 +23,7 @@ class Match(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionNames:
-    """How the user writes the options that messages refer to; it differs between commands."""
+    """Names of the options in messages; they differ between commands."""
 
     include_origin: str  # with {origin} for the value
     parameter: str
@@ -59,7 +59,7 @@ COMMAND_OPTIONS = OptionNames(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """How a bump treats URLs and limits.
+    """Options of a bump for URLs and limits.
 
     Args:
         mode: refresh the parameter where a page has it, also add it to pages without it, or leave

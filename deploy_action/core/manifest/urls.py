@@ -38,7 +38,7 @@ _SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something that the user should know.
+    """A note for the user.
 
     Args:
         line: the line that it is about.

@@ -1,1 +1,1 @@
-"""What `deploy-action init` writes and runs: pure text, from the answers of the user."""
+"""Files and commands of `deploy-action init`: pure text, from the answers of the user."""

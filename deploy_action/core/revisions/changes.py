@@ -64,7 +64,7 @@ class ProbeChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mount:
-    """Where a volume is mounted in a container."""
+    """A volume mount of a container."""
 
     path: str
     sub_path: str = ""

@@ -16,7 +16,7 @@ from deploy_action.core.traffic.split import Split
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How many revisions stay available for a rollback, and how long they stay active.
+    """Limits for old revisions: how many are kept, and how long they stay active.
 
     Args:
         keep: number of the newest revisions to keep, the serving one and inactive ones included.

@@ -62,12 +62,12 @@ class Revision:
 
     @property
     def provenance(self) -> Provenance:
-        """Where this tool deployed it from; empty for all other revisions."""
+        """Its origin, if this tool deployed it; empty for all other revisions."""
         return provenance_of(self.template, self.name)
 
     @property
     def content(self) -> Provenance:
-        """Where its content is from; for a copy with the same image, the original's provenance."""
+        """The origin of its content; for a copy with the same image, the original's provenance."""
         return content_of(self.template, self.name)
 
     @property

@@ -17,7 +17,7 @@ from deploy_action.core.revisions.provenance import VARIABLES, Provenance
 from deploy_action.core.revisions.scaling import changed_scale
 from deploy_action.errors import InputError
 
-SAME_IMAGE = "same"  # the value of a container's image that stands for the deployed one
+SAME_IMAGE = "same"  # the value of a container's image that means the deployed one
 
 
 def chosen_container(template: Mapping[str, Any], container: str) -> Mapping[str, Any]:

@@ -1,4 +1,4 @@
-"""What Azure refuses in a template, found before anything is changed.
+"""Azure's rules for templates, checked before anything is changed.
 
 Source: "Containers" of the Azure Container Apps documentation (CPU and memory of the Consumption
 profile), and reported refusals.

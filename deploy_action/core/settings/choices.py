@@ -35,7 +35,7 @@ class BumpPart(Enum):
 
 
 class BuilderKind(Enum):
-    """Who builds the image."""
+    """Where the image is built."""
 
     DOCKER = "docker"
     ACR = "acr"
@@ -49,7 +49,7 @@ class Moment(Enum):
 
 
 class CacheVia(Enum):
-    """How the cache is reached."""
+    """Access to the cache."""
 
     REDIS = "redis"
     ENDPOINT = "endpoint"
@@ -57,21 +57,21 @@ class CacheVia(Enum):
 
 
 class CacheAuth(Enum):
-    """How to authenticate to Redis."""
+    """Authentication to Redis."""
 
     KEY = "key"
     ENTRA = "entra"
 
 
 class AllowedList(Enum):
-    """What happens if the site's allowed list contains a URL that changes."""
+    """Reaction to an allowed list that contains a URL that changes."""
 
     ERROR = "error"
     WARN = "warn"
 
 
 class Strategy(Enum):
-    """How traffic moves to the candidate once it has passed its gates."""
+    """Strategy of the traffic shift."""
 
     CANARY = "canary"
     BLUE_GREEN = "blue-green"
@@ -79,7 +79,7 @@ class Strategy(Enum):
 
 
 class StalePagePolicy(Enum):
-    """What happens if browsers would cache old pages under the new version's URL."""
+    """Reaction to old pages that browsers would cache under the new version's URL."""
 
     WARN = "warn"
     CUT_OVER = "cut-over"
@@ -95,14 +95,14 @@ class Transport(Enum):
 
 
 class OnRollback(Enum):
-    """What happens to the manifest on the branch after a manual rollback."""
+    """Treatment of the manifest on the branch after a manual rollback."""
 
     KEEP = "keep"
     BUMP = "bump"
 
 
 class CommitBy(Enum):
-    """How the version commit reaches the branch."""
+    """How the version commit is published."""
 
     AUTO = "auto"
     API = "api"
@@ -120,7 +120,7 @@ class AnalysisMode(Enum):
 
 
 class OnInconclusive(Enum):
-    """What happens if the analysis of a step has too little data."""
+    """Reaction to a step with too little data."""
 
     CONTINUE = "continue"
     ABORT = "abort"

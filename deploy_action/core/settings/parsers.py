@@ -1,4 +1,4 @@
-"""How the text of a setting becomes a value: one parser for each kind of setting.
+"""Parsers of setting texts, one for each kind of setting.
 
 Each raises `ValueError` whose message completes the sentence "… must be …".
 """

@@ -1,4 +1,4 @@
-"""How a setting is declared."""
+"""Declaration of a setting."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class SettingSpec:
         name: as the user writes it, such as ``health-path``.
         field: the attribute of `Settings`; a duration's ends in ``_s`` (seconds).
         group: heading under which the documentation lists it.
-        default: the text that stands for it when nothing is given; empty for none.
+        default: the text that is used if the setting is not set; empty for none.
         about: one sentence for the documentation.
         secret: whether its value must never be shown or written in the settings file.
         is_input: whether action.yml has an input of this name.

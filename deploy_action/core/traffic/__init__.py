@@ -1,1 +1,1 @@
-"""How user traffic is divided, and in which steps it moves."""
+"""Traffic splits, and the schedule of a traffic shift."""

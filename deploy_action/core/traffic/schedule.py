@@ -19,7 +19,7 @@ class Schedule:
         steps: weights below 100, rising; the promotion to 100 follows the last one automatically.
         interval_s: how long each step is watched, in seconds, unless a judged one needs longer.
         bake_s: how long the promoted candidate is monitored with rollback on, in seconds; likewise.
-        judged_weights: the weights at which production traffic judges the candidate; 100 stands for
+        judged_weights: the weights at which production traffic judges the candidate; 100 means
             the bake.
         judged_s: the least seconds of a step, or bake, that production traffic judges.
     """
@@ -40,22 +40,22 @@ class Schedule:
         )
 
     def planned_s(self, weight: int) -> float:
-        """Return how long the step at *weight* is monitored at least; 100 stands for the bake."""
+        """Return how long the step at *weight* is monitored at least; 100 means the bake."""
         return self.bake_s if weight == FULL_TRAFFIC else self.interval_s
 
     def lasts_s(self, weight: int) -> float:
-        """Return how long the step at *weight* lasts, in seconds; 100 stands for the bake."""
+        """Return how long the step at *weight* lasts, in seconds; 100 means the bake."""
         planned_s = self.planned_s(weight)
         return max(planned_s, self.judged_s) if weight in self.judged_weights else planned_s
 
     @property
     def longest_step_s(self) -> float:
-        """How long the longest step or the bake lasts, in seconds."""
+        """Duration of the longest step or the bake, in seconds."""
         return max(self.lasts_s(weight) for weight in (*self.steps, FULL_TRAFFIC))
 
     @property
     def patience_s(self) -> float:
-        """How much longer a judged step may last while new metrics arrive, in seconds."""
+        """Maximum extension of an analyzed step while new metrics arrive, in seconds."""
         return self.judged_s if self.judged_weights else 0.0
 
     def describe(self) -> str:

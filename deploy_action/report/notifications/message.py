@@ -1,4 +1,4 @@
-"""What every notification says: the event and the facts of the run, cut to a readable length."""
+"""Contents of notifications: the event and the facts of the run, cut to a readable length."""
 
 from __future__ import annotations
 

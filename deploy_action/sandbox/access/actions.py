@@ -12,7 +12,7 @@ from typing import Final
 SUBSCRIPTION_READ: Final = "Microsoft.Resources/subscriptions/read"
 _VERBS: Final = {"GET": "read", "HEAD": "read", "DELETE": "delete"}
 _RESOURCES: Final = "Microsoft.Resources/subscriptions"
-# Refusals quote actions as the provider spells them, whatever the request's spelling.
+# Refusals quote actions as the provider spells them, not as the request does.
 _SPELLING: Final = {
     name.lower(): name
     for name in (
@@ -41,7 +41,7 @@ _SPELLING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """What a request needs.
+    """The permission that a request needs.
 
     Args:
         action: such as ``Microsoft.App/containerApps/write``.

@@ -1,4 +1,4 @@
-"""Management locks: what may not be deleted or changed, whatever the caller's roles.
+"""Management locks: resources that cannot be deleted or changed, regardless of roles.
 
 Source: "Lock your Azure resources". A lock holds for its scope and everything below; a deletion is
 also refused when something below is locked.

@@ -16,7 +16,7 @@ DEFAULT_ROLES: Final = ("Owner", "Key Vault Administrator")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who sends a request: an object id in the tenant, and the client id of its application."""
+    """The caller of a request: an object id in the tenant, and the client id of its application."""
 
     object_id: str
     client_id: str

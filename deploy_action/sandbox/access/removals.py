@@ -1,4 +1,4 @@
-"""Permissions taken away from every identity, whatever its roles.
+"""Permissions that are removed from every identity, regardless of roles.
 
 Actions are compared like Azure's own: without regard to case, ``*`` also spans slashes.
 """

@@ -30,7 +30,7 @@ class Routes:
     Args:
         assignments: who has which role.
         locks: what is locked.
-        authorizer: knows who sends a request.
+        authorizer: identifies the caller of a request.
         known: whether an object id belongs to a principal of the tenant.
     """
 

@@ -27,7 +27,7 @@ _FAILED: Final = "failed during run, err: exit status 1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a DockerBuildRequest asks for."""
+    """A DockerBuildRequest."""
 
     names: tuple[str, ...]
     push: bool

@@ -51,7 +51,7 @@ class Foundations:
         subscription: where they are created.
         addresses: makes the URLs of operations.
         retry_after_s: seconds that polling responses ask to wait.
-        connect: tells Log Analytics that the workspace with this customer id gets the logs of an
+        connect: connects the workspace with this customer id to the logs of an
             environment.
     """
 

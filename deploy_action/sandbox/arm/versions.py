@@ -1,4 +1,4 @@
-"""What depends on a request's api-version: whether it is known, and which keys an answer has.
+"""Differences between api-versions: which are valid, and which keys a response has.
 
 Source: the change log of the package azure-mgmt-appcontainers, whose releases name the properties
 that each api-version added. Versions that are newer than this list are accepted.

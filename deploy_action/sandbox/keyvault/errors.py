@@ -1,4 +1,4 @@
-"""How Key Vault refuses, with its codes and texts."""
+"""Errors of Key Vault, with its codes and texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What happens in the local Azure, recorded and shown as a page."""
+"""The live page: events of the local Azure, recorded and shown."""
 
 from deploy_action.sandbox.live.history import History
 from deploy_action.sandbox.live.page import kept_page, live_page

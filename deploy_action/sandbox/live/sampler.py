@@ -155,7 +155,7 @@ class Sampler:
 
     async def _count_keys(self) -> None:
         """Count the keys by prefix."""
-        from redis import RedisError  # noqa: PLC0415  loaded once somebody watches
+        from redis import RedisError  # noqa: PLC0415  loaded when the page is opened first
         from redis.asyncio import Redis  # noqa: PLC0415  as above
 
         kinds: Counter[str] = Counter()

@@ -28,7 +28,7 @@ _POD: Final = ("revisionName", "podName")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metric:
-    """One metric; *primary* is the aggregation that is returned when none is asked for."""
+    """One metric; *primary* is the aggregation that is returned by default."""
 
     name: str
     title: str

@@ -16,7 +16,7 @@ _TOKEN: Final = re.compile(
     re.IGNORECASE,
 )
 ANY: Final = "*"
-# A dimension's name as it was written -> the values that are asked for.
+# A dimension's name as it was written -> the requested values.
 Filter = Mapping[str, tuple[str, ...]]
 
 

@@ -2,7 +2,7 @@
 
 Source: "Metrics - List" of the Azure Monitor REST API and recorded answers: both ends of the
 timespan are floored to the minute, the running minute is not returned, names of dimensions come
-back in lower case, and ten series are returned unless ``top`` asks for more.
+back in lower case, and ten series are returned unless ``top`` is larger.
 """
 
 from __future__ import annotations

@@ -97,7 +97,7 @@ class Edge(asyncio.Protocol):
         if self._sink and self._sink.tunnel:
             self._sink.body(data)
             return
-        if self._upgraded:  # an upgrade was asked for: what follows belongs to the other protocol
+        if self._upgraded:  # after an upgrade, the data belong to the other protocol
             self.on_body(data)
             return
         if self._lost or self._transport.is_closing():

@@ -28,7 +28,7 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Framing(Enum):
-    """How the end of a body is marked."""
+    """Framing of a body."""
 
     NONE = "no body"
     LENGTH = "by its length"

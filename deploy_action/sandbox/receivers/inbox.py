@@ -1,4 +1,4 @@
-"""What was sent to the receivers, for tests to read."""
+"""Messages to the receivers, for tests."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Route:
 
     @classmethod
     def of(cls, path: str) -> Route | None:
-        """Return what *path* asks for, or None if it is no path of the API."""
+        """Return the route of *path*, or None if it is not a path of the API."""
         for kind, pattern in _ROUTES:
             match = pattern.fullmatch(path)
             if match:

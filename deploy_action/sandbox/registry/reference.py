@@ -30,7 +30,7 @@ class Reference:
 
     @property
     def wanted(self) -> str:
-        """Return what the registry is asked for."""
+        """Return the tag or digest in the request."""
         return self.digest or self.tag
 
     @classmethod

@@ -54,7 +54,7 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What a client sent to a token endpoint: the form or the query, and basic credentials."""
+    """A request to a token endpoint: the form or the query, and basic credentials."""
 
     fields: dict[str, list[str]]
     basic: tuple[str, str] | None = None
@@ -141,7 +141,7 @@ class Gate:
             scope: what the request needs; None for the bare ``/v2/``.
 
         Raises:
-            Refusal: 401 with the challenge that says which scope to ask for.
+            Refusal: 401 with a challenge that names the required scope.
         """
         scheme, _, token = authorization.partition(" ")
         claims = self._claims(token.strip(), "access_token") if scheme.lower() == "bearer" else None
@@ -175,7 +175,7 @@ class Gate:
         return sent.one("refresh_token")
 
     def _password(self, user: str, password: str) -> str:
-        """Return the refresh token that a user and a password stand for, or an empty text."""
+        """Return the refresh token for a user and a password, or an empty text."""
         if user == NULL_USER:
             return password
         name, secret = self.admin

@@ -219,7 +219,7 @@ class Upstream:
         return re.sub(r"([?&]from=)", rf"\g<1>{self._folder}%2F", path)
 
     def _outward(self, location: str) -> str:
-        """Take our folder off again; the address becomes relative to the host that was asked."""
+        """Take our folder off again; the URL becomes relative to the requested host."""
         path = urlsplit(location)._replace(scheme="", netloc="").geturl()
         return path.replace(f"/v2/{self._folder}/", "/v2/", 1)
 

@@ -1,4 +1,4 @@
-"""Where replicas run: ordinary processes of this machine."""
+"""Runtime of replicas: ordinary processes of this machine."""
 
 from deploy_action.sandbox.runtime.process import ProcessReplica, ProcessRuntime
 

@@ -66,12 +66,12 @@ def lowest_port() -> int:
 
 
 def outer(port: int) -> int:
-    """Return the port of this machine that stands for a replica's *port*."""
+    """Return the port of this machine that is mapped to a replica's *port*."""
     return port if port >= lowest_port() else port + _FIRST_PRIVILEGED_OFFSET
 
 
 def inner(port: int) -> int:
-    """Return the replica's port that *port* of this machine stands for."""
+    """Return the replica's port that is mapped to *port* of this machine."""
     original = port - _FIRST_PRIVILEGED_OFFSET
     return original if 0 < original < lowest_port() else port
 

@@ -91,7 +91,7 @@ class ProcessReplica:
 
     @property
     def written(self) -> int:
-        """How many lines its first container has written, kept or not."""
+        """Number of lines that its first container has written, kept or not."""
         return self._first.written
 
     def logs(self) -> Sequence[LogLine]:

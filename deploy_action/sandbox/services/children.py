@@ -2,8 +2,9 @@
 
 Two mechanisms, because neither is complete. `setpriv --pdeathsig` (util-linux) makes the kernel
 kill the child itself, but not what the child has started. A watcher process holds the other end of
-a pipe and kills whole process groups once the sandbox is gone, but learns about a group only after
-it was made. No code runs between fork and exec, which would not be safe beside threads.
+a pipe and kills whole process groups once the sandbox is gone, but it is notified of a group only
+after its creation. No code runs between fork and
+exec, which would not be safe beside threads.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ for one in $held; do kill -KILL -- "-$one" 2>/dev/null; done
 
 
 class Leash:
-    """Kills the registered process groups when this process ends, for whatever reason."""
+    """Kills the registered process groups when this process ends, for any reason."""
 
     def __init__(self) -> None:
         self._watcher: subprocess.Popen[bytes] | None = None

@@ -23,7 +23,7 @@ _LEAST_PATIENCE: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """How long something takes on Azure: seconds at the 10th, 50th and 90th percentile."""
+    """Duration of an operation on Azure: seconds at the 10th, 50th and 90th percentile."""
 
     p10: float
     median: float
@@ -117,7 +117,7 @@ class Clock:
         Args:
             seconds: of Azure's.
             what: the task to wait for.
-            least: the smallest factor to use, whatever the clock's factor.
+            least: the smallest factor to use, even if the clock's factor is smaller.
         """
         task = asyncio.ensure_future(what)
         limit = asyncio.ensure_future(self._wait(seconds, least))

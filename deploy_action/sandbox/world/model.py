@@ -1,4 +1,4 @@
-"""What exists in the local Azure: apps, their revisions, operations. Plain values, no behaviour."""
+"""State of the local Azure: apps, revisions, operations. Plain values, no behaviour."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ReplicaState:
 
     @property
     def written(self) -> int:
-        """How many lines it has written since it was created."""
+        """Number of lines that it has written since it was created."""
         return self.past_written + self.replica.written
 
     @property
@@ -147,7 +147,7 @@ class Revision:
 
     @property
     def suffix(self) -> str:
-        """What follows the app's name."""
+        """The part after the app's name."""
         return self.name.partition("--")[2]
 
 
@@ -243,7 +243,7 @@ class App:
 
     @property
     def target_port(self) -> int:
-        """Where its containers are expected to listen."""
+        """The port on which its containers are expected to listen."""
         return int((self.ingress or {}).get("targetPort") or 80)
 
     @property

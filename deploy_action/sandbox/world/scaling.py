@@ -70,7 +70,7 @@ class Limits:
 
 
 def desired(template: Mapping[str, Any], load: Load, *, has_ingress: bool) -> int:
-    """Return how many replicas the rules ask for, within the limits of the template."""
+    """Return how many replicas the rules require, within the limits of the template."""
     scale, limits = template.get("scale") or {}, Limits.of(template)
     rules = scale.get("rules") or (_DEFAULT_RULES if has_ingress else ())
     count = max((_by_rule(rule, load) for rule in rules), default=0)
@@ -106,7 +106,7 @@ def _by_schedule(metadata: Mapping[str, Any], load: Load) -> int:
         if between(str(metadata.get("start")), str(metadata.get("end")), moment):
             return int(metadata.get("desiredReplicas") or 1)
     except (ValueError, ZoneInfoNotFoundError):
-        pass  # KEDA logs it and the rule asks for nothing
+        pass  # KEDA logs it and ignores the rule
     return 0
 
 

@@ -1,4 +1,4 @@
-"""What Azure refuses in secrets and tags.
+"""Azure's rules for secrets and tags.
 
 Source: "Manage secrets in Azure Container Apps", "Use tags to organize your Azure resources", and
 reported refusals.

@@ -1,4 +1,4 @@
-"""What Azure refuses in a template: probes, scale rules, CPU and memory, variables, volumes.
+"""Azure's rules for templates: probes, scale rules, CPU and memory, variables, volumes.
 
 Source: "Health probes", "Set scaling rules" and "Containers" of the Azure Container Apps
 documentation and the ranges of Microsoft.App 2025-07-01; texts of reported refusals where there are
@@ -43,9 +43,9 @@ def check_template(
     """Check a template that has at least one container.
 
     Args:
-        template: as it is asked for.
+        template: the requested one.
         configuration: of the same app, for its secrets.
-        profile: the workload profile that is asked for, or nothing.
+        profile: the requested workload profile, or nothing.
         storages: the names of the environment's storages.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How production traffic, latency and the user's own checks judge a candidate."""
+"""Analysis of a candidate by production traffic, latency and the user's own checks."""
 
 from __future__ import annotations
 

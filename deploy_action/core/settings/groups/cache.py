@@ -12,7 +12,7 @@ from deploy_action.core.settings.warmup import WarmupEntry
 
 @dataclass(frozen=True, kw_only=True)
 class CacheSettings:
-    """How the cache is reached, cleared and warmed."""
+    """Access to the cache, clearing and warming."""
 
     cache_url: str = setting(
         parsers.text,

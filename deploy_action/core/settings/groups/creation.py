@@ -12,7 +12,7 @@ from deploy_action.core.settings.spec import setting
 
 @dataclass(frozen=True, kw_only=True)
 class CreationSettings:
-    """What a new app needs besides template, secrets and tags; an existing app keeps its own."""
+    """Settings of a new app besides template, secrets and tags; an existing app keeps its own."""
 
     create: bool = setting(
         parsers.boolean,

@@ -1,4 +1,4 @@
-"""What a candidate must pass before it receives user traffic."""
+"""Checks that a candidate must pass before it receives user traffic."""
 
 from __future__ import annotations
 

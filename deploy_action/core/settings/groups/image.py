@@ -12,7 +12,7 @@ from deploy_action.core.settings.spec import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSettings:
-    """Where the image comes from."""
+    """Source of the image."""
 
     registry: str = setting(
         parsers.text,

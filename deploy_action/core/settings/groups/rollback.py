@@ -11,7 +11,7 @@ from deploy_action.core.settings.spec import setting
 
 @dataclass(frozen=True, kw_only=True)
 class RollbackSettings:
-    """Where to roll back to, and what repair may do."""
+    """Target of a rollback, and options of a repair."""
 
     revision: str = setting(
         parsers.text,

@@ -1,4 +1,4 @@
-"""How traffic moves to the candidate, and which revisions stay."""
+"""The traffic shift, and retention of revisions."""
 
 from __future__ import annotations
 
