@@ -95,6 +95,7 @@ class UndoFinished:
     what: str
     ok: bool
     detail: str = ""
+    by_hand: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,9 +250,9 @@ class Record:
         """Record one clearing of the cache."""
         self._notify(CacheCleared(moment=moment, removed=removed, complete=complete))
 
-    def undo_finished(self, what: str, *, ok: bool, detail: str = "") -> None:
+    def undo_finished(self, what: str, *, ok: bool, detail: str = "", by_hand: str = "") -> None:
         """Record one undo."""
-        self._notify(UndoFinished(what=what, ok=ok, detail=detail))
+        self._notify(UndoFinished(what=what, ok=ok, detail=detail, by_hand=by_hand))
 
     def diagnosed(self, *, cause: str, hint: str, log: tuple[str, ...]) -> None:
         """Record why the candidate failed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.core.record import Record
+from deploy_action.core.record import Record, UndoFinished
 
 # Where the error itself has no hint.
 _NEXT = {
@@ -20,6 +20,11 @@ def next_step(record: Record) -> str:
     if diagnosis is None or not diagnosis.cause:
         return ending.hint or _NEXT.get(ending.result, "")
     return ending.hint.replace(f"Likely cause: {diagnosis.cause} {diagnosis.hint}", diagnosis.hint)
+
+
+def not_restored(record: Record) -> list[UndoFinished]:
+    """Return what an abort could not restore."""
+    return [event for event in record.events if isinstance(event, UndoFinished) and not event.ok]
 
 
 def reason(record: Record) -> str:

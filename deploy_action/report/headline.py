@@ -51,7 +51,7 @@ _SENTENCES = {
     "unchanged": "nothing to do, {serves}",
     "invalid": "not started, invalid settings",
     "refused": "the {command} was refused, {serves}",
-    "superseded": "{tried} was not deployed, another run took over, {serves}",
+    "superseded": "{tried} was not deployed, another run owns the app, {serves}",
     "cancelled": "the {command} was cancelled, {serves}",
     "abort-failed": "{tried} was not deployed and not everything was restored, {serves}",
     "aborted": "{tried} was not deployed, {serves}",

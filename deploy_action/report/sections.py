@@ -16,6 +16,7 @@ from deploy_action.core.record import (
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
 from deploy_action.report import table
+from deploy_action.report.duration import duration
 from deploy_action.report.markdown import code, fence, plain
 from deploy_action.report.plan import plan_markdown
 
@@ -99,7 +100,7 @@ def traffic(record: Record) -> list[str]:
     shifts = [event for event in record.events if isinstance(event, TrafficShifted)]
     if not shifts:
         return []
-    rows = [f"| {x.at:.0f} s | {plain(x.why)} | {_bars(x.split)} |" for x in shifts]
+    rows = [f"| {duration(x.at)} | {plain(x.why)} | {_bars(x.split)} |" for x in shifts]
     return ["| at | why | traffic split |", "|---:|---|---|", *rows]
 
 
@@ -138,7 +139,7 @@ def timeline(record: Record) -> list[str]:
         shown_until = max(until, start.at + _SHORTEST_BAR_S)
         chart.append(f"  {name} :{mark}{start.at * 1000:.0f}, {shown_until * 1000:.0f}")
         state = ("done" if end.ok else "**failed**") if end else "in progress"
-        table.append(f"| {title} | {start.at:.1f} s | {until - start.at:.1f} s | {state} |")
+        table.append(f"| {title} | {duration(start.at)} | {duration(until - start.at)} | {state} |")
     return [*chart, "```", *table]
 
 

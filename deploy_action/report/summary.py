@@ -7,11 +7,13 @@ Everything else is collapsed. External text goes through `report.markdown`.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from deploy_action.core.record import Record, RunEnded, WarningRaised
+from deploy_action.core.phase import Phase
+from deploy_action.core.record import PhaseStarted, Record, RunEnded, UndoFinished, WarningRaised
 from deploy_action.report import sections
-from deploy_action.report.failure import next_step
+from deploy_action.report.duration import duration
+from deploy_action.report.failure import next_step, not_restored
 from deploy_action.report.headline import headline
 from deploy_action.report.links import Links
 from deploy_action.report.markdown import code, details, fence, link, plain
@@ -33,8 +35,11 @@ def render(record: Record, *, problems: Mapping[str, str] | None = None, artifac
     lines += sections.checks(record)
     lines += sections.status(record)
     lines += _sides(record, links, artifact)
+    warnings = _warnings(record, problems or {})
+    successful = record.ending is None or not record.ending.exit_code
+    lines += warnings if successful else []
     lines += _next_step(record, links)
-    lines += _warnings(record, problems or {})
+    lines += [] if successful else warnings
     lines += details("Plan", sections.plan(record))
     lines += details("Restored state", sections.restored(record))
     lines += details("Gates", sections.gates(record))
@@ -87,7 +92,7 @@ def _sides(record: Record, links: Links, artifact: str) -> list[str]:
         f"version commit {links.to('commit', record.facts['commit'])}"
         if record.facts.get("commit")
         else "",
-        f"took {record.elapsed_s:.0f} s",
+        f"took {duration(record.elapsed_s)}",
         f"log and report in the artifact {code(artifact)}" if artifact else "",
     ]
     text = ", ".join(part for part in facts if part)
@@ -99,15 +104,43 @@ def _next_step(record: Record, links: Links) -> list[str]:
     ending, facts = record.ending, record.facts
     lines: list[str] = []
     if facts.get("pull-request"):
-        lines += [f"**Next:** merge {link('the version commit', facts['pull-request'])}.", ""]
-    if hint := next_step(record):
+        pull = f"pull request #{facts['pull-request'].rpartition('/')[2]}"
+        lines += [f"**Next:** Merge {link(pull, facts['pull-request'])}.", ""]
+    if lost := not_restored(record):
+        lines += _by_hand(lost, next_step(record))
+    elif hint := next_step(record):
         lines += [f"**Next:** {plain(hint)}", ""]
     if ending and ending.result == "deployed" and record.outcome.previous.revision:
         target = record.outcome.previous.revision
         lines += ["To roll back:", "", *fence([_dispatch(facts, target)], "bash"), ""]
-    if ending and ending.exit_code and links.logs:
+    if ending and ending.exit_code and links.logs and _has_candidate(record):
         lines += [f"Log stream: {link('portal', links.logs)}", ""]
     return lines
+
+
+def _by_hand(lost: Sequence[UndoFinished], hint: str) -> list[str]:
+    """Return what was not restored, with commands to paste, and the rest of the hint."""
+    commands = [event.by_hand for event in lost if event.by_hand.startswith("az ")]
+    steps = [event.by_hand if event.by_hand not in commands else "" for event in lost]
+    named = "; ".join(f"{x.what} ({x.by_hand})" if x.by_hand else x.what for x in lost)
+    rest = hint.removeprefix(f"Not restored: {named}.").strip()
+    return [
+        "**Next:** Restore what could not be restored:",
+        "",
+        *(
+            f"- {plain(event.what)}" + (step and f": {plain(step)}")
+            for event, step in zip(lost, steps, strict=True)
+        ),
+        "",
+        *([*fence(commands, "bash"), ""] if commands else []),
+        *([plain(rest), ""] if rest else []),
+    ]
+
+
+def _has_candidate(record: Record) -> bool:
+    """Whether there is a revision whose log may explain a failure."""
+    phases = {event.phase for event in record.events if isinstance(event, PhaseStarted)}
+    return bool(phases & {Phase.CREATE, Phase.GATES})
 
 
 def _short_digest(image: str) -> str:

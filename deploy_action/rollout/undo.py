@@ -109,7 +109,9 @@ class Undo:
                     self._record.crashed(error)
                     failed.append((compensation.what, compensation.by_hand))
                     detail = f"{reason} {compensation.by_hand}".strip()
-                    self._record.undo_finished(compensation.what, ok=False, detail=detail)
+                    self._record.undo_finished(
+                        compensation.what, ok=False, detail=detail, by_hand=compensation.by_hand
+                    )
                 else:
                     self._record.undo_finished(compensation.what, ok=True, detail=now)
         self._compensations.clear()

@@ -336,7 +336,10 @@ def action_required(run: Script) -> None:
         record.traffic_shifted(STABLE, "restored")
         run.restored(("the traffic", f"now 100 {OLD.revision}"))
         record.undo_finished(
-            "the candidate", ok=False, detail=f"Azure returned status 503. {by_hand}"
+            "the candidate",
+            ok=False,
+            detail=f"Azure returned status 503. {by_hand}",
+            by_hand=by_hand,
         )
         run.restored(
             ("the stable revision", f"{URL}/health/ready is healthy"),
