@@ -160,7 +160,7 @@ class Reporter:
             self.runner.annotate("error", f"Deployment {event.result}", text, event.place)
         elif event.result in {"deployed", "rolled-back"}:
             facts = self.record.facts
-            serves = facts.get("version") or facts.get("revision", "")
+            serves = facts.get("version") or self.record.outcome.serving.name
             text = f"{serves} serves at {facts.get('url', '')}"
             if pending := facts.get("pending"):
                 page = facts.get("pull-request")

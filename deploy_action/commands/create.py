@@ -10,6 +10,7 @@ from deploy_action.core.settings.schema import Settings
 from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError
+from deploy_action.rollout.cache import deployment_metadata
 from deploy_action.rollout.undo import Undo
 from deploy_action.services import Services
 from deploy_action.services.creation import plan_creation
@@ -70,8 +71,9 @@ def create(settings: Settings, services: Services, record: Record) -> None:
     with record.phase(Phase.REFRESH):
         services.cache.serving_host = now.fqdn
         services.cache.clear("after", revision.fqdn)
-        services.cache.write_metadata(record.facts)
-        services.cache.warm(revision.fqdn, record.facts)
+        metadata = deployment_metadata(settings.environment, services.run, record, revision=name)
+        services.cache.write_metadata(metadata)
+        services.cache.warm(revision.fqdn, metadata)
     with record.phase(Phase.PUBLISH):
         if versioning and bump:
             versioning.publish(bump, name, record)

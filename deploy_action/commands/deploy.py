@@ -91,7 +91,7 @@ def deploy(settings: Settings, services: Services, record: Record) -> None:  # n
             services.signals.limit(0)
 
     post_promotion = PostPromotion(record)
-    metadata = deployment_metadata(settings.environment, plan.run, record.facts)
+    metadata = deployment_metadata(settings.environment, plan.run, record, revision=candidate.name)
     with post_promotion.phase(Phase.REFRESH, Pending.CACHE):
         lock.enter(Phase.REFRESH)
         if not cache.required and clears_after:

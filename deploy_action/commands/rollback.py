@@ -31,6 +31,7 @@ from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.split import FULL_TRAFFIC
 from deploy_action.errors import DeployError, PreflightError, RollbackIncompleteError
 from deploy_action.rollout import retire
+from deploy_action.rollout.cache import deployment_metadata
 from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.rollout.observe import observe_first
 from deploy_action.rollout.single_mode import Replacement
@@ -252,7 +253,9 @@ def _finish(
                 services.app_settings.restore(lock.owns)
             except DeployError as error:
                 failures.append((error, (Pending.SECRETS,)))
-        cache.write_metadata(record.facts)
+        environment = services.settings.environment
+        metadata = deployment_metadata(environment, services.run, record, revision=target.name)
+        cache.write_metadata({**metadata, "commit": target.info.commit})
     if failures:
         pending = [item for _, work in failures for item in work]
         lock.release(pending)

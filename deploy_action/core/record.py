@@ -246,6 +246,12 @@ class Record:
         self.split = split
         self._notify(TrafficShifted(at=self.elapsed_s, split=split, why=why))
 
+    @property
+    def split_age_s(self) -> float | None:
+        """Seconds since this run's last change of the traffic; None if it changed none."""
+        moments = [event.at for event in self.events if isinstance(event, TrafficShifted)]
+        return self.elapsed_s - moments[-1] if moments else None
+
     def cleared(self, moment: str, removed: tuple[tuple[str, int], ...], *, complete: bool) -> None:
         """Record one clearing of the cache."""
         self._notify(CacheCleared(moment=moment, removed=removed, complete=complete))

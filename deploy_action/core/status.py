@@ -123,6 +123,7 @@ class AppStatus:
         mode: its revision mode, ``Multiple`` or ``Single``.
         state: its provisioning state.
         split: its traffic split in words.
+        serving_since: when the serving revision got its traffic, ISO 8601; empty if unknown.
         unchanged_s: seconds since the app was changed in any way, so that its traffic is at least
             as old; null if unknown.
         rollout: the run that holds the deployment lock; null without one.
@@ -136,6 +137,7 @@ class AppStatus:
     mode: str
     state: str
     split: str
+    serving_since: str
     unchanged_s: int | None
     rollout: Rollout | None
     rows: tuple[Row, ...]
@@ -161,6 +163,7 @@ def app_status(
     rollbacks: Mapping[str, RollbackCheck],
     holder_ended: bool = False,
     cache: str = "",
+    serving_since: str = "",
     recent: Mapping[str, RecentTraffic] | None = None,
     recent_problem: str = "",
 ) -> AppStatus:
@@ -173,6 +176,7 @@ def app_status(
         rollbacks: by revision, whether a rollback to it would work.
         holder_ended: whether the run that holds the lock is known to have ended.
         cache: its cache's metrics, as text.
+        serving_since: when the serving revision got its traffic, ISO 8601; empty if unknown.
         recent: the last ten minutes, by revision.
         recent_problem: why they were not read, or empty.
     """
@@ -190,6 +194,7 @@ def app_status(
         mode=app.mode,
         state=app.state,
         split=str(app.split),
+        serving_since=serving_since,
         unchanged_s=int(app.unchanged_s) if app.unchanged_s else None,
         rollout=_rollout(journal, now_s, ended=holder_ended) if journal else None,
         rows=tuple(

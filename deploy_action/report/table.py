@@ -36,7 +36,7 @@ def table(now: AppStatus) -> str:
 
 def facts(now: AppStatus) -> list[str]:
     """Return what serves since when, and what else is not in the table."""
-    lines = [_serves(now.stable, now.unchanged_s)] if now.stable else ["nothing serves"]
+    lines = [_serves(now.stable, now)] if now.stable else ["nothing serves"]
     if now.rollout:
         lines.append(_rollout(now.rollout))
     if now.recent_problem:
@@ -85,14 +85,17 @@ def age(seconds: int | None) -> str:
     return f"{seconds} s"
 
 
-def _serves(row: Row, unchanged_s: int | None) -> str:
+def _serves(row: Row, now: AppStatus) -> str:
     commit = f" from commit {row.commit[:7]}" if row.commit else ""
     run = f" by run {row.run}" if row.run else ""
     created = f", deployed {row.created}" if row.created else ""
     ago = f" ({age(row.age_s)} ago)" if row.created and row.age_s is not None else ""
-    unchanged = f"; the app is unchanged for {age(unchanged_s)}" if unchanged_s else ""
+    since = f" since {now.serving_since}" if now.serving_since else ""
+    # Without a record, the last change of any kind is the latest moment.
+    known = not since and now.unchanged_s
+    unchanged = f"; the app is unchanged for {age(now.unchanged_s)}" if known else ""
     name = row.version or row.revision
-    return f"{name} serves {row.weight} %{created}{ago}{commit}{run}{unchanged}"
+    return f"{name} serves {row.weight} %{since}{created}{ago}{commit}{run}{unchanged}"
 
 
 def _rollout(rollout: Rollout) -> str:

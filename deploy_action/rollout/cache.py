@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from deploy_action.core.amount import amount
@@ -171,11 +172,30 @@ class CacheMaintenance:
                 self.record.say(f"  {item.pattern}: for example {', '.join(item.samples)}")
         return f"{amount(sum(count for _, count in removed), 'key')} removed"
 
+    def serving_since(self, revision: str) -> str:
+        """Return since when *revision* serves, ISO 8601, as an earlier run stored it; or nothing.
+
+        Only revisions that this tool moved the traffic to are stored, and only for a while.
+        """
+        if self.cache is None:
+            return ""
+        text = self._tried(partial(self.cache.get, CURRENT_KEY), "The metadata was not read")
+        try:
+            stored = json.loads(text or "{}")
+        except ValueError:
+            return ""
+        if not isinstance(stored, dict) or stored.get("revision") != revision:
+            return ""
+        since = stored.get("since")
+        return since if isinstance(since, str) else ""
+
     def write_metadata(self, facts: Mapping[str, str]) -> None:
         """Write the deployment's metadata under `deployment:current` and its history."""
         if self.cache is None:
             return
-        cache, value = self.cache, json.dumps(dict(facts), sort_keys=True)
+        known = "" if "since" in facts else self.serving_since(facts.get("revision", ""))
+        written = {**facts, **({"since": known} if known else {})}
+        cache, value = self.cache, json.dumps(written, sort_keys=True)
 
         def write() -> bool:
             cache.put(CURRENT_KEY, value, self.ttl_s)
@@ -260,16 +280,22 @@ def _done(put: Callable[[str, str, int], None], key: str, text: str, ttl_s: int)
     return True
 
 
-def deployment_metadata(environment: str, run: Run, facts: Mapping[str, str]) -> dict[str, str]:
+def deployment_metadata(
+    environment: str, run: Run, record: Record, *, revision: str
+) -> dict[str, str]:
     """Return what the cache stores about a deployment.
 
     Args:
         environment: its name in the settings.
         run: the run that deployed.
-        facts: the facts of the record.
+        record: its record.
+        revision: the revision that serves now.
     """
+    age_s = record.split_age_s
     return {
-        **facts,
+        **record.facts,
+        **({} if age_s is None else {"since": in_utc(now_utc() - age_s)}),
+        "revision": revision,
         "commit": run.commit,
         "run": run.id,
         "environment": environment,

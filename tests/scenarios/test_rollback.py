@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from tests.stage import NEXT_VERSION, VERSION, Stage
+from tests.stage import NEXT_VERSION, VERSION, Run, Stage
 from tests.support.paths import ENTRY
 
 MANIFEST = {"manifest": "addin/manifest.xml"}
@@ -81,8 +83,40 @@ def test_status_as_table_and_as_json(stage: Stage) -> None:
     assert rows["stable"]["version"] == NEXT_VERSION
     assert rows["previous"]["revision"] == stage.first
     assert rows["previous"]["rollback"] == {"works": "yes", "reason": ""}
-    assert f"{NEXT_VERSION} serves 100 %, deployed " in run.log
-    assert "serves 100 %, deployed " in run.summary
+    assert f"{NEXT_VERSION} serves 100 % since " in run.log
+    assert "serves 100 % since " in run.summary
+
+
+def test_status_says_since_when_the_revision_serves(stage: Stage) -> None:
+    stage.push_healthy()
+    deployed = stage.run(**MANIFEST)
+    after_deployment = stage.run("status")
+    stage.run("rollback")
+    again = stage.run("rollback", revision=stage.first)
+    after_rollback = stage.run("status")
+
+    report = json.loads(Path(deployed.outputs["report"]).read_text("utf-8"))
+    [promoted] = [item for item in report["traffic-changes"] if item["reason"] == "promoted"]
+    began = datetime.fromisoformat(report["started-at"])
+    expected = began + timedelta(seconds=promoted["at-s"])
+    assert abs(since(after_deployment) - expected) <= timedelta(seconds=2)
+    assert f"{NEXT_VERSION} serves 100 % since " in after_deployment.log
+    assert again.outputs["result"] == "unchanged"
+    assert since(after_rollback) > since(after_deployment)
+
+
+def test_without_a_record_status_says_how_long_the_app_is_unchanged(stage: Stage) -> None:
+    stage.clock(advance=120)
+    run = stage.run("status")
+
+    assert " serves 100 % since " not in run.log
+    assert "; the app is unchanged for " in run.log
+
+
+def since(run: Run) -> datetime:
+    """Return when the serving revision got its traffic, as `status` says."""
+    report = json.loads(Path(run.outputs["report"]).read_text("utf-8"))
+    return datetime.fromisoformat(report["status"]["serving-since"])
 
 
 def test_rollback_to_a_version_or_a_commit(stage: Stage) -> None:
