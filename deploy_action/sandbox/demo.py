@@ -40,9 +40,9 @@ QUICK = {
 SICK = ("addin/app/health.py", "HEALTHY = True", "HEALTHY = False")
 _NEXT = """
 Try next:
-  make sandbox ARGUMENTS=--break                   # a version that fails its health checks
-  make sandbox ARGUMENTS='--outage throttled'      # Azure throttles requests
-  {python} -m deploy_action sandbox up --env-file sandbox.env   # for your own clients"""
+  make sandbox ARGUMENTS=--break                           # a version that fails its health checks
+  make sandbox ARGUMENTS='--outage throttled'              # Azure throttles requests
+  tools/deploy-action sandbox up --env-file sandbox.env    # for your own clients"""
 BETTER = ("addin/app/greeting.py", "Hello", "Good morning")
 
 
@@ -260,12 +260,6 @@ def _every_second(work: Callable[[], None]) -> Iterator[None]:
         thread.join()
 
 
-def _python() -> str:
-    """Return the path of this Python, relative to the working directory if possible."""
-    here = Path(sys.executable)
-    return str(here.relative_to(ROOT) if here.is_relative_to(ROOT) else here)
-
-
 def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: bool = False) -> int:
     """Run the demonstration in its own folder.
 
@@ -295,5 +289,5 @@ def demo(*, broken: bool, outage: Outage | None, page: Path | None, verbose: boo
         finally:
             stop(process)
     if passed and not broken and not outage:
-        click.echo(_NEXT.format(python=_python()))
+        click.echo(_NEXT)
     return 0 if passed else 1
