@@ -13,6 +13,7 @@ import os
 import socket
 import threading
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,12 @@ LONGEST_CONNECT_S = 10.0
 _CHUNK = 1 << 14
 _WITHOUT_LIMIT_S = 60.0  # for a caller that sets no timeout
 _MARGIN_S = 5.0  # the deadline of the call decides, not the timeout of one read
+# What `requests` reads for each request, in both cases.
+_VARIABLES = [
+    spelling(name)
+    for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy")
+    for spelling in (str.lower, str.upper)
+] + ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"]
 _local = threading.local()
 
 
@@ -54,25 +61,30 @@ class BoundedSession(requests.Session):
         adapter = _BoundedAdapter(body_limit=body_limit, cut=cut)
         self.mount("https://", adapter)
         self.mount("http://", adapter)
-        self._merged: dict[tuple[object, ...], dict[str, Any]] = {}
 
     def merge_environment_settings(
         self, url: Any, proxies: Any, stream: Any, verify: Any, cert: Any
     ) -> Any:
         """Read the environment once for each server, which takes longer than sending a request."""
-        if proxies:
+        if proxies or self.proxies or self.cert or self.verify is not True:
             return super().merge_environment_settings(url, proxies, stream, verify, cert)
         parts = urlsplit(url)
-        key = (parts.scheme, parts.netloc, stream, verify, cert)
-        if key not in self._merged:
-            self._merged[key] = dict(
-                super().merge_environment_settings(url, {}, stream, verify, cert)
-            )
-        return {**self._merged[key], "proxies": dict(self._merged[key]["proxies"])}
+        merged = _merged_settings(
+            f"{parts.scheme}://{parts.netloc}/", stream, verify, cert, *map(os.getenv, _VARIABLES)
+        )
+        return {**merged, "proxies": dict(merged["proxies"])}
 
     def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002
         """Never follow a redirect; return it like any other response."""
         return None
+
+
+@lru_cache(maxsize=64)
+def _merged_settings(
+    url: str, stream: Any, verify: Any, cert: Any, *_variables: str | None
+) -> dict[str, Any]:
+    """Return what `requests` takes from the environment for a server; called once for each."""
+    return dict(requests.Session().merge_environment_settings(url, {}, stream, verify, cert))
 
 
 def _no_authentication(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -196,6 +196,20 @@ def test_x1_the_users_netrc_is_not_read(server: BadServer, tmp_path: Path) -> No
     assert b"Authorization: Bearer ours" in second
 
 
+def test_the_proxy_is_used_except_for_servers_that_need_none(
+    server: BadServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = HttpClient()
+    client.get(f"{server.url}/fine", timeout_s=10)
+    monkeypatch.setenv("http_proxy", server.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    for url in ("http://app.example/one", f"{server.url}/two", "http://app.example/three"):
+        assert client.get(url, timeout_s=10).status == 200
+
+    asked = [request.split(b" ")[1] for request in server.requests]
+    assert asked == [b"/fine", b"http://app.example/one", b"/two", b"http://app.example/three"]
+
+
 def test_x1_cookies_are_not_kept(server: BadServer) -> None:
     client = HttpClient()
     client.get(f"{server.url}/cookie", timeout_s=10)

@@ -206,7 +206,7 @@ def test_curl_reaches_azure_by_its_own_name_and_nothing_else(azure: dict[str, st
     [
         (["--clock", "soon"], "'soon' is neither 'instant' nor 'real' nor a number"),
         (["--retry-after", "0"], "0 is not in the range"),
-        (["--directory", "."], "is there already"),
+        (["--directory", "."], "already exists; specify a new folder"),
     ],
 )
 def test_an_invalid_option_is_refused(arguments: list[str], sentence: str, tmp_path: Path) -> None:
