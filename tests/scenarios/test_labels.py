@@ -162,6 +162,34 @@ def test_after_a_kill_they_are_where_the_traffic_is(
     assert_lock_released(stage)
 
 
+@pytest.mark.parametrize(
+    "point",
+    [
+        Point(name="the first step", method="PATCH", nth=3, after=True),
+        Point(name="the promotion", method="PATCH", nth=5, after=True),
+    ],
+    ids=str,
+)
+def test_after_a_killed_adoption_they_are_where_the_traffic_is(
+    labelled: Stage, point: Point
+) -> None:
+    stage = labelled
+    candidate = create_revision(stage)
+    with halted(stage, point, candidate="newest", **LABELS) as process:
+        process.kill()
+        process.wait()
+    stage.settle()
+    process.communicate()
+    run = stage.run("repair", take_over="true", **LABELS)
+
+    assert run.exit_code == 0, run.log
+    serving = candidate if point.name == "the promotion" else stage.first
+    assert stage.weights() == {serving: 100}
+    assert labels(stage) == {"production": serving, "other": stage.first}
+    assert stage.active() == [stage.first, candidate]
+    assert_lock_released(stage)
+
+
 def test_two_labels_of_the_same_name_are_refused(stage: Stage) -> None:
     run = stage.run(**MANIFEST, label_live="live", label_candidate="live")
 
