@@ -36,7 +36,7 @@ coverage: setup ## Run the tests and check that they cover enough of the code
 	@$(IN_ENV) coverage combine --quiet
 	@$(IN_ENV) coverage report
 
-soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter game
+soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter run
 	@$(IN_ENV) pytest -n $(WORKERS) --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
 
 mutations: setup ## Check that tests notice each defect of tests/mutations; takes long
