@@ -10,9 +10,9 @@ sys.path.insert(0, str(HERE.parent))
 
 def main() -> None:
     """Run those named on the command line, or all."""
-    wanted = sys.argv[1:]
+    selected = sys.argv[1:]
     for script in sorted(HERE.glob("bench_*.py")):
-        if not wanted or script.stem.removeprefix("bench_") in wanted:
+        if not selected or script.stem.removeprefix("bench_") in selected:
             print(f"\n== {script.stem.removeprefix('bench_')}", flush=True)
             runpy.run_path(str(script), run_name="__main__")
 

@@ -28,21 +28,23 @@ def rates() -> None:
     """Print the rates of single checks and of whole rollouts."""
     print(f"comparison alone, {LOOKS:,} looks each")
     for n_c in (20, 50, 100):
-        one = Simulation(seed=SEED, thresholds=TEST_ALONE)
+        single = Simulation(seed=SEED, thresholds=TEST_ALONE)
         sides = {"n_c": n_c, "n_s": 9 * n_c}
-        same = [one.checks(LOOKS, **sides, candidate_rate=r, stable_rate=r) for r in SAME_RATES]
-        bad = [one.checks(LOOKS, **sides, candidate_rate=r, stable_rate=0.0) for r in BAD_RATES]
+        same = [single.checks(LOOKS, **sides, candidate_rate=r, stable_rate=r) for r in SAME_RATES]
+        bad = [single.checks(LOOKS, **sides, candidate_rate=r, stable_rate=0.0) for r in BAD_RATES]
         print(f"  {n_c}/{9 * n_c} requests, both equally bad: {_row(SAME_RATES, same)}")
         print(f"  {n_c}/{9 * n_c} requests, only candidate:   {_row(BAD_RATES, bad)}")
     print(f"all rules, steps 10-50-100 %, 5 minutes each, {ROLLOUTS:,} rollouts each, rolled back")
     for per_minute in (20, 200):
-        one = Simulation(seed=SEED)
+        single = Simulation(seed=SEED)
         traffic = {"per_minute": per_minute}
         same = [
-            one.rollouts(ROLLOUTS, **traffic, candidate_rate=r, stable_rate=r) for r in SAME_RATES
+            single.rollouts(ROLLOUTS, **traffic, candidate_rate=r, stable_rate=r)
+            for r in SAME_RATES
         ]
         bad = [
-            one.rollouts(ROLLOUTS, **traffic, candidate_rate=r, stable_rate=0.0) for r in BAD_RATES
+            single.rollouts(ROLLOUTS, **traffic, candidate_rate=r, stable_rate=0.0)
+            for r in BAD_RATES
         ]
         print(f"  {per_minute} requests/min, both equally bad: {_row(SAME_RATES, same)}")
         print(f"  {per_minute} requests/min, only candidate:   {_row(BAD_RATES, bad)}")

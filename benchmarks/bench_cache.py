@@ -88,8 +88,8 @@ def slowest_ping(port: int, work: Callable[[], object]) -> float:
 def busy(port: int) -> float:
     """Return the seconds of CPU that the server has used."""
     with redis.Redis(port=port) as client:
-        told = client.info("cpu")
-    return float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+        info = client.info("cpu")
+    return float(info["used_cpu_user"]) + float(info["used_cpu_sys"])
 
 
 def one_server(folder: Path) -> None:

@@ -81,13 +81,13 @@ def main() -> None:
                     number += 1
                     env = scene.runner_environment(number, command=name, **SETTINGS)
                     scene.check_out()
-                    seen = requests_by_host(scene)
+                    observed = requests_by_host(scene)
                     command = [sys.executable, "-c", FLOOR] if name == "floor" else action
                     wall, cpu, _ = measured(command, scene, {**env, "BENCH_GROUP": GROUP})
                     rounds.append((wall, cpu))
                     now = requests_by_host(scene)
                     hosts[name] = {
-                        h: n - seen.get(h, 0) for h, n in now.items() if n > seen.get(h, 0)
+                        h: n - observed.get(h, 0) for h, n in now.items() if n > observed.get(h, 0)
                     }
         finally:
             stop(process)

@@ -25,10 +25,10 @@ def large() -> bytes:
     """Return the sample with resources added until it has the largest size."""
     end = SAMPLE.rindex(b"</bt:Urls>")
     own = b"https://well-intake-api.example.com"
-    one = b'\n        <bt:Url id="More.%d" DefaultValue="%s/more/%d.html?v=1.3.0.2" />'
+    single = b'\n        <bt:Url id="More.%d" DefaultValue="%s/more/%d.html?v=1.3.0.2" />'
     more, number = b"", 0
     while len(SAMPLE) + len(more) < LARGEST:
-        more += one % (number, own, number)
+        more += single % (number, own, number)
         number += 1
     return SAMPLE[:end] + more.lstrip() + SAMPLE[end:]
 
@@ -52,8 +52,8 @@ def main() -> None:
     print(f"one of {len(big):,} bytes, {edits} edits: {own_s * 1000:.1f} ms")
     print(f"  lxml's parse alone: {peer_s * 1000:.2f} ms; ratio {own_s / peer_s:.0f}")
     many = [SAMPLE.replace(b"1.3.0.2", b"1.3.0.%d" % number) for number in range(200)]
-    own_s = took(lambda: [edit.plan(one, file="m") for one in many])
-    peer_s = took(lambda: [etree.fromstring(one) for one in many])
+    own_s = took(lambda: [edit.plan(item, file="m") for item in many])
+    peer_s = took(lambda: [etree.fromstring(item) for item in many])
     print(f"200 of {len(SAMPLE):,} bytes: {own_s:.2f} s")
     print(f"  lxml's parse alone: {peer_s:.3f} s; ratio {own_s / peer_s:.0f}")
 

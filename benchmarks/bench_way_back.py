@@ -74,8 +74,8 @@ def cancelled(scene: Scene, number: int) -> float:
 def rolled_back(scene: Scene, number: int, command: list[str], env: dict[str, str]) -> Any:
     """Deploy once more, then go back by *command*; return seconds and requests to the write."""
     scene.check_out()
-    given = scene.runner_environment(number, **SETTINGS)
-    subprocess.run(ACTION, cwd=scene.workspace, env=given, check=True, capture_output=True)
+    environment = scene.runner_environment(number, **SETTINGS)
+    subprocess.run(ACTION, cwd=scene.workspace, env=environment, check=True, capture_output=True)
     runs: list[subprocess.Popen[bytes]] = []
 
     def begin() -> None:
@@ -89,9 +89,9 @@ def rolled_back(scene: Scene, number: int, command: list[str], env: dict[str, st
             )
         )
 
-    found = to_the_write(scene, begin)
+    result = to_the_write(scene, begin)
     runs[0].wait()
-    return found
+    return result
 
 
 def az(scene: Scene, home: Path) -> tuple[list[str], dict[str, str]] | None:
@@ -99,10 +99,22 @@ def az(scene: Scene, home: Path) -> tuple[list[str], dict[str, str]] | None:
     if not AZ.exists():
         return None
     program = str(Path(AZ.read_text("utf-8").strip()).parent / "az")
-    given = scene.environment
-    env = {"PATH": os.environ["PATH"], **given, "HOME": str(home), "AZURE_CONFIG_DIR": str(home)}
-    who = ["-u", given["AZURE_CLIENT_ID"], "--tenant", given["AZURE_TENANT_ID"]]
-    login = [program, "login", "--service-principal", *who, "-p", given["SANDBOX_CLIENT_SECRET"]]
+    environment = scene.environment
+    env = {
+        "PATH": os.environ["PATH"],
+        **environment,
+        "HOME": str(home),
+        "AZURE_CONFIG_DIR": str(home),
+    }
+    who = ["-u", environment["AZURE_CLIENT_ID"], "--tenant", environment["AZURE_TENANT_ID"]]
+    login = [
+        program,
+        "login",
+        "--service-principal",
+        *who,
+        "-p",
+        environment["SANDBOX_CLIENT_SECRET"],
+    ]
     subprocess.run(login, env=env, check=True, capture_output=True)
     words = ["containerapp", "ingress", "traffic", "set", "-n", scene.app, "-g", GROUP]
     return [program, *words, "--revision-weight", f"{scene.app}--first=100"], env
@@ -127,7 +139,7 @@ def main() -> None:
                 ways["az"] = by_hand
             medians = {}
             for name, (command, env) in ways.items():
-                found = []
+                items = []
                 for _ in range(ROUNDS):
                     number = next(numbers)
                     own = scene.runner_environment(
@@ -138,11 +150,11 @@ def main() -> None:
                         health_interval="0.2s",
                         traffic_steps="100",
                     )
-                    found.append(rolled_back(scene, next(numbers), command, env or own))
-                medians[name] = statistics.median(took for took, _ in found)
+                    items.append(rolled_back(scene, next(numbers), command, env or own))
+                medians[name] = statistics.median(took for took, _ in items)
                 print(
                     f"{name:8} start to the traffic write: median {medians[name]:.2f} s, "
-                    f"{found[-1][1]} requests to ARM"
+                    f"{items[-1][1]} requests to ARM"
                 )
             if "az" in medians:
                 print(f"ratio rollback to az {medians['rollback'] / medians['az']:.2f}")

@@ -104,8 +104,8 @@ class Stage:
     def started(self, command: str = "deploy", **inputs: str) -> Process:
         """Start the action's step (or its second, ``finish``) and return at once."""
         self.runs += 1
-        given = {**HURRY, **({"command": command} if command != "finish" else {}), **inputs}
-        env = self.scene.runner_environment(self.runs, **given)
+        options = {**HURRY, **({"command": command} if command != "finish" else {}), **inputs}
+        env = self.scene.runner_environment(self.runs, **options)
         verb = command if command == "finish" else "action"
         return start(
             [str(ENTRY), verb],
@@ -160,9 +160,9 @@ class Stage:
     def faults(self) -> list[dict[str, Any]]:
         """Return the scripted faults with their counters."""
         url = f"{self.scene.environment['SANDBOX_URL']}/faults"
-        found = requests.get(url, timeout=30, proxies={"http": ""}).json()["faults"]
-        assert isinstance(found, list)
-        return found
+        response_body = requests.get(url, timeout=30, proxies={"http": ""}).json()["faults"]
+        assert isinstance(response_body, list)
+        return response_body
 
     def date(self) -> datetime:
         """Return the sandbox's date, as each answer of Resource Manager names it."""
@@ -178,8 +178,8 @@ class Stage:
     def requests(self, since: float = -1.0) -> list[dict[str, Any]]:
         """Return the sandbox's requests after *since* (the ``at`` of a request)."""
         url = f"{self.scene.environment['SANDBOX_URL']}/requests"
-        found = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
-        return [call for call in found if call["at"] > since]
+        response_body = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
+        return [call for call in response_body if call["at"] > since]
 
     def users(self) -> Users:
         """Return simulated users of the app; see `Users.busy`."""
@@ -222,26 +222,26 @@ class Stage:
 
     def serves(self) -> dict[str, Any]:
         """Return the response of the app's /version."""
-        found = self.scene.session.get(f"{self.url}/version", timeout=30).json()
-        assert isinstance(found, dict)
-        return found
+        response_body = self.scene.session.get(f"{self.url}/version", timeout=30).json()
+        assert isinstance(response_body, dict)
+        return response_body
 
 
 def assert_lock_released(stage: Stage) -> None:
     """Check that no deployment owns the app, and that nothing is left for the next run to do."""
     stage.wait_until_idle()
     tags = stage.tags()
-    left = {name: value for name, value in tags.items() if name.startswith("deploy-action.")}
-    assert not left, f"the deployment lock is not released: {left}"
+    remaining = {name: value for name, value in tags.items() if name.startswith("deploy-action.")}
+    assert not remaining, f"the deployment lock is not released: {remaining}"
 
 
 def outputs_of(file: Path) -> dict[str, str]:
     """Read outputs as the runner does (heredoc form)."""
     text = file.read_text("utf-8") if file.exists() else ""
-    found = re.findall(
+    matches = re.findall(
         r"^([\w-]+)<<(ghadelimiter_\w+)\n(.*?)\n?\2$", text, re.DOTALL | re.MULTILINE
     )
-    return {name: value for name, _, value in found}
+    return {name: value for name, _, value in matches}
 
 
 def on_github(stage: Stage, *protected: str, exposes_rules: bool = True) -> dict[str, str]:

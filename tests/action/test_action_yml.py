@@ -116,8 +116,8 @@ def test_the_documentation_lists_every_phase() -> None:
 
 
 def _below(kind: type[errors.DeployError]) -> list[type[errors.DeployError]]:
-    found: list[type[errors.DeployError]] = []
+    items: list[type[errors.DeployError]] = []
     for child in kind.__subclasses__():
         if child.__module__ == errors.__name__:
-            found += [child, *_below(child)]
-    return found
+            items += [child, *_below(child)]
+    return items

@@ -26,9 +26,9 @@ PINNED = re.compile(r"uses: [\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 
 def workflow(name: str) -> dict[str, Any]:
     """Return a workflow as data; PyYAML reads the key ``on`` as true."""
-    found = yaml.safe_load((FOLDER / f"{name}.yml").read_text("utf-8"))
-    assert isinstance(found, dict)
-    return {("on" if key is True else key): value for key, value in found.items()}
+    result = yaml.safe_load((FOLDER / f"{name}.yml").read_text("utf-8"))
+    assert isinstance(result, dict)
+    return {("on" if key is True else key): value for key, value in result.items()}
 
 
 def jobs(name: str) -> list[dict[str, Any]]:
@@ -43,15 +43,15 @@ def steps(name: str) -> list[dict[str, Any]]:
 
 def job(name: str) -> dict[str, Any]:
     """Return the only job of a workflow."""
-    (found,) = jobs(name)
-    return found
+    (result,) = jobs(name)
+    return result
 
 
 def own_step(name: str) -> dict[str, Any]:
     """Return the step that uses this action."""
-    (found,) = (step for step in job(name)["steps"] if step.get("uses") == "./")
-    assert isinstance(found, dict)
-    return found
+    (result,) = (step for step in job(name)["steps"] if step.get("uses") == "./")
+    assert isinstance(result, dict)
+    return result
 
 
 def settings(environment: str, **more: str) -> Settings:
@@ -129,9 +129,9 @@ def test_scripts_contain_no_expressions(name: str) -> None:
 def test_only_the_action_receives_secrets(name: str) -> None:
     whole = workflow(name)
     text = yaml.safe_dump(whole)
-    given = own_step(name)["with"].values() if name in {"deploy", "rollback"} else ()
+    inputs = own_step(name)["with"].values() if name in {"deploy", "rollback"} else ()
 
-    assert text.count("secrets.") == sum("secrets." in str(value) for value in given)
+    assert text.count("secrets.") == sum("secrets." in str(value) for value in inputs)
 
 
 def test_the_settings_file_contains_no_secret() -> None:
@@ -156,13 +156,16 @@ def test_a_push_to_main_and_nothing_else_deploys() -> None:
 
 def test_a_rollback_is_started_by_hand_with_environment_revision_and_reason() -> None:
     (event,) = workflow("rollback")["on"]
-    asked = workflow("rollback")["on"][event]["inputs"]
+    dispatch_inputs = workflow("rollback")["on"][event]["inputs"]
 
     assert event == "workflow_dispatch"
-    assert list(asked) == ["environment", "revision", "reason"]
-    assert (asked["environment"]["type"], asked["environment"]["default"]) == ("choice", "prod")
-    assert asked["environment"]["options"] == ["prod", "dev"]
-    assert not any(asked[name].get("required") for name in ("revision", "reason"))
+    assert list(dispatch_inputs) == ["environment", "revision", "reason"]
+    assert (dispatch_inputs["environment"]["type"], dispatch_inputs["environment"]["default"]) == (
+        "choice",
+        "prod",
+    )
+    assert dispatch_inputs["environment"]["options"] == ["prod", "dev"]
+    assert not any(dispatch_inputs[name].get("required") for name in ("revision", "reason"))
 
 
 def test_a_rollout_in_progress_is_never_cancelled_by_the_next() -> None:
@@ -211,11 +214,11 @@ def test_a_workflow_gives_only_inputs_that_exist(name: str) -> None:
 
 
 def test_dispatch_inputs_reach_the_rollback() -> None:
-    given = own_step("rollback")["with"]
+    inputs = own_step("rollback")["with"]
 
-    assert given["command"] == Command.ROLLBACK.value
+    assert inputs["command"] == Command.ROLLBACK.value
     for name in ("environment", "revision", "reason"):
-        assert given[name] == f"${{{{ inputs.{name} }}}}"
+        assert inputs[name] == f"${{{{ inputs.{name} }}}}"
 
 
 def test_a_step_reads_only_outputs_that_the_action_has() -> None:
@@ -245,13 +248,13 @@ def test_the_environments_are_the_two_that_can_be_chosen() -> None:
 def test_the_settings_file_is_enough_for_every_command(
     name: str, environment: str, group: str, app: str, registry: str
 ) -> None:
-    found = settings(environment, command=name)
+    result = settings(environment, command=name)
 
-    assert (found.resource_group, found.app, found.registry) == (group, app, registry)
-    assert found.cache_patterns == ("manifest:*", "config:*", "email:pattern:*")
-    assert (found.identity_path, found.manifest_path) == ("/version", "/manifest.xml")
-    assert (ROOT / found.context / "Dockerfile").is_file()
-    assert (ROOT / found.manifest).is_file()
+    assert (result.resource_group, result.app, result.registry) == (group, app, registry)
+    assert result.cache_patterns == ("manifest:*", "config:*", "email:pattern:*")
+    assert (result.identity_path, result.manifest_path) == ("/version", "/manifest.xml")
+    assert (ROOT / result.context / "Dockerfile").is_file()
+    assert (ROOT / result.manifest).is_file()
 
 
 # --- the linters -------------------------------------------------------------------------------
@@ -279,15 +282,15 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_the_security_linter_finds_nothing() -> None:
-    found = zizmor(ROOT)
+    result = zizmor(ROOT)
 
-    assert found.returncode == 0, found.stdout + found.stderr
+    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_the_syntax_linter_finds_nothing() -> None:
-    found = lint("actionlint", cwd=ROOT)
+    result = lint("actionlint", cwd=ROOT)
 
-    assert found.returncode == 0, found.stdout
+    assert result.returncode == 0, result.stdout
 
 
 def test_the_linters_detect_faults_in_these_files(copy: Path) -> None:

@@ -59,9 +59,9 @@ def test_requests_are_counted_by_status_class(stage: Stage, monitor: AzureMonito
     use(stage, 2, "/no-such-page")
     stage.clock(advance=180)
 
-    found = monitor.requests_by_class(stage.first, last_minutes(monitor, 5))
+    result = monitor.requests_by_class(stage.first, last_minutes(monitor, 5))
 
-    assert {name: count for name, count in found.items() if count} == {
+    assert {name: count for name, count in result.items() if count} == {
         "2xx": 7,
         "5xx": 3,
         "4xx": 2,
@@ -81,12 +81,12 @@ def test_cpu_and_memory_are_found_by_the_names_of_replicas(
     stage: Stage, monitor: AzureMonitor
 ) -> None:
     end = time.monotonic() + 60
-    while not (found := monitor.usage([stage.first, "other"], last_minutes(monitor))):
+    while not (result := monitor.usage([stage.first, "other"], last_minutes(monitor))):
         assert time.monotonic() < end
         stage.clock(advance=60)
         time.sleep(1)
-    assert set(found) == {stage.first}
-    assert "memory" in str(found[stage.first])
+    assert set(result) == {stage.first}
+    assert "memory" in str(result[stage.first])
     assert monitor.restart_minutes(stage.first, last_minutes(monitor)) == 0
 
 

@@ -135,11 +135,11 @@ def test_metrics_are_the_server_s_own(cache: Cache, outside: redis.Redis) -> Non
     for key in ("a", "a", "a", "b"):
         outside.get(key)
 
-    found = cache.metrics()
+    result = cache.metrics()
 
-    assert (found.keys, found.hits, found.misses) == (1, 3, 1)
-    assert found.hit_rate == 0.75
-    assert found.used_memory > 0
+    assert (result.keys, result.hits, result.misses) == (1, 3, 1)
+    assert result.hit_rate == 0.75
+    assert result.used_memory > 0
     assert cache.ping() > 0
 
 
@@ -199,9 +199,9 @@ def test_patterns_match_as_on_the_server(
     pipe = everything.pipeline(transaction=False)
     for pattern in patterns:
         pipe.keys(pattern)
-    for pattern, found in zip(patterns, pipe.execute(), strict=True):
+    for pattern, result in zip(patterns, pipe.execute(), strict=True):
         which = which_of([Glob.of(pattern)])
-        assert {key for key in keys if which(key) is not None} == set(found), pattern
+        assert {key for key in keys if which(key) is not None} == set(result), pattern
     everything.unlink(*more, "none")
 
 

@@ -21,13 +21,13 @@ def backstage() -> Iterator[BackgroundLoop]:
         yield stage
 
 
-def serving(backstage: BackgroundLoop, answer: object, asked: list[object]) -> str:
+def serving(backstage: BackgroundLoop, answer: object, bodies: list[object]) -> str:
     """Serve *answer* for requests with the secret."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         if request.headers.get("X-Secret") != "s3cret":
             return web.Response(status=401)
-        asked.append(json.loads(await request.text()))
+        bodies.append(json.loads(await request.text()))
         return web.Response(text=answer if isinstance(answer, str) else json.dumps(answer))
 
     return backstage.serve(handle)
@@ -46,14 +46,14 @@ def serving(backstage: BackgroundLoop, answer: object, asked: list[object]) -> s
 def test_the_patterns_are_posted_and_the_counts_are_read(
     backstage: BackgroundLoop, answer: object, counts: list[int]
 ) -> None:
-    asked: list[object] = []
-    url = serving(backstage, answer, asked)
+    bodies: list[object] = []
+    url = serving(backstage, answer, bodies)
 
     done = CacheEndpoint(url, header=("X-Secret", "s3cret"), body=BODY).clear(
         ["manifest:*", "config:*"]
     )
 
-    assert asked == [{"patterns": ["manifest:*", "config:*"]}]
+    assert bodies == [{"patterns": ["manifest:*", "config:*"]}]
     assert [item.removed for item in done.patterns] == counts
 
 

@@ -38,13 +38,13 @@ def commands() -> Iterator[list[str]]:
 
 
 def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> None:
-    found = certificate(tmp_path)
+    result = certificate(tmp_path)
     [port] = free_ports(1)
     users = tmp_path / "users.acl"
     users.write_text("user default off\nuser deploy on >pa/ss=word ~* +@all\n", "utf-8")
-    with servers(tmp_path, [port], *found.options, "--aclfile", str(users)):
+    with servers(tmp_path, [port], *result.options, "--aclfile", str(users)):
         target = parse(f"rediss://deploy:pa%2Fss%3Dword@127.0.0.1:{port}/0")
-        cache = Cache(target, ca=str(found.authority))
+        cache = Cache(target, ca=str(result.authority))
         cache.put("manifest:1", "x", 60)
         assert cache.clear(["manifest:*"]).patterns[0].removed == 1
         cache.close()
@@ -55,7 +55,7 @@ def test_tls_with_an_authority_of_its_own_and_an_acl_user(tmp_path: Path) -> Non
         assert "pa/ss" not in str(refused.value)
         untrusting.close()
 
-        other = Cache(parse(f"rediss://default:x@127.0.0.1:{port}"), ca=str(found.authority))
+        other = Cache(parse(f"rediss://default:x@127.0.0.1:{port}"), ca=str(result.authority))
         with pytest.raises(CacheError, match="the user name or password was rejected"):
             other.ping()
         other.close()
@@ -65,16 +65,16 @@ def test_each_new_connection_gets_a_fresh_entra_token(tmp_path: Path) -> None:
     users = tmp_path / "users.acl"
     users.write_text("user default off\nuser 0b1d on >the-token ~* +@all\n", "utf-8")
     [port] = free_ports(1)
-    asked: list[int] = []
+    tokens: list[int] = []
 
     def identity() -> tuple[str, str]:
-        asked.append(1)
+        tokens.append(1)
         return "0b1d", "the-token"
 
     with servers(tmp_path, [port], "--aclfile", str(users)):
         cache = Cache(parse(f"redis://127.0.0.1:{port}"), identity=identity)
         assert cache.ping() > 0
-        assert asked
+        assert tokens
         cache.close()
 
 
@@ -87,7 +87,7 @@ def test_a_cluster_is_noticed_and_all_its_primaries_are_counted_and_cleared(tmp_
         with commands() as recorded:
             counted = cache.count(["manifest:*", "config:*"])
         done = cache.clear(["manifest:*", "config:*"])
-        left = sum(
+        remaining = sum(
             len(outside.get_redis_connection(node).keys("manifest:*"))
             for node in outside.get_primaries()
         )
@@ -98,7 +98,7 @@ def test_a_cluster_is_noticed_and_all_its_primaries_are_counted_and_cleared(tmp_
         assert counted.patterns == (("manifest:*", 900), ("config:*", 0))
         assert done.complete
         assert [item.removed for item in done.patterns] == [900, 0]
-        assert left == 0
+        assert remaining == 0
         assert cache.metrics().keys == 900
         cache.close()
 
@@ -152,9 +152,9 @@ def test_a_cluster_s_nodes_are_trusted_by_the_name_of_the_cache(tmp_path: Path) 
 
     In upper case, because the client library treats localhost as an IP address.
     """
-    found = certificate(tmp_path, "localhost")
-    with cluster(tmp_path, found) as port:
-        cache = Cache(parse(f"LOCALHOST:{port},ssl=True"), ca=str(found.authority))
+    result = certificate(tmp_path, "localhost")
+    with cluster(tmp_path, result) as port:
+        cache = Cache(parse(f"LOCALHOST:{port},ssl=True"), ca=str(result.authority))
         for number in range(60):
             cache.put(f"manifest:{number}", "x", 600)
 

@@ -35,14 +35,14 @@ def adapter(workspace: Path, **extra: str) -> Git:
 def test_a_checkout_of_a_branch_is_described(remote: Remote) -> None:
     work = remote.checkout()
 
-    seen = adapter(work).observe(MANIFEST, "nothing/here")
+    observed = adapter(work).observe(MANIFEST, "nothing/here")
 
-    assert seen.root == work
-    assert seen.head == remote.head()
-    assert seen.branch == "main"
-    assert seen.shallow
-    assert seen.dirty == frozenset()
-    assert seen.blobs == {
+    assert observed.root == work
+    assert observed.head == remote.head()
+    assert observed.branch == "main"
+    assert observed.shallow
+    assert observed.dirty == frozenset()
+    assert observed.blobs == {
         MANIFEST: git(remote.bare, "rev-parse", f"main:{MANIFEST}"),
         "nothing/here": None,
     }
@@ -74,10 +74,10 @@ def test_dirty_is_what_is_tracked_and_differs_staged_or_not(remote: Remote) -> N
 def test_a_workspace_inside_the_repository_finds_its_root(remote: Remote) -> None:
     work = remote.checkout()
 
-    seen = adapter(work / "src").observe(MANIFEST)
+    observed = adapter(work / "src").observe(MANIFEST)
 
-    assert seen.root == work
-    assert seen.blobs[MANIFEST]
+    assert observed.root == work
+    assert observed.blobs[MANIFEST]
 
 
 def test_a_folder_that_is_not_a_checkout_is_refused(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_a_file_is_read_as_it_is_stored(remote: Remote) -> None:
     remote.push_as_colleague({"addin/Manifest [1] *.xml": odd})
     work = adapter(remote.checkout())
 
-    found = work.file_at("HEAD", "addin/Manifest [1] *.xml")
+    result = work.file_at("HEAD", "addin/Manifest [1] *.xml")
 
-    assert found is not None
-    assert (found.content, found.mode) == (odd, "100644")
+    assert result is not None
+    assert (result.content, result.mode) == (odd, "100644")
     assert work.file_at("HEAD", "addin/manifest") is None
 
 
@@ -208,4 +208,4 @@ def test_changed_paths_between_two_commits_are_fetched_where_missing(remote: Rem
 
 
 def _blob(work: Path, content: bytes) -> str:
-    return git(work, "hash-object", "--no-filters", "--stdin", given=content)
+    return git(work, "hash-object", "--no-filters", "--stdin", stdin=content)

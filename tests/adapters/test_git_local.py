@@ -49,8 +49,8 @@ def test_head_and_index_follow_the_published_commit(remote: Remote, detached: bo
 
     assert adapter(work).advance_local(commit, [MANIFEST])
 
-    seen = adapter(work).observe()
-    assert (seen.head, seen.branch) == (commit, None if detached else "main")
+    observed = adapter(work).observe()
+    assert (observed.head, observed.branch) == (commit, None if detached else "main")
     assert git(work, "status", "--porcelain") == "M  README.md\n M src/app.py"
 
 

@@ -41,8 +41,8 @@ def publish(work: Path, pauses: list[float] | None = None) -> Published:
     return here.publish(make(head, {}), "main", paths=[MANIFEST], remake=make, wait=wait)
 
 
-def hook(remote: Remote, name: str, *said: str) -> None:
-    lines = "".join(f"echo '{line}' >&2\n" for line in said)
+def hook(remote: Remote, name: str, *output: str) -> None:
+    lines = "".join(f"echo '{line}' >&2\n" for line in output)
     file = remote.bare / "hooks" / name
     file.write_text(f"#!/bin/sh\n{lines}exit 1\n")
     file.chmod(0o755)
@@ -53,7 +53,7 @@ GH013 = ("error: GH013: Repository rule violations found for refs/heads/main.", 
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "refusal", "words"),
+    ("name", "output", "refusal", "words"),
     [
         ("pre-receive", GH006, Refusal.PROTECTED, "is protected against this push: error: GH006"),
         ("update", GH013, Refusal.PROTECTED, "is protected against this push: error: GH013"),
@@ -62,11 +62,11 @@ GH013 = ("error: GH013: Repository rule violations found for refs/heads/main.", 
     ],
 )
 def test_a_refused_push_is_not_retried(
-    remote: Remote, name: str, said: tuple[str, ...], refusal: Refusal, words: str
+    remote: Remote, name: str, output: tuple[str, ...], refusal: Refusal, words: str
 ) -> None:
     before, pauses = remote.head(), list[float]()
     work = remote.checkout()
-    hook(remote, name, *said)
+    hook(remote, name, *output)
 
     with pytest.raises(PublishError) as caught:
         publish(work, pauses)

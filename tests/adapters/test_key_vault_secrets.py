@@ -138,8 +138,8 @@ def test_a_redirect_is_not_followed_with_the_token(read: Read, azure: dict[str, 
 
 def _requests(azure: dict[str, str]) -> list[Any]:
     """Return the requests for the place that the redirect names."""
-    found = admin(azure, "GET", "/requests")["requests"]
-    return [item for item in found if item["path"] == "/subscriptions"]
+    result = admin(azure, "GET", "/requests")["requests"]
+    return [item for item in result if item["path"] == "/subscriptions"]
 
 
 def test_an_error_never_repeats_the_token(read: Read) -> None:

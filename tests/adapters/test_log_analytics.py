@@ -47,8 +47,8 @@ def measured(stage: Stage, workspace: LogAnalytics, query: str, rule: str) -> tu
         workspace=workspace,
     )
     check = CustomCheck(name="events", source=Source.KQL, target=query, rule=Comparison.parse(rule))
-    found = sources.measure(check, {"stable": stage.first})
-    return found.verdict, found.evidence
+    result = sources.measure(check, {"stable": stage.first})
+    return result.verdict, result.evidence
 
 
 def test_the_first_value_of_the_first_row_meets_the_rule_or_not(

@@ -17,10 +17,10 @@ SECRET = "whsec_" + base64.b64encode(b"0123456789abcdefghijklmn").decode()
 
 def documented() -> Any:
     text = (ROOT / "docs" / "notifications.md").read_text("utf-8")
-    found = re.search(r"```python\n(.*?)```", text, re.DOTALL)
-    assert found
+    match = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert match
     names: dict[str, Any] = {}
-    exec(found[1], names)  # noqa: S102  our own documentation
+    exec(match[1], names)  # noqa: S102  our own documentation
     return names["is_authentic"]
 
 

@@ -26,22 +26,22 @@ def check(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Check]:
         monkeypatch.setenv(name, azure[name])
 
     def check(*roles: object, actions: tuple[Action, ...] = EVERYTHING) -> dict[str, Permission]:
-        wanted = [{"role": role, "scope": stage.scene.path} for role in roles]
-        identity = Identity.create(azure, wanted)
+        assignments = [{"role": role, "scope": stage.scene.path} for role in roles]
+        identity = Identity.create(azure, assignments)
         arm = ResourceManager(identity.token)
-        found = Permissions(arm=arm, identity=identity.client_id).check(stage.scene.path, actions)
-        return {permission.action.name: permission for permission in found}
+        result = Permissions(arm=arm, identity=identity.client_id).check(stage.scene.path, actions)
+        return {permission.action.name: permission for permission in result}
 
     yield check
     admin(azure, "DELETE", "/faults")
 
 
 def test_container_apps_contributor_has_all_but_the_metrics(check: Check, stage: Stage) -> None:
-    found = check("Container Apps Contributor")
+    result = check("Container Apps Contributor")
 
-    metrics = found.pop("Microsoft.Insights/metrics/read")
-    assert {permission.verdict for permission in found.values()} == {HAS}
-    assert {permission.command for permission in found.values()} == {""}
+    metrics = result.pop("Microsoft.Insights/metrics/read")
+    assert {permission.verdict for permission in result.values()} == {HAS}
+    assert {permission.command for permission in result.values()} == {""}
     assert metrics.verdict is LACKS
     assert metrics.role == "Monitoring Reader"
     assert metrics.command.startswith("az role assignment create --assignee ")
@@ -61,13 +61,13 @@ def test_a_reader_has_read_actions_only(check: Check) -> None:
 
 
 def test_without_the_right_to_read_permissions_the_result_is_unknown(check: Check) -> None:
-    found = check("AcrPush")
+    result = check("AcrPush")
 
-    assert {permission.verdict for permission in found.values()} == {UNKNOWN}
-    reason = found["Microsoft.App/containerApps/write"].reason
+    assert {permission.verdict for permission in result.values()} == {UNKNOWN}
+    reason = result["Microsoft.App/containerApps/write"].reason
     assert reason.startswith("AuthorizationFailed: ")
     assert "Microsoft.Authorization/permissions/read" in reason
-    assert found["Microsoft.App/containerApps/write"].command
+    assert result["Microsoft.App/containerApps/write"].command
 
 
 def test_an_exclusion_counts_only_within_its_own_role(check: Check) -> None:
@@ -94,9 +94,9 @@ def test_azure_that_cannot_be_reached_is_unknown(check: Check, stage: Stage) -> 
     fault = {"host": "management.azure.com", "path": "*/permissions", "status": 503}
     admin(stage.scene.environment, "POST", "/faults", [fault])
 
-    found = check("Owner", actions=rights.METRICS)
+    result = check("Owner", actions=rights.METRICS)
 
-    assert [permission.verdict for permission in found.values()] == [UNKNOWN]
+    assert [permission.verdict for permission in result.values()] == [UNKNOWN]
 
 
 @pytest.mark.parametrize(
@@ -115,10 +115,10 @@ def test_azure_that_cannot_be_reached_is_unknown(check: Check, stage: Stage) -> 
 def test_the_role_that_is_named_grants_the_action(
     check: Check, actions: tuple[Action, ...], role: str
 ) -> None:
-    found = check("Reader", role, actions=actions)
+    result = check("Reader", role, actions=actions)
 
-    assert {permission.role for permission in found.values()} == {role}
-    assert {permission.verdict for permission in found.values()} == {HAS}
+    assert {permission.role for permission in result.values()} == {role}
+    assert {permission.verdict for permission in result.values()} == {HAS}
 
 
 def test_an_action_without_a_known_role_has_no_command() -> None:

@@ -88,9 +88,9 @@ def az(azure: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Itera
         "AZURE_CORE_ONLY_SHOW_ERRORS": "true",
         "AZURE_CORE_COLLECT_TELEMETRY": "false",
     }
-    found = Az(stage, program, environment)
-    found(*_login(azure), "--password", azure["SANDBOX_CLIENT_SECRET"])
-    yield found
+    result = Az(stage, program, environment)
+    result(*_login(azure), "--password", azure["SANDBOX_CLIENT_SECRET"])
+    yield result
     stage.scene.ask("DELETE", stage.scene.path)
 
 
@@ -100,7 +100,7 @@ def _login(azure: dict[str, str]) -> tuple[str, ...]:
 
 
 def test_signing_in_with_githubs_token(az: Az, azure: dict[str, str], tmp_path: Path) -> None:
-    asked = az.stage.scene.session.get(
+    response = az.stage.scene.session.get(
         azure["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api://AzureADTokenExchange",
         headers={"Authorization": f"Bearer {azure['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
         timeout=30,
@@ -108,7 +108,7 @@ def test_signing_in_with_githubs_token(az: Az, azure: dict[str, str], tmp_path: 
     own = {**az.environment, "AZURE_CONFIG_DIR": str(tmp_path)}
     other = Az(az.stage, az.program, own)
 
-    other(*_login(azure), "--federated-token", asked.json()["value"])
+    other(*_login(azure), "--federated-token", response.json()["value"])
 
     shown = other("account", "show")
     assert shown["id"] == azure["AZURE_SUBSCRIPTION_ID"]
@@ -344,16 +344,16 @@ def _github_token(az: Az, azure: dict[str, str], subject: str) -> str:
         timeout=30,
         proxies={"http": ""},
     ).json()
-    asked = az.stage.scene.session.get(
+    response = az.stage.scene.session.get(
         azure["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api://AzureADTokenExchange",
         headers={"Authorization": f"Bearer {job['request_token']}"},
         timeout=30,
     )
-    return str(asked.json()["value"])
+    return str(response.json()["value"])
 
 
 def test_every_request_of_az_was_supported(az: Az, azure: dict[str, str]) -> None:
     url = f"{azure['SANDBOX_URL']}/requests"
-    asked = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
+    calls = requests.get(url, timeout=30, proxies={"http": ""}).json()["requests"]
 
-    assert [item for item in asked if item["status"] in {501, 500, 0}] == []
+    assert [item for item in calls if item["status"] in {501, 500, 0}] == []

@@ -100,7 +100,7 @@ def test_check_writes_nothing_and_json_lists_the_edits(home: Path) -> None:
 
     assert done.returncode == 0, done.stderr
     assert files(home) == before
-    assert [(one["file"], one["old-version"], one["new-version"]) for one in results] == [
+    assert [(item["file"], item["old-version"], item["new-version"]) for item in results] == [
         ("manifest.xml", "1.3.0.2", "1.4.0.0"),
         ("manifest.json", "2.4.9", "2.5.0"),
     ]
@@ -126,8 +126,8 @@ def test_url_mode_adds_the_parameter_or_keeps_all_urls(home: Path) -> None:
 
     (home / "manifest.json").write_bytes(JSON)
     bump(home, "manifest.json", "--url-mode", "off")
-    left = (home / "manifest.json").read_bytes()
-    assert left == JSON.replace(b'"2.4.9"', b'"2.4.10"')
+    remaining = (home / "manifest.json").read_bytes()
+    assert remaining == JSON.replace(b'"2.4.9"', b'"2.4.10"')
 
 
 @pytest.mark.parametrize("choice", ["error", "warn", "update"])

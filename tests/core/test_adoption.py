@@ -27,9 +27,9 @@ SPLIT = Split.of([Entry(revision="api--one", weight=100)])
 APP = App(name="api", state="Succeeded", mode="Multiple", split=SPLIT)
 
 
-@pytest.mark.parametrize("wanted", ["newest", "Newest", "two", "api--two"])
-def test_the_newest_active_revision_or_one_by_name(wanted: str) -> None:
-    assert adopted_revision(wanted, APP, [TWO, ONE, ASLEEP]) is TWO
+@pytest.mark.parametrize("requested", ["newest", "Newest", "two", "api--two"])
+def test_the_newest_active_revision_or_one_by_name(requested: str) -> None:
+    assert adopted_revision(requested, APP, [TWO, ONE, ASLEEP]) is TWO
 
 
 def test_a_name_that_does_not_exist_is_refused_with_those_that_do() -> None:

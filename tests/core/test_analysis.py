@@ -96,10 +96,10 @@ def test_the_fewest_errors_that_fail_a_candidate(
     for rate, expected in zip((0.0, 0.01, 0.05), smallest, strict=True):
         stable = Counts(requests=n_s, errors=round(n_s * rate))
         errors = itertools.count()
-        found = next(
+        result = next(
             e for e in errors if fisher_tail(Counts(requests=n_c, errors=e), stable) <= 0.01
         )
-        assert found == expected
+        assert result == expected
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def test_a_strong_baseline_is_not_replaced() -> None:
 
 
 def test_one_minute_with_a_restart_is_tolerated_and_two_are_not() -> None:
-    one = judge(counts("0/20"), counts("0/180"), DEFAULT, restarts=1)
+    single = judge(counts("0/20"), counts("0/180"), DEFAULT, restarts=1)
     two = judge(counts("0/20"), counts("0/180"), DEFAULT, restarts=2)
-    assert one.verdict is Verdict.PASS
+    assert single.verdict is Verdict.PASS
     assert (two.verdict, two.rule) == (Verdict.FAIL, Rule.RESTARTS)
 
 
@@ -317,5 +317,5 @@ def test_expected_requests_follow_from_the_last_hour() -> None:
 def test_the_plan_states_the_detection_probability(
     requests: int, rate: float, expected: float
 ) -> None:
-    found = detection_probability(requests, requests * 9, rate, DEFAULT)
-    assert found == pytest.approx(expected, abs=0.01)
+    result = detection_probability(requests, requests * 9, rate, DEFAULT)
+    assert result == pytest.approx(expected, abs=0.01)

@@ -53,11 +53,11 @@ from deploy_action.errors import InputError
     ],
 )
 def test_a_url_and_a_connection_string_are_parsed(text: str, target: CacheTarget) -> None:
-    found = parse(text)
+    result = parse(text)
 
-    assert found == target
-    assert found.password == target.password
-    assert not target.password or target.password not in repr(found)
+    assert result == target
+    assert result.password == target.password
+    assert not target.password or target.password not in repr(result)
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,9 @@ def test_a_json_path_finds_its_value(path: str, value: Any) -> None:
     assert json_value({"a": {"b": [1, {"c": 7}]}}, path) == value
 
 
-@pytest.mark.parametrize(("given", "source"), [(KQL, "kql"), (HTTPS, "https"), (SHELL, "shell")])
-def test_the_three_sources(given: dict[str, Any], source: str) -> None:
-    check = checks.parse(json.dumps({**given, "interval": "2m", "failure-limit": 1}))
+@pytest.mark.parametrize(("raw", "source"), [(KQL, "kql"), (HTTPS, "https"), (SHELL, "shell")])
+def test_the_three_sources(raw: dict[str, Any], source: str) -> None:
+    check = checks.parse(json.dumps({**raw, "interval": "2m", "failure-limit": 1}))
     assert check.source is Source(source)
     assert (check.interval_s, check.failure_limit) == (120.0, 1)
     assert (check.rule is None) is (source == "shell")
@@ -89,7 +89,7 @@ def test_placeholders_are_replaced_by_values_of_the_rollout() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "complaint"),
+    ("raw", "complaint"),
     [
         ("kql", "a mapping"),
         ({"name": "x"}, "exactly one of kql, https and shell"),
@@ -106,6 +106,6 @@ def test_placeholders_are_replaced_by_values_of_the_rollout() -> None:
         ({**SHELL, "url": "x"}, "unknown field 'url'"),
     ],
 )
-def test_an_invalid_check_is_refused(given: Any, complaint: str) -> None:
+def test_an_invalid_check_is_refused(raw: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
-        checks.parse(given if isinstance(given, str) else json.dumps(given))
+        checks.parse(raw if isinstance(raw, str) else json.dumps(raw))

@@ -30,7 +30,7 @@ ModuleNotFoundError: No module named 'httpx'
 
 
 @pytest.mark.parametrize(
-    ("found", "cause", "hint"),
+    ("evidence_found", "cause", "hint"),
     [
         (
             evidence(
@@ -184,8 +184,8 @@ ModuleNotFoundError: No module named 'httpx'
         ),
     ],
 )
-def test_the_likely_cause(found: Evidence, cause: str, hint: str) -> None:
-    named = likely_cause(found)
+def test_the_likely_cause(evidence_found: Evidence, cause: str, hint: str) -> None:
+    named = likely_cause(evidence_found)
     assert named
     assert cause in named.cause
     assert hint in named.hint
@@ -221,8 +221,8 @@ def test_log_lines_are_cut_and_stripped_of_control_characters() -> None:
 
 @given(st.lists(st.text(max_size=400), max_size=30), st.text(max_size=400))
 def test_nothing_that_is_logged_breaks_the_diagnosis(lines: list[str], text: str) -> None:
-    found = likely_cause(evidence(("ProbeFailed", text), (text, text), log="\n".join(lines)))
+    result = likely_cause(evidence(("ProbeFailed", text), (text, text), log="\n".join(lines)))
     for line in tidy(lines):
         assert len(line) <= 300
         assert "\x1b" not in line
-    assert found is None or found.hint
+    assert result is None or result.hint

@@ -73,7 +73,7 @@ def shares(a: int, b: int) -> Split:
 
 
 @pytest.mark.parametrize(
-    ("weights", "now", "found", "action"),
+    ("weights", "now", "candidate_now", "action"),
     [
         ((0,), BEFORE, None, RecoveryAction.DEACTIVATE),
         ((0,), BEFORE, candidate(), RecoveryAction.DEACTIVATE),
@@ -95,15 +95,15 @@ def shares(a: int, b: int) -> Split:
     ],
 )
 def test_the_remedy_for_an_interrupted_run(
-    weights: tuple[int, ...], now: Split, found: Revision | None, action: RecoveryAction
+    weights: tuple[int, ...], now: Split, candidate_now: Revision | None, action: RecoveryAction
 ) -> None:
     journal = replace(journal_with([("api--a", 100, "")]), weights=weights)
 
-    assert journal.recovery_action(now, found) is action
+    assert journal.recovery_action(now, candidate_now) is action
 
 
 @pytest.mark.parametrize(
-    ("phase", "now", "found", "latest", "action"),
+    ("phase", "now", "candidate_now", "latest", "action"),
     [
         (Phase.CREATE, BEFORE, None, "api--a", RecoveryAction.DEACTIVATE),
         (
@@ -127,11 +127,11 @@ def test_the_remedy_for_an_interrupted_run(
     ],
 )
 def test_the_remedy_in_single_revision_mode(
-    phase: Phase, now: Split, found: Revision | None, latest: str, action: RecoveryAction
+    phase: Phase, now: Split, candidate_now: Revision | None, latest: str, action: RecoveryAction
 ) -> None:
     journal = replace(journal_with([("api--a", 100, "")]), phase=phase, copy="api--a-undo")
 
-    assert journal.recovery_action(now, found, latest) is action
+    assert journal.recovery_action(now, candidate_now, latest) is action
 
 
 def test_a_rollback_in_single_revision_mode_is_final_once_its_target_passed() -> None:

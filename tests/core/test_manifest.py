@@ -298,10 +298,10 @@ def test_reading_returns_the_own_pages() -> None:
         '<bt:Url id="x" DefaultValue="https://elsewhere.example/"/>'
     )
 
-    found = edit.read(text.encode(), file="m.xml")
+    result = edit.read(text.encode(), file="m.xml")
 
-    assert found.pages == (f"{OWN}/home.html", f"{OWN}/a.html?v=1&t=2")
-    assert str(found.version) == "1.3.0.2"
+    assert result.pages == (f"{OWN}/home.html", f"{OWN}/a.html?v=1&t=2")
+    assert str(result.version) == "1.3.0.2"
 
 
 # -- encodings and syntax --------------------------------------------------------------------------

@@ -41,12 +41,12 @@ def planned(
         split=Split.of([Entry(revision="api--a", weight=100)]),
         fqdn="api.example",
     )
-    given = {name.replace("_", "-"): RawValue(text=text) for name, text in settings.items()}
+    raw_values = {name.replace("_", "-"): RawValue(text=text) for name, text in settings.items()}
     run = Run(id="4711.1", commit="0123456789", link="", branch="main")
-    seen = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
+    observed = Observed(app=app, revisions=(first, *others), run=run, now=1_000_000.0)
     return make_plan(
-        parse(given),
-        seen,
+        parse(raw_values),
+        observed,
         bump=None,
         version="1.3.0.3",
         commit="",

@@ -30,7 +30,7 @@ def on(number: int) -> Split:
 
 
 def test_the_newest_three_are_kept_and_the_oldest_go_first() -> None:
-    found = Retention(keep=3, active_s=HOUR_S).to_deactivate(
+    retired = Retention(keep=3, active_s=HOUR_S).to_deactivate(
         [revision(n) for n in (3, 1, 5, 2, 4)],
         on(5),
         stable="api--5",
@@ -38,7 +38,7 @@ def test_the_newest_three_are_kept_and_the_oldest_go_first() -> None:
         quiet_s=0.0,
     )
 
-    assert [item.name for item in found] == ["api--1", "api--2"]
+    assert [item.name for item in retired] == ["api--1", "api--2"]
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_the_newest_three_are_kept_and_the_oldest_go_first() -> None:
 def test_former_serving_revisions_stay_active_for_a_while(
     quiet_s: float, expected: list[str]
 ) -> None:
-    found = Retention(keep=3, active_s=HOUR_S).to_deactivate(
+    retired = Retention(keep=3, active_s=HOUR_S).to_deactivate(
         [revision(1), revision(2, after=1), revision(3, after=2)],
         on(3),
         stable="api--3",
@@ -55,11 +55,11 @@ def test_former_serving_revisions_stay_active_for_a_while(
         quiet_s=quiet_s,
     )
 
-    assert [item.name for item in found] == expected
+    assert [item.name for item in retired] == expected
 
 
 def test_the_previous_revision_has_a_time_of_its_own() -> None:
-    found = Retention(keep=3, active_s=HOUR_S).to_deactivate(
+    retired = Retention(keep=3, active_s=HOUR_S).to_deactivate(
         [revision(1), revision(2, after=1), revision(3, after=2)],
         on(3),
         stable="api--3",
@@ -68,7 +68,7 @@ def test_the_previous_revision_has_a_time_of_its_own() -> None:
         previous_quiet_s=60.0,
     )
 
-    assert [item.name for item in found] == ["api--1"]
+    assert [item.name for item in retired] == ["api--1"]
 
 
 def test_inactive_revisions_that_served_count_among_the_kept() -> None:
@@ -79,15 +79,15 @@ def test_inactive_revisions_that_served_count_among_the_kept() -> None:
         revision(4, after=3),
     ]
 
-    found = Retention(keep=3, active_s=HOUR_S).to_deactivate(
+    retired = Retention(keep=3, active_s=HOUR_S).to_deactivate(
         revisions, on(4), stable="api--4", previous="api--3", quiet_s=0.0
     )
 
-    assert [item.name for item in found] == ["api--1"]
+    assert [item.name for item in retired] == ["api--1"]
 
 
 def test_a_new_revision_that_somebody_else_created_stays_active() -> None:
-    found = Retention(keep=3, active_s=HOUR_S).to_deactivate(
+    retired = Retention(keep=3, active_s=HOUR_S).to_deactivate(
         [revision(1), revision(2, after=1), revision(3)],
         on(2),
         stable="api--2",
@@ -95,7 +95,7 @@ def test_a_new_revision_that_somebody_else_created_stays_active() -> None:
         quiet_s=HOUR_S,
     )
 
-    assert [item.name for item in found] == ["api--1"]
+    assert [item.name for item in retired] == ["api--1"]
 
 
 @given(
@@ -139,7 +139,7 @@ def test_a_revision_that_something_depends_on_is_never_deactivated(  # noqa: PLR
 
 
 def test_while_traffic_follows_the_latest_nothing_is_deactivated() -> None:
-    found = Retention(keep=1, active_s=0.0).to_deactivate(
+    retired = Retention(keep=1, active_s=0.0).to_deactivate(
         [revision(n) for n in range(6)],
         Split.from_azure(None),
         stable="api--5",
@@ -147,4 +147,4 @@ def test_while_traffic_follows_the_latest_nothing_is_deactivated() -> None:
         quiet_s=HOUR_S,
     )
 
-    assert found == ()
+    assert retired == ()

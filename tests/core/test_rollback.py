@@ -42,10 +42,12 @@ def test_a_target_that_failed_to_start_is_refused_with_one_that_may_serve(
         fqdn="api.example.com",
         split=Split.of([Entry(revision="api--c", weight=100)]),
     )
-    seen = Observed(app=app, revisions=(good, failed, serving), run=Run(id="1.1"), now=1_000_000.0)
+    observed = Observed(
+        app=app, revisions=(good, failed, serving), run=Run(id="1.1"), now=1_000_000.0
+    )
 
     with pytest.raises(PreflightError, match="'api--b' failed to start before") as refused:
-        rollback_target("b", seen)
+        rollback_target("b", observed)
 
     assert "api--a" in refused.value.hint
-    assert rollback_target("a", seen) is good
+    assert rollback_target("a", observed) is good

@@ -73,9 +73,9 @@ def locked(journal: Journal) -> App:
 
 
 def rollout(journal: Journal, *, now_s: float = NOW_S) -> Rollout:
-    found = status(locked(journal), OLD, NEW, now_s=now_s).rollout
-    assert found is not None
-    return found
+    result = status(locked(journal), OLD, NEW, now_s=now_s).rollout
+    assert result is not None
+    return result
 
 
 def test_the_text_names_what_serves_since_when_and_from_where() -> None:

@@ -97,14 +97,14 @@ class Case:
     encoding: str = "utf-8"
 
 
-def same(number: int, given: str, warning: str | None = None, rules: Rules | None = None) -> Case:
+def same(number: int, text: str, warning: str | None = None, rules: Rules | None = None) -> Case:
     """Return a row in which only the version changes."""
-    return Case(number, given, warning=warning, rules=rules or Rules())
+    return Case(number, text, warning=warning, rules=rules or Rules())
 
 
-def both(number: int, given: str, old: str, new: str, rules: Rules | None = None) -> Case:
+def both(number: int, text: str, old: str, new: str, rules: Rules | None = None) -> Case:
     """Return a row in which the version and one more place change."""
-    return Case(number, given, ((">1.3.0.2<", ">1.3.0.3<"), (old, new)), rules=rules or Rules())
+    return Case(number, text, ((">1.3.0.2<", ">1.3.0.3<"), (old, new)), rules=rules or Rules())
 
 
 def to(number: int, old: str, new: str, warning: str | None = None) -> Case:
@@ -112,9 +112,9 @@ def to(number: int, old: str, new: str, warning: str | None = None) -> Case:
     return Case(number, version(old), ((f">{old}<", f">{new}<"),), warning=warning)
 
 
-def refused(number: int, given: str, why: str, encoding: str = "utf-8") -> Case:
+def refused(number: int, text: str, why: str, encoding: str = "utf-8") -> Case:
     """Return a row that is refused."""
-    return Case(number, given, None, refused=why, encoding=encoding)
+    return Case(number, text, None, refused=why, encoding=encoding)
 
 
 V, NEXT = "?v=1.3.0.2", "?v=1.3.0.3"
@@ -377,12 +377,12 @@ def test_a_tricky_case(case: Case) -> None:
         assert raised.value.exit_code == 2
         return
     bump = planned()
-    wanted = case.given.replace("HERE", "")
+    expected = case.given.replace("HERE", "")
     for old, new in case.changes:
-        assert old in wanted, "the row itself is wrong"
-        wanted = wanted.replace(old, new)
+        assert old in expected, "the row itself is wrong"
+        expected = expected.replace(old, new)
 
-    assert bump.after == encoded(case, wanted)
+    assert bump.after == encoded(case, expected)
     assert bump.changed is bool(case.changes)
     if case.warning is not None:
         assert any(case.warning in note.text for note in bump.warnings), bump.warnings
@@ -397,7 +397,7 @@ def test_every_case_has_a_row() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "line", "column"),
+    ("text", "line", "column"),
     [
         (version("1.0.0-dev"), 7, 12),
         (part('\n  <bt:Url id="a"\n\tDefaultValue="' + LONG + '"/>'), 11, 16),
@@ -406,9 +406,9 @@ def test_every_case_has_a_row() -> None:
         (unified_with("[1, 2,]"), 6, 17),
     ],
 )
-def test_a_refusal_names_line_and_column(given: str, line: int, column: int) -> None:
+def test_a_refusal_names_line_and_column(text: str, line: int, column: int) -> None:
     with pytest.raises(InputError) as raised:
-        edit.plan(given.replace("HERE", "").encode(), file="addin/manifest.xml")
+        edit.plan(text.replace("HERE", "").encode(), file="addin/manifest.xml")
 
     assert raised.value.place is not None
     assert (raised.value.place.line, raised.value.place.column) == (line, column)
@@ -416,17 +416,17 @@ def test_a_refusal_names_line_and_column(given: str, line: int, column: int) -> 
 
 
 def test_a_mail_add_in_gets_a_warning_that_the_token_audience_changes() -> None:
-    given = XML.replace("TaskPaneApp", "MailApp").replace("/home.html", f"/home.html{V}")
-    bump = edit.plan(given.replace("HERE", "").encode(), file="m")
+    text = XML.replace("TaskPaneApp", "MailApp").replace("/home.html", f"/home.html{V}")
+    bump = edit.plan(text.replace("HERE", "").encode(), file="m")
 
     assert any("audience" in note.text for note in bump.warnings)
 
 
 def test_a_changed_script_url_is_returned_old_and_new() -> None:
-    given = url(
+    text = url(
         f"{OWN}/launch.js?a=1&amp;v=1.3.0.2", '<Override type="javascript" resid="Page.Url"/>'
     )
-    bump = edit.plan(given.encode(), file="m")
+    bump = edit.plan(text.encode(), file="m")
 
     assert bump.runtime == ((f"{OWN}/launch.js?a=1&v=1.3.0.2", f"{OWN}/launch.js?a=1&v=1.3.0.3"),)
 

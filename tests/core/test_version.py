@@ -72,10 +72,10 @@ def test_a_part_is_at_most_99999() -> None:
 
 
 @given(VERSIONS, VERSIONS)
-def test_versions_compare_as_numbers(one: Version, other: Version) -> None:
-    assert (one < other) == (one.parts < other.parts)
-    assert (one == other) == (one.parts == other.parts)
-    assert highest([one, other]) == (one if one.parts >= other.parts else other)
+def test_versions_compare_as_numbers(first: Version, other: Version) -> None:
+    assert (first < other) == (first.parts < other.parts)
+    assert (first == other) == (first.parts == other.parts)
+    assert highest([first, other]) == (first if first.parts >= other.parts else other)
 
 
 @given(VERSIONS, st.none() | VERSIONS, st.sampled_from(Part))
@@ -83,10 +83,10 @@ def test_the_next_version_is_above_the_file_and_the_floor(
     current: Version, floor: Version | None, part: Part
 ) -> None:
     try:
-        found = next_above(current, floor, part)
+        result = next_above(current, floor, part)
     except InputError:
         assert 99_999 in current.parts or (floor and 99_999 in floor.parts)
         return
-    assert found > current
-    assert floor is None or found > floor
-    assert found.parts[part.value + 1 :] == (0,) * (3 - part.value)
+    assert result > current
+    assert floor is None or result > floor
+    assert result.parts[part.value + 1 :] == (0,) * (3 - part.value)

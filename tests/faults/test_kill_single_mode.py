@@ -15,7 +15,7 @@ BLUE_GREEN = {**INPUTS, "strategy": "blue-green"}
 
 
 def _both(*points: Point) -> list[Point]:
-    return [one for point in points for one in (point, replace(point, after=True))]
+    return [item for point in points for item in (point, replace(point, after=True))]
 
 
 CREATION = Point(name="creating the candidate", method="PATCH", nth=1)
@@ -95,7 +95,7 @@ def test_a_repair_finishes_or_undoes_a_deployment(
 
 
 @pytest.mark.parametrize(
-    "point", [CREATION, *(replace(one, after=True) for one in (CREATION, PROMOTION))], ids=str
+    "point", [CREATION, *(replace(item, after=True) for item in (CREATION, PROMOTION))], ids=str
 )
 @pytest.mark.parametrize("command", ["deploy", "rollback"])
 def test_the_next_deployment_or_rollback_recovers(

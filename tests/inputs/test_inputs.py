@@ -16,13 +16,13 @@ ENOUGH = {"INPUT_APP": "api", "INPUT_RESOURCE_GROUP": "rg", "INPUT_REGISTRY": "c
 INPUTS = {spec.name for spec in setting_specs() if spec.is_input}
 
 
-def loaded(workspace: Path, **given: str) -> Settings:
+def loaded(workspace: Path, **inputs: str) -> Settings:
     """Load settings that are given as inputs, or inline where there is no such input."""
-    named = {name.replace("_", "-").lower(): text for name, text in given.items()}
+    named = {name.replace("_", "-").lower(): text for name, text in inputs.items()}
     inline = {name: text for name, text in named.items() if name not in INPUTS}
     variables = {
         f"INPUT_{name}": text
-        for name, text in given.items()
+        for name, text in inputs.items()
         if name.lower().replace("_", "-") in INPUTS
     }
     if inline:

@@ -33,7 +33,9 @@ def answer(workspace: Path, file: str, inputs: dict[str, str]) -> str:
 def test_each_mistake_is_reported_with_location_and_message(tmp_path: Path, golden: Golden) -> None:
     answers = [f"## {name}\n{answer(tmp_path, file, {})}" for name, file in SECTIONS.items()]
     plain = "environments:\n  prod: {}\n"
-    answers += [f"## {name}\n{answer(tmp_path, plain, given)}" for name, given in INPUTS.items()]
+    answers += [
+        f"## {name}\n{answer(tmp_path, plain, options)}" for name, options in INPUTS.items()
+    ]
 
     assert len(answers) >= 60
     assert "hunter2" not in "\n".join(answers)

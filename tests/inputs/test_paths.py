@@ -49,9 +49,9 @@ def test_a_path_outside_the_checkout_is_refused(tmp_path: Path, name: str, text:
 @pytest.mark.parametrize("text", ["none", "None", " NONE "])
 def test_none_disables_the_manifest_of_the_settings_file(tmp_path: Path, text: str) -> None:
     (tmp_path / "s.yml").write_text("environments: {production: {manifest: ./a.xml}}")
-    given = {**BASICS, "INPUT_SETTINGS_FILE": "./s.yml", "INPUT_ENVIRONMENT": "production"}
+    options = {**BASICS, "INPUT_SETTINGS_FILE": "./s.yml", "INPUT_ENVIRONMENT": "production"}
 
-    assert load(given, tmp_path, {"command": "deploy"}).manifest == "a.xml"
-    disabled = load({**given, "INPUT_MANIFEST": text}, tmp_path, {"command": "deploy"})
+    assert load(options, tmp_path, {"command": "deploy"}).manifest == "a.xml"
+    disabled = load({**options, "INPUT_MANIFEST": text}, tmp_path, {"command": "deploy"})
     assert disabled.manifest == ""
     assert disabled.served_manifest == ""

@@ -49,7 +49,7 @@ def main() -> int:
         for number in range(options.jobs):
             copies.put(_copied(Path(folder) / str(number)))
         with ThreadPoolExecutor(options.jobs) as pool:
-            results = list(pool.map(lambda one: _judged(one, copies), chosen))
+            results = list(pool.map(lambda item: _judged(item, copies), chosen))
     caught = results.count(Result.CAUGHT)
     print(f"{caught} of {len(results)} mutations were caught")
     return 0 if caught == len(results) else 1

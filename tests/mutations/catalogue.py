@@ -45,9 +45,9 @@ class Mutation:
 
 def catalogue() -> list[Mutation]:
     """Return all mutations, sorted by area."""
-    found = []
+    items = []
     for file in sorted(HOME.glob("*.toml")):
         for entry in tomllib.loads(file.read_text("utf-8"))["mutation"]:
             tests = tuple(entry.pop("tests"))
-            found.append(Mutation(area=file.stem, tests=tests, **entry))
-    return found
+            items.append(Mutation(area=file.stem, tests=tests, **entry))
+    return items

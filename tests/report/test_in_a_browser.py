@@ -166,10 +166,10 @@ def test_the_timeline_of_every_result_is_drawn_with_all_its_phases(
 def test_every_diagram_of_the_documentation_and_of_the_examples_is_drawn(browser: Chrome) -> None:
     examples = ROOT / "tests" / "golden" / "results"
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *examples.rglob("*.md")]
-    found = [text for page in pages for text in diagrams(page.read_text("utf-8"))]
+    items = [text for page in pages for text in diagrams(page.read_text("utf-8"))]
 
-    assert found
-    assert [render(browser, text)["error"] for text in found] == [""] * len(found)
+    assert items
+    assert [render(browser, text)["error"] for text in items] == [""] * len(items)
 
 
 def test_a_broken_diagram_is_noticed(browser: Chrome) -> None:

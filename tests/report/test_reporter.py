@@ -166,6 +166,6 @@ def test_a_silent_run_says_what_it_does_and_how_long_it_takes_at_least(tmp_path:
         with waiting(lambda: "waiting for build ca1: Running"):
             polling = reporter.progress()
 
-    left = "; the run takes at least 25 min more"
-    assert building == f"Build the image and resolve its digest: in progress for 30 s{left}"
-    assert polling == f"waiting for build ca1: Running{left}"
+    remaining = "; the run takes at least 25 min more"
+    assert building == f"Build the image and resolve its digest: in progress for 30 s{remaining}"
+    assert polling == f"waiting for build ca1: Running{remaining}"

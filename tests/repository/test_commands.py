@@ -33,14 +33,14 @@ CLONE = "git clone https://github.com/the-well/deploy-action ../deploy-action\n"
 
 def blocks() -> list[str]:
     """Return the blocks that need no real Azure."""
-    found = [match for page in PAGES for match in BLOCK.findall(page.read_text("utf-8"))]
-    return [text for mark, text in found if mark not in {" azure", " az"}]
+    matches = [match for page in PAGES for match in BLOCK.findall(page.read_text("utf-8"))]
+    return [text for mark, text in matches if mark not in {" azure", " az"}]
 
 
 def block(text: str) -> str:
     """Return the block that contains *text*."""
-    (found,) = [item for item in blocks() if text in item]
-    return found
+    (result,) = [item for item in blocks() if text in item]
+    return result
 
 
 @pytest.fixture(scope="module")

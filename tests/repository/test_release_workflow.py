@@ -73,12 +73,12 @@ class Repository:
 def repository(tmp_path: Path) -> Repository:
     head = tmp_path / "head"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(head)], check=True)
-    found = Repository(tmp_path)
-    found.git("checkout", "--quiet", "-B", "main", where="head")
+    result = Repository(tmp_path)
+    result.git("checkout", "--quiet", "-B", "main", where="head")
     clone = ("clone", "--quiet")
-    found.git(*clone, "--bare", "--branch=main", str(head), str(found.remote), where=".")
-    found.git(*clone, str(found.remote), "work", where=".")
-    return found
+    result.git(*clone, "--bare", "--branch=main", str(head), str(result.remote), where=".")
+    result.git(*clone, str(result.remote), "work", where=".")
+    return result
 
 
 def release(repository: Repository, *, passed: int = 1) -> subprocess.CompletedProcess[str]:

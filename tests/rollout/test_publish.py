@@ -105,12 +105,12 @@ def test_ten_concurrent_runs_lose_no_commit_and_never_decrease_the_version(
     assert stage.on_branch("rev-list", "--merges", "main") == ""
     assert set(before) | set(hers) <= set(history)
     ours = {}
-    for number, one in ended.items():
-        assert isinstance(one, PublishResult), one
-        if one.commit:
-            ours[one.commit] = f"1.3.0.{number + 3}"
+    for number, single in ended.items():
+        assert isinstance(single, PublishResult), single
+        if single.commit:
+            ours[single.commit] = f"1.3.0.{number + 3}"
         else:
-            assert one.where == "the branch already has this version or a higher one"
+            assert single.where == "the branch already has this version or a higher one"
     assert set(history) == {*before, *hers, *ours}
     in_order = [ours[commit] for commit in reversed(history) if commit in ours]
     assert in_order == sorted(in_order, key=lambda text: Version.parse(text).parts)

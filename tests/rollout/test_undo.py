@@ -54,8 +54,8 @@ def test_an_unexpected_error_is_reported_as_a_bug_and_an_expected_one_is_not(
         undo.push("the candidate", broken)
         raise ZeroDivisionError
 
-    found = [type(event.error) for event in record.events if isinstance(event, Crashed)]
-    assert found == [KeyError, ZeroDivisionError]
+    items = [type(event.error) for event in record.events if isinstance(event, Crashed)]
+    assert items == [KeyError, ZeroDivisionError]
 
 
 def test_everything_is_put_back_newest_first(record: Record) -> None:

@@ -31,30 +31,30 @@ def test_a_line_follows_each_silence_until_the_end() -> None:
 
 def test_a_log_that_is_written_to_gets_no_further_line() -> None:
     lines: list[str] = []
-    asked = threading.Event()
+    requests_made = threading.Event()
 
     def silence_s() -> float:
-        asked.set()
+        requests_made.set()
         return 0.0
 
     heartbeat = Heartbeat(lines.append, silence_s=silence_s, describe=lambda: "x", every_s=0.01)
     heartbeat.start()
-    asked.wait()
+    requests_made.wait()
     heartbeat.stop()
 
     assert lines == []
 
 
 def test_a_poll_describes_what_it_waits_for_and_its_last_state() -> None:
-    seen: list[str] = []
+    observed: list[str] = []
 
     def probe() -> tuple[str | None, str]:
-        seen.append(waits_for())
-        return ("done" if len(seen) > 1 else None), "the app is InProgress"
+        observed.append(waits_for())
+        return ("done" if len(observed) > 1 else None), "the app is InProgress"
 
     poll_until(probe, what="Azure to finish a change", deadline=Deadline(60), first=0.01)
 
-    assert seen == [
+    assert observed == [
         "waiting for Azure to finish a change",
         "waiting for Azure to finish a change: the app is InProgress",
     ]

@@ -111,8 +111,8 @@ LARGE = ["/huge", "/huge-redirect", "/huge-error", "/bomb"]
 @pytest.fixture
 def server() -> Iterator[BadServer]:
     """A server that knows all scripts."""
-    with bad_server(SCRIPTS) as found:
-        yield found
+    with bad_server(SCRIPTS) as result:
+        yield result
 
 
 def test_a_redirect_is_not_followed(server: BadServer) -> None:

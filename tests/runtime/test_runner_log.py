@@ -28,12 +28,12 @@ def commands(log: str) -> list[str]:
 
     Source: actions/runner, ActionCommand.cs; .NET's ReadLine and culture-sensitive comparison.
     """
-    found = []
+    items = []
     for line in re.split("\r\n|\r|\n", log):
-        seen = re.sub("[^ -~]", "", line).lstrip()  # whatever may be skipped or trimmed
-        if seen.startswith("::") or "##[" in seen:
-            found.append(line)
-    return found
+        observed = re.sub("[^ -~]", "", line).lstrip()  # whatever may be skipped or trimmed
+        if observed.startswith("::") or "##[" in observed:
+            items.append(line)
+    return items
 
 
 def written(**options: object) -> tuple[RunnerLog, io.StringIO]:

@@ -105,11 +105,11 @@ def started(stack: ExitStack, folder: Path, **variables: str) -> Sample:
     stack.callback(process.kill)
     assert process.stdout
     line = process.stdout.readline()
-    found = re.search(r"listens on port (\d+)", line)
-    assert found, line + process.stdout.read()
-    connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=START_S)
+    match = re.search(r"listens on port (\d+)", line)
+    assert match, line + process.stdout.read()
+    connection = http.client.HTTPConnection("127.0.0.1", int(match[1]), timeout=START_S)
     stack.callback(connection.close)
-    return Sample(process, int(found[1]), connection)
+    return Sample(process, int(match[1]), connection)
 
 
 @pytest.fixture
@@ -189,20 +189,20 @@ def test_every_resource_of_a_button_is_defined_once_per_level(level: str) -> Non
         for item in nested
         if item.tag.startswith(BASIC) and "DefaultValue" in item.attrib
     )
-    wanted = {item.attrib["resid"] for item in nested if "resid" in item.attrib}
+    expected = {item.attrib["resid"] for item in nested if "resid" in item.attrib}
 
-    assert set(defined) == wanted
+    assert set(defined) == expected
     assert set(defined.values()) == {1}
-    assert all(len(name) <= 32 for name in wanted), "the schema allows 32 characters"
+    assert all(len(name) <= 32 for name in expected), "the schema allows 32 characters"
 
 
 def override(level: str) -> Element:
     """Return one level of VersionOverrides; 1.1 is nested in 1.0."""
     suffix = "/1.1" if level == "1.1" else ""
-    (found,) = ROOT.iter(OVERRIDES % suffix)
-    assert found.get(KIND) == f"VersionOverridesV{level.replace('.', '_')}"
-    assert isinstance(found, Element)
-    return found
+    (result,) = ROOT.iter(OVERRIDES % suffix)
+    assert result.get(KIND) == f"VersionOverridesV{level.replace('.', '_')}"
+    assert isinstance(result, Element)
+    return result
 
 
 # --- responses ---------------------------------------------------------------------------------
@@ -381,14 +381,14 @@ def test_sigterm_ends_it_at_once_even_with_open_connections(sample: Sample) -> N
         socket.create_connection(("127.0.0.1", sample.port), START_S)
 
 
-@pytest.mark.parametrize("wanted", ["0", "1"])
-def test_requests_are_logged_only_when_asked_for(stack: ExitStack, wanted: str) -> None:
-    sample = started(stack, SAMPLE, ACCESS_LOG=wanted)
+@pytest.mark.parametrize("expected", ["0", "1"])
+def test_requests_are_logged_only_when_asked_for(stack: ExitStack, expected: str) -> None:
+    sample = started(stack, SAMPLE, ACCESS_LOG=expected)
     sample.get("/version")
     sample.stop()
 
     assert sample.process.stdout
-    assert ("GET /version" in sample.process.stdout.read()) == (wanted == "1")
+    assert ("GET /version" in sample.process.stdout.read()) == (expected == "1")
 
 
 # --- the image ---------------------------------------------------------------------------------

@@ -42,8 +42,8 @@ def split(**weights: int) -> dict[str, Any]:
 
 def revision(stage: Stage, suffix: str) -> dict[str, Any]:
     """Return the properties of a revision, empty where there is none."""
-    found: dict[str, Any] = stage.scene.revisions().get(f"{stage.scene.app}--{suffix}", {})
-    return found
+    result: dict[str, Any] = stage.scene.revisions().get(f"{stage.scene.app}--{suffix}", {})
+    return result
 
 
 def patched(stage: Stage, body: dict[str, Any]) -> requests.Response:
@@ -57,7 +57,7 @@ def patched(stage: Stage, body: dict[str, Any]) -> requests.Response:
 def changed(stage: Stage, body: dict[str, Any]) -> dict[str, Any]:
     """Patch the app and return how the operation ended."""
     url = patched(stage, body).headers["Azure-AsyncOperation"]
-    found: dict[str, Any] = until(
+    result: dict[str, Any] = until(
         lambda: stage.scene.ask("GET", url).json(), lambda status: status["status"] != "InProgress"
     )
-    return found
+    return result

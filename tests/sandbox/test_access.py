@@ -234,10 +234,10 @@ def test_role_definitions_are_found_by_name(create: Create) -> None:
     owner = create("Owner")
     path = f"{owner.subscription}{AUTHORIZATION}/roleDefinitions"
 
-    found = owner.ask("GET", path, **{"$filter": "roleName eq 'AcrPull'"}).json()["value"]
+    response_body = owner.ask("GET", path, **{"$filter": "roleName eq 'AcrPull'"}).json()["value"]
 
-    assert [item["name"] for item in found] == ["7f951dda-4ed3-4680-a7ca-43fe172d538d"]
-    assert found[0]["properties"]["permissions"][0]["actions"] == [
+    assert [item["name"] for item in response_body] == ["7f951dda-4ed3-4680-a7ca-43fe172d538d"]
+    assert response_body[0]["properties"]["permissions"][0]["actions"] == [
         "Microsoft.ContainerRegistry/registries/pull/read"
     ]
 

@@ -81,13 +81,13 @@ def all_to_one(life: AppUnderTest, number: int) -> requests.Response:
 
 
 def shared(life: AppUnderTest, number: int) -> requests.Response:
-    one, other = life.one(number), life.one(number + 1)
+    first, other = life.one(number), life.one(number + 1)
     share = number % 101
-    if one == other:
-        return _split(life, {"revisionName": one, "weight": 100, "label": "blue"})
+    if first == other:
+        return _split(life, {"revisionName": first, "weight": 100, "label": "blue"})
     return _split(
         life,
-        {"revisionName": one, "weight": share, "label": "blue"},
+        {"revisionName": first, "weight": share, "label": "blue"},
         {"revisionName": other, "weight": 100 - share},
     )
 
@@ -173,19 +173,21 @@ def test_concurrent_requests_keep_the_invariants(
 
 
 def _traffic(stage: Stage) -> Counter[str]:
-    found: Counter[str] = Counter()
+    result: Counter[str] = Counter()
     resource = stage.scene.resource()["properties"]
     for entry in resource["configuration"]["ingress"]["traffic"]:
         name = resource["latestReadyRevisionName"] if entry.get("latestRevision") else None
-        found[name or entry["revisionName"]] += entry["weight"]
-    return found
+        result[name or entry["revisionName"]] += entry["weight"]
+    return result
 
 
 def _operations(stage: Stage) -> list[tuple[float, float]]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/history"
     operations = requests.get(url, timeout=30, proxies={"http": ""}).json()["operations"]
-    mine = [one for one in operations if one["app"] == stage.scene.app and one["took"] is not None]
-    return sorted((one["t"], one["t"] + one["took"]) for one in mine)
+    mine = [
+        item for item in operations if item["app"] == stage.scene.app and item["took"] is not None
+    ]
+    return sorted((item["t"], item["t"] + item["took"]) for item in mine)
 
 
 def _apart(spans: list[tuple[float, float]]) -> bool:

@@ -379,10 +379,10 @@ def test_resource_manager_answers_as_recorded(row: Row, live: Stage) -> None:
     for text in row.says:
         assert filled(text) in reply.text
     for path, names in row.keys.items():
-        found = reply.json()
+        response_body = reply.json()
         for part in filter(None, path.split(".")):
-            found = found[part]
-        assert set(found) >= set(names.split()), path
+            response_body = response_body[part]
+        assert set(response_body) >= set(names.split()), path
 
 
 def _beside(live: Stage, row: Row) -> None:
@@ -393,10 +393,10 @@ def _beside(live: Stage, row: Row) -> None:
     if name == "slow":
         live.clock(factor=1.0)
     path, stored = f"{live.scene.path}-{name}", live.scene.resource()
-    wanted = {key: stored[key] for key in ("location", "properties")}
-    wanted["properties"]["configuration"]["ingress"].pop("traffic")
-    wanted["properties"]["template"]["revisionSuffix"] = ""
-    assert live.scene.ask("PUT", path, wanted).status_code == 201
+    expected = {key: stored[key] for key in ("location", "properties")}
+    expected["properties"]["configuration"]["ingress"].pop("traffic")
+    expected["properties"]["template"]["revisionSuffix"] = ""
+    assert live.scene.ask("PUT", path, expected).status_code == 201
     if name == "three":
         while live.scene.ask("GET", path).json()["properties"]["provisioningState"] != "Succeeded":
             pass

@@ -91,11 +91,11 @@ class Service:
     def files(self, name: str = "api:1") -> dict[str, tarfile.TarInfo]:
         """What is in the layers of an image, by path."""
         pulled = self.backstage.run(self.registry.pull(f"{HOST}/{name}"))
-        found = {}
+        items = {}
         for layer in pulled.layers:
             with tarfile.open(layer.path) as archive:
-                found.update({member.name: member for member in archive})
-        return found
+                items.update({member.name: member for member in archive})
+        return items
 
     def content(self, path: str, name: str = "api:1") -> bytes:
         pulled = self.backstage.run(self.registry.pull(f"{HOST}/{name}"))
@@ -147,9 +147,9 @@ def packed(files: dict[str, str]) -> bytes:
 
 
 def test_the_registry_is_found_by_path_and_by_list_in_any_case(service: Service) -> None:
-    one = service.arm("GET", RESOURCE.upper().replace("1111", "1111")).json()
-    assert one["properties"]["loginServer"] == HOST
-    assert one["id"] == RESOURCE
+    single = service.arm("GET", RESOURCE.upper().replace("1111", "1111")).json()
+    assert single["properties"]["loginServer"] == HOST
+    assert single["id"] == RESOURCE
     for scope in ("/subscriptions/1111", HOME):
         path = f"{scope}/providers/Microsoft.ContainerRegistry/registries"
         listed = service.arm("GET", path).json()["value"]
@@ -249,8 +249,8 @@ def test_a_log_is_read_in_parts_as_the_azure_cli_streams_it(service: Service) ->
     assert head.headers["x-ms-blob-type"] == "AppendBlob"
     read = b""
     while len(read) < size:
-        asked = {"x-ms-range": f"bytes={len(read)}-{len(read) + 99}"}
-        part = service.store("GET", link, headers=asked)
+        headers = {"x-ms-range": f"bytes={len(read)}-{len(read) + 99}"}
+        part = service.store("GET", link, headers=headers)
         assert part.status_code == 206
         assert part.headers["Content-Range"].endswith(f"/{size}")
         read += part.content
@@ -369,8 +369,8 @@ here.txt
     }
     run = service.build(files)
     assert run["status"] == "Succeeded", service.log(run)
-    found = service.files()
-    paths = {name for name, member in found.items() if member.isfile()}
+    result = service.files()
+    paths = {name for name, member in result.items() if member.isfile()}
     assert paths == {
         *("app/.dockerignore", "app/with space.txt", "app/keep.log"),
         *("app/src/a.txt", "app/src/b.txt", "app/src/deep/c.md", "app/src/d.md"),
@@ -378,9 +378,9 @@ here.txt
         *("two/a.txt", "two/b.txt", "one.txt", "app/docs/d.md", "owned", "with space.txt"),
         "made/here.txt",
     }
-    owned = found["owned"]
+    owned = result["owned"]
     assert (owned.uid, owned.gid, owned.mode) == (12, 34, 0o750)
-    assert (found["one.txt"].uid, found["one.txt"].mtime) == (0, 0)
+    assert (result["one.txt"].uid, result["one.txt"].mtime) == (0, 0)
     assert service.content("made/here.txt") == b"some text\n"
 
 
@@ -457,7 +457,9 @@ def test_add_unpacks_local_archives(service: Service) -> None:
     # The context is written as UTF-8 text, which would break a gzip stream: send plain tar instead.
     plain = gzip.decompress(archive.encode("latin-1")).decode("ascii")
     service.build({"Dockerfile": "FROM scratch\nADD a.tar /to/\n", "a.tar": plain})
-    assert {name for name, one in service.files().items() if one.isfile()} == {"to/inner/x.txt"}
+    assert {name for name, single in service.files().items() if single.isfile()} == {
+        "to/inner/x.txt"
+    }
 
 
 @pytest.mark.parametrize(

@@ -67,12 +67,12 @@ def _build(azure: dict[str, str], context: Path, reference: str) -> None:
 def _containers(engine: str, suffix: str) -> list[dict[str, object]]:
     client = docker.DockerClient(base_url=engine)
     try:
-        found = [client.api.inspect_container(str(one.id)) for one in client.containers.list()]
+        items = [client.api.inspect_container(str(one.id)) for one in client.containers.list()]
     finally:
         client.close()
     return [
         item
-        for item in found
+        for item in items
         if f"CONTAINER_APP_REVISION=contained--{suffix}" in item["Config"]["Env"]
     ]
 

@@ -138,12 +138,12 @@ def test_each_refusal_has_its_own_code(
 def test_a_deleted_secret_is_found_among_the_deleted_ones(vault: Vault, reader: Identity) -> None:
     name = vault(deleted=["db"])
 
-    found = get(reader, secret(name, "deletedsecrets/db"))
+    result = get(reader, secret(name, "deletedsecrets/db"))
 
-    assert found.status_code == 200
-    assert found.json()["recoveryId"] == secret(name, "deletedsecrets/db")
-    assert found.json()["scheduledPurgeDate"] > found.json()["deletedDate"]
-    assert "value" not in found.json()
+    assert result.status_code == 200
+    assert result.json()["recoveryId"] == secret(name, "deletedsecrets/db")
+    assert result.json()["scheduledPurgeDate"] > result.json()["deletedDate"]
+    assert "value" not in result.json()
 
 
 def test_a_reader_of_an_access_policy_needs_no_role(vault: Vault, azure: dict[str, str]) -> None:

@@ -38,12 +38,12 @@ def series(stage: Stage, metric: str = "Requests", filter_: str = "", **more: st
 
 def totals(stage: Stage, *dimensions: str) -> dict[tuple[str, ...], float]:
     """Return the number of requests by the values of some dimensions."""
-    wanted = " and ".join(f"{name} eq '*'" for name in dimensions)
-    found: defaultdict[tuple[str, ...], float] = defaultdict(float)
-    for one in series(stage, "Requests", wanted, top="1000"):
+    filter_ = " and ".join(f"{name} eq '*'" for name in dimensions)
+    sums: defaultdict[tuple[str, ...], float] = defaultdict(float)
+    for one in series(stage, "Requests", filter_, top="1000"):
         values = tuple(item["value"] for item in one["metadatavalues"])
-        found[values] += sum(point["total"] for point in one["data"])
-    return dict(found)
+        sums[values] += sum(point["total"] for point in one["data"])
+    return dict(sums)
 
 
 def use(stage: Stage, times: int = 1, path: str = "/version", url: str = "") -> list[int]:
@@ -111,12 +111,12 @@ def test_names_of_dimensions_are_lower_case_and_values_are_not(stage: Stage) -> 
     use(stage)
     stage.clock(advance=LONG_AGO_S)
 
-    wanted = f"REVISIONNAME eq '{stage.first}' and podName eq '*' and statusCode eq '200'"
-    [one] = series(stage, "Requests", wanted)
+    filter_ = f"REVISIONNAME eq '{stage.first}' and podName eq '*' and statusCode eq '200'"
+    [only] = series(stage, "Requests", filter_)
 
-    names = [item["name"]["value"] for item in one["metadatavalues"]]
+    names = [item["name"]["value"] for item in only["metadatavalues"]]
     assert names == ["revisionname", "podname", "statuscode"]
-    revision, pod, _ = (item["value"] for item in one["metadatavalues"])
+    revision, pod, _ = (item["value"] for item in only["metadatavalues"])
     assert revision == stage.first
     assert pod.startswith(f"{stage.first}-")
 
@@ -126,11 +126,11 @@ def test_both_ends_are_floored_and_the_running_minute_is_absent(stage: Stage) ->
     start = now.replace(second=19) - timedelta(minutes=10)
     end = now + timedelta(minutes=5)
 
-    [one] = series(
+    [only] = series(
         stage, timespan=f"{start:%Y-%m-%dT%H:%M:%SZ}/{end:%Y-%m-%dT%H:%M:%SZ}", aggregation="Total"
     )
 
-    stamps = [point["timeStamp"] for point in one["data"]]
+    stamps = [point["timeStamp"] for point in only["data"]]
     assert stamps[0] == f"{start:%Y-%m-%dT%H:%M}:00Z"
     running = {f"{moment:%Y-%m-%dT%H:%M}:00Z" for moment in (now, stage.date())}
     assert not running & set(stamps[10:])
@@ -177,7 +177,7 @@ def test_ten_series_are_returned_unless_more_are_asked_for(stage: Stage) -> None
     assert len(series(stage, "Requests", "statusCode eq '*'")) == 10
     all_of_them = series(stage, "Requests", "statusCode eq '*'", top="100")
 
-    assert {one["metadatavalues"][0]["value"] for one in all_of_them} >= {*map(str, codes)}
+    assert {item["metadatavalues"][0]["value"] for item in all_of_them} >= {*map(str, codes)}
     assert ask(stage, "Requests", "statusCode eq '*'", top="2147483648").status_code == 400
 
 
@@ -262,10 +262,10 @@ def test_a_restart_is_one_minute_with_one(stage: Stage) -> None:
     stage.scene.wait_until_serving()
     stage.clock(advance=LONG_AGO_S)
 
-    [one] = series(stage, "RestartCount", "podName eq '*'", aggregation="Total")
+    [only] = series(stage, "RestartCount", "podName eq '*'", aggregation="Total")
 
-    assert one["metadatavalues"][0]["value"].startswith(stage.first)
-    assert sorted(point["total"] for point in one["data"])[-2:] == [0.0, 1.0]
+    assert only["metadatavalues"][0]["value"].startswith(stage.first)
+    assert sorted(point["total"] for point in only["data"])[-2:] == [0.0, 1.0]
 
 
 def test_replicas_cpu_and_memory_are_measured(stage: Stage) -> None:
@@ -287,8 +287,8 @@ def test_replicas_cpu_and_memory_are_measured(stage: Stage) -> None:
     assert values(cpu[0], "average")
 
 
-def values(one: Any, key: str) -> list[float]:
-    return [point[key] for point in one["data"] if key in point]
+def values(single: Any, key: str) -> list[float]:
+    return [point[key] for point in single["data"] if key in point]
 
 
 def test_points_can_span_several_minutes(stage: Stage) -> None:
@@ -314,10 +314,10 @@ def test_the_api_version_is_one_of_azure_monitor(stage: Stage) -> None:
 
 def test_the_definitions_name_metrics_and_dimensions(stage: Stage) -> None:
     path = f"{stage.scene.path}/providers/microsoft.insights/metricDefinitions"
-    found = {
+    items = {
         item["name"]["value"]: [dimension["value"] for dimension in item["dimensions"]]
         for item in stage.scene.ask("GET", path).json()["value"]
     }
 
-    assert found["Requests"] == ["revisionName", "podName", "statusCodeCategory", "statusCode"]
-    assert found["CpuPercentage"] == ["podName"]
+    assert items["Requests"] == ["revisionName", "podName", "statusCodeCategory", "statusCode"]
+    assert items["CpuPercentage"] == ["podName"]

@@ -75,8 +75,8 @@ class Page:
 
     def overflow(self) -> list[str]:
         """Return what reaches beyond the right edge of the screen, or is cut off by its box."""
-        found: list[str] = self._browser.execute_script(_OVERFLOW)
-        return found
+        result: list[str] = self._browser.execute_script(_OVERFLOW)
+        return result
 
     def areas(self) -> dict[str, float]:
         """Return the height of each revision's area in the chart, in pixels."""
@@ -103,15 +103,15 @@ def browser() -> Iterator[Chrome]:
     for word in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
         options.add_argument(word)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    found = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
-    yield found
-    found.quit()
+    result = Chrome(options, ChromeService(str(shutil.which("chromedriver"))))
+    yield result
+    result.quit()
 
 
 def _history(environment: dict[str, str]) -> dict[str, Any]:
     url = f"{environment['SANDBOX_URL']}/history?sample=true"
-    found: dict[str, Any] = requests.get(url, timeout=30, proxies={"http": ""}).json()
-    return found
+    response_body: dict[str, Any] = requests.get(url, timeout=30, proxies={"http": ""}).json()
+    return response_body
 
 
 def test_a_deployment_can_be_watched_and_read_afterwards(

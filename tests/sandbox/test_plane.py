@@ -108,8 +108,8 @@ def wire(app: Scene, url: str) -> Iterator[Wire]:
 
 
 def _told(app: Scene, url: str) -> dict[str, Any]:
-    found: dict[str, Any] = app.session.get(f"{url}/counts", timeout=30).json()
-    return found
+    response_body: dict[str, Any] = app.session.get(f"{url}/counts", timeout=30).json()
+    return response_body
 
 
 def test_an_event_arrives_before_the_next_one_is_sent(app: Scene, url: str) -> None:
@@ -155,11 +155,11 @@ def test_a_slow_user_slows_the_app_down_without_filling_memory(
 ) -> None:
     wire.send("GET /endless")
     wire.read_until(b"x")
-    seen = -1
-    while seen != (now := _told(app, url)["written"]["endless"]):
-        seen = now
+    observed = -1
+    while observed != (now := _told(app, url)["written"]["endless"]):
+        observed = now
         time.sleep(0.2)  # until nothing more is written: the condition is that time changes nothing
-    assert seen < 30_000_000
+    assert observed < 30_000_000
     wire.socket.close()
     eventually(lambda: "endless" in _told(app, url)["gone"], "the connection is closed")
 
@@ -252,10 +252,10 @@ def test_a_truncated_response_stays_truncated(app: Scene, url: str) -> None:
 
 def test_forwarded_headers_name_the_client(app: Scene, url: str) -> None:
     sent = {"X-Forwarded-For": "203.0.113.9", "Connection": "X-Mine", "X-Mine": "1", "X-Two": "é"}
-    found = app.session.get(f"{url}/shown?a=%20b&c", headers=sent, timeout=30).json()
-    fields = {name.lower(): value for name, value in found["fields"]}
+    response_body = app.session.get(f"{url}/shown?a=%20b&c", headers=sent, timeout=30).json()
+    fields = {name.lower(): value for name, value in response_body["fields"]}
 
-    assert found["target"] == "/shown?a=%20b&c"
+    assert response_body["target"] == "/shown?a=%20b&c"
     assert fields["host"] == urlsplit(url).hostname
     assert fields["x-forwarded-for"] == "203.0.113.9, 127.0.0.1"
     assert fields["x-forwarded-proto"] == "https"

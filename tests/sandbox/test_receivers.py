@@ -48,8 +48,8 @@ class Sender:
 
     def kept(self) -> list[dict[str, Any]]:
         url = f"{self._environment['SANDBOX_URL']}/messages"
-        found: list[dict[str, Any]] = requests.get(url, timeout=30).json()["messages"]
-        return found
+        response_body: list[dict[str, Any]] = requests.get(url, timeout=30).json()["messages"]
+        return response_body
 
     def forget(self) -> None:
         requests.delete(f"{self._environment['SANDBOX_URL']}/messages", timeout=30)

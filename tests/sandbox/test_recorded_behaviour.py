@@ -84,10 +84,10 @@ def _retry_after(stage: Stage) -> None:
 
 @recorded("x-ms-async-operation-timeout is on the 201 of a PUT only")
 def _operation_timeout(stage: Stage) -> None:
-    path, wanted = f"{stage.scene.path}-put", stage.scene.resource()
-    wanted["properties"]["template"]["revisionSuffix"] = ""
-    wanted["properties"]["configuration"]["ingress"].pop("traffic")
-    put = stage.scene.ask("PUT", path, {key: wanted[key] for key in ("location", "properties")})
+    path, resource = f"{stage.scene.path}-put", stage.scene.resource()
+    resource["properties"]["template"]["revisionSuffix"] = ""
+    resource["properties"]["configuration"]["ingress"].pop("traffic")
+    put = stage.scene.ask("PUT", path, {key: resource[key] for key in ("location", "properties")})
     patch = patched(stage, {"tags": {"a": "1"}})
     stage.wait_until_idle()
     delete = stage.scene.ask("DELETE", stage.scene.path)
@@ -164,14 +164,14 @@ def _activated_while_draining(stage: Stage) -> None:
     body = template(stage, "one", args=["1"])
     body["properties"]["template"]["scale"] = {"minReplicas": 1, "maxReplicas": 1}
     changed(stage, body)
-    one = until(lambda: revision(stage, "one"), lambda item: item["healthState"] == "Healthy")
+    single = until(lambda: revision(stage, "one"), lambda item: item["healthState"] == "Healthy")
     stage.clock(factor=1)
     _act(stage, "one", "deactivate")
     draining = revision(stage, "one")
     _act(stage, "one", "activate")
     starting = revision(stage, "one")
     with pytest.raises(requests.ReadTimeout):
-        stage.scene.session.get(f"https://{one['fqdn']}/version", timeout=0.5)
+        stage.scene.session.get(f"https://{single['fqdn']}/version", timeout=0.5)
     stage.clock(advance=60)
     running = until(lambda: revision(stage, "one"), lambda item: item["healthState"] == "Healthy")
 
@@ -289,12 +289,12 @@ def _empty_lists(stage: Stage) -> None:
 
 @recorded("the 201 of a PUT is a bare echo of the request")
 def _put_echo(stage: Stage) -> None:
-    wanted = stage.scene.resource()
-    wanted["properties"]["configuration"]["ingress"].pop("traffic")
-    wanted["properties"]["template"]["scale"] = None
-    wanted["properties"]["template"]["revisionSuffix"] = ""
+    resource = stage.scene.resource()
+    resource["properties"]["configuration"]["ingress"].pop("traffic")
+    resource["properties"]["template"]["scale"] = None
+    resource["properties"]["template"]["revisionSuffix"] = ""
     path = f"{stage.scene.path}-echo"
-    body = {key: wanted[key] for key in ("location", "properties")}
+    body = {key: resource[key] for key in ("location", "properties")}
     echo = stage.scene.ask("PUT", path, body).json()["properties"]
 
     assert not {"latestRevisionName", "latestReadyRevisionName", "runningStatus"} & set(echo)
@@ -395,8 +395,8 @@ def _filters(stage: Stage) -> None:
     of_type = {item["type"] for item in _listed(stage, path, kind).json()["value"]}
     unknown = _listed(stage, path, "colour eq 'red'")
 
-    one, others, none = names.values()
-    assert one == {stage.scene.app}
+    first, others, none = names.values()
+    assert first == {stage.scene.app}
     assert stage.scene.app not in others
     assert none == set()
     assert of_type == {"Microsoft.App/containerApps"}

@@ -463,8 +463,8 @@ def test_tags_are_shown_as_the_azure_cli_asks_for_them(url: str) -> None:
     assert (body["registry"], body["imageName"]) == (HOST, "team/api")
     assert {tag["name"] for tag in body["tags"]} == {"1", "2"}
     assert next(tag["digest"] for tag in body["tags"] if tag["name"] == "1") == digest
-    one = pusher.client("GET", "/acr/v1/team/api/_tags/1", headers=pusher.headers).json()
-    assert one["tag"]["digest"] == digest
+    single = pusher.client("GET", "/acr/v1/team/api/_tags/1", headers=pusher.headers).json()
+    assert single["tag"]["digest"] == digest
     manifests = pusher.client("GET", "/acr/v1/team/api/_manifests", headers=pusher.headers).json()
-    assert {tuple(one["tags"]) for one in manifests["manifests"]} == {("1",), ("2",)}
+    assert {tuple(single["tags"]) for single in manifests["manifests"]} == {("1",), ("2",)}
     assert pusher.client("GET", "/acr/v1/team/api/_tags").status_code == 401

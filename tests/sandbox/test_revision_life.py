@@ -150,12 +150,12 @@ def test_declared_weight_on_an_inactive_revision_is_accepted_and_answers_nobody(
     stage: Stage,
 ) -> None:
     path = f"{stage.scene.path}/revisions/{stage.first}/deactivate"
-    said = stage.scene.ask("POST", path)
+    output = stage.scene.ask("POST", path)
     app = stage.scene.session.get(f"{stage.url}/version", timeout=30)
     host = stage.scene.revisions()[stage.first]["fqdn"]
     own = stage.scene.session.get(f"https://{host}/version", timeout=30)
 
-    assert said.json() == "Deactivate succeeded"
+    assert output.json() == "Deactivate succeeded"
     assert stage.weights() in ({"latest": 100}, {stage.first: 100})
     assert app.status_code == 503
     assert own.status_code == 404
@@ -223,7 +223,7 @@ def test_secrets_are_kept_and_never_shown(stage: Stage) -> None:
 def test_entra_refusals_have_their_aadsts_codes(
     azure: dict[str, str], stage: Stage, change: dict[str, Any], number: str
 ) -> None:
-    asked = stage.scene.session.get(
+    assertion = stage.scene.session.get(
         azure["ACTIONS_ID_TOKEN_REQUEST_URL"] + "&audience=api://AzureADTokenExchange",
         headers={"Authorization": f"Bearer {azure['ACTIONS_ID_TOKEN_REQUEST_TOKEN']}"},
         timeout=30,
@@ -231,7 +231,7 @@ def test_entra_refusals_have_their_aadsts_codes(
     form = {
         "grant_type": "client_credentials",
         "client_id": azure["AZURE_CLIENT_ID"],
-        "client_assertion": asked,
+        "client_assertion": assertion,
         "scope": "https://management.azure.com/.default",
         **change,
     }
@@ -246,16 +246,16 @@ def test_entra_refusals_have_their_aadsts_codes(
 
 
 def test_a_revision_at_max_replicas_has_another_running_state(stage: Stage) -> None:
-    wanted = template(stage, "wide")
-    wanted["properties"]["template"]["scale"] = {"minReplicas": 2, "maxReplicas": 2}
-    changed(stage, wanted)
-    found = until(lambda: revision(stage, "wide"), lambda item: item["healthState"] == "Healthy")
+    resource = template(stage, "wide")
+    resource["properties"]["template"]["scale"] = {"minReplicas": 2, "maxReplicas": 2}
+    changed(stage, resource)
+    result = until(lambda: revision(stage, "wide"), lambda item: item["healthState"] == "Healthy")
     answers = {
-        stage.scene.session.get(f"https://{found['fqdn']}/version", timeout=30).status_code
+        stage.scene.session.get(f"https://{result['fqdn']}/version", timeout=30).status_code
         for _ in range(10)
     }
 
-    assert (found["runningState"], found["replicas"]) == ("RunningAtMaxScale", 2)
+    assert (result["runningState"], result["replicas"]) == ("RunningAtMaxScale", 2)
     assert answers == {200}
 
 

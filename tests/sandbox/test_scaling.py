@@ -55,9 +55,9 @@ OFFICE = _custom(
 def test_the_highest_rule_decides(
     scale: dict[str, Any], load: dict[str, Any], replicas: int
 ) -> None:
-    given = Load(**{"now": MONDAY, **load})
+    current = Load(**{"now": MONDAY, **load})
 
-    assert desired(scale, given, has_ingress=True) == replicas
+    assert desired(scale, current, has_ingress=True) == replicas
 
 
 def test_without_an_ingress_there_is_no_rule_by_itself() -> None:

@@ -19,18 +19,19 @@ def eventually(stage: Stage, reason: str, text: str) -> dict[str, Any]:
 
     def found() -> dict[str, Any] | None:
         return next(
-            (one for one in events(stage) if one["Reason"] == reason and text in one["Msg"]), None
+            (item for item in events(stage) if item["Reason"] == reason and text in item["Msg"]),
+            None,
         )
 
     event: dict[str, Any] = until(
-        found, lambda: str([(one["Reason"], one["Msg"]) for one in events(stage)])
+        found, lambda: str([(item["Reason"], item["Msg"]) for item in events(stage)])
     )
     return event
 
 
-def until(found: Callable[[], Any], otherwise: Callable[[], str]) -> Any:
+def until(condition: Callable[[], Any], otherwise: Callable[[], str]) -> Any:
     end = time.monotonic() + PATIENCE_S
-    while not (value := found()):
+    while not (value := condition()):
         assert time.monotonic() < end, otherwise()
         time.sleep(0.1)
     return value
@@ -64,21 +65,21 @@ def console(stage: Stage, revision: str, output: str = "json", tail: str = "20")
 def test_the_event_stream_has_the_life_of_a_revision(stage: Stage) -> None:
     before = stage.date() - timedelta(hours=1)
 
-    found = events(stage)
+    result = events(stage)
 
-    chatter, records = found[:2], found[2:]
+    chatter, records = result[:2], result[2:]
     opening = ["StartingGettingEvents", "ConnectedToEventsServer"]
-    assert [one["Reason"] for one in chatter] == opening
-    assert all(one["RevisionName"] is None for one in chatter)
-    of_revision = [one for one in records if one["RevisionName"] == stage.first]
-    reasons = [one["Reason"] for one in of_revision]
+    assert [item["Reason"] for item in chatter] == opening
+    assert all(item["RevisionName"] is None for item in chatter)
+    of_revision = [item for item in records if item["RevisionName"] == stage.first]
+    reasons = [item["Reason"] for item in of_revision]
     expected = ["RevisionCreation", "AssigningReplica", "PullingImage", "PulledImage"]
     expected += ["ContainerCreated", "ContainerStarted", "RevisionReady"]
-    assert [one for one in reasons if one in expected] == expected
+    assert [item for item in reasons if item in expected] == expected
     stamp, zone = of_revision[0]["TimeStamp"].split(" +")
     assert zone == "0000 UTC"
     assert datetime.fromisoformat(f"{stamp[:26]}+00:00") > before
-    keda = next(one for one in of_revision if one["EventSource"] == "KEDA")
+    keda = next(item for item in of_revision if item["EventSource"] == "KEDA")
     assert keda["ReplicaName"] == ""
 
 
@@ -167,9 +168,9 @@ def test_only_the_last_records_are_sent_when_asked(stage: Stage) -> None:
 def test_the_environments_stream_has_the_records_of_its_apps(stage: Stage) -> None:
     [environment] = stage.scene.arm("GET", "/managedEnvironments")["value"]
     path = environment["properties"]["eventStreamEndpoint"].partition(".dev")[2]
-    asked = stage.scene.ask("POST", f"{environment['id']}/getAuthToken").json()
+    response = stage.scene.ask("POST", f"{environment['id']}/getAuthToken").json()
 
-    answer = get(stage, path, asked["properties"]["token"], follow="false")
+    answer = get(stage, path, response["properties"]["token"], follow="false")
 
     apps = [json.loads(line)["ContainerAppName"] for line in answer.text.splitlines()]
     assert stage.scene.app in apps
@@ -184,9 +185,9 @@ def test_console_lines_carry_the_time_at_which_they_were_written(stage: Stage) -
 
     lines = [json.loads(line) for line in console(stage, name).splitlines()]
 
-    assert [one["Log"].split()[0] for one in lines[:2]] == ["Connecting", "Successfully"]
+    assert [item["Log"].split()[0] for item in lines[:2]] == ["Connecting", "Successfully"]
     assert "+" not in lines[0]["TimeStamp"]
-    line = next(one for one in lines if one["Log"] == "F early")
+    line = next(item for item in lines if item["Log"] == "F early")
     written = datetime.fromisoformat(line["TimeStamp"])
     assert written >= datetime.fromisoformat(stage.scene.revisions()[name]["createdTime"])
     assert stage.date() - written > timedelta(seconds=590)

@@ -146,10 +146,10 @@ def test_a_volume_that_azure_refuses(stage: Stage, volume: dict[str, Any], text:
 
 
 def test_the_resources_of_all_containers_are_added_up(stage: Stage) -> None:
-    def add(wanted: dict[str, Any], cpu: float) -> None:
-        first = wanted["containers"][0]
+    def add(resource: dict[str, Any], cpu: float) -> None:
+        first = resource["containers"][0]
         resources = {"cpu": cpu, "memory": f"{2 * cpu}Gi"}
-        wanted["containers"].append({**first, "name": "second", "resources": resources})
+        resource["containers"].append({**first, "name": "second", "resources": resources})
 
     refused = patch(stage, template(stage, lambda t: add(t, 0.3)))
 
@@ -226,9 +226,9 @@ def test_a_template_with_everything_is_accepted_and_shown(stage: Stage) -> None:
     assert stage.scene.ask("PUT", storage, {"properties": about}).ok
     assert "accountKey" not in stage.scene.ask("GET", storage).text
 
-    def change(wanted: dict[str, Any]) -> None:
-        wanted["revisionSuffix"] = "everything"
-        container = wanted["containers"][0]
+    def change(resource: dict[str, Any]) -> None:
+        resource["revisionSuffix"] = "everything"
+        container = resource["containers"][0]
         container["probes"] = [
             probe(type="startup", failureThreshold=10, periodSeconds=24),
             probe(type="Readiness", httpGet={"path": "/health/ready", "port": 8000}),
@@ -236,11 +236,11 @@ def test_a_template_with_everything_is_accepted_and_shown(stage: Stage) -> None:
         ]
         container["resources"] = {"cpu": 1.25, "memory": "2.5Gi"}
         container["volumeMounts"] = [{"volumeName": "files", "mountPath": "/files"}]
-        wanted["volumes"] = [
+        resource["volumes"] = [
             {"name": "files", "storageType": "AzureFile", "storageName": "files"},
             *ONE_VOLUME,
         ]
-        wanted["scale"] = {
+        resource["scale"] = {
             "minReplicas": 1,
             "maxReplicas": 3,
             "rules": [
@@ -269,10 +269,10 @@ def test_a_template_with_everything_is_accepted_and_shown(stage: Stage) -> None:
 def test_a_failing_probe_fails_the_revision(stage: Stage) -> None:
     name = f"{stage.scene.app}--never"
 
-    def change(wanted: dict[str, Any]) -> None:
-        wanted["revisionSuffix"] = "never"
-        wanted["containers"] = wanted["containers"][:1]
-        wanted["containers"][0]["probes"] = [
+    def change(resource: dict[str, Any]) -> None:
+        resource["revisionSuffix"] = "never"
+        resource["containers"] = resource["containers"][:1]
+        resource["containers"][0]["probes"] = [
             probe(httpGet={"path": "/no-such-page", "port": 8000}, periodSeconds=1)
         ]
 
@@ -283,9 +283,12 @@ def test_a_failing_probe_fails_the_revision(stage: Stage) -> None:
 
 
 def test_a_duplicate_variable_is_accepted_but_fails_activation(stage: Stage) -> None:
-    def change(wanted: dict[str, Any]) -> None:
-        wanted["revisionSuffix"] = "twice"
-        wanted["containers"][0]["env"] = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+    def change(resource: dict[str, Any]) -> None:
+        resource["revisionSuffix"] = "twice"
+        resource["containers"][0]["env"] = [
+            {"name": "A", "value": "1"},
+            {"name": "A", "value": "2"},
+        ]
 
     assert patch(stage, template(stage, change)).status_code == 202
     stage.wait_until_idle()
@@ -302,9 +305,9 @@ def test_a_secret_in_use_is_not_removed_until_its_revision_is_inactive(
     assert patch(stage, {"properties": {"configuration": secrets}}).status_code == 202
     stage.wait_until_idle()
 
-    def change(wanted: dict[str, Any]) -> None:
-        wanted["revisionSuffix"] = "with"
-        wanted["containers"][0]["env"].append({"name": "DB", "secretRef": "db"})
+    def change(resource: dict[str, Any]) -> None:
+        resource["revisionSuffix"] = "with"
+        resource["containers"][0]["env"].append({"name": "DB", "secretRef": "db"})
 
     assert patch(stage, template(stage, change)).status_code == 202
     stage.wait_until_idle()
@@ -359,9 +362,9 @@ def test_a_key_vault_reference_is_resolved_with_the_apps_identity(
     assert owner.ask("PUT", assignment, {"properties": properties}).status_code == 201
     assert failure() == ""
 
-    def change(wanted: dict[str, Any]) -> None:
-        wanted["revisionSuffix"] = "vault"
-        container = wanted["containers"][0]
+    def change(resource: dict[str, Any]) -> None:
+        resource["revisionSuffix"] = "vault"
+        container = resource["containers"][0]
         container["env"].append({"name": "GREETING", "secretRef": "db"})
         container["probes"] = []
         container["command"] = ["python", "-c", SERVER]

@@ -68,11 +68,11 @@ def _family(pid: int) -> set[int]:
         with contextlib.suppress(OSError):
             fields = file.read_text("utf-8").rpartition(")")[2].split()
             children.setdefault(int(fields[1]), []).append(int(file.parent.name))
-    found, fresh = {pid}, [pid]
+    family, fresh = {pid}, [pid]
     while fresh:
-        fresh = [child for one in fresh for child in children.get(one, [])]
-        found |= set(fresh)
-    return found
+        fresh = [child for item in fresh for child in children.get(item, [])]
+        family |= set(fresh)
+    return family
 
 
 def _alive(pid: int) -> bool:
@@ -84,9 +84,9 @@ def _alive(pid: int) -> bool:
 
 def _with_an_app(tmp_path: Path) -> tuple[subprocess.Popen[bytes], dict[str, str]]:
     process, env = launch.start(tmp_path)
-    found = Scene(env, tmp_path)
-    found.make_repository()
-    found.create_app(found.seed_image("1"), "1")
+    scene = Scene(env, tmp_path)
+    scene.make_repository()
+    scene.create_app(scene.seed_image("1"), "1")
     return process, env
 
 
@@ -100,9 +100,9 @@ def test_its_children_exit_even_if_it_is_killed(tmp_path: Path) -> None:
 
     assert _gone(env["AZURE_REDIS_CONNECTION_STRING"])
     end = time.monotonic() + 20
-    while (left := [pid for pid in family if _alive(pid)]) and time.monotonic() < end:
+    while (remaining := [pid for pid in family if _alive(pid)]) and time.monotonic() < end:
         time.sleep(0.02)
-    assert left == []
+    assert remaining == []
     launch.stop(process)
 
 
@@ -142,9 +142,9 @@ def test_no_file_is_written_outside_its_folder(tmp_path: Path) -> None:
             assert process.poll() is None
             time.sleep(0.02)
         env = dict(line.split("=", 1) for line in (own / "env").read_text("utf-8").splitlines())
-        found = Scene(env, own)
-        found.make_repository()
-        found.create_app(found.seed_image("1"), "1")
+        scene = Scene(env, own)
+        scene.make_repository()
+        scene.create_app(scene.seed_image("1"), "1")
         requests.get(f"{env['SANDBOX_URL']}/history", timeout=30, proxies={"http": ""})
         at_work = list(outside.rglob("*"))
     finally:
@@ -240,16 +240,16 @@ def test_options_select_azures_behaviour_until_2024(tmp_path: Path) -> None:
     """One polling address; a suffix that is taken is accepted, and deploys nothing."""
     process, env = launch.start(tmp_path, "--location-only", "--silent-suffix")
     try:
-        found = Scene(env, tmp_path)
-        found.make_repository()
-        found.create_app(found.seed_image("1"), "1")
-        [old] = found.revisions().values()
+        scene = Scene(env, tmp_path)
+        scene.make_repository()
+        scene.create_app(scene.seed_image("1"), "1")
+        [old] = scene.revisions().values()
         containers = [{**old["template"]["containers"][0], "args": ["something", "else"]}]
         template = {"revisionSuffix": "first", "containers": containers}
-        reply = found.ask("PATCH", found.path, {"properties": {"template": template}})
-        while (state := found.resource()["properties"])["provisioningState"] == "InProgress":
+        reply = scene.ask("PATCH", scene.path, {"properties": {"template": template}})
+        while (state := scene.resource()["properties"])["provisioningState"] == "InProgress":
             pass
-        names = list(found.revisions())
+        names = list(scene.revisions())
     finally:
         launch.stop(process)
 
@@ -258,4 +258,4 @@ def test_options_select_azures_behaviour_until_2024(tmp_path: Path) -> None:
     assert "Azure-AsyncOperation" not in reply.headers
     assert state["provisioningState"] == "Succeeded"
     assert state["template"]["containers"][0]["args"] == ["something", "else"]
-    assert names == [f"{found.app}--first"]
+    assert names == [f"{scene.app}--first"]

@@ -20,14 +20,14 @@ def shown(stage: Stage, revision: str) -> dict[str, Any]:
     return {"active": properties["active"], "template": properties["template"]}
 
 
-@pytest.mark.parametrize("wanted", ["newest", "bicep"])
-def test_it_receives_the_traffic_in_steps_without_a_build(stage: Stage, wanted: str) -> None:
+@pytest.mark.parametrize("expected", ["newest", "bicep"])
+def test_it_receives_the_traffic_in_steps_without_a_build(stage: Stage, expected: str) -> None:
     pin(stage)
     candidate = create_revision(stage)
     before = shown(stage, candidate)
     since = stage.requests()[-1]["at"]
     with stage.users().busy() as users:
-        run = stage.run(**{**SETTINGS, "candidate": wanted}, identity_path="/version")
+        run = stage.run(**{**SETTINGS, "candidate": expected}, identity_path="/version")
 
     assert run.exit_code == 0, run.log
     assert stage.weights() == {candidate: 100}

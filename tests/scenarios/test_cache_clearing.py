@@ -155,9 +155,9 @@ def test_an_endpoint_can_be_called_on_the_serving_revisions_url(stage: Stage) ->
     assert run.exit_code == 0, run.log
     assert run.logged("cache cleared (after): manifest:* 40")
     posts = [
-        one["host"]
-        for one in stage.requests(before)
-        if one["method"] == "POST" and one["path"] == "/internal/cache"
+        item["host"]
+        for item in stage.requests(before)
+        if item["method"] == "POST" and item["path"] == "/internal/cache"
     ]
     assert posts == [urlsplit(run.outputs["revision-url"]).hostname]
 

@@ -16,15 +16,17 @@ def statuses(stage: Stage, commit: str) -> list[dict[str, Any]]:
     token = stage.scene.environment["SANDBOX_GITHUB_TOKEN"]
     url = f"https://api.github.com/repos/the-well/{stage.scene.app}/commits/{commit}/statuses"
     headers = {"Authorization": f"Bearer {token}"}
-    found: list[dict[str, Any]] = stage.scene.session.get(url, headers=headers, timeout=30).json()
-    return found
+    response_body: list[dict[str, Any]] = stage.scene.session.get(
+        url, headers=headers, timeout=30
+    ).json()
+    return response_body
 
 
 def test_a_deployment_is_pending_and_then_successful_on_its_commit(stage: Stage) -> None:
     pushed = stage.push_healthy()
-    given = on_github(stage)
+    inputs = on_github(stage)
 
-    run = stage.run(**MANIFEST, **given)
+    run = stage.run(**MANIFEST, **inputs)
 
     assert run.exit_code == 0, run.log
     last, first = statuses(stage, pushed)
@@ -36,9 +38,9 @@ def test_a_deployment_is_pending_and_then_successful_on_its_commit(stage: Stage)
 
 def test_an_aborted_deployment_is_a_failure(stage: Stage) -> None:
     pushed = stage.push_unhealthy()
-    given = on_github(stage)
+    inputs = on_github(stage)
 
-    run = stage.run(**MANIFEST, **given, gate_timeout="2s")
+    run = stage.run(**MANIFEST, **inputs, gate_timeout="2s")
 
     assert run.exit_code == 4, run.log
     assert [status["state"] for status in statuses(stage, pushed)] == ["failure", "pending"]
@@ -47,14 +49,14 @@ def test_an_aborted_deployment_is_a_failure(stage: Stage) -> None:
 
 def test_a_missing_permission_is_a_warning_that_names_it(stage: Stage) -> None:
     stage.push_healthy()
-    given = on_github(stage)
+    inputs = on_github(stage)
     refused = {"message": "Resource not accessible by integration"}
     stage.admin(
         "faults",
         [{"host": "api.github.com", "path": "*/statuses/*", "status": 403, "body": refused}],
     )
 
-    run = stage.run(**MANIFEST, **given)
+    run = stage.run(**MANIFEST, **inputs)
 
     assert run.exit_code == 0, run.log
     assert run.logged("warning: Commit status failed: GitHub's API returned status 403")
@@ -74,9 +76,9 @@ def test_without_a_token_it_is_a_warning(stage: Stage) -> None:
 
 def test_it_is_off_by_default(stage: Stage) -> None:
     pushed = stage.push_healthy()
-    given = on_github(stage)
+    inputs = on_github(stage)
 
-    run = stage.run(**{**MANIFEST, "commit_status": ""}, **given)
+    run = stage.run(**{**MANIFEST, "commit_status": ""}, **inputs)
 
     assert run.exit_code == 0, run.log
     assert statuses(stage, pushed) == []

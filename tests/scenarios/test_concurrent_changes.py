@@ -126,11 +126,11 @@ def test_a_second_run_with_lock_wait_deploys_after_the_first(stage: Stage) -> No
 def test_of_two_concurrent_runs_only_one_shifts_traffic(stage: Stage) -> None:
     stage.push_healthy()
     with stage.users().busy() as users:
-        one = stage.started(**INPUTS, commit="none")
+        first_run = stage.started(**INPUTS, commit="none")
         other = stage.started(**INPUTS, commit="none")
         ends = {stage.finished(other).exit_code}
         stage.runs -= 1
-        ends.add(stage.finished(one).exit_code)
+        ends.add(stage.finished(first_run).exit_code)
 
     assert ends <= {0, 4, 6}
     [(serving, weight)] = stage.weights().items()

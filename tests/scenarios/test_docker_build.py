@@ -68,10 +68,10 @@ def wait_for(condition: Callable[[], bool], what: str) -> None:
 
 def _running(command: str) -> bool:
     """Whether a process of this machine, in a container or not, has this command line."""
-    wanted = command.replace(" ", "\0").encode() + b"\0"
+    command_line = command.replace(" ", "\0").encode() + b"\0"
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if file.read_bytes() == wanted:
+            if file.read_bytes() == command_line:
                 return True
     return False
 

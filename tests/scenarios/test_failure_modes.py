@@ -57,10 +57,10 @@ def test_04_a_probe_that_passes_once_and_then_a_crash_loop(troubled: Stage) -> N
 
 def test_07_weights_that_do_not_divide_evenly_and_entries_of_others(stage: Stage) -> None:
     stage.push_healthy()
-    one = stage.run(**INPUTS)
+    first_run = stage.run(**INPUTS)
     theirs = [
         {"revisionName": stage.first, "weight": 33, "label": "old"},
-        {"revisionName": one.outputs["revision"], "weight": 67},
+        {"revisionName": first_run.outputs["revision"], "weight": 67},
     ]
     _configure(stage, {"ingress": {"traffic": theirs}})
     before = stage.scene.resource()["properties"]["configuration"]["ingress"]["traffic"]
@@ -100,12 +100,12 @@ def test_08_traffic_is_never_restored_to_an_inactive_revision(stage: Stage) -> N
 
 def test_09_deploying_a_commit_again_creates_another_revision(stage: Stage) -> None:
     stage.push_healthy()
-    one = stage.run(**INPUTS)
+    first_run = stage.run(**INPUTS)
     stage.runs -= 1  # the same run's number once more
     again = stage.run(**INPUTS, commit="none")
 
     assert again.exit_code == 0, again.log
-    assert again.outputs["revision"] != one.outputs["revision"]
+    assert again.outputs["revision"] != first_run.outputs["revision"]
     assert stage.weights() == {again.outputs["revision"]: 100}
 
 
@@ -124,7 +124,7 @@ def test_13_no_request_fails_when_old_revisions_are_deactivated(stage: Stage) ->
 
 def test_15_a_rollback_warns_about_changed_app_wide_settings(stage: Stage) -> None:
     stage.push_healthy()
-    one = stage.run(**INPUTS)
+    first_run = stage.run(**INPUTS)
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     stage.run(**INPUTS)
     _configure(stage, {"secrets": [{"name": "api-key", "value": "s3cret-value"}]})
@@ -132,7 +132,7 @@ def test_15_a_rollback_warns_about_changed_app_wide_settings(stage: Stage) -> No
     run = stage.run("rollback")
 
     assert run.exit_code == 0, run.log
-    assert stage.weights() == {one.outputs["revision"]: 100}
+    assert stage.weights() == {first_run.outputs["revision"]: 100}
     assert "have changed since" in run.log
     assert "s3cret-value" not in run.log + run.summary
 
@@ -144,9 +144,9 @@ def test_18_each_sign_in_uses_a_new_assertion(stage: Stage) -> None:
     assert stage.run(**INPUTS).exit_code == 0
 
     new = stage.requests(before)
-    asked = [call for call in new if call["host"].endswith("actions.githubusercontent.com")]
+    requests_made = [call for call in new if call["host"].endswith("actions.githubusercontent.com")]
     tokens = [call for call in new if call["path"].endswith("/oauth2/v2.0/token")]
-    assert len(asked) == len(tokens) >= 2
+    assert len(requests_made) == len(tokens) >= 2
 
 
 def test_22_a_shared_outage_does_not_fail_the_candidate(troubled: Stage) -> None:

@@ -46,8 +46,8 @@ def deploy(stage: Stage, reader: str, name: str = "greeting", **inputs: str) -> 
 
 def listed(stage: Stage) -> list[dict[str, Any]]:
     """Return the app's secrets as Azure lists them."""
-    found = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
-    return sorted(found, key=lambda item: str(item["name"]))
+    response_body = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
+    return sorted(response_body, key=lambda item: str(item["name"]))
 
 
 def test_a_reference_reaches_the_process_and_is_written_once(greeting: Stage) -> None:

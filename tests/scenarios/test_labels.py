@@ -138,7 +138,7 @@ WRITES = [
 
 
 @pytest.mark.parametrize(
-    "point", [one for write in WRITES for one in (write, replace(write, after=True))], ids=str
+    "point", [item for write in WRITES for item in (write, replace(write, after=True))], ids=str
 )
 @pytest.mark.parametrize("command", ["repair", "rollback"])
 def test_after_a_kill_they_are_where_the_traffic_is(

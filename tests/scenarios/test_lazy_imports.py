@@ -25,8 +25,8 @@ def _loaded(stage: Stage, *words: str, **inputs: str) -> tuple[int, set[str]]:
         check=False,
         timeout=120,
     )
-    found = re.findall(r"^import time:[^|]*\|[^|]*\|\s*(\S+)$", done.stderr, re.MULTILINE)
-    return done.returncode, set(found)
+    matches = re.findall(r"^import time:[^|]*\|[^|]*\|\s*(\S+)$", done.stderr, re.MULTILINE)
+    return done.returncode, set(matches)
 
 
 def test_a_rollback_loads_nothing_that_it_does_not_use(stage: Stage) -> None:

@@ -41,8 +41,8 @@ def _faults(stage: Stage) -> str:
 
 
 def _script(stage: Stage, **fault: Any) -> None:
-    found = [{"host": "management.azure.com", **fault}]
-    requests.post(_faults(stage), json=found, timeout=30, proxies={"http": ""}).raise_for_status()
+    faults = [{"host": "management.azure.com", **fault}]
+    requests.post(_faults(stage), json=faults, timeout=30, proxies={"http": ""}).raise_for_status()
 
 
 def _push_hostile(stage: Stage, answer: str, after: int) -> None:
@@ -191,5 +191,5 @@ def _high_water_kb(pid: int) -> int:
         status = Path(f"/proc/{pid}/status").read_text("utf-8")
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(found[1]) if found else 0
+    match = re.search(r"VmHWM:\s+(\d+) kB", status)
+    return int(match[1]) if match else 0

@@ -49,8 +49,8 @@ class Receivers:
         }
 
     def messages(self, channel: str) -> list[dict[str, Any]]:
-        found = requests.get(self._url, timeout=30, proxies={"http": ""}).json()["messages"]
-        return [message for message in found if message["channel"] == channel]
+        response_body = requests.get(self._url, timeout=30, proxies={"http": ""}).json()["messages"]
+        return [message for message in response_body if message["channel"] == channel]
 
     def events(self) -> list[str]:
         """Return the type of each message that the webhook accepted."""
@@ -151,9 +151,9 @@ def test_a_pull_request_that_somebody_must_merge_is_an_action_required(
     stage: Stage, receivers: Receivers
 ) -> None:
     stage.push_healthy()
-    given = on_github(stage, "main")
+    inputs = on_github(stage, "main")
 
-    run = stage.run(**MANIFEST, **given, settings=settings(EVERYWHERE[2], to_slack("succeeded")))
+    run = stage.run(**MANIFEST, **inputs, settings=settings(EVERYWHERE[2], to_slack("succeeded")))
 
     assert run.exit_code == 0, run.log
     assert receivers.events() == ["started", "action_required"]
@@ -204,16 +204,16 @@ def test_the_second_step_announces_the_recovery_of_a_run_that_was_killed(
     stage: Stage, receivers: Receivers
 ) -> None:
     stage.push_healthy()
-    given = {**MANIFEST, "settings": settings(EVERYWHERE[2])}
+    inputs = {**MANIFEST, "settings": settings(EVERYWHERE[2])}
     with stage.users().busy() as users:
-        process = stage.started(**given, step_interval="20s")
+        process = stage.started(**inputs, step_interval="20s")
         while len(users.answers) < 2:
             assert process.poll() is None
         process.kill()
         process.communicate(timeout=60)
     stage.runs -= 1  # the second step of the same run
 
-    run = stage.run("finish", **given)
+    run = stage.run("finish", **inputs)
 
     assert run.exit_code == 0, run.log
     assert run.outputs["result"] == "repaired"

@@ -13,12 +13,12 @@ PERMISSIONS = "*/providers/Microsoft.Authorization/permissions"
 def signed_in_as(stage: Stage, *roles: Any) -> dict[str, str]:
     """Return the inputs to sign in as an identity with *roles* on the app and the registry."""
     azure = stage.scene.environment
-    wanted = [
+    assignments = [
         {"role": "Reader"},
         {"role": "Container Registry Tasks Contributor"},
         *({"role": role, "scope": stage.scene.path} for role in roles),
     ]
-    return {"client_id": Identity.create(azure, wanted).client_id}
+    return {"client_id": Identity.create(azure, assignments).client_id}
 
 
 def test_d1_a_missing_role_on_the_app_is_refused_in_the_plan_with_its_command(

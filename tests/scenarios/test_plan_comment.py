@@ -60,11 +60,11 @@ def comments(stage: Stage, author: str = BOT) -> list[str]:
     url = f"https://api.github.com/repos/{name}/issues/{NUMBER}/comments?per_page=100&page="
     listed: list[dict[str, Any]] = []
     for page in range(1, 4):
-        found = stage.scene.session.get(
+        result = stage.scene.session.get(
             f"{url}{page}", headers={"Authorization": f"Bearer {token}"}, timeout=30
         )
-        assert found.status_code == requests.codes.ok
-        listed += found.json()
+        assert result.status_code == requests.codes.ok
+        listed += result.json()
     return [item["body"] for item in listed if item["user"]["login"] == author]
 
 

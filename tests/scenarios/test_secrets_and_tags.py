@@ -18,8 +18,8 @@ template: {env: {DB: {secret: db}}}
 
 def secrets(stage: Stage) -> dict[str, str]:
     """Return the app's secrets with their values, as Azure has them."""
-    found = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
-    return {item["name"]: item.get("value", "") for item in found}
+    response_body = stage.scene.ask("POST", f"{stage.scene.path}/listSecrets").json()["value"]
+    return {item["name"]: item.get("value", "") for item in response_body}
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ def deployed(stage: Stage, **inputs: str) -> Run:
 
 def pull_requests(stage: Stage) -> list[dict[str, Any]]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/github/the-well/{stage.scene.app}"
-    found: list[dict[str, Any]] = requests.get(url, timeout=30, proxies={"http": ""}).json()[
-        "pulls"
-    ]
-    return found
+    response_body: list[dict[str, Any]] = requests.get(
+        url, timeout=30, proxies={"http": ""}
+    ).json()["pulls"]
+    return response_body
 
 
 def hook(stage: Stage, script: str) -> Path:
@@ -55,10 +55,10 @@ def branch_version(stage: Stage) -> str:
 
 
 def test_with_an_open_pull_request_the_served_version_stays(stage: Stage) -> None:
-    given = on_github(stage, "main")
-    first = deployed(stage, **given)
+    inputs = on_github(stage, "main")
+    first = deployed(stage, **inputs)
     push_something_else(stage)
-    second = stage.run(**MANIFEST, **given)
+    second = stage.run(**MANIFEST, **inputs)
 
     [pull] = pull_requests(stage)
     assert first.outputs["pull-request"] == pull["html_url"]
@@ -76,12 +76,12 @@ def test_with_an_open_pull_request_the_served_version_stays(stage: Stage) -> Non
 
 
 def test_after_a_merge_nothing_is_pending(stage: Stage) -> None:
-    given = on_github(stage, "main")
-    deployed(stage, **given)
+    inputs = on_github(stage, "main")
+    deployed(stage, **inputs)
     [pull] = pull_requests(stage)
     stage.on_branch("update-ref", "refs/heads/main", f"refs/heads/{pull['head']}")
     stage.scene.check_out()
-    run = stage.run(**MANIFEST, **given)
+    run = stage.run(**MANIFEST, **inputs)
 
     assert run.exit_code == 0, run.log
     assert stage.serves()["version"] == "1.3.0.3"

@@ -10,14 +10,14 @@ OURS = "DEPLOY_ACTION_"
 
 def template(stage: Stage, revision: str) -> dict[str, Any]:
     """Return a revision's template without what every deployment changes."""
-    found = copy.deepcopy(stage.scene.revisions()[revision]["template"])
-    found.pop("revisionSuffix", None)
-    for container in found["containers"]:
+    result = copy.deepcopy(stage.scene.revisions()[revision]["template"])
+    result.pop("revisionSuffix", None)
+    for container in result["containers"]:
         container.pop("image")
         container["env"] = [
             item for item in container.get("env") or [] if not item["name"].startswith(OURS)
         ]
-    return dict(found)
+    return dict(result)
 
 
 def test_the_candidate_has_what_the_settings_name_and_nothing_else_is_new(stage: Stage) -> None:

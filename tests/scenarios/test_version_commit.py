@@ -20,10 +20,10 @@ def _on_github(stage: Stage, *protected: str, exposes_rules: bool = True) -> dic
 
 def _pulls(stage: Stage) -> list[dict[str, Any]]:
     url = f"{stage.scene.environment['SANDBOX_URL']}/github/the-well/{stage.scene.app}"
-    found: list[dict[str, Any]] = requests.get(url, timeout=30, proxies={"http": ""}).json()[
-        "pulls"
-    ]
-    return found
+    response_body: list[dict[str, Any]] = requests.get(
+        url, timeout=30, proxies={"http": ""}
+    ).json()["pulls"]
+    return response_body
 
 
 def _deployed_once(stage: Stage) -> None:
@@ -194,8 +194,8 @@ def test_a_script_url_in_the_allowed_list_is_refused(stage: Stage) -> None:
 
 def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
     pushed = stage.push_healthy()
-    given = _on_github(stage)
-    run = stage.run(**given, commit_message="Version {version} of {revision} [skip ci]")
+    inputs = _on_github(stage)
+    run = stage.run(**inputs, commit_message="Version {version} of {revision} [skip ci]")
     commit = run.outputs["commit"]
 
     assert run.exit_code == 0, run.log
@@ -207,14 +207,14 @@ def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
     assert stage.on_branch("log", "-1", "--format=%s|%cn") == f"{subject}|GitHub"
     assert "Run-Id: 1.1" in stage.on_branch("log", "-1", "--format=%b")
     shown = [line for line in run.log.splitlines() if not line.startswith("::add-mask::")]
-    assert given["git_token"] not in "".join(shown) + run.summary
+    assert inputs["git_token"] not in "".join(shown) + run.summary
 
 
 def test_a_moved_branch_keeps_the_commits_of_others(stage: Stage) -> None:
     stage.push_healthy()
-    given = _on_github(stage)
+    inputs = _on_github(stage)
     with stage.users().busy() as users:
-        process = stage.started(**given, step_interval="1s")
+        process = stage.started(**inputs, step_interval="1s")
         while len(users.answers) < 2:
             assert process.poll() is None
         desk = stage.scene.directory / "somebody"
@@ -262,9 +262,9 @@ def test_commit_pull_request_always_opens_a_pull_request(stage: Stage) -> None:
 
 def test_a_token_that_is_refused_stops_before_anything_is_built(stage: Stage) -> None:
     stage.push_healthy()
-    given = {**_on_github(stage), "git_token": "ghs_wrong"}
+    inputs = {**_on_github(stage), "git_token": "ghs_wrong"}
     before = stage.scene.resource()
-    run = stage.run(**given, commit="api")
+    run = stage.run(**inputs, commit="api")
 
     assert run.exit_code == 3, run.log
     assert "GitHub's API returned status 401: Bad credentials" in run.log
@@ -319,8 +319,8 @@ def test_a_rollback_can_publish_the_old_manifest_under_a_higher_version(
     stage.push("addin/manifest.xml", ">ReadItem<", ">ReadWriteItem<")
     second = stage.run(**MANIFEST)
     assert second.outputs["version"] == "1.3.0.4", second.log
-    given = _on_github(stage) if by == "api" else MANIFEST
-    run = stage.run("rollback", **given, manifest_on_rollback="bump")
+    inputs = _on_github(stage) if by == "api" else MANIFEST
+    run = stage.run("rollback", **inputs, manifest_on_rollback="bump")
     now = stage.on_branch("show", "main:addin/manifest.xml")
 
     assert run.exit_code == 0, run.log

@@ -85,7 +85,7 @@ class Listener:
 
     def leaks(self) -> list[str]:
         """Return every request with a secret that its host must not receive."""
-        found = []
+        leaks = []
         for request in self.requests:
             text = request.text
             for secret, hosts in self.secrets.items():
@@ -94,8 +94,8 @@ class Listener:
                     for host in hosts
                 )
                 if secret in text and not allowed:
-                    found.append(f"{request.method} {request.host}{request.path[:60]}: {hosts}")
-        return found
+                    leaks.append(f"{request.method} {request.host}{request.path[:60]}: {hosts}")
+        return leaks
 
     def learn(self, request: Request, response: Response) -> None:
         """Register the tokens in a response."""

@@ -67,13 +67,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Keep the test's output clean."""
 
     def _answer(self, body: bytes) -> None:
-        host, given = self.server, self.headers.get("Authorization", "")
-        host.seen.append(given)
+        host, authorization = self.server, self.headers.get("Authorization", "")
+        host.seen.append(authorization)
         writes = "git-receive-pack" in self.path
         if host.busy:
             host.busy -= 1
             self._refuse(503)
-        elif host.accepted and given != host.accepted:
+        elif host.accepted and authorization != host.accepted:
             self._refuse(401)
         elif writes and not host.may_write:
             self._refuse(403)

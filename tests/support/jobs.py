@@ -61,14 +61,14 @@ def run_jobs(stage: Stage, *jobs: Job) -> dict[str, Run]:
         "GITHUB_REPOSITORY": "the-well/well-intake",
     }
     done = act(stage, "workflow_dispatch", "-W", str(file), environment=environment)
-    found: dict[str, Run] = {}
+    items: dict[str, Run] = {}
     for index, job in enumerate(jobs):
         logs = _logs_of_steps(done.log, f"job{index}")[-len(job.steps) :]
         assert len(logs) == len(job.steps), done.log
         for name, log in zip(job.steps, logs, strict=True):
             outputs = json.loads((results / name).read_text("utf-8"))
-            found[name] = Run(exit_code=_exit_code(log), log=log, outputs=outputs, summary="")
-    return found
+            items[name] = Run(exit_code=_exit_code(log), log=log, outputs=outputs, summary="")
+    return items
 
 
 def run_step(stage: Stage, **inputs: str) -> Run:
@@ -85,7 +85,7 @@ def _job(stage: Stage, job: Job) -> dict[str, Any]:
         steps.append({"uses": ACTION, "with": {"command": "validate"}, "continue-on-error": True})
         steps.append({"env": {"LINES_OF_VARIABLES": lines}, "run": script})
     for name, inputs in job.steps.items():
-        given = {
+        options = {
             "client-id": "${{ env.AZURE_CLIENT_ID }}",
             "tenant-id": "${{ env.AZURE_TENANT_ID }}",
             "subscription-id": "${{ env.AZURE_SUBSCRIPTION_ID }}",
@@ -93,7 +93,7 @@ def _job(stage: Stage, job: Job) -> dict[str, Any]:
             **as_inputs({"app": stage.scene.app, **HURRY, **inputs}),
         }
         outputs = {"OUTPUTS": f"${{{{ toJSON(steps.{name}.outputs) }}}}", "NAME": name}
-        deploy = {"uses": ACTION, "id": name, "with": given, "continue-on-error": True}
+        deploy = {"uses": ACTION, "id": name, "with": options, "continue-on-error": True}
         steps += [deploy, {"env": outputs, "run": _OUTPUTS}]
     return {"runs-on": "ubuntu-latest", "steps": [*steps, {"run": job.after}]}
 

@@ -27,10 +27,10 @@ def python_base(context: Path) -> Path:
         shutil.copy(program, root / "bin" / name)
     binaries = [program, *library.glob("lib-dynload/*.so")]
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=False)
-    for found in set(re.findall(r"(/\S+) \(", listed.stdout)):
-        target = root / found.lstrip("/")
+    for library in set(re.findall(r"(/\S+) \(", listed.stdout)):
+        target = root / library.lstrip("/")
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(found, target)
+        shutil.copy(library, target)
     lines = ["FROM scratch", "COPY root /", "ENV PATH=/bin PYTHONHOME=/python"]
     (context / "Dockerfile").write_text("\n".join(lines) + "\n", "utf-8")
     return context

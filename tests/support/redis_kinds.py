@@ -23,19 +23,19 @@ from tests.support.eventually import eventually
 
 def free_ports(count: int) -> list[int]:
     """Return unused ports, low enough for a cluster's bus ports above them."""
-    found: list[int] = []
+    ports: list[int] = []
     # Apart from other workers, and its bus below the ports that outgoing connections take.
     candidate = 11_000 + os.getpid() * 97 % 9_000
-    while len(found) < count:
+    while len(ports) < count:
         candidate += 7
-        with socket.socket() as one, socket.socket() as bus:
+        with socket.socket() as data, socket.socket() as bus:
             try:
-                one.bind(("127.0.0.1", candidate))
+                data.bind(("127.0.0.1", candidate))
                 bus.bind(("127.0.0.1", candidate + 10_000))
             except OSError:
                 continue
-        found.append(candidate)
-    return found
+        ports.append(candidate)
+    return ports
 
 
 @contextmanager

@@ -25,7 +25,7 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def git(
-    folder: Path, *words: str, given: bytes = b"", extra: Mapping[str, str] | None = None
+    folder: Path, *words: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None
 ) -> str:
     """Run git in *folder*; return its output without the final newline."""
     env = {**environment(folder.parent / "home-of-alice"), **_ALICE, **(extra or {})}
@@ -34,7 +34,7 @@ def git(
             ["git", "-c", "protocol.file.allow=always", *words],
             cwd=folder,
             env=env,
-            input=given,
+            input=stdin,
             capture_output=True,
             check=True,
         )

@@ -62,20 +62,20 @@ class Scene(scene.Scene):
             "fast-import",
             "--quiet",
             "--date-format=now",
-            given=b"commit refs/heads/main\ncommitter Dana Developer <dana@example.com> now\n"
+            stdin=b"commit refs/heads/main\ncommitter Dana Developer <dana@example.com> now\n"
             b"data %d\n%s\nfrom refs/heads/main^0\nM %s inline %s\ndata %d\n%s\n"
             % (len(text), text, mode.encode(), path.encode(), len(content), content),
         )
         self.check_out()
         return self.git("rev-parse", "HEAD", cwd=self.workspace)
 
-    def _git_bytes(self, *arguments: str, given: bytes = b"") -> bytes:
-        """Run git on the remote with *given* as its input; return its exact output."""
+    def _git_bytes(self, *arguments: str, stdin: bytes = b"") -> bytes:
+        """Run git on the remote with *stdin* as its input; return its exact output."""
         done = subprocess.run(
             ["git", *arguments],
             cwd=self.remote,
             env={"PATH": os.environ["PATH"], "HOME": str(self.directory)},
-            input=given,
+            input=stdin,
             capture_output=True,
             check=True,
         )

@@ -22,8 +22,8 @@ def reader_of(stage: Stage) -> str:
 def make_reader(stage: Stage, *, may_read: bool = True, **secrets: str) -> str:
     """Create a vault and a user-assigned identity that may read it; return the identity's id."""
     reader = reader_of(stage)
-    found = stage.scene.ask("PUT", reader, {"location": "eastus"}).json()
-    readers = [found["properties"]["principalId"]] if may_read else []
+    response_body = stage.scene.ask("PUT", reader, {"location": "eastus"}).json()
+    readers = [response_body["properties"]["principalId"]] if may_read else []
     named = {name.replace("_", "-"): value for name, value in secrets.items()}
     body = {"name": vault_of(stage), "secrets": named, "readers": readers}
     admin(stage.scene.environment, "POST", "/vaults", body)
