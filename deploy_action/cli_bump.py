@@ -14,6 +14,7 @@ import click
 from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
 from deploy_action.run_command import end_process, make_log, make_reporter
+from deploy_action.runtime.log_file import LogFile
 
 
 @click.command()
@@ -85,6 +86,10 @@ def bump(*, as_json: bool, **options: Any) -> None:
     record = Record(command="bump", clock=time.monotonic)
     runner = Runner(environment=os.environ, log=make_log(sys.stderr, sys.stdout))
     reporter = make_reporter(runner, record)
+    log_file = LogFile(
+        lambda: reporter.folder.log, lambda cause: reporter.failed("log file", cause)
+    )
+    runner.log.copy = log_file.write
     try:
         results = run_bump(BumpRequest.from_options(**options))
     except DeployError as error:
@@ -96,6 +101,7 @@ def bump(*, as_json: bool, **options: Any) -> None:
         end_process(error.exit_code)
     record.bumped = tuple(item.as_json() for item in results)
     record.succeed("planned" if options["check"] else "ok")
+    runner.log.copy_only(describe(results), component="bump")
     reporter.report_only()
     log = make_log(sys.stdout, sys.stderr)
     if as_json:

@@ -130,6 +130,9 @@ def _settings(runner: Runner, record: Record, overrides: Mapping[str, str]) -> S
             from deploy_action.core.validation import unsuccessful
 
             record.validated(tuple(unsuccessful("settings", error)))
+        from deploy_action.services.plan_comment import comment_on_invalid_settings
+
+        comment_on_invalid_settings(runner, record, error)
         raise
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy_action.core.settings.choices import Command
-from deploy_action.errors import DeployError
+from deploy_action.core.settings.schema import setting_specs
+from deploy_action.errors import DeployError, InputError
 from deploy_action.report import plan_comment as text
 
 if TYPE_CHECKING:
-    from deploy_action.adapters.github_runner import PullRequestEvent
+    from deploy_action.adapters.github_runner import PullRequestEvent, Runner
+    from deploy_action.core.record import Record
     from deploy_action.services import Services
 
 
@@ -25,36 +27,59 @@ def plan_comment(services: Services) -> Iterator[None]:
     if not (settings.comment and settings.dry_run and settings.command is Command.DEPLOY):
         yield
         return
+    services.secret(settings.git_token)
+    runner, record, token = services.runner, services.record, settings.git_token
     try:
         yield
     except DeployError as error:
-        _keep(services, problem=" ".join(filter(None, (error.message, error.hint))))
+        problem = " ".join(filter(None, (error.message, error.hint)))
+        _keep(runner, record, token, problem=problem)
         raise
-    _keep(services)
+    _keep(runner, record, token)
 
 
-def _keep(services: Services, *, problem: str = "") -> None:
-    record, pull = services.record, services.runner.pull_request
+def comment_on_invalid_settings(runner: Runner, record: Record, error: InputError) -> None:
+    """Replace the comment of an earlier plan although the settings cannot be read.
+
+    Only what the inputs say is known: without the input ``app`` there is nothing to find it by.
+    """
+    env = runner.environment
+    asked = all(_input(env, name).lower() == "true" for name in ("COMMENT", "DRY_RUN"))
+    app, token = _input(env, "APP"), _input(env, "GIT_TOKEN")
+    if not (asked and app and _input(env, "COMMAND") in {"", "deploy"}):
+        return
+    [default] = [spec.default for spec in setting_specs() if spec.name == "environment"]
+    environment = _input(env, "ENVIRONMENT") or default
+    record.set_facts(app=app, environment=environment, run_url=runner.run.link)
+    faults = [str(fault) for fault in error.faults] or [error.message]
+    _keep(runner, record, token, problem="\n".join([*faults, error.hint]))
+
+
+def _input(environment: Mapping[str, str], name: str) -> str:
+    return environment.get(f"INPUT_{name}", "").strip()
+
+
+def _keep(runner: Runner, record: Record, token: str, *, problem: str = "") -> None:
+    pull = runner.pull_request
     if pull is None:
         record.say("comment: this run is not for a pull request, so there is nothing to comment on")
         return
+    body = text.plan_comment(record, problem=record.redact(problem))
     try:
-        page = _write(services, pull, text.plan_comment(record, problem=record.redact(problem)))
+        page = _write(runner.environment, token, pull, body)
     except DeployError as error:
         record.warn(f"The plan was not written as a comment: {_reason(error, pull)}")
     else:
         record.say(f"The plan is in the comment {page}")
 
 
-def _write(services: Services, pull: PullRequestEvent, body: str) -> str:
+def _write(env: Mapping[str, str], token: str, pull: PullRequestEvent, body: str) -> str:
     """Update this action's own comment, or create it; return its page."""
     from deploy_action.adapters.github_api import GitHub  # noqa: PLC0415  only with GitHub's API
 
-    env, token = services.environment, services.settings.git_token
     api, repository = env.get("GITHUB_API_URL", ""), env.get("GITHUB_REPOSITORY", "")
     if not (token and api and repository):
         raise DeployError("git-token and the variables of a GitHub workflow are needed.")
-    services.secret(token)
     github = GitHub(api, repository, token=token)
     marker = body.partition("\n")[0]
     own = github.login()

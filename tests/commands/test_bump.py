@@ -70,7 +70,9 @@ def test_bump_raises_the_last_part_and_shows_a_diff(home: Path) -> None:
     assert (home / "manifest.xml").stat().st_mode & 0o777 == 0o755
 
 
-def test_bump_writes_a_report(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_bump_writes_a_report_and_a_log(
+    home: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     temp = tmp_path_factory.mktemp("runner")
     good = bump(home, "manifest.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="one")
     bad = bump(home, "nothing.xml", RUNNER_TEMP=str(temp), DEPLOY_ACTION_TOKEN="two")
@@ -83,6 +85,13 @@ def test_bump_writes_a_report(home: Path, tmp_path_factory: pytest.TempPathFacto
     assert reports[0]["bumped"][0]["new-version"] == "1.3.0.3"
     assert [report["result"] for report in reports] == ["ok", "invalid"]
     assert "nothing.xml" in reports[1]["reason"]
+    logs = [
+        (temp / f"deploy-action-report-{name}" / "deployment.log").read_text("utf-8")
+        for name in ("one", "two")
+    ]
+    assert "info    bump      " in logs[0]
+    assert "1.3.0.3" in logs[0]
+    assert "nothing.xml" in logs[1]
 
 
 def test_several_manifests_are_bumped_each_by_its_own_rules(home: Path) -> None:

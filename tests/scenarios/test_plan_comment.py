@@ -128,6 +128,28 @@ def test_a_plan_that_is_refused_replaces_the_earlier_one(pull: Stage) -> None:
     assert "names secret 'nothing'" in comment
 
 
+def test_settings_that_cannot_be_read_replace_the_earlier_plan(pull: Stage) -> None:
+    """The app and the environment are known from the inputs."""
+    plan(pull)
+    invalid = plan(pull, "another-key: 1\nno-such-key: 1")
+
+    [comment] = comments(pull)
+    assert invalid.exit_code == 2
+    assert invalid.outputs["result"] == "invalid"
+    assert "A deployment would be refused:" in comment
+    assert "no-such-key" in comment
+    assert "another-key" in comment
+    assert "Version" not in comment
+
+
+def test_invalid_settings_without_the_input_comment_write_nothing(pull: Stage) -> None:
+    plan(pull)
+    [before] = comments(pull)
+    plan(pull, "no-such-key: 1", comment="false")
+
+    assert comments(pull) == [before]
+
+
 @pytest.mark.parametrize("fork", [False, True])
 def test_without_the_permission_the_plan_is_made_with_a_warning(pull: Stage, fork: bool) -> None:
     declare(pull, writable=False)
