@@ -37,8 +37,8 @@ class AddinSettings:
         parsers.one_of(BumpPart),
         "last",
         "Which part to bump: last (build; patch in a unified manifest), build, patch, minor, "
-        "major, or auto (major for another id; minor when permissions, requirements, hosts, scopes "
-        "or events changed; else last).",
+        "major, or auto (major if the ID changed; minor if permissions, requirements, hosts, "
+        "scopes or events changed; otherwise last).",
     )
     url_mode: UrlMode = setting(
         parsers.one_of(UrlMode),
@@ -64,8 +64,8 @@ class AddinSettings:
         parsers.one_of(CommitBy),
         "auto",
         "How the version commit reaches the branch: api (signed by GitHub), push (git), "
-        "pull-request, none, or auto (api where git-token allows it, else push; a pull request "
-        "where the branch requires one).",
+        "pull-request, none, or auto (api if git-token allows it, otherwise push; a pull "
+        "request if the branch requires one).",
     )
     commit_message: str = setting(
         parsers.text,
@@ -80,7 +80,7 @@ class AddinSettings:
     git_token: str = setting(
         parsers.text,
         "",
-        "Token that publishes the version commit and writes the comment with the plan.",
+        "Token used to publish the version commit and to write the comment with the plan.",
         secret=True,
         is_input=True,
     )

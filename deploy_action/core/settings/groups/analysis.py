@@ -17,10 +17,10 @@ class AnalysisSettings:
     analysis: AnalysisMode = setting(
         parsers.one_of(AnalysisMode),
         "auto",
-        "Analysis of production traffic, with Azure's metrics per revision: auto "
-        "(in steps that last 6 minutes; if none does, the first one with enough requests is made "
-        "that long), required (all steps are made long enough, and a missing permission refuses "
-        "the deployment) or off. See docs/analysis.md.",
+        "Analysis of production traffic with Azure's metrics for each revision: auto (analyzes "
+        "steps of at least 6 minutes; if there are none, extends the first step with enough "
+        "requests), required (extends every step, and refuses the deployment if a permission is "
+        "missing) or off. See docs/analysis.md.",
     )
     on_inconclusive: OnInconclusive = setting(
         parsers.one_of(OnInconclusive),
@@ -29,7 +29,7 @@ class AnalysisSettings:
         "warning) or abort.",
     )
     analysis_lag_s: float = setting(
-        parsers.duration, "3m", "Delay until Azure's metrics of a minute are complete."
+        parsers.duration, "3m", "Delay until Azure's metrics for a minute are complete."
     )
     analysis_interval_s: float = setting(
         parsers.duration, "15s", "Interval between reads of the metrics."
@@ -37,15 +37,16 @@ class AnalysisSettings:
     analysis_min_requests: int = setting(
         parsers.integer(1, 1_000_000),
         "20",
-        "Minimum number of requests to the candidate in a step for a comparison with stable.",
+        "Minimum number of requests to the candidate in a step for a comparison.",
     )
     analysis_max_error_rate: float = setting(
         parsers.percentage,
         "5%",
-        "Maximum error rate of the candidate, regardless of stable's. 100% disables this limit.",
+        "Maximum error rate of the candidate, regardless of the stable revision's. 100% disables "
+        "this limit.",
     )
     analysis_count_4xx: bool = setting(
-        parsers.boolean, "false", "Whether responses with a 4xx status count as errors, too."
+        parsers.boolean, "false", "Whether 4xx responses also count as errors."
     )
     analysis_latency_ratio: float = setting(
         parsers.decimal,

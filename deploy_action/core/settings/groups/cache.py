@@ -17,8 +17,8 @@ class CacheSettings:
     cache_url: str = setting(
         parsers.text,
         "",
-        "Redis, as a rediss:// URL or as a connection string from the Azure portal. Empty for no "
-        "cache.",
+        "Redis, as a rediss:// URL or as a connection string from the Azure portal. Leave "
+        "empty if there is no cache.",
         secret=True,
         is_input=True,
     )
@@ -62,12 +62,12 @@ class CacheSettings:
         parsers.text, "", "Prefix of all keys of the app. It is added to each pattern."
     )
     cache_timeout_s: float = setting(
-        parsers.duration, "60s", "Timeout for clearing the cache once."
+        parsers.duration, "60s", "Timeout of each clearing of the cache."
     )
     cache_max_keys: int = setting(
         parsers.integer(1, 999_999_999),
         "10000000",
-        "Maximum number of keys to remove when clearing the cache once.",
+        "Maximum number of keys to remove each time the cache is cleared.",
     )
     cache_endpoint: str = setting(
         parsers.text,

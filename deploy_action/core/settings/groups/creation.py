@@ -18,10 +18,10 @@ class CreationSettings:
         parsers.boolean,
         "false",
         "Whether to create the app if it does not exist, with template, containers, secrets, tags "
-        "and the settings below. They do not change an existing app.",
+        "and the settings below. The settings below do not change an existing app.",
     )
     managed_environment: str = setting(
-        parsers.text, "", "For create, the Container Apps environment, by name or resource id."
+        parsers.text, "", "For create, the Container Apps environment, by name or resource ID."
     )
     target_port: int = setting(
         parsers.integer(1, 65535), "8000", "For create, the port that the container listens on."
@@ -34,7 +34,7 @@ class CreationSettings:
     ingress_transport: Transport = setting(
         parsers.one_of(Transport),
         "auto",
-        "For create, the ingress' protocol: auto, http or http2.",
+        "For create, the ingress protocol: auto, http or http2.",
     )
     workload_profile: str = setting(
         parsers.name,
@@ -45,11 +45,11 @@ class CreationSettings:
         parsers.list_of(identity),
         "",
         "For create, identities to assign besides those that pull the image and read secrets: "
-        "system, or resource ids of user-assigned identities.",
+        "system, or resource IDs of user-assigned identities.",
     )
     registry_identity: str = setting(
         user_assigned,
         "",
-        "For create, the resource id of the user-assigned identity that pulls the image (it needs "
-        "AcrPull). Empty for a public registry.",
+        "For create, the resource ID of the user-assigned identity that pulls the image (it needs "
+        "AcrPull). Leave empty for a public registry.",
     )

@@ -16,12 +16,12 @@ class GateSettings:
         parsers.path,
         "",
         "Path that must return 200 on the candidate's own URL. Defaults to the path of the "
-        "revision's HTTP readiness probe on the target port, else `/health`.",
+        "revision's HTTP readiness probe on the target port, otherwise `/health`.",
     )
     health_passes: int = setting(
         parsers.integer(1, 100),
         "5",
-        "Number of consecutive successful checks for a revision to be healthy.",
+        "Number of consecutive successful health checks required.",
     )
     health_interval_s: float = setting(parsers.duration, "2s", "Interval between health checks.")
     health_timeout_s: float = setting(parsers.duration, "30s", "Timeout of one health request.")

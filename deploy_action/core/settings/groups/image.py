@@ -34,7 +34,7 @@ class ImageSettings:
         parsers.text,
         "",
         "Existing image to deploy instead of building one, from any registry. Registries other "
-        "than Azure's use the runner's Docker login, or none.",
+        "than Azure Container Registry use the runner's Docker login, if there is one.",
         is_input=True,
     )
     image_tag: str = setting(
@@ -48,7 +48,7 @@ class ImageSettings:
         parsers.text,
         "",
         "Existing revision to deploy instead of creating one: its name or suffix, or newest for "
-        "the newest active one. It is never changed or deactivated.",
+        "the newest active revision. It is never changed or deactivated.",
         is_input=True,
     )
     image_tags: tuple[str, ...] = setting(
@@ -66,7 +66,7 @@ class ImageSettings:
     context: str = setting(
         parsers.text,
         ".",
-        "Build context, relative to working-directory. The .git folder is never part of it.",
+        "Build context, relative to working-directory. The .git folder is left out.",
         is_input=True,
     )
     dockerfile: str = setting(

@@ -25,14 +25,14 @@ class LocationSettings:
     working_directory: str = setting(
         parsers.text,
         ".",
-        "Folder of the checkout that every other path is relative to, for a checkout in a "
+        "Folder in the checkout that all other paths are relative to, for a checkout in a "
         "subfolder or an app in a monorepo.",
         is_input=True,
     )
     settings_file: str = setting(
         parsers.text,
         ".github/deploy-action.yml",
-        "The settings file, relative to working-directory. It may be missing. none disables it.",
+        "The settings file, relative to working-directory. The file is optional. none disables it.",
         is_input=True,
     )
     settings: str = setting(
@@ -55,8 +55,7 @@ class LocationSettings:
         parsers.guid,
         "",
         "Application (client) ID to sign in with GitHub OIDC. Defaults to the Azure CLI session "
-        "of an "
-        "earlier azure/login step.",
+        "of an earlier azure/login step.",
         is_input=True,
     )
     resource_group: str = setting(

@@ -19,7 +19,7 @@ class NotificationSettings:
         notifications.text,
         "",
         "Slack, Microsoft Teams or a signed webhook to notify: a list of blocks with channel, url, "
-        "events and secret. A notification that fails is a warning. See docs/notifications.md.",
+        "events and secret. A failed notification is only a warning. See docs/notifications.md.",
         block=notifications.block,
         schema=notifications.SCHEMA,
         secret_keys=notifications.SECRET_KEYS,
@@ -33,7 +33,7 @@ class NotificationSettings:
     app_insights: AppInsights = setting(
         app_insights.text,
         "",
-        "Application Insights component to mark deployments in: its resource id, or a block with "
+        "Application Insights component to mark deployments in: its resource ID, or a block with "
         "resource (release annotations) and connection-string (one event per run). See "
         "docs/notifications.md.",
         block=app_insights.block,

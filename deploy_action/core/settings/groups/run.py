@@ -52,6 +52,6 @@ class RunSettings:
     log_retention_days: int = setting(
         parsers.integer(0, 400),
         "30",
-        "How many days GitHub keeps the artifact with log and report; 0 uploads none. The "
-        "repository's settings limit it, usually to 90.",
+        "Number of days GitHub keeps the artifact with the log and the report. 0 disables the "
+        "upload. The limit of the repository applies, usually 90 days.",
     )

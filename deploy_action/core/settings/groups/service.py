@@ -77,7 +77,7 @@ class ServiceSettings:
     tags: TagChanges = setting(
         _block_only(dict),
         "",
-        "Tags of the app's resource, such as a cost centre. Other tags are kept.",
+        "Tags of the app's resource, such as a cost center. Other tags are kept.",
         block=tags_block.block,
         schema=tags_block.SCHEMA,
     )

@@ -36,13 +36,13 @@ class TrafficSettings:
     label_live: str = setting(
         parsers.label,
         "",
-        "Label that always points to the revision that serves. It moves with the promotion, and "
+        "Label that always points to the serving revision. It moves with the promotion, and "
         "back with an abort or a rollback.",
     )
     label_candidate: str = setting(
         parsers.label,
         "",
-        "Label that points to the candidate from its creation until it serves.",
+        "Label that points to the candidate from its creation until its promotion.",
     )
     stale_pages: StalePagePolicy = setting(
         parsers.one_of(StalePagePolicy),
@@ -69,5 +69,5 @@ class TrafficSettings:
     convert_mode: bool = setting(
         parsers.boolean,
         "false",
-        "Whether an app in Single revision mode is switched to Multiple.",
+        "Whether to switch an app in Single revision mode to Multiple.",
     )
