@@ -73,19 +73,21 @@ def codes() -> str:
         if kind is errors.DeployError:
             about = "An unexpected error, or one outside the deployment itself."
         rows.append(f"| {kind.exit_code} | `{kind.result}` | {about} |")
-    about = "The job was cancelled. Traffic was restored at once, the rest by the second step."
+    about = (
+        "The job was cancelled. Traffic was restored at once, the rest by the action's next step."
+    )
     rows.append(f"| 130, 143 | `{errors.CancelledError.result}` | {about} |")
     return "\n".join(rows)
 
 
 EXAMPLES = {
     "deployed": "Deployed",
-    "deployed-with-pull-request": "Deployed, and the version commit needs a merge",
+    "deployed-with-pull-request": "Deployed, and the version commit must be merged",
     "planned": "Planned (`dry-run`)",
     "unchanged": "Unchanged",
     "rolled-back": "Rolled back",
     "aborted-in-gates": "Aborted: a gate failed",
-    "aborted-in-a-step": "Aborted: users' requests failed in a step",
+    "aborted-in-a-step": "Aborted: user requests failed in a step",
     "aborted-in-the-bake": "Aborted: failed during the bake",
     "action-required": "Aborted, and not everything was restored",
     "refused": "Refused",
