@@ -30,7 +30,7 @@ test: setup ## Run the tests; ARGUMENTS="-k NAME" runs a subset
 quick: setup ## Run the fast tests, in less than a minute
 	@$(IN_ENV) pytest -n logical --dist loadgroup --hypothesis-profile quick -m 'not az and not slow' $(ARGUMENTS)
 
-coverage: setup ## Run the tests and check that they cover enough of the code
+coverage: setup ## Run the tests and check the code coverage
 	@rm -rf $(BUILD)/coverage
 	@$(IN_ENV) coverage run -m pytest -n $(WORKERS) --dist loadgroup $(ARGUMENTS)
 	@$(IN_ENV) coverage combine --quiet
@@ -39,10 +39,10 @@ coverage: setup ## Run the tests and check that they cover enough of the code
 soak: setup ## Kill runs at random moments for hours; ARGUMENTS="--kill-rounds 100" for a shorter run
 	@$(IN_ENV) pytest -n $(WORKERS) --kill-rounds 2000 $(ARGUMENTS) tests/faults/test_random_kills.py
 
-mutations: setup ## Check that tests notice each defect of tests/mutations; takes long
+mutations: setup ## Check that the tests detect each defect in tests/mutations (slow)
 	@$(IN_ENV) python -m tests.mutations $(ARGUMENTS)
 
-test-az: setup ## Run the real Azure CLI against the sandbox (slow, installs azure-cli separately)
+test-az: setup ## Run the real Azure CLI against the sandbox (slow; installs azure-cli separately)
 	@$(BOOTSTRAP) tests/azure_cli/requirements.txt > $(BUILD)/az-python
 	@$(IN_ENV) pytest -m az -p no:randomly $(ARGUMENTS) tests/azure_cli
 
@@ -57,7 +57,7 @@ audit: ## Check the locked packages for known vulnerabilities (needs a package i
 docs: setup ## Update the generated parts of docs/ and action.yml
 	@$(IN_ENV) python tools/generate_docs.py
 
-bench: setup ## Run the benchmarks; each compares with a named alternative
+bench: setup ## Run the benchmarks; each one compares with a named alternative
 	@$(IN_ENV) python benchmarks
 
 lock: ## Update the lock files after changing pyproject.toml (needs uv)
