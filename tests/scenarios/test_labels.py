@@ -178,7 +178,7 @@ def test_after_a_killed_adoption_they_are_where_the_traffic_is(
     with halted(stage, point, candidate="newest", **LABELS) as process:
         process.kill()
         process.wait()
-    stage.settle()
+    stage.wait_until_idle()
     process.communicate()
     run = stage.run("repair", take_over="true", **LABELS)
 
