@@ -5,9 +5,9 @@ from __future__ import annotations
 from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.journal import Journal, RecoveryAction
+from deploy_action.core.observed import Observed, check_journal
 from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
-from deploy_action.core.plan import Observed, check_journal
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.settings.schema import Settings

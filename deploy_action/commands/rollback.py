@@ -12,9 +12,9 @@ from functools import partial
 from deploy_action.core.app import serving as serving_revision
 from deploy_action.core.app_changes import has_markers, lock_tags_to_remove
 from deploy_action.core.journal import Journal, Kind, Pending
+from deploy_action.core.observed import Observed
 from deploy_action.core.outcome import RevisionInfo
 from deploy_action.core.phase import Phase
-from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.rollback import healthy_others, rollback_target

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 
 from deploy_action.core.app import serving as serving_revision
+from deploy_action.core.observed import Observed
 from deploy_action.core.outcome import RevisionInfo
-from deploy_action.core.plan import Observed
 from deploy_action.core.record import Record
 from deploy_action.core.revisions.revision import Revision, by_name
 from deploy_action.core.rollback import rollback_check

@@ -9,9 +9,12 @@ from deploy_action.core.adoption import require_no_share
 from deploy_action.core.analysis import Counts
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import MOST_TAGS, Journal
-from deploy_action.core.judged_steps import analysis_lines, with_judged_steps
+from deploy_action.core.judged_steps import analysis_lines
+from deploy_action.core.observed import Observed
 from deploy_action.core.phase import Phase
-from deploy_action.core.revisions.changes import ContainerChange, Remove, TemplateChange
+from deploy_action.core.plan_schedule import schedule_for
+from deploy_action.core.plan_warnings import plan_warnings
+from deploy_action.core.revisions.changes import Remove, TemplateChange
 from deploy_action.core.revisions.provenance import Provenance
 from deploy_action.core.revisions.retention import Retention
 from deploy_action.core.revisions.revision import (
@@ -19,10 +22,9 @@ from deploy_action.core.revisions.revision import (
     Revision,
     suffix_for,
 )
-from deploy_action.core.revisions.template import for_candidate, same_image_containers
+from deploy_action.core.revisions.template import for_candidate
 from deploy_action.core.revisions.template_rules import template_faults
 from deploy_action.core.run import Run
-from deploy_action.core.settings.choices import Strategy
 from deploy_action.core.settings.schema import Settings
 from deploy_action.core.single_mode import (
     copy_name,
@@ -35,28 +37,10 @@ from deploy_action.core.single_mode import (
 from deploy_action.core.traffic.labels import Labels
 from deploy_action.core.traffic.schedule import Schedule
 from deploy_action.core.traffic.split import FULL_TRAFFIC, Split
-from deploy_action.errors import InputError, PreflightError, SupersededError
+from deploy_action.errors import PreflightError
 
 if TYPE_CHECKING:  # it imports XML parsers, and a rollback reads no manifest
     from deploy_action.core.manifest.edit import Bump
-
-PUBLISH_S = 120.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observed:
-    """The state of the app at one moment.
-
-    Args:
-        now: seconds since 1970.
-        holder_ended: whether GitHub reports that the run that holds the lock has ended.
-    """
-
-    app: App
-    revisions: tuple[Revision, ...]
-    run: Run
-    now: float
-    holder_ended: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,7 +236,7 @@ def make_plan(
         version=version,
         schedule=schedule,
         retention=Retention(keep=settings.keep_revisions, active_s=settings.keep_active_s),
-        warnings=tuple(_warnings(settings, observed, bump, stable, adopted)),
+        warnings=tuple(plan_warnings(settings, observed, bump, stable, adopted)),
         longest_s=longest_s,
         lease_s=_lease_s(settings, schedule),
         interrupted_run=interrupted_run,
@@ -280,44 +264,6 @@ def make_plan(
     return plan
 
 
-def schedule_for(
-    settings: Settings,
-    recent: Counts | None = None,
-    *,
-    stable_is_down: bool = False,
-    has_traffic: bool = True,
-) -> tuple[Schedule, float]:
-    """Return the steps of the traffic and the longest duration of the run, in seconds.
-
-    Args:
-        settings: what the user configured.
-        recent: stable's requests in the last hour; None if metrics were not read.
-        stable_is_down: whether no revision can serve now, so that no steps are needed.
-        has_traffic: whether the app has an ingress.
-
-    Raises:
-        InputError: the run may take longer than its time limit.
-    """
-    in_steps = settings.strategy is Strategy.CANARY and has_traffic and not stable_is_down
-    schedule = Schedule.of(
-        settings.traffic_steps if in_steps else (),
-        settings.step_interval_s,
-        0.0 if settings.strategy is Strategy.DIRECT else settings.bake_s,
-    )
-    if has_traffic and not stable_is_down:
-        spare_s = settings.time_limit_s - _longest_s(schedule, settings)
-        schedule = with_judged_steps(schedule, settings, recent, longest_s=spare_s)
-    longest_s = _longest_s(schedule, settings)
-    if longest_s > settings.time_limit_s:
-        raise InputError(
-            f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
-            f"{settings.time_limit_s:.0f} s that it allows.",
-            hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
-            "(and the job's timeout-minutes).",
-        )
-    return schedule, longest_s
-
-
 def _check_template(plan: Plan) -> None:
     """Refuse a template that Azure would refuse after the image was built.
 
@@ -337,12 +283,6 @@ def _check_template(plan: Plan) -> None:
         )
 
 
-def _longest_s(schedule: Schedule, settings: Settings) -> float:
-    """Return the longest duration of the run, in seconds."""
-    waits_s = schedule.longest_s(settings.gate_timeout_s, settings.build_timeout_s)
-    return waits_s + PUBLISH_S + settings.drain_time_s
-
-
 def _lease_s(settings: Settings, schedule: Schedule) -> float:
     """Return the longest time between two writes of an active run, in seconds.
 
@@ -352,28 +292,6 @@ def _lease_s(settings: Settings, schedule: Schedule) -> float:
     patience_s = settings.gate_timeout_s + schedule.patience_s
     longest_s = schedule.longest_step_s + patience_s
     return longest_s + 2 * settings.operation_timeout_s
-
-
-def check_journal(observed: Observed) -> Journal | None:
-    """Return the journal of an interrupted run to recover from first, or None.
-
-    Raises:
-        SupersededError: a run that may still be active holds the lock.
-    """
-    journal = Journal.from_tags(observed.app.tags)
-    if journal is None or journal.run == observed.run.id:
-        return journal
-    if journal.is_final:
-        return journal
-    if journal.lease_valid(observed.now) and not observed.holder_ended:
-        minutes = max(1, round((journal.until - observed.now) / 60))
-        raise SupersededError(
-            f"Not deployed: another run owns this app. {journal.describe_holder(observed.now)}; "
-            f"its lock is considered stale in {minutes} min.",
-            hint="Wait for it (setting lock-wait), or, if it is known to have ended, run the "
-            "command repair with take-over: true.",
-        )
-    return journal
 
 
 def _stable(observed: Observed, settings: Settings) -> Revision:
@@ -396,61 +314,3 @@ def _stable(observed: Observed, settings: Settings) -> Revision:
             hint="Roll back to a healthy revision first, with the command 'rollback'.",
         )
     return stable
-
-
-def _warnings(
-    settings: Settings,
-    observed: Observed,
-    bump: Bump | None,
-    stable: Revision,
-    adopted: Revision | None,
-) -> list[str]:
-    warnings = [note.text for note in bump.warnings if not note.usual] if bump else []
-    if stable.is_down:
-        warnings.append(
-            f"No revision can serve traffic now ({stable.name}: {stable.in_words}), so there is no "
-            "healthy revision to roll back to. The candidate gets all traffic once it passes its "
-            "gates."
-        )
-    if stable.background_scalers:
-        warnings.append(
-            f"Scale rule {', '.join(stable.background_scalers)} processes background work: while "
-            "both revisions are active, both process it."
-        )
-    if adopted and settings.template_change != TemplateChange():
-        warnings.append(
-            "The settings template, containers and env have no effect, because the candidate "
-            "exists already."
-        )
-    if adopted and observed.app.split.follows_latest:
-        warnings.append(
-            "The traffic follows the latest revision, so a new revision receives all of it before "
-            "any check. Name the revision in the traffic of your template."
-        )
-    same_image = [
-        name
-        for name in same_image_containers(stable.template, settings.container)
-        if not adopted and not _names_image(settings.containers.get(name))
-    ]
-    if same_image:
-        warnings.append(
-            f"Container {', '.join(same_image)} runs the same image as the updated container and "
-            "keeps the old one. Set containers.NAME.image: same to update it, too."
-        )
-    if stable.replicas > max(1, stable.fewest_replicas):
-        warnings.append(
-            f"The stable revision runs {stable.replicas} replicas, and the candidate starts with "
-            f"{max(1, stable.fewest_replicas)}: use a small first step, or set template.scale.min."
-        )
-    if not settings.identity_path and observed.app.fqdn:
-        warnings.append(
-            "The candidate's identity is not checked: set identity-path to a path whose JSON names "
-            "the revision."
-        )
-    if observed.app.split.heaviest().weight < 100:
-        warnings.append(f"Traffic was already split before this run: {observed.app.split}.")
-    return warnings
-
-
-def _names_image(change: ContainerChange | Remove | None) -> bool:
-    return change is not None and (isinstance(change, Remove) or bool(change.image))

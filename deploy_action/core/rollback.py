@@ -8,7 +8,7 @@ from collections.abc import Collection
 from deploy_action.core.adoption import previous_of
 from deploy_action.core.app import App, serving
 from deploy_action.core.journal import Journal, Kind
-from deploy_action.core.plan import Observed
+from deploy_action.core.observed import Observed
 from deploy_action.core.revisions.revision import Readiness, Revision, by_name
 from deploy_action.core.status import Answer, RollbackCheck
 from deploy_action.core.traffic.split import FULL_TRAFFIC

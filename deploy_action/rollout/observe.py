@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from deploy_action.adapters.container_app import AzureRefusedError, ContainerApp
 from deploy_action.core.journal import Journal
-from deploy_action.core.plan import Observed, check_journal
+from deploy_action.core.observed import Observed, check_journal
 from deploy_action.core.run import Run
 from deploy_action.errors import PreflightError, SupersededError
 from deploy_action.runtime.concurrency import BackgroundTask

@@ -10,8 +10,9 @@ from deploy_action.adapters.container_app import ContainerApp
 from deploy_action.core.adoption import adopted_revision
 from deploy_action.core.app import serving
 from deploy_action.core.journal import Journal
+from deploy_action.core.observed import Observed, check_journal
 from deploy_action.core.outcome import RevisionInfo, updated
-from deploy_action.core.plan import Observed, Plan, check_journal, make_plan
+from deploy_action.core.plan import Plan, make_plan
 from deploy_action.core.plan_diff import diff_lines, plan_diff
 from deploy_action.core.record import Record
 from deploy_action.core.run import Run

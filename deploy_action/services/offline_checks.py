@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from deploy_action.core.plan import schedule_for
+from deploy_action.core.plan_schedule import schedule_for
 from deploy_action.core.settings.choices import CacheVia, CommitBy
 from deploy_action.core.validation import Check, Passed, run_check
 from deploy_action.errors import PreflightError

@@ -16,7 +16,7 @@ from deploy_action.adapters.permissions import Action, Permission, Verdict
 from deploy_action.core.app import serving
 from deploy_action.core.journal import JOURNAL_TAGS, MOST_TAGS
 from deploy_action.core.notification import VAULT, Notification
-from deploy_action.core.plan import Observed, check_journal
+from deploy_action.core.observed import Observed, check_journal
 from deploy_action.core.settings.choices import AnalysisMode, BuilderKind, CacheVia, CommitBy
 from deploy_action.core.single_mode import require_supported_mode
 from deploy_action.core.validation import Check, CheckState, Passed, run_check

@@ -8,7 +8,8 @@ import pytest
 
 from deploy_action.core.analysis import Counts
 from deploy_action.core.app import App
-from deploy_action.core.plan import Observed, Plan, make_plan
+from deploy_action.core.observed import Observed
+from deploy_action.core.plan import Plan, make_plan
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.run import Run
 from deploy_action.core.settings.parse import RawValue, parse

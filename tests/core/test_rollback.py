@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy_action.core.app import App
-from deploy_action.core.plan import Observed
+from deploy_action.core.observed import Observed
 from deploy_action.core.revisions.revision import Revision
 from deploy_action.core.rollback import rollback_target
 from deploy_action.core.run import Run
