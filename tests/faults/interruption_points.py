@@ -28,6 +28,8 @@ INPUTS = {
     "gate_timeout": "4s",
     "operation_timeout": "2s",
 }
+# For a run that is killed and the one after it: no limit ends them first on a slow machine.
+PATIENT = {"gate_timeout": "60s", "operation_timeout": "60s"}
 ARM, REGISTRY = "management.azure.com", "wellintakeregistry.azurecr.io"
 HOOK = """#!/bin/sh
 touch "$GIT_DIR/arrived"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.interruption_points import INPUTS, Point, halted
+from tests.faults.interruption_points import INPUTS, PATIENT, Point, halted
 from tests.stage import Stage, assert_lock_released
 from tests.support.other_tools import create_revision, pin
 
@@ -26,7 +26,7 @@ ADOPT = {"candidate": "newest"}
 def _killed(stage: Stage, point: Point) -> str:
     pin(stage)
     candidate = create_revision(stage)
-    with halted(stage, point, **ADOPT) as process:
+    with halted(stage, point, **ADOPT, **PATIENT) as process:
         process.kill()
         process.wait()
     stage.wait_until_idle()
@@ -59,7 +59,7 @@ def test_the_next_run_deploys_it(stage: Stage, point: Point) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         candidate = _killed(stage, point)
         stage.end_lease()
-        run = stage.run(**{**INPUTS, **ADOPT, "operation_timeout": "30s", "lock_wait": "40s"})
+        run = stage.run(**{**INPUTS, **ADOPT, **PATIENT, "lock_wait": "40s"})
 
     assert run.exit_code == 0, run.log
     assert stage.weights() == {candidate: 100}

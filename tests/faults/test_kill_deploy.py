@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.interruption_points import INPUTS, POINTS, Point, halted
+from tests.faults.interruption_points import INPUTS, PATIENT, POINTS, Point, halted
 from tests.stage import Stage, assert_lock_released
 
 AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
@@ -17,7 +17,7 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", POINTS, ids=str)
 def _kill_at(stage: Stage, point: Point) -> None:
     stage.push_healthy()
     stage.scene.fill_cache()
-    with halted(stage, point) as process:
+    with halted(stage, point, **PATIENT) as process:
         process.kill()
         process.wait()
     stage.wait_until_idle()
@@ -30,7 +30,7 @@ def test_the_next_deployment_recovers_and_succeeds(stage: Stage, point: Point) -
         _kill_at(stage, point)
         stage.end_lease()
         stage.scene.check_out()
-        run = stage.run(**{**INPUTS, "operation_timeout": "30s", "lock_wait": "40s"})
+        run = stage.run(**{**INPUTS, **PATIENT, "lock_wait": "40s"})
 
     assert run.exit_code == 0, run.log
     new, before = run.outputs["revision"], run.outputs["previous-revision"]
@@ -48,7 +48,7 @@ def test_the_next_deployment_recovers_and_succeeds(stage: Stage, point: Point) -
 def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
-        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"], **PATIENT)
 
     assert run.exit_code == 0, run.log
     assert_lock_released(stage)
@@ -72,7 +72,7 @@ def test_a_rollback_restores_the_stable_revision(stage: Stage, point: Point) -> 
     with stage.users().busy(pause_s=0.05) as users:
         _kill_at(stage, point)
         untouched = not stage.is_locked() and not point.promoted
-        run = stage.run("rollback", reason="the machine died")
+        run = stage.run("rollback", reason="the machine died", **PATIENT)
 
     assert stage.serves()["revision"] == stage.first
     assert_lock_released(stage)

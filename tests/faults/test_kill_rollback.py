@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.faults.interruption_points import INPUTS, WAY_BACK, Point, halted
+from tests.faults.interruption_points import INPUTS, PATIENT, WAY_BACK, Point, halted
 from tests.stage import Stage, assert_lock_released
 from tests.support.runner import cancel, second_step
 
@@ -15,7 +15,7 @@ AT_EVERY_CALL = pytest.mark.parametrize("point", WAY_BACK, ids=str)
 def deployed(stage: Stage) -> tuple[Stage, str]:
     """A stage on which 1.3.0.3 serves and the previous revision is inactive."""
     stage.push_healthy()
-    run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
+    run = stage.run(**{**INPUTS, **PATIENT})
     assert run.exit_code == 0, run.log
     stage.scene.arm("POST", f"/containerApps/{stage.scene.app}/revisions/{stage.first}/deactivate")
     stage.scene.fill_cache()
@@ -26,11 +26,11 @@ def deployed(stage: Stage) -> tuple[Stage, str]:
 def test_a_repeated_rollback_completes(deployed: tuple[Stage, str], point: Point) -> None:
     stage, newest = deployed
     with stage.users().busy(pause_s=0.05) as users:
-        with halted(stage, point, "rollback") as process:
+        with halted(stage, point, "rollback", **PATIENT) as process:
             process.kill()
             process.communicate()
         stage.wait_until_idle()
-        run = stage.run("rollback", revision="first")
+        run = stage.run("rollback", revision="first", **PATIENT)
 
     assert run.exit_code == 0, run.log
     assert_lock_released(stage)
@@ -48,11 +48,11 @@ def test_the_next_deployment_starts_from_the_serving_revision(
     stage, newest = deployed
     stage.push("addin/app/greeting.py", "Good morning", "Good evening")
     with stage.users().busy(pause_s=0.05) as users:
-        with halted(stage, point, "rollback") as process:
+        with halted(stage, point, "rollback", **PATIENT) as process:
             process.kill()
             process.communicate()
         stage.wait_until_idle()
-        run = stage.run(**{**INPUTS, "operation_timeout": "30s"})
+        run = stage.run(**{**INPUTS, **PATIENT})
 
     assert run.exit_code == 0, run.log
     assert run.outputs["previous-revision"] == (stage.first if point.shifted else newest)
