@@ -12,16 +12,16 @@ from dataclasses import dataclass, field
 
 from deploy_action.adapters.github_runner import Runner
 from deploy_action.adapters.report_folder import ReportFolder
-from deploy_action.core.record import (
+from deploy_action.core.events import (
     Crashed,
     Event,
     PhaseEnded,
     PhaseStarted,
-    Record,
     RunEnded,
     Validated,
     WarningRaised,
 )
+from deploy_action.core.record import Record
 from deploy_action.report import console, outputs, summary, terminal
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.runtime.bug_report import bug_report

@@ -1,4 +1,4 @@
-"""The events of a run, as data; log, annotations and summary are rendered from them.
+"""The record of a run: its events and facts; log, annotations and summary are rendered from them.
 
 The record gets its clock from the caller, stores every event and passes it to its listeners.
 """
@@ -11,6 +11,22 @@ from copy import copy
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
+from deploy_action.core.events import (
+    CacheCleared,
+    Crashed,
+    Diagnosed,
+    Event,
+    GateFinished,
+    LogMessage,
+    PhaseEnded,
+    PhaseStarted,
+    Planned,
+    RunEnded,
+    TrafficShifted,
+    UndoFinished,
+    Validated,
+    WarningRaised,
+)
 from deploy_action.core.outcome import Outcome, RevisionInfo, outcome_of, updated
 from deploy_action.core.phase import Phase
 from deploy_action.core.revisions.revision import Revision
@@ -20,142 +36,10 @@ from deploy_action.core.validation import Check
 from deploy_action.errors import (
     CancelledError,
     DeployError,
-    Fault,
     InputError,
     PreflightError,
     RollbackIncompleteError,
     SourceLocation,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseStarted:
-    """A phase began; *at* is in seconds since the record's start."""
-
-    phase: Phase
-    at: float
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PhaseEnded:
-    """A phase ended well or not; *at* is in seconds since the record's start."""
-
-    phase: Phase
-    at: float
-    ok: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LogMessage:
-    """A log line."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WarningRaised:
-    """A warning that does not stop the run."""
-
-    text: str
-    place: SourceLocation | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateFinished:
-    """The final result of a gate: its name, its verdict and the evidence."""
-
-    gate: str
-    verdict: str
-    seen: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrafficShifted:
-    """A split that was written and read back."""
-
-    at: float
-    split: Split
-    why: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CacheCleared:
-    """One cache clearing: its moment, keys removed by pattern, and whether it completed."""
-
-    moment: str
-    removed: tuple[tuple[str, int], ...]
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UndoFinished:
-    """One undo: what was restored, whether that worked, and the manual fix if not."""
-
-    what: str
-    ok: bool
-    detail: str = ""
-    by_hand: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Diagnosed:
-    """The diagnosis of a failed candidate: likely cause, hint (may be empty), last log lines."""
-
-    cause: str
-    hint: str
-    log: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Planned:
-    """The plan of a deployment, as lines of text and as plain data."""
-
-    lines: tuple[str, ...]
-    data: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Validated:
-    """The results of all checks of `validate`."""
-
-    checks: tuple[Check, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Crashed:
-    """An unexpected error: a bug of this program. The run may still restore everything."""
-
-    error: BaseException
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunEnded:
-    """The end of the run: result, exit code, and after a failure the reason and the next step."""
-
-    at: float
-    result: str
-    exit_code: int
-    reason: str = ""
-    hint: str = ""
-    place: SourceLocation | None = None
-    faults: tuple[Fault, ...] = ()
-
-
-Event = (
-    PhaseStarted
-    | PhaseEnded
-    | LogMessage
-    | WarningRaised
-    | GateFinished
-    | TrafficShifted
-    | CacheCleared
-    | UndoFinished
-    | Diagnosed
-    | Planned
-    | Validated
-    | Crashed
-    | RunEnded
 )
 
 
@@ -220,7 +104,7 @@ class Record:
 
     def gate_finished(self, gate: str, verdict: str, evidence: str) -> None:
         """Record the final result of a gate."""
-        self._notify(GateFinished(gate=gate, verdict=verdict, seen=evidence))
+        self._notify(GateFinished(gate=gate, verdict=verdict, evidence=evidence))
 
     @property
     def outcome(self) -> Outcome:

@@ -10,7 +10,8 @@ import json
 import uuid
 from typing import Any
 
-from deploy_action.core.record import CacheCleared, PhaseEnded, PhaseStarted, Record, TrafficShifted
+from deploy_action.core.events import CacheCleared, PhaseEnded, PhaseStarted, TrafficShifted
+from deploy_action.core.record import Record
 
 _NAMESPACE = uuid.UUID("6d0f2f8a-3a37-4c55-8f6a-5f0b6a0c9f47")
 _LONGEST_NAME, _LONGEST_VALUE = 150, 8000

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy_action.core.record import (
+from deploy_action.core.events import (
     CacheCleared,
     Crashed,
     Diagnosed,
@@ -34,7 +34,7 @@ def line(event: Event) -> str:  # noqa: C901, PLR0911, PLR0912  one form for eac
         case WarningRaised():
             return f"warning: {event.text}"
         case GateFinished():
-            return f"gate {event.gate}: {event.verdict} ({event.seen})"
+            return f"gate {event.gate}: {event.verdict} ({event.evidence})"
         case TrafficShifted():
             return f"traffic {event.why}: {event.split}"
         case CacheCleared():

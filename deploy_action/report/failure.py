@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deploy_action.core.record import Record, UndoFinished
+from deploy_action.core.events import UndoFinished
+from deploy_action.core.record import Record
 
 # Where the error itself has no hint.
 _NEXT = {

@@ -7,16 +7,16 @@ from dataclasses import dataclass, fields, is_dataclass
 from enum import Enum
 from typing import Any
 
-from deploy_action.core.record import (
+from deploy_action.core.events import (
     CacheCleared,
     GateFinished,
     PhaseEnded,
     PhaseStarted,
-    Record,
     TrafficShifted,
     UndoFinished,
     WarningRaised,
 )
+from deploy_action.core.record import Record
 from deploy_action.report.json_model import (
     SCHEMA_VERSION,
     AppReport,
@@ -170,7 +170,7 @@ def _gates(record: Record) -> tuple[GateReport, ...]:
             phase = ""
         elif isinstance(event, GateFinished):
             gates.append(
-                GateReport(name=event.gate, verdict=event.verdict, evidence=event.seen, phase=phase)
+                GateReport(name=event.gate, verdict=event.verdict, evidence=event.evidence, phase=phase)
             )
     return tuple(gates)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from deploy_action.core.record import Record, WarningRaised
+from deploy_action.core.events import WarningRaised
+from deploy_action.core.record import Record
 from deploy_action.report.markdown import code, link, plain
 from deploy_action.report.plan import plan_markdown
 

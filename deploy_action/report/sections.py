@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deploy_action.core.record import (
+from deploy_action.core.events import (
     CacheCleared,
     GateFinished,
     PhaseEnded,
     PhaseStarted,
-    Record,
     TrafficShifted,
     UndoFinished,
 )
+from deploy_action.core.record import Record
 from deploy_action.core.traffic.split import Split
 from deploy_action.core.validation import Check
 from deploy_action.report import table
@@ -91,7 +91,7 @@ def gates(record: Record) -> list[str]:
     results = [event for event in record.events if isinstance(event, GateFinished)]
     if not results:
         return []
-    rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.seen)} |" for x in results]
+    rows = [f"| {plain(x.gate)} | {plain(x.verdict)} | {code(x.evidence)} |" for x in results]
     return ["| gate | verdict | evidence |", "|---|---|---|", *rows]
 
 

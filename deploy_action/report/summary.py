@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from deploy_action.core.events import PhaseStarted, RunEnded, UndoFinished, WarningRaised
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import PhaseStarted, Record, RunEnded, UndoFinished, WarningRaised
+from deploy_action.core.record import Record
 from deploy_action.report import sections
 from deploy_action.report.duration import duration
 from deploy_action.report.failure import next_step, not_restored

@@ -5,7 +5,7 @@ The text has no colours; `runtime.terminal` adds them.
 
 from __future__ import annotations
 
-from deploy_action.core.record import (
+from deploy_action.core.events import (
     Event,
     GateFinished,
     PhaseEnded,
@@ -41,7 +41,7 @@ def line(event: Event, candidate: str, phase_began_s: float) -> str:  # noqa: PL
             return f"{_INDENT}✓ done in {took}" if event.ok else f"{_INDENT}✗ stopped after {took}"
         case GateFinished():
             mark = _GATE_MARKS.get(event.verdict, "!")
-            return f"{_INDENT}{mark} {event.gate}: {event.verdict} ({event.seen})"
+            return f"{_INDENT}{mark} {event.gate}: {event.verdict} ({event.evidence})"
         case TrafficShifted():
             return f"{_INDENT}{bar(event.split, candidate)}  {event.why}: {event.split}"
         case UndoFinished():

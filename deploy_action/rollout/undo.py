@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from deploy_action.core.record import Diagnosed, Record
+from deploy_action.core.events import Diagnosed
+from deploy_action.core.record import Record
 from deploy_action.errors import (
     AbortedError,
     CancelledError,

@@ -12,7 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from deploy_action.core.record import Event, Record, RunEnded
+from deploy_action.core.events import Event, RunEnded
+from deploy_action.core.record import Record
 from deploy_action.runtime.concurrency import BackgroundTask
 from deploy_action.runtime.polling import Deadline
 from deploy_action.runtime.signals import SignalGuard

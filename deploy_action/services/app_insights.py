@@ -12,8 +12,9 @@ from deploy_action.adapters.credentials import SignIn
 from deploy_action.adapters.key_vault import KeyVault, SecretReference
 from deploy_action.adapters.resource_manager import ResourceManager
 from deploy_action.core.app_insights import AppInsights, Connection
+from deploy_action.core.events import Event, RunEnded, TrafficShifted
 from deploy_action.core.notification import VARIABLE, VAULT
-from deploy_action.core.record import Event, Record, RunEnded, TrafficShifted
+from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
 from deploy_action.report.app_insights import annotation, event
 from deploy_action.runtime.polling import in_utc, now_utc

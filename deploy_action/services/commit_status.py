@@ -9,8 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from deploy_action.adapters.github_api import CommitStatus, GitHub, GitHubError
+from deploy_action.core.events import Event, PhaseEnded, RunEnded
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Event, PhaseEnded, Record, RunEnded
+from deploy_action.core.record import Record
 from deploy_action.report.headline import headline
 from deploy_action.services.announcements import Job
 

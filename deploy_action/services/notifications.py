@@ -11,10 +11,11 @@ from deploy_action.adapters.credentials import SignIn
 from deploy_action.adapters.key_vault import KeyVault, SecretReference
 from deploy_action.adapters.notify.sender import send
 from deploy_action.adapters.notify.signature import key_of, signature_headers
+from deploy_action.core.events import Event, PhaseEnded, RunEnded
 from deploy_action.core.notification import VAULT, Channel, Notification
 from deploy_action.core.notification import Event as Subject
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Event, PhaseEnded, Record, RunEnded
+from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
 from deploy_action.report.notifications import PAYLOADS, Message, events_of
 from deploy_action.runtime.polling import in_utc, now_utc

@@ -18,9 +18,10 @@ from typing import Any
 import pytest
 from selenium.webdriver import Chrome, ChromeOptions, ChromeService
 
+from deploy_action.core.events import PhaseStarted
 from deploy_action.core.notification import Channel, Event
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import PhaseStarted, Record
+from deploy_action.core.record import Record
 from deploy_action.errors import AbortedError
 from deploy_action.report import summary
 from deploy_action.report.notifications import events_of

@@ -6,9 +6,10 @@ import itertools
 
 import pytest
 
+from deploy_action.core.events import WarningRaised
 from deploy_action.core.journal import Pending
 from deploy_action.core.phase import Phase
-from deploy_action.core.record import Record, WarningRaised
+from deploy_action.core.record import Record
 from deploy_action.errors import DeployError
 from deploy_action.rollout.post_promotion import PostPromotion
 

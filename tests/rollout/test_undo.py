@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from deploy_action.core.record import Crashed, Record, UndoFinished
+from deploy_action.core.events import Crashed, UndoFinished
+from deploy_action.core.record import Record
 from deploy_action.errors import (
     AbortedError,
     CancelledError,
