@@ -170,7 +170,9 @@ def _gates(record: Record) -> tuple[GateReport, ...]:
             phase = ""
         elif isinstance(event, GateFinished):
             gates.append(
-                GateReport(name=event.gate, verdict=event.verdict, evidence=event.evidence, phase=phase)
+                GateReport(
+                    name=event.gate, verdict=event.verdict, evidence=event.evidence, phase=phase
+                )
             )
     return tuple(gates)
 
