@@ -53,3 +53,22 @@ def test_a_secret_that_cannot_be_read_is_refused_before_anything_changes(
     assert run.exit_code == 3, run.log
     assert run.logged(message)
     assert stage.scene.resource() == before
+
+
+def test_a_vault_that_rejects_the_token_is_named_before_anything_changes(stage: Stage) -> None:
+    """As a vault of another tenant does."""
+    vault = f"kv-{stage.scene.app}"
+    body = {"name": vault, "secrets": {"redis": "b"}}
+    admin(stage.scene.environment, "POST", "/vaults", body)
+    error = {"code": "Unauthorized", "message": "AKV10032: Invalid issuer."}
+    rejected = {"host": f"{vault}.vault.azure.net", "status": 401, "body": {"error": error}}
+    stage.admin("faults", [rejected])
+    before = stage.scene.resource()
+    stage.push_healthy()
+
+    run = stage.run(**MANIFEST, cache_url=f"keyvault:{vault}/redis")
+
+    assert run.exit_code == 3, run.log
+    assert run.logged(f"Key vault '{vault}' did not accept the access token (AKV10032: Invalid")
+    assert run.logged("Check that the vault belongs to the tenant that this run signs in to.")
+    assert stage.scene.resource() == before

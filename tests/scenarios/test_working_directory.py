@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -120,6 +121,34 @@ def test_the_repository_may_be_the_build_context_of_an_app_in_it(monorepo: Stage
     assert "apps/intake/addin/Dockerfile and its ignore file" in checked.log
     assert outside.exit_code == 2, outside.log
     assert "Input context: '../../..' is outside the checkout" in outside.log
+
+
+def test_the_allowed_list_of_an_app_is_found_and_annotated_in_its_own_folder(
+    monorepo: Stage,
+) -> None:
+    name = "addin/public/.well-known/microsoft-officeaddins-allowed.json"
+    url = "https://well-intake-api.example.com/commands.html?v=1.3.0.2"
+    script = '  <Runtime><Override type="javascript" resid="Commands.Url"/></Runtime>\n'
+
+    def list_a_script(desk: Path) -> None:
+        for app in ("intake", "billing"):
+            manifest = desk / "apps" / app / "addin/manifest.xml"
+            text = manifest.read_text("utf-8").replace(
+                "  <Permissions>", f"{script}  <Permissions>"
+            )
+            manifest.write_text(text, "utf-8")
+        file = desk / "apps/intake" / name
+        file.parent.mkdir(parents=True)
+        file.write_text(json.dumps({"allowed": [url]}), "utf-8")
+
+    push(monorepo, list_a_script)
+    refused = monorepo.run(**of("intake"), dry_run="true")
+    other = monorepo.run(**of("billing"), dry_run="true")
+
+    assert refused.exit_code == 2, refused.log
+    assert refused.logged(f"{name} names a script URL that changes with the version")
+    assert f"::error title=Deployment invalid,file=apps/intake/{name}" in refused.log
+    assert other.exit_code == 0, other.log
 
 
 def test_a_fault_in_the_settings_file_is_annotated_at_its_path_in_the_repository(
