@@ -154,7 +154,7 @@ def repair(**options: str) -> None:
     help="Print JSON instead of a table: the key status of the JSON report.",
 )
 def status(*, as_json: bool, **options: str) -> None:
-    """Show what serves, and the app's revisions.
+    """Show which revision serves, and all revisions of the app.
 
     Example: deploy-action status --app api --resource-group rg --json
     """
@@ -179,7 +179,7 @@ def validate(**options: str) -> None:
 
 @main.command()
 def action() -> None:
-    """Run the command in the input ``command``; action.yml calls this."""
+    """Run the command that the input 'command' names. Internal: called by action.yml."""
     run_command(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
 
 

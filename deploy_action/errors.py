@@ -54,6 +54,14 @@ class Fault:
         return f"{self.location}: {self.message}" if self.location else self.message
 
 
+def sentences(message: str, hint: str) -> str:
+    """Return *message* and *hint* in one line; the text of another program may lack a full stop."""
+    if not message or not hint:
+        return message or hint
+    end = "" if message.endswith((".", "!", "?", ":", "…")) else "."
+    return f"{message}{end} {hint}"
+
+
 class DeployError(Exception):
     """A failure with a message for the user, a hint how to fix it, and an exit code.
 
@@ -75,7 +83,7 @@ class DeployError(Exception):
         self.place = place
 
     def __str__(self) -> str:
-        return f"{self.message} {self.hint}".rstrip()
+        return sentences(self.message, self.hint)
 
 
 class InputError(DeployError):

@@ -22,6 +22,7 @@ from deploy_action.core.events import (
     WarningRaised,
 )
 from deploy_action.core.record import Record
+from deploy_action.errors import sentences
 from deploy_action.report import console, outputs, summary, terminal
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.runtime.bug_report import bug_report
@@ -156,7 +157,7 @@ class Reporter:
             for fault in event.faults[:_MOST_FAULTS]:
                 self.runner.annotate("error", "Settings", fault.message, fault.location)
         elif event.exit_code:
-            text = " ".join(part for part in (event.reason, event.hint) if part)
+            text = sentences(event.reason, event.hint)
             self.runner.annotate("error", f"Deployment {event.result}", text, event.place)
         elif event.result in {"deployed", "rolled-back"}:
             facts = self.record.facts

@@ -67,7 +67,7 @@ class ManifestFile:
             raise PreflightError(
                 f"Manifest '{self._name}' was changed by another process during the run; that "
                 "change was kept.",
-                hint="Run it again.",
+                hint="Run again.",
             )
         self._replace(after)
 

@@ -228,7 +228,7 @@ def _missing_secret(evidence: Evidence) -> Cause | None:
     names = ", ".join(f"'{name}'" for name in evidence.missing_secrets)
     return Cause(
         cause=f"Environment variables are empty, because the app has no secret {names}.",
-        hint="Compare the names with 'az containerapp secret list'; upper and lower case differ.",
+        hint="Compare the names with 'az containerapp secret list'; they are case-sensitive.",
     )
 
 

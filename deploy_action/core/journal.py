@@ -151,7 +151,7 @@ class Journal:
         if self.copy and action is RecoveryAction.DEACTIVATE:
             return "nothing, because the candidate was not created"
         if self.copy and action is RecoveryAction.RESTORE:
-            return f"replace the candidate by {self.copy}, a copy of {self.stable}"
+            return f"replace the candidate with {self.copy}, a copy of {self.stable}"
         if self.adopted and action is RecoveryAction.DEACTIVATE:
             return "keep the adopted revision, which received no traffic"
         if self.adopted and action is RecoveryAction.RESTORE:

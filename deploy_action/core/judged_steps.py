@@ -49,7 +49,12 @@ def analysis_lines(
     if settings.analysis is AnalysisMode.OFF:
         return ("analysis: off",)
     if stable_is_down:
-        return ("analysis: production traffic is not analyzed, stable serves nothing to compare",)
+        return (
+            (
+                "analysis: production traffic is not analyzed, because the stable revision does "
+                "not serve"
+            ),
+        )
     rule = WindowRule(lag_s=settings.analysis_lag_s)
     if schedule.judged_weights:
         named = ", ".join(
@@ -58,21 +63,21 @@ def analysis_lines(
         )
         return (f"analysis: production traffic is analyzed at {named}; {rule.explain()}",)
     if recent is None:
-        reason = "the metrics cannot be read"
+        reason = "because the metrics cannot be read"
     elif _with_enough_requests(schedule, settings, recent, rule):
-        reason = "time-limit leaves no time to make a step long enough"
+        reason = "because time-limit leaves no time for a longer step"
     else:
         most = max((_expected(recent, weight, rule) for weight in _lasting(schedule)), default=0)
         reason = (
-            f"no step would show more than about {amount(most, 'request')} of the "
-            f"{settings.analysis_min_requests} that a verdict needs "
-            f"({amount(recent.requests, 'request')} in the last hour)"
+            f"because the candidate would receive at most about {amount(most, 'request')} in a "
+            f"step and a verdict requires {settings.analysis_min_requests} (the app received "
+            f"{amount(recent.requests, 'request')} in the last hour)"
         )
     need_s = rule.shortest_step_s
     line = (
         f"analysis: production traffic is not analyzed, {reason}. step-interval is "
         f"{schedule.interval_s:.0f} s, bake {schedule.bake_s:.0f} s; {rule.explain()}. To analyze "
-        f"anyway, set step-interval to {need_s:.0f}s or more, or analysis: required"
+        f"it anyway, set step-interval to {need_s:.0f}s or more, or set analysis: required"
     )
     return (line,)
 

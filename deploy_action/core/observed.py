@@ -45,7 +45,7 @@ def check_journal(observed: Observed) -> Journal | None:
         raise SupersededError(
             f"Not deployed: another run owns this app. {journal.describe_holder(observed.now)}; "
             f"its lock is considered stale in {minutes} min.",
-            hint="Wait for it (setting lock-wait), or, if it is known to have ended, run the "
-            "command repair with take-over: true.",
+            hint="Wait for that run; the setting lock-wait does so automatically. If it has "
+            "already ended, run the command repair with take-over: true.",
         )
     return journal

@@ -154,7 +154,8 @@ class Plan:
             f"stable {self.stable.name} ({self.stable.in_words})",
             f"candidate {self.candidate}"
             + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
-            f"traffic now {self.pinned}" + (", to be pinned first" if self.needs_pinning else ""),
+            f"traffic now {self.pinned}"
+            + (" (will be pinned first)" if self.needs_pinning else ""),
             *([labels] if (labels := self.labels.line(self.pinned, self.candidate)) else []),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             *(
@@ -308,7 +309,7 @@ def _stable(observed: Observed, settings: Settings) -> Revision:
     ]
     if stable.is_down and others:
         raise PreflightError(
-            f"Revision '{stable.name}' holds the traffic of app '{app.name}' but is "
+            f"Revision '{stable.name}' receives the traffic of app '{app.name}' but is "
             f"{stable.readiness.value} ({stable.in_words}), while {', '.join(others[-3:])} could "
             "serve.",
             hint="Roll back to a healthy revision first, with the command 'rollback'.",

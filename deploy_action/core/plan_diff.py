@@ -134,7 +134,7 @@ def diff_lines(diff: Mapping[str, Any]) -> list[str]:
     lines = [line if line.endswith(":") else f"  {line}" for line in change_lines(diff)]
     if cache := diff["cache"]:
         more = "" if cache["complete"] else " (more were not counted)"
-        lines.append(f"cache keys that are cleared now{more}:")
+        lines.append(f"cache keys that match now{more}:")
         lines += [f"  {item['pattern']}: {item['keys']}" for item in cache["patterns"]]
         if cache["unknown"]:
             lines.append(f"  unknown: {cache['unknown']}")
@@ -144,7 +144,7 @@ def diff_lines(diff: Mapping[str, Any]) -> list[str]:
             *(f"  - {name}" for name in diff["deactivated"]),
         ]
     minutes = diff["minutes"]
-    lines.append(f"duration: {minutes['least']} to {minutes['most']} min")
+    lines.append(f"estimated duration: {minutes['least']} to {minutes['most']} min")
     return lines
 
 

@@ -42,8 +42,8 @@ def schedule_for(
     longest_s = _longest_s(schedule, settings)
     if longest_s > settings.time_limit_s:
         raise InputError(
-            f"Input time-limit: this plan may take {longest_s:.0f} s, longer than the "
-            f"{settings.time_limit_s:.0f} s that it allows.",
+            f"Input time-limit: this plan may take up to {longest_s:.0f} s, but the limit is "
+            f"{settings.time_limit_s:.0f} s.",
             hint="Shorten step-interval, bake, gate-timeout or build-timeout, or raise time-limit "
             "(and the job's timeout-minutes).",
         )

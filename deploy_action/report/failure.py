@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from deploy_action.core.events import UndoFinished
 from deploy_action.core.record import Record
+from deploy_action.errors import sentences
 
 # Where the error itself has no hint.
 _NEXT = {
-    "aborted": "Fix the cause and push again. Everything was restored.",
-    "cancelled": "Deploy again if you want to. The action's second step restores what could not be "
-    "restored at once.",
+    "aborted": "Everything was restored. Fix the cause and deploy again.",
+    "cancelled": "To deploy, re-run the job. If anything could not be restored in time, the "
+    "action's second step restores it.",
 }
 
 
@@ -33,4 +34,4 @@ def reason(record: Record) -> str:
     ending, diagnosis = record.ending, record.diagnosis
     if ending is None or diagnosis is None or not diagnosis.cause:
         return ending.reason if ending else ""
-    return f"{ending.reason} Likely cause: {diagnosis.cause}".strip()
+    return sentences(ending.reason, f"Likely cause: {diagnosis.cause}")

@@ -146,7 +146,7 @@ class CacheMaintenance:
             else None
         )
         if way is None or not self.patterns:
-            return "no cache"
+            return "no cache is configured"
         if self.cancelled():
             way.use_shutdown_timeouts()
         done = self._tried(
@@ -155,7 +155,7 @@ class CacheMaintenance:
             required=self.required,
         )
         if done is None:
-            return "not cleared"
+            return "not cleared, see the warning"
         removed = tuple((item.pattern, item.removed) for item in done.patterns)
         self.record.cleared(moment, removed, complete=done.complete)
         if not done.complete and self.required:
@@ -170,7 +170,7 @@ class CacheMaintenance:
                 self.record.say(f"  No key matches {item.pattern}")
             if item.samples:
                 self.record.say(f"  {item.pattern}: for example {', '.join(item.samples)}")
-        return f"{amount(sum(count for _, count in removed), 'key')} removed"
+        return f"cleared: {amount(sum(count for _, count in removed), 'key')} removed"
 
     def serving_since(self, revision: str) -> str:
         """Return since when *revision* serves, ISO 8601, as an earlier run stored it; or nothing.

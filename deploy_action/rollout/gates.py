@@ -212,7 +212,10 @@ class Gates:
             sick = []
         if not sick:
             return GateFailedError(error.message, hint="Check the revision's log stream in Azure.")
-        return GateFailedError(f"{error.message} {sick[0].in_words}.", hint=sick[0].remedy)
+        words = sick[0].in_words
+        return GateFailedError(
+            f"{error.message} {words[:1].upper()}{words[1:]}.", hint=sick[0].remedy
+        )
 
     def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
         if self.asked.health_path.unreachable:
@@ -265,8 +268,8 @@ class Gates:
                     raise GateFailedError(
                         f"The health check did not pass {streak.needed} times in a row within "
                         f"{deadline.seconds:.0f} s: {evidence}.",
-                        hint="See what the path answers on the revision's own address, and its "
-                        "log.",
+                        hint="Check the response of that path on the revision's own URL, and the "
+                        "revision's log.",
                     )
                 pause(self.asked.interval_s)
 

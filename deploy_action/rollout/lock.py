@@ -75,8 +75,8 @@ class DeploymentLock:
             if self.owns(self.app.read()):
                 self.app.write_tags(replace(self.journal, until=0).as_tags())
         except DeployError as error:
-            return f"left for the next run; its lease expires later ({error.message})"
-        return "left for the next run"
+            return f"kept for the next run until its lease expires ({error.message.rstrip('.')})"
+        return "kept for the next run"
 
     def check(self, app: App) -> None:
         """Require that this run holds the lock, or that nobody does before its first write.

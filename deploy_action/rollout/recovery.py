@@ -155,7 +155,7 @@ class Recovery:
             self.app.write_tags(replace(journal, pending=pending, until=0).as_tags())
         else:
             self.app.write_tags(closing_tags(self.app.read().tags))
-        detail = f"released: {journal.describe(action)}; traffic {split}"
+        detail = f"released after recovery: {journal.describe(action)}; traffic {split}"
         self.record.undo_finished("the deployment lock", ok=True, detail=detail)
 
 

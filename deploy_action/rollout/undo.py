@@ -16,6 +16,7 @@ from deploy_action.errors import (
     RollbackIncompleteError,
     SupersededError,
     TimeLimitExceededError,
+    sentences,
 )
 from deploy_action.rollout.gates import GateFailedError
 from deploy_action.runtime.signals import SignalGuard
@@ -109,7 +110,8 @@ class Undo:
                     reason = error.message if isinstance(error, DeployError) else repr(error)
                     self._record.crashed(error)
                     failed.append((compensation.what, compensation.by_hand))
-                    detail = f"{reason} {compensation.by_hand}".strip()
+                    by_hand = compensation.by_hand and f"To restore it: {compensation.by_hand}"
+                    detail = sentences(reason, by_hand)
                     self._record.undo_finished(
                         compensation.what, ok=False, detail=detail, by_hand=compensation.by_hand
                     )

@@ -189,7 +189,7 @@ class Versioning:
     def restore(self, bump: Bump) -> str:
         """Restore the old bytes if the file still holds ours; return its state in words."""
         restored = self.file.restore(bump.before, bump.after)
-        return "restored" if restored else "changed by someone else, kept"
+        return "as before the bump" if restored else "changed by someone else, kept"
 
     def publish_served(self, revision: Revision, record: Record) -> bool:
         """Publish the version that *revision* serves, if the checkout's manifest is below it.
@@ -241,7 +241,7 @@ class Versioning:
             record.set_facts(commit=result.commit)
         pending = str(bump.new) if result.pull_request else ""
         record.set_facts(pull_request=result.pull_request, pending=pending)
-        record.say(f"the version commit: {result.where}")
+        record.say(f"version commit: {result.where}")
         return True
 
     def restore_manifest(
@@ -323,7 +323,7 @@ class Versioning:
     def _check_publisher(self, publisher: Publisher, record: Record) -> None:
         """Check before the build whether publishing will work."""
         self.check_committed()
-        record.say(f"how the version commit is published: {publisher.check(self._branch())}")
+        record.say(f"version commit will be published by {publisher.check(self._branch())}")
 
     def check_committed(self) -> None:
         """Check that the manifest in the checkout is the commit's.

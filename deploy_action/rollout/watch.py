@@ -150,17 +150,15 @@ class Watch:
             if is_over:
                 before, progress.missing = progress.missing, analysis.conclude()
                 if not progress.missing:
-                    checks = f"{amount(rounds, 'check')}, stable {theirs.evidence}"
                     self.record.say(
                         f"{analysis.when}: passed after {amount(rounds, 'check')}; "
-                        f"{self.subject}: {ours.evidence}, {checks}"
+                        f"{self.subject}: {ours.evidence}; stable: {theirs.evidence}"
                     )
                     return
                 if patience.passed:
                     raise StepFailedError(
                         f"The analysis {analysis.when} did not complete within "
-                        f"{patience.seconds:.0f} s:"
-                        f" {progress.missing}",
+                        f"{patience.seconds:.0f} s. Still missing: {progress.missing}.",
                         hint="If the cause is shared, such as a database, rolling back does not "
                         "fix it.",
                     )
@@ -170,8 +168,8 @@ class Watch:
 
     def _shared(self, when: str, ours: Measurement, theirs: Measurement) -> StepFailedError:
         return StepFailedError(
-            f"Both revisions failed {when} for {self.patience_s:.0f} s, the {self.subject}: "
-            f"{ours.evidence}, the stable one: {theirs.evidence}.",
+            f"Both revisions failed {when} for {self.patience_s:.0f} s. The {self.subject}: "
+            f"{ours.evidence}; the stable revision: {theirs.evidence}.",
             hint="The cause is probably shared, such as a database; rolling back does not fix it.",
         )
 

@@ -84,7 +84,7 @@ def test_a_bump_changes_the_version_and_nothing_else(old: str, new: str) -> None
     [
         ("1.0.0.65535", "a part above 65535"),
         ("1.0.0.09", "leading zeros"),
-        (" 1.0.0.1", "white space around it"),
+        (" 1.0.0.1", "whitespace around it"),
     ],
 )
 def test_an_unusual_version_has_a_warning(old: str, warned: str) -> None:

@@ -116,9 +116,12 @@ def test_with_stable_down_and_a_healthy_revision_the_plan_asks_for_a_rollback() 
         (
             Counts(requests=300, errors=0),
             {},
-            "no step would show more than about 10 requests of the 20 that a verdict needs",
+            (
+                "the candidate would receive at most about 10 requests in a step and a verdict "
+                "requires 20"
+            ),
         ),
-        (BUSY, {"strategy": "direct"}, "no step would show more than about 0 requests"),
+        (BUSY, {"strategy": "direct"}, "the candidate would receive at most about 0 requests"),
         (BUSY, {"time_limit": "26m", "build_timeout": "10m"}, "time-limit leaves no time"),
     ],
 )
@@ -130,9 +133,9 @@ def test_short_steps_that_are_not_judged_are_not_made_longer_and_the_plan_says_w
     assert plan.schedule.judged_weights == ()
     assert plan.schedule.longest_step_s <= 60
     [line] = [line for line in plan.lines() if line.startswith("analysis")]
-    assert f"not analyzed, {reason}" in line
+    assert f"not analyzed, because {reason}" in line
     assert "needs 6 min per step" in line
-    assert "set step-interval to 360s or more, or analysis: required" in line
+    assert "set step-interval to 360s or more, or set analysis: required" in line
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_stable_that_is_down_is_nothing_to_compare_with() -> None:
     plan = planned({"running_state": "Failed"}, recent=BUSY, bake="1h")
 
     assert plan.schedule.judged_weights == ()
-    assert any("stable serves nothing to compare" in line for line in plan.lines())
+    assert any("the stable revision does not serve" in line for line in plan.lines())
 
 
 def test_required_analysis_extends_steps_and_the_plan_says_why() -> None:

@@ -153,7 +153,7 @@ CASES = [
         9,
         version("\n    1.3.0.2\t"),
         (("\n    1.3.0.2\t", "\n    1.3.0.3\t"),),
-        warning="white space around it",
+        warning="whitespace around it",
     ),
     refused(10, version("<![CDATA[1.0.0.0]]>"), "markup inside"),
     refused(10, version("1.0<!-- . -->.0"), "markup inside"),

@@ -127,7 +127,7 @@ def read_everything(run: Script) -> None:
         record.observed(STABLE, OLD)
         record.set_facts(url=URL)
         record.say("Add-in changes: addin/app/pages.py since the deployed commit (2f698426b8)")
-        record.say("how the version commit is published: push to main")
+        record.say("version commit will be published by push to main")
         record.say(f"version {OLD.version} → {NEW.version}")
         record.say("steps 10 % → 50 % → 100 %, 600 s each")
         record.planned(tuple(diff_lines(PLAN)), PLAN)
@@ -173,7 +173,7 @@ def step(run: Script, weight: int) -> None:
         f"traffic at {weight} %", "pass", "2 of 1,204 requests failed, stable 11 of 9,877"
     )
     run.record.say(
-        f"at {weight} %: passed after 120 checks; candidate: {HEALTHY}, stable {HEALTHY}"
+        f"at {weight} %: passed after 120 checks; candidate: {HEALTHY}; stable: {HEALTHY}"
     )
 
 
@@ -200,7 +200,7 @@ def deployed(run: Script) -> None:
     finish(run)
     with run.phase(Phase.PUBLISH, seconds=1.9) as record:
         record.set_facts(commit=VERSION_COMMIT)
-        record.say("the version commit: pushed ed601d10b2 to main")
+        record.say("version commit: pushed ed601d10b2 to main")
     with run.phase(Phase.RETIRE, seconds=31.0) as record:
         record.say("deactivated api--v1-3-0-0-77ab01c-4630-1")
     with run.phase(Phase.REPORT) as record:
@@ -214,7 +214,7 @@ def pull_request(run: Script) -> None:
     finish(run)
     with run.phase(Phase.PUBLISH, seconds=1.9) as record:
         record.set_facts(commit=VERSION_COMMIT, pull_request=PULL, pending=NEW.version)
-        record.say(f"the version commit: opened pull request {PULL} with version commit ed601d10b2")
+        record.say(f"version commit: opened pull request {PULL} with version commit ed601d10b2")
     with run.phase(Phase.RETIRE, seconds=31.0):
         pass
     with run.phase(Phase.REPORT) as record:
@@ -262,8 +262,8 @@ def aborted_in_gates(run: Script) -> None:
         run.restored(
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the stable revision", f"{URL}/health/ready is healthy"),
-            ("the cache", "4 keys removed"),
-            ("the manifest", "restored"),
+            ("the cache", "cleared: 4 keys removed"),
+            ("the manifest", "as before the bump"),
             ("the deployment lock", "released"),
         )
         record.fail(error)
@@ -284,8 +284,8 @@ def aborted_in_a_step(run: Script) -> None:
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the stable revision", f"{URL}/health/ready is healthy"),
-            ("the cache", "0 keys removed"),
-            ("the manifest", "restored"),
+            ("the cache", "cleared: 0 keys removed"),
+            ("the manifest", "as before the bump"),
             ("the deployment lock", "released"),
         )
         record.fail(error)
@@ -311,8 +311,8 @@ def aborted_in_the_bake(run: Script) -> None:
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
             ("the stable revision", f"{URL}/health/ready is healthy"),
-            ("the cache", "88 keys removed"),
-            ("the manifest", "restored"),
+            ("the cache", "cleared: 88 keys removed"),
+            ("the manifest", "as before the bump"),
             ("the deployment lock", "released"),
         )
         record.fail(error)
@@ -338,13 +338,13 @@ def action_required(run: Script) -> None:
         record.undo_finished(
             "the candidate",
             ok=False,
-            detail=f"Azure returned status 503. {by_hand}",
+            detail=f"Azure returned status 503. To restore it: {by_hand}",
             by_hand=by_hand,
         )
         run.restored(
             ("the stable revision", f"{URL}/health/ready is healthy"),
-            ("the manifest", "restored"),
-            ("the deployment lock", "left for the next run"),
+            ("the manifest", "as before the bump"),
+            ("the deployment lock", "kept for the next run"),
         )
         record.fail(error)
 
@@ -423,7 +423,7 @@ def cancelled(run: Script) -> None:
         run.restored(
             ("the traffic", f"now 100 {OLD.revision}"),
             ("the candidate", f"{NEW.revision} deactivated"),
-            ("the manifest", "restored"),
+            ("the manifest", "as before the bump"),
             ("the deployment lock", "released"),
         )
         record.fail(error)

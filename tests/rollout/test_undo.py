@@ -132,7 +132,7 @@ def test_the_alternative_undo_runs_after_a_failure(record: Record) -> None:
         undo.push(
             "the journal",
             noting(notes, "the journal"),
-            if_others_failed=lambda: "left for the next run",
+            if_others_failed=lambda: "kept for the next run",
         )
         undo.push("the traffic", failing)
         raise DeployError("The candidate did badly.")

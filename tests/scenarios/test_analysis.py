@@ -225,7 +225,7 @@ def test_short_steps_without_enough_traffic_are_not_judged_and_the_plan_says_so(
     run = stage.run(analysis="auto", analysis_min_requests="20")
 
     assert run.exit_code == 0, run.log
-    assert "production traffic is not analyzed, no step would show more than about" in run.log
+    assert "not analyzed, because the candidate would receive at most about" in run.log
     assert 1 <= metric_reads(stage, before) <= 2  # the last hour, again if clocks differ
     assert "::warning" not in run.log
 

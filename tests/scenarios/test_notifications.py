@@ -229,7 +229,7 @@ def test_the_second_step_announces_the_recovery_of_a_run_that_was_killed(
         ({"drop": True}, "refused the connection", 2),
         ({"status": 500, "body": "rollup_error"}, "it returned status 500 (rollup_error)", 2),
         ({"status": 429, "headers": {"Retry-After": "1"}}, "it returned status 429", 2),
-        ({"status": 429, "headers": {"Retry-After": "60"}}, "allows a retry only in 60 s", 1),
+        ({"status": 429, "headers": {"Retry-After": "60"}}, "asks to retry only after 60 s", 1),
         ({"status": 404, "body": "no_service"}, "it returned status 404 (no_service)", 1),
         ({"status": 302, "headers": {"Location": HOOK}}, "redirects are not followed", 1),
     ],

@@ -199,7 +199,7 @@ def test_with_a_token_the_commit_is_made_by_githubs_api(stage: Stage) -> None:
     commit = run.outputs["commit"]
 
     assert run.exit_code == 0, run.log
-    assert run.logged("how the version commit is published: commit to main with GitHub's API")
+    assert run.logged("version commit will be published by commit to main with GitHub's API")
     assert stage.branch_head() == commit
     assert stage.on_branch("rev-parse", "main^") == pushed
     assert stage.on_branch("diff", "--name-only", "main^", "main") == "addin/manifest.xml"
@@ -277,7 +277,7 @@ def test_without_the_api_the_commit_is_pushed_with_git(stage: Stage) -> None:
 
     assert run.exit_code == 0, run.log
     assert run.logged(
-        "how the version commit is published: push to main, "
+        "version commit will be published by push to main, "
         "because the version commit could not be created"
     )
     assert stage.branch_head() == run.outputs["commit"]

@@ -40,8 +40,10 @@ _PATTERNS = (
     (r"(?<=for example ).*", "KEYS"),
     (r"(\bmanifest:\*(?:` \|)?) [1-9]\d*", r"\1 N"),
     (r"(?m)^(cache-keys-cleared: )[1-9]\d*$", r"\1N"),
-    (r"\b\d+ (responses|checks?|requests|times in a row|keys removed)\b", r"N \1"),
+    (r"\b\d+ (responses|checks?|requests|times in a row)\b", r"N \1"),
+    (r"\b[\d,]+ (keys removed)\b", r"N \1"),
     (r"\b(\d+) of \d+ checks", r"\1 of N checks"),
+    (r"(?m)^(.*, retrying in N s\n)\1+", r"\1"),
 )
 
 

@@ -56,7 +56,11 @@ def explain_error(error: BaseException) -> tuple[str, str]:
             "the user name or password was rejected",
             "Update the access key in cache-url.",
         ),
-        ((redis.ReadOnlyError,), "it is a read-only replica", "Point cache-url to the primary."),
+        (
+            (redis.ReadOnlyError,),
+            "it is a read-only replica",
+            "Set cache-url to the primary's address.",
+        ),
         (
             (redis.OutOfMemoryError,),
             "its memory is full",
@@ -66,7 +70,7 @@ def explain_error(error: BaseException) -> tuple[str, str]:
         (
             (redis.exceptions.NoPermissionError,),
             "this user lacks permission",
-            "Allow it the commands SCAN, UNLINK and SET.",
+            "Allow this user to run the commands SCAN, UNLINK and SET.",
         ),
         ((redis.TimeoutError, TimeoutError), "it did not respond in time", where),
     ):

@@ -88,7 +88,7 @@ class ContainerApp:
             )
             app = App.from_azure(resource.as_dict(), now_s=_seconds(dates[-1] if dates else ""))
             if app.name.lower() != self.name.lower():
-                raise ValueError(f"it is about '{app.name}'")
+                raise ValueError(f"it describes app '{app.name}'")
             return app
 
         return self._reader.read(request, deadline)
@@ -130,7 +130,7 @@ class ContainerApp:
             resource = self._revisions.get_revision(self.resource_group, self.name, name, **limits)
             revision = revision_from_azure(resource.as_dict())
             if revision.name.lower() != name.lower():
-                raise ValueError(f"it is about revision '{revision.name}'")
+                raise ValueError(f"it describes revision '{revision.name}'")
             return revision
 
         try:
@@ -266,7 +266,7 @@ class ContainerApp:
 
         deadline = self._deadline()
         self._writer.send(
-            send, "the tags", lambda: _has(self.wait_until_idle(deadline), tags), deadline
+            send, "the app's tags", lambda: _has(self.wait_until_idle(deadline), tags), deadline
         )
 
     def activate(self, name: str) -> None:

@@ -117,7 +117,9 @@ class Writer:
             status_url = status_urls[0] if status_urls else ""
             app = self._wait_until_idle(deadline)
             if strict and app.failed and (reason := operations.failure(self._client, status_url)):
-                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
+                raise AzureRefusedError(
+                    f"Azure accepted {what}, but it failed: {reason.rstrip('.')}."
+                )
             if is_applied(app):
                 return app
             if doubt is None:
@@ -189,7 +191,9 @@ class Writer:
             if is_applied(app):
                 return app, "as written"
             if reason := operations.failure(self._client, status_url):
-                raise AzureRefusedError(f"Azure accepted {what}, but it failed: {reason}")
+                raise AzureRefusedError(
+                    f"Azure accepted {what}, but it failed: {reason.rstrip('.')}."
+                )
             guard(app)
             return None, f"the app is {app.state}, its split {app.split}"
 

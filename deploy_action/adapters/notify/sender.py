@@ -29,7 +29,7 @@ def send(url: str, body: bytes, headers: Callable[[], Mapping[str, str]]) -> str
     problem, wait_s = _attempt(http, url, body, headers())
     if problem and wait_s is not None:
         if wait_s > _LONGEST_WAIT_S:
-            return f"{problem}; it allows a retry only in {wait_s:.0f} s"
+            return f"{problem}; it asks to retry only after {wait_s:.0f} s"
         pause(wait_s)
         problem, _ = _attempt(http, url, body, headers())
     return problem

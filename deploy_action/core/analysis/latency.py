@@ -68,8 +68,8 @@ def judge_latency(
         and chance <= limits.significance
     )
     reason = (
-        f"median of {len(candidate_s)} responses {ours * 1000:.0f} ms, "
-        f"stable's of {len(stable_s)} {theirs * 1000:.0f} ms"
+        f"median {ours * 1000:.0f} ms of {len(candidate_s)} responses, "
+        f"stable {theirs * 1000:.0f} ms of {len(stable_s)}"
     )
     if slower:
         reason += f" (Mann-Whitney test, p = {chance:.2g})"

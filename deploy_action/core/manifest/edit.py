@@ -267,7 +267,7 @@ def _spelled_as_before(old: Version, new: Version) -> Version:
 def _version_notes(scanned: Scan, old: Version, new: Version) -> list[Note]:
     span, notes = _version_span(scanned), []
     if scanned.form is Form.XML and span.raw != span.value:
-        notes.append(Note(span.line, "the version has white space around it, which was kept"))
+        notes.append(Note(span.line, "the version has whitespace around it, which was kept"))
     if any(len(part) > 1 and part.startswith("0") for part in old.text.split(".")):
         text = f"{old} has leading zeros; the bumped part is written without them"
         notes.append(Note(span.line, text))

@@ -150,8 +150,8 @@ class UrlPlan:
         if twin and self._positions[page] is None:
             self._note(
                 address,
-                f"'{_shown(address.value)}' gets no '{rules.parameter}=', because the same page "
-                "also has one that is not a version",
+                f"'{_shown(address.value)}' gets no '{rules.parameter}=', because another "
+                "URL of the same page has a value that is not a version",
             )
             return address.raw
         if twin:  # one URL per page, or a browser would cache the page twice

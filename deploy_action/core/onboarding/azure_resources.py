@@ -79,7 +79,7 @@ def _created(answers: Answers) -> list[AzCommand]:
 
 
 def _registrations() -> list[AzCommand]:
-    about = "Register the resource providers, which a new subscription has not done yet."
+    about = "Register the resource providers. A new subscription has not registered them yet."
     return [
         AzCommand(
             about="" if number else about,

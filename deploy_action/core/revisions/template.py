@@ -142,7 +142,7 @@ def _add_containers(
         if kinds.get(name, kind) != kind and requested.init is not None:
             raise InputError(
                 f"containers.{name}.init: the app has a container of this name that is "
-                f"{'no' if requested.init else 'an'} init container.",
+                f"{'not an' if requested.init else 'an'} init container.",
                 hint="Choose another name for the new container.",
             )
         if kinds.get(name) == "initContainers" and requested.probes:
