@@ -16,6 +16,8 @@ from pathlib import Path
 from secrets import randbelow
 from typing import Final
 
+from deploy_action.sandbox.runtime.netlink import listening_sockets
+
 _FIRST_PRIVILEGED_OFFSET: Final = 30000  # keep in step with the hooks in loopback/
 _UNPRIVILEGED: Final = Path("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 _LISTEN: Final = "0A"
@@ -83,16 +85,12 @@ def listening(ip: str, pids: Iterable[int]) -> list[int]:
         ip: its address, which nothing else listens on.
         pids: its first processes; listening for the whole machine counts if one of them or a
             descendant does it.
-
-    Source: proc_net_tcp in the kernel's documentation; listening sockets come first.
     """
     own = "".join(f"{int(part):02X}" for part in reversed(ip.split(".")))
     own6 = f"0000000000000000FFFF0000{own}"
     ports: list[int] = []
     everywhere: dict[str, int] = {}
-    for address, port, inode in _listening_sockets():
-        if ports and len(address) == len(own6):
-            break  # found for IPv4: the second table takes longer
+    for address, port, inode in _listening_here():
         if address in {own, own6}:
             ports.append(inner(port))
         elif address in _EVERYWHERE:
@@ -115,7 +113,21 @@ def listening_in(pid: int) -> list[int]:
     return sorted({port for address, port, _ in sockets if address in _EVERYWHERE})
 
 
-def _listening_sockets(tables: str = "/proc/net") -> Iterator[tuple[str, int, str]]:
+def _listening_here() -> list[tuple[str, int, str]]:
+    try:
+        return [
+            *listening_sockets(socket.AF_INET),
+            *listening_sockets(socket.AF_INET6),
+        ]
+    except OSError:
+        return list(_listening_sockets("/proc/net"))
+
+
+def _listening_sockets(tables: str) -> Iterator[tuple[str, int, str]]:
+    """Yield address, port and inode of each listening socket.
+
+    Source: proc_net_tcp in the kernel's documentation; listening sockets come first.
+    """
     for table in (f"{tables}/tcp", f"{tables}/tcp6"):
         if not Path(table).exists():
             continue  # IPv6 is switched off
