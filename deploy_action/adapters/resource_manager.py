@@ -97,7 +97,7 @@ class ResourceManager:
                 response = send(url, timeout_s=_TIMEOUT_S, data=data, headers=headers)
         except RequestError as error:
             return ArmResponse(status=0, problem=f"Azure could not be reached: {error}")
-        self._learn_time(response.headers.get("date", ""))
+        self._update_time(response.headers.get("date", ""))
         try:
             content = response.json_object()
         except RequestError:
@@ -105,7 +105,7 @@ class ResourceManager:
         problem = "" if 200 <= response.status < 300 else _problem(response.status, content)
         return ArmResponse(status=response.status, body=content, problem=problem)
 
-    def _learn_time(self, date: str) -> None:
+    def _update_time(self, date: str) -> None:
         try:
             # The Date header has whole seconds; on average half a second has passed.
             self._offset_s = parsedate_to_datetime(date).timestamp() + 0.5 - now_utc()

@@ -204,7 +204,7 @@ def _run_gates(services: Services, plan: Plan, record: Record) -> Revision:
 def _withdraw(services: Services, shift: TrafficShift, undo: Undo) -> str:
     """Deactivate the candidate; read its logs first, because they are deleted with it."""
     _explain(services, shift, undo)
-    return retire.deactivate_candidate(services.app, shift.plan.candidate, ours=shift.ours)
+    return retire.deactivate_candidate(services.app, shift.plan.candidate, is_own=shift.is_own)
 
 
 def _leave_adopted(services: Services, shift: TrafficShift, undo: Undo) -> str:

@@ -58,7 +58,7 @@ class Gates:
     app: ContainerApp
     probes: HttpProbe
     shell: Shell
-    asked: GateConfig
+    config: GateConfig
     record: Record
 
     def run(self, name: str, *, version: str) -> Revision:
@@ -71,7 +71,7 @@ class Gates:
         Raises:
             GateFailedError: a gate failed, or did not pass in time.
         """
-        config, deadline = self.asked, Deadline(self.asked.timeout_s)
+        config, deadline = self.config, Deadline(self.config.timeout_s)
         revision = self._started(name, deadline)
         probes = self.probes.until(deadline)
         self._streak(lambda: self._healthy(probes, revision, deadline), deadline)
@@ -85,7 +85,7 @@ class Gates:
 
     def served_version(self, host: str) -> str:
         """Return the version in the manifest that *host* serves, or nothing."""
-        if not self.asked.manifest_path or self.asked.health_path.unreachable:
+        if not self.config.manifest_path or self.config.health_path.unreachable:
             return ""
         _, served = self._served(self.probes.until(Deadline(_SERVED_VERSION_S)), host)
         return str(served.version) if served else ""
@@ -109,8 +109,8 @@ class Gates:
         Raises:
             GateFailedError: it is not healthy.
         """
-        path, deadline = self.asked.health_path.of(revision), Deadline(self.asked.timeout_s)
-        if self.asked.health_path.unreachable:
+        path, deadline = self.config.health_path.of(revision), Deadline(self.config.timeout_s)
+        if self.config.health_path.unreachable:
             name = revision.name
             self._streak(lambda: platform_health(self.app, name, deadline), deadline)
             return f"the platform reports {name} as healthy"
@@ -132,12 +132,12 @@ class Gates:
         """
         if not app.is_internal:
             return ""
-        measurement = self.probes.healthy(app.fqdn, self.asked.health_path.of(stable))
+        measurement = self.probes.healthy(app.fqdn, self.config.health_path.of(stable))
         outside = measurement.status in {403, 404}
         if measurement.verdict is not Verdict.UNREACHABLE and not outside:
             return ""
-        self.asked.health_path.unreachable = "this runner is outside the app's network"
-        smoke_test = "" if self.asked.smoke_test else " Set smoke-test to check more."
+        self.config.health_path.unreachable = "this runner is outside the app's network"
+        smoke_test = "" if self.config.smoke_test else " Set smoke-test to check more."
         return (
             "The app has internal ingress and does not answer this runner "
             f"({measurement.evidence}), so its revisions are judged by the state that the platform "
@@ -162,12 +162,12 @@ class Gates:
         host = app.fqdn
         if not host or stable is None or stable.is_down:
             return ""
-        path = self.asked.health_path.of(stable)
+        path = self.config.health_path.of(stable)
         for _ in range(_SERVING_CHECKS):
             measurement = self.probes.healthy(host, path)
             if measurement.verdict is Verdict.PASS:
                 return ""
-            pause(self.asked.interval_s)
+            pause(self.config.interval_s)
         status = measurement.status
         if 400 <= status < 500 and status not in {408, 429}:
             raise PreflightError(
@@ -218,9 +218,9 @@ class Gates:
         )
 
     def _healthy(self, probes: HttpProbe, revision: Revision, deadline: Deadline) -> Measurement:
-        if self.asked.health_path.unreachable:
+        if self.config.health_path.unreachable:
             return platform_health(self.app, revision.name, deadline)
-        answer = probes.healthy(revision.fqdn, self.asked.health_path.of(revision))
+        answer = probes.healthy(revision.fqdn, self.config.health_path.of(revision))
         if answer.verdict is not Verdict.PASS:
             now = self.app.revision(revision.name, deadline)
             if now is not None and now.readiness is Readiness.FAILED:
@@ -235,10 +235,10 @@ class Gates:
             version=version or revision.content.version,
             commit=revision.content.commit,
         )
-        return probes.identity(revision.fqdn, self.asked.identity_path, expected)
+        return probes.identity(revision.fqdn, self.config.identity_path, expected)
 
     def _smoke_test(self, revision: Revision, deadline: Deadline) -> Measurement:
-        command = self.asked.smoke_test
+        command = self.config.smoke_test
         with waiting(lambda: f"smoke test in progress, {deadline.remaining:.0f} s left"):
             return self.shell.check(
                 command,
@@ -247,7 +247,7 @@ class Gates:
             )
 
     def _streak(self, ask: Callable[[], Measurement], deadline: Deadline) -> None:
-        streak, evidence = Streak(needed=self.asked.passes), "no response yet"
+        streak, evidence = Streak(needed=self.config.passes), "no response yet"
 
         def progress() -> str:
             return (
@@ -263,7 +263,7 @@ class Gates:
                     summary = f"{evidence}, {amount(streak.passes, 'time')} in a row"
                     self.record.gate_finished("health", str(answer.verdict), summary)
                     return
-                if deadline.remaining < self.asked.interval_s or deadline.passed:
+                if deadline.remaining < self.config.interval_s or deadline.passed:
                     self.record.gate_finished("health", str(answer.verdict), evidence)
                     raise GateFailedError(
                         f"The health check did not pass {streak.needed} times in a row within "
@@ -271,7 +271,7 @@ class Gates:
                         hint="Check the response of that path on the revision's own URL, and the "
                         "revision's log.",
                     )
-                pause(self.asked.interval_s)
+                pause(self.config.interval_s)
 
     def _once(self, gate: str, ask: Callable[[], Measurement]) -> None:
         answer = ask()
@@ -283,7 +283,7 @@ class Gates:
 
     def _addin(self, probes: HttpProbe, host: str, version: str) -> None:
         answer, served = self._served(probes, host)
-        if served is None and not self.asked.manifest_path_is_explicit:
+        if served is None and not self.config.manifest_path_is_explicit:
             self.record.say(f"manifest check skipped: {answer.evidence}")
             return
         self._once(
@@ -294,7 +294,7 @@ class Gates:
         """Fetch the served manifest; without one, the measurement says why."""
         from deploy_action.core.manifest import edit  # noqa: PLC0415  loads XML parsers
 
-        path = self.asked.manifest_path
+        path = self.config.manifest_path
         answer, body = probes.body(host, path)
         if answer.verdict is not Verdict.PASS:
             return answer, None

@@ -79,7 +79,7 @@ class Planner:
             on_read=self._record_serving,
         )
         stable = serving(observed.app, observed.revisions)
-        self.gates.asked.health_path.detect(observed.app, stable)
+        self.gates.config.health_path.detect(observed.app, stable)
         health = BackgroundTask(lambda: self.gates.check_serving(observed.app, stable))
         adopts = bool(self.settings.candidate)
         images = BackgroundTask((lambda: None) if adopts else self.images().check)

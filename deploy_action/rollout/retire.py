@@ -76,14 +76,14 @@ class Retirement:
 
 
 def deactivate_candidate(
-    app: ContainerApp, name: str, *, ours: Callable[[Split], bool] = lambda _: True
+    app: ContainerApp, name: str, *, is_own: Callable[[Split], bool] = lambda _: True
 ) -> str:
     """Deactivate an abandoned candidate, unless it still has traffic or was never created.
 
     Args:
         app: whose revision it is.
         name: the revision.
-        ours: whether this run wrote a split; a candidate that others gave traffic stays active.
+        is_own: whether this run wrote a split; a candidate that others gave traffic stays active.
 
     Raises:
         DeployError: it holds traffic, so that stopping it would lose requests.
@@ -93,7 +93,7 @@ def deactivate_candidate(
     if revision is None or not revision.active:
         return f"{name} does not exist"
     if now.split.depends_on(name):
-        if not ours(now.split):
+        if not is_own(now.split):
             return f"{name} left active, because someone else changed the traffic"
         raise DeployError(f"{name} may still receive traffic ({now.split}).")
     app.deactivate(name)

@@ -25,7 +25,7 @@ from deploy_action.rollout.lock import DeploymentLock
 from deploy_action.runtime.polling import Deadline, backoff, pause, poll_until
 
 SHIFT_S = 300.0  # how long a new revision may take to start and to receive the traffic
-_LAG_S, _LAG_BACK_S = 10.0, 3.0  # how long reads may still show the state before a write
+_LAG_S, _RESTORE_LAG_S = 10.0, 3.0  # how long reads may still show the state before a write
 
 
 def wait_until_serving(app: ContainerApp, name: str) -> App:
@@ -182,7 +182,7 @@ class Replacement:
 
     def _read_own(self) -> App:
         """Read the app, again for a moment if the read may still show it before our write."""
-        lag = Deadline(_LAG_BACK_S)
+        lag = Deadline(_RESTORE_LAG_S)
         app = self.app.read()
         while not self.lock.owns(app) and not self._is_locked_by_others(app) and not lag.passed:
             pause(0.2)

@@ -128,7 +128,7 @@ class StepAnalysis:
         self._samples[0].append(candidate_s)
         self._samples[1].append(stable_s)
 
-    def look(self, *, step_is_over: bool = False) -> None:
+    def poll(self, *, step_is_over: bool = False) -> None:
         """Run the measurements that are due.
 
         Args:
@@ -140,25 +140,25 @@ class StepAnalysis:
         """
         for name, measured in self.checks.measure().items():
             if measured.verdict is Verdict.FAIL:
-                raise self._failed(f"check '{name}'", measured.evidence)
+                raise self._fail(f"check '{name}'", measured.evidence)
         if self.monitor and self._due.passed and not step_is_over:
             judgement = self._read(self.monitor, final=False)
             if judgement and judgement.verdict is Verdict.FAIL:
-                raise self._failed("traffic", judgement.sentence)
+                raise self._fail("traffic", judgement.sentence)
 
-    def conclude(self) -> str:
+    def finish(self) -> str:
         """Judge the whole step; return what it still waits for, or an empty text.
 
         Raises:
             AnalysisFailedError: the candidate is bad, or inconclusive where that aborts.
         """
-        if waiting := self._conclude_traffic() or self._conclude_latency():
+        if waiting := self._finish_traffic() or self._finish_latency():
             return waiting
         for name, measured in self.checks.measure(all_of_them=True).items():
-            self._settle(f"check '{name}'", measured.verdict, measured.evidence)
+            self._record_verdict(f"check '{name}'", measured.verdict, measured.evidence)
         return ""
 
-    def _conclude_traffic(self) -> str:
+    def _finish_traffic(self) -> str:
         if not self.monitor:
             return ""
         if not self._due.passed and self._failed_reads < _TRIES:
@@ -171,11 +171,11 @@ class StepAnalysis:
         if judgement.rule is Rule.SHARED_CAUSE:
             self._began_s = self.monitor.now_s()  # whether it ended shows only later
             return judgement.sentence
-        self._settle("traffic", judgement.verdict, judgement.sentence + self._usage())
+        self._record_verdict("traffic", judgement.verdict, judgement.sentence + self._usage())
         self.monitor = None
         return ""
 
-    def _conclude_latency(self) -> str:
+    def _finish_latency(self) -> str:
         limits = self.config.latency
         if limits is None:
             return ""
@@ -189,7 +189,7 @@ class StepAnalysis:
             return ""
         if judgement.verdict is Verdict.FAIL and len(ours) < self._proof_at(len(ours)):
             return f"a second latency comparison: {judgement.reason}"
-        self._settle("latency", judgement.verdict, judgement.reason)
+        self._record_verdict("latency", judgement.verdict, judgement.reason)
         return ""
 
     def _proof_at(self, samples: int) -> int:
@@ -268,11 +268,11 @@ class StepAnalysis:
         parts = [f"{sides[name]} {used}" for name, used in usage.items()]
         return f" Peak usage: {'; '.join(parts)}." if parts else ""
 
-    def _settle(self, name: str, verdict: Verdict, evidence: str) -> None:
+    def _record_verdict(self, name: str, verdict: Verdict, evidence: str) -> None:
         """Record a final verdict and act on it."""
         gate = f"{name} {self.when}"
         if verdict is Verdict.FAIL:
-            raise self._failed(name, evidence)
+            raise self._fail(name, evidence)
         self.record.gate_finished(gate, str(verdict), evidence)
         if verdict is Verdict.PASS:
             return
@@ -286,7 +286,7 @@ class StepAnalysis:
             f"{gate} is {verdict}: {evidence} The rollout continues (on-inconclusive: continue)."
         )
 
-    def _failed(self, name: str, evidence: str) -> AnalysisFailedError:
+    def _fail(self, name: str, evidence: str) -> AnalysisFailedError:
         gate = f"{name} {self.when}"
         self.record.gate_finished(gate, str(Verdict.FAIL), evidence)
         return AnalysisFailedError(f"The {self.subject} failed the analysis of {gate}: {evidence}")

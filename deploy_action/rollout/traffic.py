@@ -23,7 +23,7 @@ from deploy_action.rollout.watch import Watch
 from deploy_action.runtime.polling import Deadline, backoff, monotonic, pause
 
 _LAG_S = 10.0
-_LAG_BACK_S, _LOOK_BACK_S = 3.0, 0.2
+_RESTORE_LAG_S, _RESTORE_POLL_S = 3.0, 0.2
 
 
 @dataclass(slots=True)
@@ -156,15 +156,15 @@ class TrafficShift:
         Returns:
             A description of the current traffic.
         """
-        lag = Deadline(_LAG_BACK_S)
+        lag = Deadline(_RESTORE_LAG_S)
         app = self.app.read()
         while not self.lock.owns(app) and self._may_lag(app) and not lag.passed:
-            pause(_LOOK_BACK_S)
+            pause(_RESTORE_POLL_S)
             app = self.app.read()
         self.record.split = app.split
         if not self.lock.owns(app):
             return f"left to the run that took over: {app.split}"
-        if not self.ours(app.split):
+        if not self.is_own(app.split):
             return f"left as set by someone else: {app.split}"
         # A write of ours without a response may still take effect after this read. In that case
         # the split is written even if it is already restored: Azure applies writes one at a time.
@@ -213,7 +213,7 @@ class TrafficShift:
         """Whether a read may still show the split from before our last write."""
         journal = Journal.from_tags(app.tags)
         foreign = journal is not None and journal.run != self.lock.journal.run
-        return self.ours(app.split) and not foreign
+        return self.is_own(app.split) and not foreign
 
     def _write(self, split: Split, phase: Phase, weight: int, why: str) -> None:
         self.check()
@@ -235,7 +235,7 @@ class TrafficShift:
         Raises:
             SupersededError: someone else has written.
         """
-        if not self.ours(app.split):
+        if not self.is_own(app.split):
             raise self._drifted(app)
         lag = Deadline(_LAG_S)
         for length in backoff(0.2, 2.0):
@@ -254,7 +254,7 @@ class TrafficShift:
             hint="That change was kept. Check the app's traffic before the next deployment.",
         )
 
-    def ours(self, split: Split) -> bool:
+    def is_own(self, split: Split) -> bool:
         """Whether *split* is the initial one, or one that this run wrote or tried to write."""
         known = (self.plan.app.split, self.plan.pinned, *self._written)
         return any(split.same_as(own_split) for own_split in known)

@@ -55,7 +55,7 @@ class Watch:
         record: receives what was measured.
         app: where the platform's state is read if requests do not reach the app.
         health_path: the path of the health requests.
-        look_every_s: interval between two rounds, in seconds.
+        check_interval_s: interval between two rounds, in seconds.
         patience_s: how long both revisions may fail before the step fails, in seconds.
         subject: the monitored revision's name in messages.
     """
@@ -64,7 +64,7 @@ class Watch:
     probes: HttpProbe
     record: Record
     health_path: HealthPath
-    look_every_s: float
+    check_interval_s: float
     patience_s: float
     subject: str = "candidate"
 
@@ -124,35 +124,38 @@ class Watch:
         ownership = Deadline(_OWNERSHIP_EVERY_S)
         bad = rounds = 0
         while True:
-            ours, theirs = self._round(analysis, candidate, stable, rounds, stable_is_down)
+            candidate_check, stable_check = self._round(
+                analysis, candidate, stable, rounds, stable_is_down
+            )
             rounds += 1
-            progress.rounds, progress.evidence = rounds, ours.evidence
-            good = ours.verdict is Verdict.PASS
-            shared = not good and theirs.verdict is not Verdict.PASS and not stable_is_down
+            progress.rounds, progress.evidence = rounds, candidate_check.evidence
+            good = candidate_check.verdict is Verdict.PASS
+            shared = not good and stable_check.verdict is not Verdict.PASS and not stable_is_down
             bad = 0 if good else bad + (not shared)
             if bad >= _BAD_ROUNDS:
                 raise StepFailedError(
-                    f"The {self.subject} failed {analysis.when}: {ours.evidence}, {bad} times in a "
-                    f"row; the stable revision at the same time: {theirs.evidence}.",
+                    f"The {self.subject} failed {analysis.when}: {candidate_check.evidence}, "
+                    f"{bad} times in a row; the stable revision at the same time: "
+                    f"{stable_check.evidence}.",
                 )
             if shared and patience.passed:
-                raise self._shared(analysis.when, ours, theirs)
+                raise self._shared(analysis.when, candidate_check, stable_check)
             if shared:
                 self.record.say(
                     f"{analysis.when}: both revisions are failing, traffic is unchanged: "
-                    f"{theirs.evidence}"
+                    f"{stable_check.evidence}"
                 )
             if ownership.passed:
                 assert_owned()
                 ownership = Deadline(_OWNERSHIP_EVERY_S)
             is_over = deadline.passed and good
-            analysis.look(step_is_over=is_over)
+            analysis.poll(step_is_over=is_over)
             if is_over:
-                before, progress.missing = progress.missing, analysis.conclude()
+                before, progress.missing = progress.missing, analysis.finish()
                 if not progress.missing:
                     self.record.say(
                         f"{analysis.when}: passed after {amount(rounds, 'check')}; "
-                        f"{self.subject}: {ours.evidence}; stable: {theirs.evidence}"
+                        f"{self.subject}: {candidate_check.evidence}; stable: {stable_check.evidence}"
                     )
                     return
                 if patience.passed:
@@ -164,12 +167,14 @@ class Watch:
                     )
                 if progress.missing != before:
                     self.record.say(f"{analysis.when}: waiting for {progress.missing}")
-            pause(min(self.look_every_s, max(deadline.remaining, 0.05)))
+            pause(min(self.check_interval_s, max(deadline.remaining, 0.05)))
 
-    def _shared(self, when: str, ours: Measurement, theirs: Measurement) -> StepFailedError:
+    def _shared(
+        self, when: str, candidate_check: Measurement, stable_check: Measurement
+    ) -> StepFailedError:
         return StepFailedError(
             f"Both revisions failed {when} for {self.patience_s:.0f} s. The {self.subject}: "
-            f"{ours.evidence}; the stable revision: {theirs.evidence}.",
+            f"{candidate_check.evidence}; the stable revision: {stable_check.evidence}.",
             hint="The cause is probably shared, such as a database; rolling back does not fix it.",
         )
 
@@ -197,10 +202,13 @@ class Watch:
         # A B B A: so that neither revision always goes second.
         sides = [candidate, stable] if number % 2 == 0 else [stable, candidate]
         timed = {revision.name: _timed(check, revision) for revision in sides}
-        (ours, ours_s), (theirs, theirs_s) = timed[candidate.name], timed[stable.name]
-        if ours.verdict is Verdict.PASS and theirs.verdict is Verdict.PASS:
-            analysis.add_latency(ours_s, theirs_s)
-        return ours, theirs
+        (candidate_check, candidate_s), (stable_check, stable_s) = (
+            timed[candidate.name],
+            timed[stable.name],
+        )
+        if candidate_check.verdict is Verdict.PASS and stable_check.verdict is Verdict.PASS:
+            analysis.add_latency(candidate_s, stable_s)
+        return candidate_check, stable_check
 
 
 def _timed(

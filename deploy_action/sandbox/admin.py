@@ -171,7 +171,7 @@ class Admin:
     async def _history(self, query: Mapping[str, str]) -> web.Response:
         self._sampler.watched()
         if "sample" in query:
-            await self._sampler.look()
+            await self._sampler.sample()
         try:
             since = [int(query.get(name, 0)) for name in ("frame", "event")]
         except ValueError:

@@ -148,7 +148,7 @@ class Entra:
         application.federated[credential.id] = credential
         return application
 
-    def good(self, token: str, *audiences: str) -> bool:
+    def accepts(self, token: str, *audiences: str) -> bool:
         """Whether *token* is one of ours, for one of *audiences*, and has not expired."""
         return self.principal(token, *audiences) is not None
 

@@ -191,7 +191,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
     logs = LogAnalytics(
         world,
         _workspaces(subscription),
-        allowed=lambda token: entra.good(token, LOG_ANALYTICS_AUDIENCE),
+        allowed=lambda token: entra.accepts(token, LOG_ANALYTICS_AUDIENCE),
     )
     addresses = Addresses()
     foundations = Foundations(
@@ -211,7 +211,7 @@ async def _started(options: Options, stack: contextlib.AsyncExitStack) -> dict[s
         tenant=entra.tenant,
         retry_after_s=_retry_after(options),
         status_url=options.status_url,
-        allowed=lambda token: entra.good(token, *identity.ARM_AUDIENCES),
+        allowed=lambda token: entra.accepts(token, *identity.ARM_AUDIENCES),
         registries=tasks.handle_arm,
         streams=streams,
         monitor=metrics,

@@ -94,7 +94,7 @@ class Services(Adapters):
             probes=self.probes,
             record=self.record,
             health_path=self.health_path,
-            look_every_s=min(_LONGEST_CHECK_INTERVAL_S, settings.health_interval_s),
+            check_interval_s=min(_LONGEST_CHECK_INTERVAL_S, settings.health_interval_s),
             patience_s=settings.gate_timeout_s,
             subject=self.subject,
         )
@@ -122,7 +122,7 @@ class Services(Adapters):
             app=self.app,
             probes=self.probes,
             shell=self.shell,
-            asked=GateConfig(
+            config=GateConfig(
                 health_path=self.health_path,
                 passes=settings.health_passes,
                 interval_s=settings.health_interval_s,

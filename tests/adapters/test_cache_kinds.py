@@ -220,7 +220,10 @@ def test_a_clearing_stops_at_its_limit_of_keys_and_is_incomplete(plain: int) -> 
         outside.mset({f"manifest:{number}": "a secret value" for number in range(50_000)})
         lines: list[str] = []
         cache = Cache(
-            parse(f"redis://127.0.0.1:{plain}"), most_keys=5_000, say=lines.append, tell_every_s=0
+            parse(f"redis://127.0.0.1:{plain}"),
+            most_keys=5_000,
+            say=lines.append,
+            progress_interval_s=0,
         )
         done = cache.clear(["manifest:*"])
 

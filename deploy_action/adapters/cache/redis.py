@@ -46,7 +46,7 @@ class Cache:
         budget_s: time limit of one clearing, in seconds.
         most_keys: how many keys one clearing may remove.
         ca: file of the authority that signed the server's certificate; empty takes the system's.
-        tell_every_s: interval between progress reports of a long clearing, in seconds.
+        progress_interval_s: interval between progress reports of a long clearing, in seconds.
         identity: returns user and password for each new connection, instead of those of *target*.
         say: receives progress messages.
     """
@@ -59,7 +59,7 @@ class Cache:
         budget_s: float = 60.0,
         most_keys: int = 10_000_000,
         ca: str = "",
-        tell_every_s: float = 5.0,
+        progress_interval_s: float = 5.0,
         identity: Callable[[], tuple[str, str]] | None = None,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -68,7 +68,7 @@ class Cache:
         self._budget_s = budget_s
         self._most_keys = most_keys
         self._ca = ca
-        self._tell_every_s = tell_every_s
+        self._progress_interval_s = progress_interval_s
         self._identity = identity
         self._say = say
         self._connected: Any = None
@@ -101,7 +101,7 @@ class Cache:
             budget = Budget(
                 end=time.monotonic() + self._budget_s,
                 keys=self._most_keys // len(primaries),
-                tell_every_s=self._tell_every_s,
+                progress_interval_s=self._progress_interval_s,
             )
             done = all_of(
                 [
@@ -212,7 +212,7 @@ class Cache:
             self._cluster = _is_cluster(plain)
             if self._cluster:
                 plain.close()
-                remap = self._by_its_name if target.tls else None
+                remap = self._use_host_name if target.tls else None
                 self._connected = traced(redis.RedisCluster(**self._options(), address_remap=remap))
             else:
                 self._connected = plain
@@ -246,7 +246,7 @@ class Cache:
             "protocol": 2,
         }
 
-    def _by_its_name(self, address: tuple[str, int]) -> tuple[str, int]:
+    def _use_host_name(self, address: tuple[str, int]) -> tuple[str, int]:
         """Map the address of a node to the cache's host name, which its certificate contains."""
         host, port = address
         try:

@@ -27,12 +27,12 @@ class Budget:
     Args:
         end: deadline by the monotonic clock.
         keys: how many keys may be removed in all.
-        tell_every_s: interval between progress reports, in seconds.
+        progress_interval_s: interval between progress reports, in seconds.
     """
 
     end: float
     keys: int
-    tell_every_s: float
+    progress_interval_s: float
 
 
 @dataclass(slots=True)
@@ -81,7 +81,7 @@ def sweep(
             samples += [key.decode("utf-8", "replace") for key in some[: SAMPLES - len(samples)]]
         swept.seen += len(keys)
         now, count = time.monotonic(), sum(swept.counts)
-        if now >= reported_at + budget.tell_every_s:
+        if now >= reported_at + budget.progress_interval_s:
             say(f"clearing: {count} of {swept.seen} keys removed so far")
             reported_at = now
         if not cursor or now > budget.end or count >= budget.keys:

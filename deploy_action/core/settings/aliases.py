@@ -41,6 +41,6 @@ ALIASES = {
 }
 
 
-def ours(name: str) -> str | None:
+def name_of_alias(name: str) -> str | None:
     """Return our name for *name*, an empty text if nothing of ours corresponds, or None."""
     return ALIASES.get(name.lower().replace("_", "-"))

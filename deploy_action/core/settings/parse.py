@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deploy_action.core.cache.patterns import Glob
-from deploy_action.core.settings.aliases import ours
+from deploy_action.core.settings.aliases import name_of_alias
 from deploy_action.core.settings.choices import BuilderKind, CacheVia, Command
 from deploy_action.core.settings.schema import Settings, setting_specs
 from deploy_action.core.settings.spec import SettingSpec
@@ -111,7 +111,7 @@ def _fault(spec: SettingSpec, raw: RawValue | None, expected: str) -> Fault:
 
 def unknown_key(name: str, known: Collection[str], raw: RawValue) -> Fault:
     """Return the fault of a key that does not exist, with the nearest name that does."""
-    alias = ours(name)
+    alias = name_of_alias(name)
     if alias:
         meant = f" This action calls it {alias}."
     elif alias == "":

@@ -45,7 +45,7 @@ class Addresses:
         path = self._path(operation, subscription, "containerappOperationResults")
         return self._signed(path, {"api-version": api_version})
 
-    def good(self, request: web.BaseRequest) -> bool:
+    def is_valid(self, request: web.BaseRequest) -> bool:
         """Whether a request has the query that was issued for its path."""
         query = dict(parse_qsl(urlsplit(request.raw_path).query, keep_blank_values=True))
         signature = query.pop("h", "")

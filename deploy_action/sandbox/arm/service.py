@@ -312,7 +312,7 @@ class Arm:
         if kind not in _OPERATION_KINDS:
             raise not_supported(f"GET {request.path}")
         operation = self._world.operations.get(name)
-        if not self._addresses.good(request):
+        if not self._addresses.is_valid(request):
             raise refuse(
                 403, "InvalidOperationToken", "The token of the operation's address is invalid."
             )

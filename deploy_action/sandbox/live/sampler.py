@@ -67,7 +67,7 @@ class Sampler:
         """Also sample another remote."""
         self._heads.setdefault(repository, "")
 
-    async def look(self) -> None:
+    async def sample(self) -> None:
         """Sample once."""
         async with self._looking:
             if time.monotonic() < self._until:
@@ -79,7 +79,7 @@ class Sampler:
 
     async def _run(self) -> None:
         while True:
-            await self.look()
+            await self.sample()
             await asyncio.sleep(_EVERY_S)
 
     # -- Azure ---------------------------------------------------------------------------------
