@@ -155,7 +155,8 @@ class Watch:
                 if not progress.missing:
                     self.record.say(
                         f"{analysis.when}: passed after {amount(rounds, 'check')}; "
-                        f"{self.subject}: {candidate_check.evidence}; stable: {stable_check.evidence}"
+                        f"{self.subject}: {candidate_check.evidence}; "
+                        f"stable: {stable_check.evidence}"
                     )
                     return
                 if patience.passed:
