@@ -250,7 +250,8 @@ def test_curl_reaches_each_kind_of_address(az: Az, azure: dict[str, str], kind: 
     domain = stage.url.partition(".")[2]
     entry = {"revisionName": stage.first, "weight": 100, "label": "steady"}
     stage.wait_until_idle()
-    body = {"properties": {"configuration": {"ingress": {"traffic": [entry]}}}}
+    configuration = {"activeRevisionsMode": "Multiple", "ingress": {"traffic": [entry]}}
+    body = {"properties": {"configuration": configuration}}
     assert stage.scene.ask("PATCH", stage.scene.path, body).status_code == 202
     stage.wait_until_idle()
     stage.scene.ask("POST", f"{stage.scene.path}/revisions/{stage.first}/activate")
