@@ -224,5 +224,5 @@ def test_30_an_operation_that_never_ends_times_out(troubled: Stage) -> None:
     run = stage.run(**INPUTS, operation_timeout="2s")
 
     assert run.exit_code in {4, 5}, run.log
-    assert "timed out after 2 s" in run.log
+    assert "Timed out after 2 s" in run.log
     stage.clock(factor=0.002)
