@@ -106,6 +106,29 @@ def test_inputs_override_the_file_and_the_file_overrides_defaults(tmp_path: Path
     assert loaded(tmp_path, ENVIRONMENT="dev").bake_s == 1
 
 
+def test_an_input_wins_then_inline_settings_the_environment_its_parent_and_the_defaults(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "settings.yml").write_text(
+        "defaults: {bake: 1s, step-interval: 1s, drain-time: 1s, gate-timeout: 1m, "
+        "traffic-steps: '1,100'}\n"
+        "environments:\n"
+        "  base: {step-interval: 2s, drain-time: 2s, gate-timeout: 2m, traffic-steps: '2,100'}\n"
+        "  prod: {extends: base, drain-time: 3s, gate-timeout: 3m, traffic-steps: '3,100'}\n"
+    )
+    inline = "{gate-timeout: 4m, traffic-steps: '4,100'}"
+
+    settings = loaded(
+        tmp_path, SETTINGS_FILE="settings.yml", SETTINGS=inline, TRAFFIC_STEPS="5,100"
+    )
+
+    assert settings.bake_s == 1
+    assert settings.step_interval_s == 2
+    assert settings.drain_time_s == 3
+    assert settings.gate_timeout_s == 4 * 60
+    assert settings.traffic_steps == (5, 100)
+
+
 def test_an_unknown_key_is_reported_with_its_place_and_the_nearest_name(
     tmp_path: Path,
 ) -> None:

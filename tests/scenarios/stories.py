@@ -133,17 +133,20 @@ def aborted_in_recover(stage: Stage) -> Run:
 
 
 def aborted_in_clear(stage: Stage) -> Run:
-    """Abort because a required clearing of the cache is incomplete."""
+    """Abort because a required clearing of the cache is incomplete, as is the one of the undo."""
     stage.push_healthy()
     with stage.scene.cache() as cache:
-        cache.mset({f"manifest:{number}": "old" for number in range(5_000)})
-    return run(
+        cache.mset({f"manifest:{number}": "old" for number in range(20_000)})
+    done = run(
         stage,
         cache_patterns="manifest:*",
         cache_required="true",
         cache_max_keys="10",
         cache_clear="before",
     )
+    with stage.scene.cache() as cache:
+        cache.flushdb()
+    return done
 
 
 def aborted_in_image(stage: Stage) -> Run:

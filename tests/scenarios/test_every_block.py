@@ -114,6 +114,22 @@ BLOCKS: dict[str, tuple[str, dict[str, Any]]] = {
         "template: {termination-grace: 45s}",
         {"terminationGracePeriodSeconds": 45},
     ),
+    "arguments": (
+        "template: {args: [--verbose]}",
+        {f"{MAIN}.args": "['--verbose']"},
+    ),
+    "a sidecar": (
+        (
+            "containers: {side: {image: same, resources: {cpu: 0.25, memory: 0.5Gi}, "
+            "command: [python, -c, 'import time; time.sleep(10000)']}}"
+        ),
+        {
+            "containers.side.image": "same",
+            "containers.side.command": "['python', '-c', 'import time; time.sleep(10000)']",
+            "containers.side.resources.cpu": 0.25,
+            "containers.side.resources.memory": "0.5Gi",
+        },
+    ),
     "an init container": (
         "containers: {first: {image: same, init: true, command: [python, -V]}}",
         {"initContainers.first.command": "['python', '-V']", "initContainers.first.image": "same"},

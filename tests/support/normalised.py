@@ -12,7 +12,7 @@ from tests.stage import Stage
 
 # Lines that depend on how long something took, and masks, which a runner does not show.
 _OMITTED = re.compile(
-    r"::add-mask::|\d\d:\d\d:\d\dZ progress |.* checks passed .* left\b|.* trying again in "
+    r"::add-mask::|\d\d:\d\d:\d\dZ progress |.* checks passed .* left\b|.* retrying in "
 )
 _PATTERNS = (
     (r"\b\d\d:\d\d:\d\dZ", "08:00:00Z"),
@@ -38,7 +38,7 @@ _PATTERNS = (
     (r"(?m)^(duration: )\d+$", r"\1N"),
     (r"(?m)\b(hit rate|no reads yet).*?(?=`|$)", "STATISTICS"),
     (r"(?<=for example ).*", "KEYS"),
-    (r"(\bmanifest:\*(?:` \|)?) [1-9]\d*", r"\1 N"),
+    (r"(\bmanifest:\*(?:` \|)?) [1-9][\d,]*", r"\1 N"),
     (r"(?m)^(cache-keys-cleared: )[1-9]\d*$", r"\1N"),
     (r"\b\d+ (responses|checks?|requests|times in a row)\b", r"N \1"),
     (r"\b[\d,]+ (keys removed)\b", r"N \1"),
