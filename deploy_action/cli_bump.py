@@ -40,13 +40,13 @@ from deploy_action.runtime.log_file import LogFile
     default="refresh",
     show_default=True,
     help="Update the version parameter of pages that have it, also add it to pages without it, or "
-    "leave all URLs.",
+    "do not change URLs.",
 )
 @click.option(
     "--url-parameter",
     default="v",
     show_default=True,
-    help="The query parameter that carries the version.",
+    help="The query parameter that contains the version.",
 )
 @click.option(
     "--url-match",
@@ -73,7 +73,7 @@ from deploy_action.runtime.log_file import LogFile
 @click.option("--check", is_flag=True, help="Show what would change, and write nothing.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a diff.")
 def bump(*, as_json: bool, **options: Any) -> None:
-    """Bump the version of add-in manifests, XML or JSON, and of the URLs that carry it.
+    """Bump the version of add-in manifests, XML or JSON, and of the URLs that contain it.
 
     Changes nothing else. With several manifests, all are planned before any is written.
 

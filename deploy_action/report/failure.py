@@ -10,7 +10,7 @@ from deploy_action.errors import sentences
 _NEXT = {
     "aborted": "Everything was restored. Fix the cause and deploy again.",
     "cancelled": "To deploy, re-run the job. If anything could not be restored in time, the "
-    "action's second step restores it.",
+    "action's next step restores it.",
 }
 
 

@@ -47,7 +47,7 @@ class AddinSettings:
         "(also add it where missing) or off.",
     )
     url_parameter: str = setting(
-        parsers.name, "v", "Query parameter that carries the version in a URL."
+        parsers.name, "v", "Query parameter that contains the version in a URL."
     )
     url_origins: tuple[str, ...] = setting(
         parsers.lines,

@@ -47,8 +47,8 @@ class TrafficSettings:
     stale_pages: StalePagePolicy = setting(
         parsers.one_of(StalePagePolicy),
         "warn",
-        "What to do if the old revision serves the new version's URLs with headers that let "
-        "browsers cache them: warn, cut-over (shift all traffic at once) or off. Requires "
+        "What to do if the old revision serves the new version's URLs with headers that "
+        "allow browsers to cache them: warn, cut-over (shift all traffic at once) or off. Requires "
         "manifest-path.",
     )
     keep_revisions: int = setting(
