@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from contextlib import closing
 from typing import Any
 
 import click
@@ -90,19 +91,20 @@ def bump(*, as_json: bool, **options: Any) -> None:
         lambda: reporter.folder.log, lambda cause: reporter.failed("log file", cause)
     )
     runner.log.copy = log_file.write
-    try:
-        results = run_bump(BumpRequest.from_options(**options))
-    except DeployError as error:
-        place = f"{error.place}: " if error.place else ""
-        runner.log.text(f"{place}{error}")
-        runner.annotate("error", "Manifest", str(error), error.place)
-        record.fail(error)
+    with closing(log_file):
+        try:
+            results = run_bump(BumpRequest.from_options(**options))
+        except DeployError as error:
+            place = f"{error.place}: " if error.place else ""
+            runner.log.text(f"{place}{error}")
+            runner.annotate("error", "Manifest", str(error), error.place)
+            record.fail(error)
+            reporter.report_only()
+            end_process(error.exit_code)
+        record.bumped = tuple(item.as_json() for item in results)
+        record.succeed("planned" if options["check"] else "ok")
+        runner.log.copy_only(describe(results), component="bump")
         reporter.report_only()
-        end_process(error.exit_code)
-    record.bumped = tuple(item.as_json() for item in results)
-    record.succeed("planned" if options["check"] else "ok")
-    runner.log.copy_only(describe(results), component="bump")
-    reporter.report_only()
     log = make_log(sys.stdout, sys.stderr)
     if as_json:
         log.json(list(record.bumped))
