@@ -177,13 +177,13 @@ def validate(**options: str) -> None:
     run_command("validate", options)
 
 
-@main.command()
+@main.command(hidden=True)
 def action() -> None:
     """Run the command that the input 'command' names. Internal: called by action.yml."""
     run_command(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
 
 
-@main.command()
+@main.command(hidden=True)
 def finish() -> None:
     """Recover from an interrupted step of this run. Internal: called by action.yml."""
     run_command("repair", {}, own_only=True)
