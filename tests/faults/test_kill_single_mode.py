@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.interruption_points import INPUTS, Point, halted
+from tests.faults.interruption_points import INPUTS, PATIENT, Point, halted
 from tests.stage import NEXT_VERSION, VERSION, Stage, assert_lock_released
 from tests.support.other_tools import configure
 from tests.support.runner import cancel, second_step
@@ -53,7 +53,7 @@ def single(stage: Stage) -> Stage:
 
 
 def _kill(stage: Stage, point: Point, command: str = "deploy", **inputs: str) -> None:
-    with halted(stage, point, command, **inputs) as process:
+    with halted(stage, point, command, **PATIENT, **inputs) as process:
         process.kill()
         process.wait()
     stage.wait_until_idle()
@@ -86,7 +86,7 @@ def test_a_repair_finishes_or_undoes_a_deployment(
     stage = single
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, point, strategy=strategy)
-        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"], **PATIENT)
 
     assert run.exit_code == 0, run.log
     promoted = point.promoted or (point.name == PROMOTION.name and point.after)
@@ -105,12 +105,12 @@ def test_the_next_deployment_or_rollback_recovers(
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, point, strategy="blue-green")
         created = stage.is_locked()
+        stage.end_lease()
         stage.scene.check_out()
-        patience = {"operation_timeout": "30s"}
         if command == "deploy":
-            run = stage.run(**{**BLUE_GREEN, **patience, "lock_wait": "40s"})
+            run = stage.run(**{**BLUE_GREEN, **PATIENT, "lock_wait": "40s"})
         else:
-            run = stage.run("rollback", **patience)
+            run = stage.run("rollback", **PATIENT)
 
     assert users.failures == []
     if command == "deploy":
@@ -139,11 +139,11 @@ def test_every_write_is_one_of_the_tables(single: Stage) -> None:
 @pytest.mark.parametrize("point", ROLLBACK, ids=str)
 def test_a_repair_finishes_or_undoes_a_rollback(single: Stage, point: Point) -> None:
     stage = single
-    deployed = stage.run(**{**BLUE_GREEN, "operation_timeout": "30s"})
+    deployed = stage.run(**{**BLUE_GREEN, **PATIENT})
     assert deployed.exit_code == 0, deployed.log
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, point, "rollback")
-        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"], **PATIENT)
 
     assert run.exit_code == 0, run.log
     created = point.after or point.name != "creating the copy"
@@ -156,7 +156,7 @@ def test_a_repair_completes_an_abort(single: Stage, point: Point) -> None:
     stage = single
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, point, strategy="direct", smoke_test="exit 1")
-        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"], **PATIENT)
 
     assert run.exit_code == 0, run.log
     _assert_consistent(stage, VERSION)
@@ -171,7 +171,7 @@ def test_a_repair_completes_an_abort(single: Stage, point: Point) -> None:
 def test_a_cancelled_deployment_is_undone(single: Stage, point: Point) -> None:
     stage = single
     with stage.users().busy(pause_s=0.05) as users:
-        with halted(stage, point, **{**BLUE_GREEN, "operation_timeout": "30s"}) as process:
+        with halted(stage, point, **{**BLUE_GREEN, **PATIENT}) as process:
             cancel(process)
         run = stage.finished(process)
         second = second_step(stage, run, **BLUE_GREEN)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.interruption_points import INPUTS, Point, halted
+from tests.faults.interruption_points import INPUTS, PATIENT, Point, halted
 from tests.stage import NEXT_VERSION, VERSION, Stage, assert_lock_released
 
 PROMOTION = Point(name="the promotion", method="PATCH", nth=3)
@@ -22,7 +22,7 @@ STRATEGIES = pytest.mark.parametrize("strategy", ["blue-green", "direct"])
 def _kill(stage: Stage, point: Point, strategy: str) -> None:
     stage.push_healthy()
     stage.scene.fill_cache()
-    with halted(stage, point, strategy=strategy) as process:
+    with halted(stage, point, strategy=strategy, **PATIENT) as process:
         process.kill()
         process.wait()
     stage.wait_until_idle()
@@ -34,7 +34,7 @@ def _kill(stage: Stage, point: Point, strategy: str) -> None:
 def test_a_repair_finishes_or_undoes_it(stage: Stage, point: Point, strategy: str) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, point, strategy)
-        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"])
+        run = stage.run("repair", take_over="true", manifest=INPUTS["manifest"], **PATIENT)
 
     assert run.exit_code == 0, run.log
     promoted = point.promoted or point.after
@@ -54,9 +54,10 @@ def test_after_the_promotion_the_next_run_recovers(
 ) -> None:
     with stage.users().busy(pause_s=0.05) as users:
         _kill(stage, replace(PROMOTION, after=True), strategy)
+        stage.end_lease()
         stage.scene.check_out()
         if command == "deploy":
-            inputs = {**INPUTS, "operation_timeout": "30s", "lock_wait": "40s"}
+            inputs = {**INPUTS, **PATIENT, "lock_wait": "40s"}
             run = stage.run(**inputs, strategy=strategy)
         else:
             run = stage.run("rollback")
