@@ -31,6 +31,9 @@ class _OptionalQuestion(click.Option):
         return super().prompt_for_value(ctx) if sys.stdin.isatty() else self.default
 
 
+_NEXT = "Next: Run the commands below. Then commit the files above and push to {branch}.\n"
+
+
 def _question(option: str, about: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     return click.option(option, cls=_Question, prompt=about, help=f"{about}.")
 
@@ -114,8 +117,10 @@ def init(*, directory: Path, overwrite: bool, run_az: bool, **options: str) -> N
     for line in write_files(answers, directory, overwrite=overwrite):
         click.echo(line, err=True)
     if not run_az:
+        click.echo(_NEXT.format(branch=answers.branch), err=True)
         click.echo(script(answers), nl=False)
         return
     az = AzureCli(folder=directory, environment=os.environ)
     values = set_up_azure(answers, az, lambda line: click.echo(line, err=True))
+    click.echo(_NEXT.format(branch=answers.branch), err=True)
     click.echo(variables_script(answers, values), nl=False)

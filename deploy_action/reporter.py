@@ -24,6 +24,7 @@ from deploy_action.core.events import (
 from deploy_action.core.record import Record
 from deploy_action.errors import sentences
 from deploy_action.report import console, outputs, summary, terminal
+from deploy_action.report.headline import ending_title
 from deploy_action.report.json_report import Context, as_json, report_of
 from deploy_action.runtime.bug_report import bug_report
 from deploy_action.runtime.polling import waits_for
@@ -158,7 +159,9 @@ class Reporter:
                 self.runner.annotate("error", "Settings", fault.message, fault.location)
         elif event.exit_code:
             text = sentences(event.reason, event.hint)
-            self.runner.annotate("error", f"Deployment {event.result}", text, event.place)
+            self.runner.annotate(
+                "error", ending_title(self.record.command, event.result), text, event.place
+            )
         elif event.result in {"deployed", "rolled-back"}:
             facts = self.record.facts
             serves = facts.get("version") or self.record.outcome.serving.name
@@ -167,7 +170,9 @@ class Reporter:
                 page = facts.get("pull-request")
                 where = f" in {page}" if page else ""
                 text += f"; the version commit of {pending} is pending{where}"
-            self.runner.annotate("notice", event.result.capitalize(), text, None)
+            self.runner.annotate(
+                "notice", ending_title(self.record.command, event.result), text, None
+            )
 
     def _write_outputs(self) -> None:
         report = self._report_path()

@@ -171,7 +171,7 @@ def _push_replacement(services: Services, shift: TrafficShift, undo: Undo) -> No
 
 def _push_traffic(shift: TrafficShift, undo: Undo) -> None:
     restore = partial(shift.restore, wait_s=CONFIRM_S)
-    undo.push("the traffic", restore, by_hand="run the command repair")
+    undo.push("the traffic", restore, by_hand="run the command repair, or deploy again")
 
 
 def _retire(services: Services, shift: TrafficShift) -> None:

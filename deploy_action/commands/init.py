@@ -52,6 +52,9 @@ def set_up_azure(answers: Answers, az: AzureCli, report: Callable[[str], None]) 
         if not command.saves:
             continue
         if not output:
-            raise PreflightError(f"'az {' '.join(command.words[:3])}' returned no value.")
+            raise PreflightError(
+                f"'az {' '.join(command.words[:3])}' returned no value.",
+                hint="Check that the resource exists and that your account is allowed to read it.",
+            )
         values[command.saves] = output
     return {name: values[saved] for name, saved in azure_setup.JOB_VARIABLES.items()}

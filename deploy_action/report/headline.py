@@ -66,6 +66,26 @@ _ROLLBACK = {
 }
 
 
+# The titles of annotations; other results stand behind the command, as in "Rollback refused".
+_TITLES = {
+    "deployed": "Deployed",
+    "rolled-back": "Rolled back",
+    "abort-failed": "{command} aborted (not everything restored)",
+    "superseded": "{command} stopped (another run owns the app)",
+    "invalid": "{command} not started (invalid settings)",
+}
+
+
+def ending_title(command: str, result: str) -> str:
+    """Return the title of the annotation for the end of a run."""
+    if command == "validate":
+        return "Validation failed"
+    name = "deployment" if command == "deploy" else command
+    return _TITLES.get(result, "{command} {result}").format(
+        command=name.capitalize(), result=result
+    )
+
+
 def _sentence(record: Record, result: str, escape: Callable[[str], str]) -> str:
     command = "deployment" if record.command == "deploy" else record.command
     own = {"rollback": _ROLLBACK, "validate": _VALIDATE}.get(record.command, {})

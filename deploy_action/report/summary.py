@@ -122,7 +122,8 @@ def _next_step(record: Record, links: Links) -> list[str]:
 def _by_hand(lost: Sequence[UndoFinished], hint: str) -> list[str]:
     """Return what was not restored, with commands to paste, and the rest of the hint."""
     commands = [event.by_hand for event in lost if event.by_hand.startswith("az ")]
-    steps = [event.by_hand if event.by_hand not in commands else "" for event in lost]
+    below = "run the command below" if len(commands) == 1 else "run its command below"
+    steps = [below if event.by_hand in commands else event.by_hand for event in lost]
     named = "; ".join(f"{x.what} ({x.by_hand})" if x.by_hand else x.what for x in lost)
     rest = hint.removeprefix(f"Not restored: {named}.").strip()
     return [

@@ -27,6 +27,7 @@ _SERVED_VERSION_S = 10.0  # the plan does not wait longer for one page of the ap
 
 
 _SERVING_CHECKS = 3
+_APP_HEALTH = "health of the app"  # after an abort or a rollback, at the app's own URL
 
 
 class GateFailedError(DeployError):
@@ -112,10 +113,10 @@ class Gates:
         path, deadline = self.config.health_path.of(revision), Deadline(self.config.timeout_s)
         if self.config.health_path.unreachable:
             name = revision.name
-            self._streak(lambda: platform_health(self.app, name, deadline), deadline)
+            self._streak(lambda: platform_health(self.app, name, deadline), deadline, _APP_HEALTH)
             return f"the platform reports {name} as healthy"
         probes = self.probes.until(deadline)
-        self._streak(lambda: probes.healthy(host, path), deadline)
+        self._streak(lambda: probes.healthy(host, path), deadline, _APP_HEALTH)
         return f"https://{host}{path} is healthy"
 
     def learn_reach(self, app: App, stable: Revision | None) -> str:
@@ -246,7 +247,9 @@ class Gates:
                 timeout_s=deadline.remaining,
             )
 
-    def _streak(self, ask: Callable[[], Measurement], deadline: Deadline) -> None:
+    def _streak(
+        self, ask: Callable[[], Measurement], deadline: Deadline, gate: str = "health"
+    ) -> None:
         streak, evidence = Streak(needed=self.config.passes), "no response yet"
 
         def progress() -> str:
@@ -261,10 +264,10 @@ class Gates:
                 streak, evidence = streak.after(answer.verdict), answer.evidence
                 if streak.complete:
                     summary = f"{evidence}, {amount(streak.passes, 'time')} in a row"
-                    self.record.gate_finished("health", str(answer.verdict), summary)
+                    self.record.gate_finished(gate, str(answer.verdict), summary)
                     return
                 if deadline.remaining < self.config.interval_s or deadline.passed:
-                    self.record.gate_finished("health", str(answer.verdict), evidence)
+                    self.record.gate_finished(gate, str(answer.verdict), evidence)
                     raise GateFailedError(
                         f"The health check did not pass {streak.needed} times in a row within "
                         f"{deadline.seconds:.0f} s: {evidence}.",

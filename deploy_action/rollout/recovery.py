@@ -66,7 +66,8 @@ class Recovery:
             raise RollbackIncompleteError(
                 f"Run {journal.run} was interrupted, and recovering from it failed: "
                 f"{error.message}",
-                hint=error.hint or "Run the command repair.",
+                hint=error.hint
+                or "Run the command repair, or deploy again. Both continue the recovery.",
                 place=error.place,
             ) from error
 
@@ -82,7 +83,7 @@ class Recovery:
             tags = mine.as_tags() | without_succession(journal.candidate, app.tags)
             app = self.app.write_split(journal.before, tags, strict=False)
             self.record.traffic_shifted(app.split, "restored")
-            self.record.undo_finished("the traffic", ok=True, detail=f"restored: {app.split}")
+            self.record.undo_finished("the traffic", ok=True, detail=f"now {app.split}")
         elif journal.run != self.run.id:
             self.app.write_tags(mine.as_tags())
         is_rollback = journal.kind is Kind.ROLLBACK

@@ -51,6 +51,7 @@ def test_the_files_are_complete_settings_and_workflows(tmp_path: Path) -> None:
     done = init(tmp_path, manifest="addin/manifest.xml", health_path="/up", environment="live")
 
     assert done.returncode == 0, done.stderr
+    assert "Then commit the files above and push to main." in done.stderr
     assert written(tmp_path) == FILES
     settings = load({"INPUT_ENVIRONMENT": "live"}, tmp_path, {})
     assert (settings.app, settings.resource_group) == ("orders-api", "contoso-prod")

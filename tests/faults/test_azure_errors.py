@@ -195,7 +195,7 @@ def test_a_permanent_outage_aborts_and_lists_what_was_not_restored(
 
     assert run.exit_code == 5, run.log
     assert run.outputs["result"] == "abort-failed"
-    assert "Not restored: the traffic (run the command repair)" in run.log
+    assert "Not restored: the traffic (run the command repair, or deploy again)" in run.log
     assert stage.serves()["revision"] in stage.weights()
 
     repaired = stage.run("repair", take_over="true")

@@ -183,7 +183,7 @@ def test_a_script_url_in_the_allowed_list_is_refused(stage: Stage) -> None:
     name = "public/.well-known/microsoft-officeaddins-allowed.json"
     assert refused.exit_code == 2, refused.log
     assert refused.logged(f"{name} names a script URL that changes with the version")
-    assert f"::error title=Deployment invalid,file={name}" in refused.log
+    assert f"::error title=Deployment not started (invalid settings),file={name}" in refused.log
     assert unchanged
     assert warned.exit_code == 0, warned.log
     assert warned.logged("single sign-on will fail in older builds of Outlook")

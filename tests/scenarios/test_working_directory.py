@@ -147,7 +147,10 @@ def test_the_allowed_list_of_an_app_is_found_and_annotated_in_its_own_folder(
 
     assert refused.exit_code == 2, refused.log
     assert refused.logged(f"{name} names a script URL that changes with the version")
-    assert f"::error title=Deployment invalid,file=apps/intake/{name}" in refused.log
+    assert (
+        f"::error title=Deployment not started (invalid settings),file=apps/intake/{name}"
+        in refused.log
+    )
     assert other.exit_code == 0, other.log
 
 

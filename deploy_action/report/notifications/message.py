@@ -115,7 +115,7 @@ class Message:
         rows = [
             ("Serves now", _revision_info(outcome.serving, outcome.share)),
             (title, _revision_info(attempted)),
-            ("Before", _revision_info(outcome.previous)),
+            ("Previous", _revision_info(outcome.previous)),
             ("Traffic", _traffic(outcome)),
             ("Took", f"{self.duration_s:.0f} s" if self.result else ""),
         ]
