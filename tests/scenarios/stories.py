@@ -135,8 +135,8 @@ def aborted_in_recover(stage: Stage) -> Run:
 def aborted_in_clear(stage: Stage) -> Run:
     """Abort because a required clearing of the cache is incomplete, as is the one of the undo."""
     stage.push_healthy()
-    with stage.scene.cache() as cache:
-        cache.mset({f"manifest:{number}": "old" for number in range(20_000)})
+    with stage.scene.cache() as cache:  # a clearing with this limit scans at most 6,000 keys
+        cache.mset({f"manifest:{number}": "old" for number in range(6_200)})
     done = run(
         stage,
         cache_patterns="manifest:*",

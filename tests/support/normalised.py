@@ -38,12 +38,11 @@ _PATTERNS = (
     (r"(?m)^(duration: )\d+$", r"\1N"),
     (r"(?m)\b(hit rate|no reads yet).*?(?=`|$)", "STATISTICS"),
     (r"(?<=for example ).*", "KEYS"),
-    (r"(\bmanifest:\*(?:` \|)?) [1-9][\d,]*", r"\1 N"),
+    (r"(\bmanifest:\*(?:` \|)?) [1-9]\d*(?:,\d{3})*", r"\1 N"),
     (r"(?m)^(cache-keys-cleared: )[1-9]\d*$", r"\1N"),
     (r"\b\d+ (responses|checks?|requests|times in a row)\b", r"N \1"),
     (r"\b[\d,]+ (keys removed)\b", r"N \1"),
     (r"\b(\d+) of \d+ checks", r"\1 of N checks"),
-    (r"(?m)^(.*, retrying in N s\n)\1+", r"\1"),
 )
 
 
