@@ -5,6 +5,7 @@ The record gets its clock from the caller, stores every event and passes it to i
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -280,18 +281,17 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
         case str():
             return redact(value)
         case tuple():
-            return tuple(_redacted(item, redact) for item in value)
+            items = [_redacted(item, redact) for item in value]
+            unchanged = all(map(operator.is_, items, value))
+            return value if unchanged else tuple(items)
         case list():
             return [_redacted(item, redact) for item in value]
         case dict():
             return {key: _redacted(item, redact) for key, item in value.items()}
         case _ if is_dataclass(value) and not isinstance(value, type):
-            return replace(
-                value,
-                **{
-                    item.name: _redacted(getattr(value, item.name), redact)
-                    for item in fields(value)
-                    if item.init
-                },
-            )
+            values = ((item.name, getattr(value, item.name)) for item in fields(value) if item.init)
+            changed = {
+                name: clean for name, old in values if (clean := _redacted(old, redact)) is not old
+            }
+            return replace(value, **changed) if changed else value
     return value
