@@ -33,7 +33,7 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
     """Return the app's status, and set outputs for later steps."""
     observed = with_holder_state(observe_first(services.app, services.run), services.has_ended)
     services.cache.measure()
-    found = serving_revision(observed.app, observed.revisions)
+    revision = serving_revision(observed.app, observed.revisions)
     recent: dict[str, RecentTraffic] = {}
     problem = ""
     if settings.analysis is not AnalysisMode.OFF:
@@ -46,7 +46,7 @@ def status(settings: Settings, services: Services, record: Record) -> AppStatus:
         rollbacks=_rollbacks(services, observed),
         holder_ended=observed.holder_ended,
         cache=record.facts.get("cache", ""),
-        serving_since=services.cache.serving_since(found.name) if found else "",
+        serving_since=services.cache.serving_since(revision.name) if revision else "",
         recent=recent,
         recent_problem=problem,
     )

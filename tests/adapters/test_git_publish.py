@@ -177,7 +177,7 @@ def test_twelve_runs_at_once_publish_twelve_commits(remote: Remote) -> None:
     trailers = git(remote.bare, "log", "--format=%(trailers:key=Run-Id,valueonly)", "main")
     assert sorted(trailers.split()) == sorted(runs)
     versions = [re.findall(rb"1\.0\.(\d+)\.0", remote.content(MANIFEST, at=c)) for c in ours]
-    assert sorted(int(found[0]) for found in versions) == list(range(1, 13))
+    assert sorted(int(match[0]) for match in versions) == list(range(1, 13))
 
 
 def push_with_retries(remote: Remote, path: str) -> str:

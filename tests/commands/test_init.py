@@ -28,11 +28,11 @@ FILES = [
 
 
 def init(folder: Path, *flags: str, **options: str) -> subprocess.CompletedProcess[str]:
-    given = {**NAMES, **{f"--{name.replace('_', '-')}": text for name, text in options.items()}}
+    arguments = {**NAMES, **{f"--{name.replace('_', '-')}": text for name, text in options.items()}}
     return subprocess.run(
         [
             *(sys.executable, "-m", "deploy_action", "init", "--directory", str(folder), *flags),
-            *(f"{name}={text}" for name, text in given.items() if text),
+            *(f"{name}={text}" for name, text in arguments.items() if text),
         ],
         env={"PATH": os.environ["PATH"], "HOME": str(folder), "PYTHONPATH": str(ROOT)},
         cwd="/",

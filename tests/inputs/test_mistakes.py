@@ -21,8 +21,8 @@ def answer(workspace: Path, file: str, inputs: dict[str, str]) -> str:
     if file and not file.startswith(TOP_LEVEL):
         file = "environments:\n  prod:\n" + "".join(f"    {line}\n" for line in file.splitlines())
     path.write_text(file)
-    given = {**ENOUGH, **inputs}
-    environment = {f"INPUT_{name.upper()}": text for name, text in given.items()}
+    settings = {**ENOUGH, **inputs}
+    environment = {f"INPUT_{name.upper()}": text for name, text in settings.items()}
     with pytest.raises(DeployError) as raised:
         load(environment, workspace, {})
     error = raised.value
