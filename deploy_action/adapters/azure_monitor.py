@@ -58,7 +58,7 @@ class AzureMonitor:
 
     Args:
         arm: sends the requests.
-        app_id: the app's resource id.
+        app_id: the app's resource ID.
     """
 
     arm: ResourceManager

@@ -43,7 +43,7 @@ class EventStream:
 
     Args:
         arm: sends requests to Resource Manager.
-        app_id: the app's resource id.
+        app_id: the app's resource ID.
         on_secret: receives the app's token before it is used, to mask it.
     """
 

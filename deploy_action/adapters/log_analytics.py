@@ -1,6 +1,6 @@
 """KQL queries against a Log Analytics workspace, through Resource Manager.
 
-Source: "Azure Monitor Log Analytics API", the route below the workspace's own resource id, which
+Source: "Azure Monitor Log Analytics API", the route below the workspace's own resource ID, which
 takes the token of Resource Manager. Needs the role Log Analytics Reader on the workspace.
 """
 
@@ -27,7 +27,7 @@ class LogAnalytics:
 
     Args:
         arm: sends the requests.
-        workspace_id: the workspace's resource id.
+        workspace_id: the workspace's resource ID.
     """
 
     arm: ResourceManager

@@ -49,7 +49,8 @@ def create(settings: Settings, services: Services, record: Record) -> None:
             undo.push(
                 "the app",
                 partial(_delete, services, name, undo),
-                by_hand=f"az containerapp delete --resource-group GROUP --name {app.name} --yes",
+                by_hand=f"az containerapp delete --resource-group {settings.resource_group} "
+                f"--name {app.name} --yes",
             )
             status_url = app.creation.create(plan.resource(image))
             created = app.wait_until_idle()

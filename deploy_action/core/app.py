@@ -27,12 +27,12 @@ class App:
         fqdn: the users' host name; empty without ingress.
         external: whether the ingress accepts requests from outside the app's environment.
         location: where it runs, as Azure writes it.
-        environment: resource id of its Container Apps environment.
+        environment: resource ID of its Container Apps environment.
         target_port: the port that the ingress sends requests to; 0 without ingress.
         profile: its workload profile; empty where Azure does not say.
         secrets: its secrets without values: name, and URL and identity of references.
         unchanged_s: seconds since the app's last change, by Azure's clock; 0 if unknown.
-        identities: ``system`` and resource ids of its managed identities, in lower case.
+        identities: ``system`` and resource IDs of its managed identities, in lower case.
         settings: fingerprint of what belongs to no revision (ingress but its traffic, registries,
             names of secrets); a rollback does not bring an earlier one back.
     """

@@ -14,7 +14,7 @@ class AppInsights:
     """The setting ``app-insights``.
 
     Args:
-        resource: resource id of the component that gets release annotations; may be empty.
+        resource: resource ID of the component that gets release annotations; may be empty.
         connection_string: of the component that gets an event, a secret; may be empty, or a
             reference that is not resolved (``${NAME}`` if the variable is empty, or
             ``keyvault:VAULT/NAME``).

@@ -22,7 +22,7 @@ class SecretValue:
     Args:
         value: the value itself; empty for a reference.
         url: the secret's URL in a key vault; the app reads it.
-        identity: the identity that reads it: ``system`` or a resource id.
+        identity: the identity that reads it: ``system`` or a resource ID.
     """
 
     value: str = field(default="", repr=False)

@@ -26,8 +26,8 @@ class NewApp:
         target_port: the port that the container listens on.
         transport: of the ingress, as Azure writes it.
         profile: workload profile; empty for the environment's default.
-        puller: resource id of the identity that pulls the image; empty where none is needed.
-        identities: ``system`` and resource ids of identities.
+        puller: resource ID of the identity that pulls the image; empty where none is needed.
+        identities: ``system`` and resource IDs of identities.
         container: name of its own container; empty for a default.
         change: the template's settings.
     """
@@ -81,7 +81,7 @@ class NewApp:
         """Return the resource as Azure expects it.
 
         Args:
-            environment: resource id of its Container Apps environment.
+            environment: resource ID of its Container Apps environment.
             location: where that is.
             suffix: of its first revision.
             image: full name by digest.

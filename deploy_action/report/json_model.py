@@ -41,7 +41,7 @@ class AppReport:
     Args:
         name: name of the app.
         environment: environment in the settings file; empty without one.
-        resource_id: Azure resource id; empty if unknown.
+        resource_id: Azure resource ID; empty if unknown.
         url: URL of the app; empty if unknown.
     """
 

@@ -20,7 +20,7 @@ class AppAccess:
 
     Args:
         permissions: reads them from Azure.
-        app: the app's resource id.
+        app: the app's resource ID.
         arm: reads what the app's environment has.
     """
 
@@ -47,7 +47,7 @@ class AppAccess:
         """Refuse volumes whose storage does not exist; what cannot be read passes.
 
         Args:
-            environment: resource id of the app's Container Apps environment.
+            environment: resource ID of the app's Container Apps environment.
             change: what the settings ask of the template.
 
         Raises:

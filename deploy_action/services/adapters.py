@@ -158,7 +158,7 @@ class Adapters:
 
     @cached_property
     def app_id(self) -> str:
-        """The app's resource id."""
+        """The app's resource ID."""
         settings = self.settings
         return (
             f"/subscriptions/{self.signed_in.subscription}/resourceGroups/{settings.resource_group}"

@@ -22,7 +22,7 @@ class CreationPlan:
     """Everything that is decided before the app is created.
 
     Args:
-        environment: resource id of its Container Apps environment.
+        environment: resource ID of its Container Apps environment.
         location: where that is.
         revision: full name of the first revision.
         run: this run's id.

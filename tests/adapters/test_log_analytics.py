@@ -20,7 +20,7 @@ QUERIES = "*/api/query"
 
 
 def workspace_of(stage: Stage) -> str:
-    """Return the resource id of the environment's workspace."""
+    """Return the resource ID of the environment's workspace."""
     kind = "Microsoft.OperationalInsights/workspaces"
     return f"{stage.scene.group_path}/providers/{kind}/well-intake-env-logs"
 

@@ -44,7 +44,7 @@ def loaded(workspace: Path, **inputs: str) -> Settings:
         ("BUILDER", "kaniko", "builder: 'kaniko' must be one of docker, acr"),
         ("CACHE_CLEAR", "later", "cache-clear: 'later' must be 'none', or one of before"),
         ("HEALTH_PATH", "health", "health-path: 'health' must be a path that begins with"),
-        ("SUBSCRIPTION_ID", "prod", "Input subscription-id: 'prod' must be an id of the form"),
+        ("SUBSCRIPTION_ID", "prod", "Input subscription-id: 'prod' must be an ID of the form"),
         ("COMMAND", "destroy", "Input command: 'destroy' must be one of deploy, rollback"),
         ("APP", "my app", "Input app: 'my app' must be a name of letters"),
     ],

@@ -46,12 +46,12 @@ class Identity:
 
     @property
     def subscription(self) -> str:
-        """The subscription's resource id."""
+        """The subscription's resource ID."""
         return f"/subscriptions/{self.azure['AZURE_SUBSCRIPTION_ID']}"
 
     @property
     def group(self) -> str:
-        """The resource id of the first group."""
+        """The resource ID of the first group."""
         return f"{self.subscription}/resourceGroups/{GROUP}"
 
     def token(self, resource: str = ARM) -> str:

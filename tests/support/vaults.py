@@ -12,7 +12,7 @@ def vault_of(stage: Stage) -> str:
 
 
 def reader_of(stage: Stage) -> str:
-    """Return the resource id of the identity that `make_reader` creates."""
+    """Return the resource ID of the identity that `make_reader` creates."""
     return (
         f"{stage.scene.group_path}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/"
         f"reader-{stage.scene.app}"

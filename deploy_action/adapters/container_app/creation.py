@@ -68,10 +68,10 @@ class Creation:
             return False
 
     def environment(self, name_or_id: str) -> tuple[str, str]:
-        """Return resource id and location of a Container Apps environment.
+        """Return resource ID and location of a Container Apps environment.
 
         Args:
-            name_or_id: its name in the app's resource group, or its resource id.
+            name_or_id: its name in the app's resource group, or its resource ID.
 
         Raises:
             InputError: there is none of that name.

@@ -122,7 +122,7 @@ class ArmClient:
 
 
 def find_registry(arm: ArmClient, host: str, groups: tuple[str, ...], *, search: bool) -> str:
-    """Return the resource id of the registry with the login server *host*.
+    """Return the resource ID of the registry with the login server *host*.
 
     Args:
         arm: sends the requests.

@@ -35,7 +35,7 @@ set -eu
 def variables_script(answers: Answers, values: Mapping[str, str]) -> str:
     """Return the commands that store *values* as variables of the GitHub environment."""
     lines = [
-        "# Store the ids as variables of the GitHub environment. They are not secrets.",
+        "# Store the IDs as variables of the GitHub environment. They are not secrets.",
         (
             f"gh api --silent --method PUT repos/{answers.repository}/environments/"
             f"{answers.environment}"

@@ -44,7 +44,7 @@ def build_secrets(text: str) -> tuple[BuildSecretSetting, ...]:
     """Read ``ID=VALUE``, ``id=ID,env=NAME`` and ``id=ID,src=PATH``, one a line."""
     secrets = tuple(_parse_line(line) for line in lines(text))
     if len({secret.id for secret in secrets}) < len(secrets):
-        raise ValueError("lines with unique ids")
+        raise ValueError("lines with unique IDs")
     return secrets
 
 

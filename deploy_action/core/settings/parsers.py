@@ -136,7 +136,7 @@ def guid(raw: str) -> str:
     if stripped and not re.fullmatch(
         r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", stripped
     ):
-        raise ValueError("an id of the form 00000000-0000-0000-0000-000000000000")
+        raise ValueError("an ID of the form 00000000-0000-0000-0000-000000000000")
     return stripped
 
 

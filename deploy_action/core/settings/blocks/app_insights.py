@@ -1,4 +1,4 @@
-"""``app-insights``: where a deployment is marked, as a resource id or as a block::
+"""``app-insights``: where a deployment is marked, as a resource ID or as a block::
 
     app-insights:
       resource: /subscriptions/…/providers/Microsoft.Insights/components/contoso
@@ -42,7 +42,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def text(raw: str) -> AppInsights:
-    """Read a resource id; nothing disables it."""
+    """Read a resource ID; nothing disables it."""
     return AppInsights(resource=_resource(raw) if raw.strip() else "")
 
 
@@ -51,7 +51,7 @@ def block(node: Node) -> AppInsights:
 
     Raises:
         InputError: with every fault; none contains a connection string.
-        ValueError: a text is not a resource id.
+        ValueError: a text is not a resource ID.
     """
     if isinstance(node, Scalar):
         return text("" if node.null else node.text)
@@ -64,7 +64,7 @@ def block(node: Node) -> AppInsights:
 def _resource(raw: str) -> str:
     if not _RESOURCE.fullmatch(raw.strip()):
         raise ValueError(
-            "a resource id such as /subscriptions/ID/resourceGroups/GROUP/providers/"
+            "a resource ID such as /subscriptions/ID/resourceGroups/GROUP/providers/"
             "Microsoft.Insights/components/NAME"
         )
     return raw.strip()

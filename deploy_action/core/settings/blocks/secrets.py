@@ -75,18 +75,18 @@ def vault_url(text: str) -> str:
 
 
 def user_assigned(text: str) -> str:
-    """Read the resource id of a user-assigned identity; empty stays empty."""
+    """Read the resource ID of a user-assigned identity; empty stays empty."""
     if text.strip() and not _IDENTITY.fullmatch(text.strip()):
-        raise ValueError("the resource id of a user-assigned identity")
+        raise ValueError("the resource ID of a user-assigned identity")
     return text.strip()
 
 
 def identity(text: str) -> str:
-    """Read ``system`` or the resource id of a user-assigned identity."""
+    """Read ``system`` or the resource ID of a user-assigned identity."""
     if text.strip().lower() == SYSTEM:
         return SYSTEM
     if not _IDENTITY.fullmatch(text.strip()):
-        raise ValueError("system, or the resource id of a user-assigned identity")
+        raise ValueError("system, or the resource ID of a user-assigned identity")
     return text.strip()
 
 
