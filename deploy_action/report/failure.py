@@ -12,6 +12,7 @@ _NEXT = {
     "cancelled": "To deploy, re-run the job. If anything could not be restored in time, the "
     "action's next step restores it.",
 }
+_NOTHING_CHANGED = "Nothing was changed."  # the only hint of most invalid settings
 
 
 def next_step(record: Record) -> str:
@@ -19,6 +20,8 @@ def next_step(record: Record) -> str:
     ending, diagnosis = record.ending, record.diagnosis
     if ending is None or not ending.exit_code:
         return ""
+    if ending.hint == _NOTHING_CHANGED:
+        return f"Correct the settings, and run again. {_NOTHING_CHANGED}"
     if diagnosis is None or not diagnosis.cause:
         return ending.hint or _NEXT.get(ending.result, "")
     return ending.hint.replace(f"Likely cause: {diagnosis.cause} {diagnosis.hint}", diagnosis.hint)
