@@ -36,7 +36,7 @@ def table(now: AppStatus) -> str:
 
 def facts(now: AppStatus) -> list[str]:
     """Return what serves since when, and what else is not in the table."""
-    lines = [_serves(now.stable, now)] if now.stable else ["nothing serves"]
+    lines = [_serves(now.stable, now)] if now.stable else ["no revision serves traffic"]
     if now.rollout:
         lines.append(_rollout(now.rollout))
     if now.recent_problem:
@@ -93,7 +93,7 @@ def _serves(row: Row, now: AppStatus) -> str:
     since = f" since {now.serving_since}" if now.serving_since else ""
     # Without a record, the last change of any kind is the latest moment.
     known = not since and now.unchanged_s
-    unchanged = f"; the app is unchanged for {age(now.unchanged_s)}" if known else ""
+    unchanged = f"; the app has not changed for {age(now.unchanged_s)}" if known else ""
     name = row.version or row.revision
     return f"{name} serves {row.weight} %{since}{created}{ago}{commit}{run}{unchanged}"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from deploy_action.core.amount import amount
 from deploy_action.core.plan_schedule import schedule_for
 from deploy_action.core.settings.choices import CacheVia, CommitBy
 from deploy_action.core.validation import Check, Passed, run_check
@@ -64,7 +65,7 @@ def _cache(services: Services) -> Passed:
         return Passed("cache-url is read from a key vault")
     target = parse(settings.cache_url)
     services.secret(target.password)
-    return Passed(f"{len(settings.cache_patterns)} patterns")
+    return Passed(amount(len(settings.cache_patterns), "pattern"))
 
 
 def _notifications(services: Services) -> Passed:
@@ -177,10 +178,10 @@ def _job(services: Services) -> Passed:
             raise PreflightError(text, hint="Grant the job the permission id-token: write.")
         warnings.append((text, "Deployments need the job permission id-token: write."))
     if settings.comment and not settings.git_token:
-        text = "comment: true has no git-token."
+        text = "comment: true requires git-token."
         warnings.append((text, "Set git-token, and grant the job pull-requests: write."))
     by_api = settings.commit in {CommitBy.API, CommitBy.PULL_REQUEST}
     if settings.manifest and by_api and not settings.git_token:
-        text = f"commit: {settings.commit.value} has no git-token."
+        text = f"commit: {settings.commit.value} requires git-token."
         warnings.append((text, "Set git-token, and grant the job contents: write."))
     return Passed("id-token and git-token checked", warnings)

@@ -83,7 +83,7 @@ def test_the_text_names_what_serves_since_when_and_from_where() -> None:
 
     assert lines[1] == (
         "1.3.0.3 serves 100 %, deployed 2027-01-15T05:00:00Z (3 h ago) from commit 1303130 by run "
-        "473.1.abc; the app is unchanged for 10 min"
+        "473.1.abc; the app has not changed for 10 min"
     )
     assert [" ".join(line.split()) for line in lines[3:]] == [
         "stable 100 % ready 1.3.0.3 3 h 1303130 api--new",

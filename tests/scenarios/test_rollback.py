@@ -110,7 +110,7 @@ def test_without_a_record_status_says_how_long_the_app_is_unchanged(stage: Stage
     run = stage.run("status")
 
     assert " serves 100 % since " not in run.log
-    assert "; the app is unchanged for " in run.log
+    assert "; the app has not changed for " in run.log
 
 
 def since(run: Run) -> datetime:

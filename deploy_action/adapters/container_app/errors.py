@@ -48,7 +48,8 @@ class AzureUnavailableError(AzureRefusedError):
 
     def __init__(self, message: str, *, cause: str, retry_after_s: float = 0.0) -> None:
         super().__init__(
-            message, hint="Run again later. Check status.azure.com, or increase operation-timeout."
+            message,
+            hint="Check status.azure.com, and run again later or increase operation-timeout.",
         )
         self.cause = cause
         self.retry_after_s = retry_after_s
