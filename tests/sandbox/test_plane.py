@@ -107,7 +107,7 @@ def wire(app: Scene, url: str) -> Iterator[Wire]:
     made.socket.close()
 
 
-def _told(app: Scene, url: str) -> dict[str, Any]:
+def _counts(app: Scene, url: str) -> dict[str, Any]:
     response_body: dict[str, Any] = app.session.get(f"{url}/counts", timeout=30).json()
     return response_body
 
@@ -147,7 +147,7 @@ def test_a_websocket_works_both_ways_and_its_close_is_detected(app: Scene, url: 
             return [await socket_.receive_str(), len(await socket_.receive_bytes())]
 
     assert asyncio.run(talk()) == ["you said hello", 300_000]
-    eventually(lambda: "talk" in _told(app, url)["gone"], "the connection is closed")
+    eventually(lambda: "talk" in _counts(app, url)["gone"], "the connection is closed")
 
 
 def test_a_slow_user_slows_the_app_down_without_filling_memory(
@@ -156,19 +156,19 @@ def test_a_slow_user_slows_the_app_down_without_filling_memory(
     wire.send("GET /endless")
     wire.read_until(b"x")
     observed = -1
-    while observed != (now := _told(app, url)["written"]["endless"]):
+    while observed != (now := _counts(app, url)["written"]["endless"]):
         observed = now
         time.sleep(0.2)  # until nothing more is written: the condition is that time changes nothing
     assert observed < 30_000_000
     wire.socket.close()
-    eventually(lambda: "endless" in _told(app, url)["gone"], "the connection is closed")
+    eventually(lambda: "endless" in _counts(app, url)["gone"], "the connection is closed")
 
 
 def test_the_app_notices_a_disconnected_user(app: Scene, url: str, wire: Wire) -> None:
     wire.send("GET /waits")
-    eventually(lambda: "waits" in _told(app, url)["came"], "the request arrives")
+    eventually(lambda: "waits" in _counts(app, url)["came"], "the request arrives")
     wire.socket.close()
-    eventually(lambda: "waits" in _told(app, url)["gone"], "the connection is closed")
+    eventually(lambda: "waits" in _counts(app, url)["gone"], "the connection is closed")
 
 
 def test_requests_sent_ahead_are_answered_in_order(wire: Wire) -> None:

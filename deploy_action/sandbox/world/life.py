@@ -41,7 +41,7 @@ _GRACE_S: Final = 30.0
 _NOT_READY: Final = "Deployment Progress Deadline Exceeded. 0/1 replicas ready."
 
 
-class Lives:
+class Lifecycles:
     """Starts, monitors and stops the replicas of revisions.
 
     Args:
@@ -75,11 +75,11 @@ class Lives:
         """
         if revision.life:
             revision.life.cancel()
-        self._dismiss_some(revision, revision.replicas)
+        self._stop_replicas(revision, revision.replicas)
         revision.active, revision.leaving, revision.last_active = True, False, None
         revision.provisioning_state, revision.running_state = "Provisioning", "Processing"
         revision.health_state, revision.details = "None", ""
-        revision.life = asyncio.ensure_future(self._live(app, revision))
+        revision.life = asyncio.ensure_future(self._run(app, revision))
 
     def end(self, revision: Revision) -> None:
         """Deactivate *revision*: no new requests, running ones may finish; returns at once."""
@@ -89,7 +89,7 @@ class Lives:
         revision.changed.set()
         revision.last_active = self._clock.now()
         revision.running_state = "Deprovisioning" if revision.replicas else "Stopped"
-        revision.life = asyncio.ensure_future(self._go(revision, DRAINING_S))
+        revision.life = asyncio.ensure_future(self._drain(revision, DRAINING_S))
 
     def replace(self, revision: Revision) -> None:
         """Single mode: stop *revision* after a newer one took over; it stays active meanwhile."""
@@ -98,7 +98,7 @@ class Lives:
         revision.leaving = True
         revision.changed.set()
         revision.running_state = "Deprovisioning"
-        revision.life = asyncio.ensure_future(self._go(revision, REPLACED_S))
+        revision.life = asyncio.ensure_future(self._drain(revision, REPLACED_S))
 
     async def restart(self, app: App, revision: Revision) -> None:
         """Replace each replica by a fresh one, new ones first.
@@ -108,13 +108,13 @@ class Lives:
         old, revision.replicas = list(revision.replicas), list(revision.replicas)
         for item in old:
             try:
-                fresh = await self._copy(app, revision)
+                fresh = await self._create_replica(app, revision)
             except (RuntimeError, ImageNotFound):
                 return
             revision.replicas.append(fresh)
             while not fresh.ready and fresh.replica.exit_code is None:
                 await self._clock.patience(1.0)
-            await self._end(revision, item)
+            await self._remove_replica(revision, item)
 
     async def stop(self, revision: Revision) -> None:
         """End everything of *revision* now."""
@@ -126,13 +126,13 @@ class Lives:
         revision.changed.set()
         replicas, revision.replicas = revision.replicas, []
         for item in replicas:
-            if item.care:
-                item.care.cancel()
+            if item.supervision:
+                item.supervision.cancel()
         await asyncio.gather(*(item.replica.stop(0.0) for item in replicas))
 
     # -- coming up -----------------------------------------------------------------------------
 
-    async def _live(self, app: App, revision: Revision) -> None:
+    async def _run(self, app: App, revision: Revision) -> None:
         await self._clock.sleep(self._clock.draw(PROCESSING))
         revision.provisioning_state, revision.running_state = "Provisioned", "Activating"
         scalers_started(app, revision, self._clock.now())
@@ -143,14 +143,14 @@ class Lives:
         try:
             require_activatable(revision.template)
             for _ in range(max(1, limits.least)):
-                revision.replicas.append(await self._copy(app, revision))
+                revision.replicas.append(await self._create_replica(app, revision))
             await self._clock.sleep(self._clock.draw(ACTIVATING))
             limit.add_done_callback(lambda _: revision.changed.set())
             scaling = asyncio.ensure_future(self._scaler(app, revision).run())
             while True:
                 revision.changed.clear()
                 overdue = limit.done() and not limit.cancelled()
-                self._judge(app, revision, limits, overdue=overdue)
+                self._update_state(app, revision, limits, overdue=overdue)
                 if revision.health_state == "Healthy":  # the limit is for the first start only
                     limit.cancel()
                 await revision.changed.wait()
@@ -179,11 +179,11 @@ class Lives:
             app,
             revision,
             clock=self._clock,
-            add=lambda: self._copy(app, revision),
-            remove=lambda item: self._dismiss_some(revision, [item]),
+            add=lambda: self._create_replica(app, revision),
+            remove=lambda item: self._stop_replicas(revision, [item]),
         )
 
-    def _judge(self, app: App, revision: Revision, limits: Limits, *, overdue: bool) -> None:
+    def _update_state(self, app: App, revision: Revision, limits: Limits, *, overdue: bool) -> None:
         """Derive the state of the revision from its replicas.
 
         A replica that scaling has just added counts once it has been ready.
@@ -215,7 +215,7 @@ class Lives:
         elif overdue and not ready and revision.running_state == "Activating":
             revision.running_state = "ActivationFailed"
             revision.details = _port_mismatch(app, revision) or _NOT_READY
-            self._dismiss_some(revision, revision.replicas)
+            self._stop_replicas(revision, revision.replicas)
 
     def _failed(self, revision: Revision, error: str) -> None:
         revision.provisioning_state = revision.running_state = "Failed"
@@ -225,7 +225,7 @@ class Lives:
 
     # -- one replica ---------------------------------------------------------------------------
 
-    async def _copy(self, app: App, revision: Revision) -> ReplicaState:
+    async def _create_replica(self, app: App, revision: Revision) -> ReplicaState:
         """Start one replica and supervise it from then on."""
         container = revision.template["containers"][0]
         names = ("initContainers", "containers")
@@ -241,7 +241,9 @@ class Lives:
                 return await self._start(app, revision, images, name)
 
         item = ReplicaState(await start(), self._clock.now(), str(container["name"]), note.stopped)
-        item.care = asyncio.ensure_future(self._care(app, revision, container, item, start))
+        item.supervision = asyncio.ensure_future(
+            self._supervise(app, revision, container, item, start)
+        )
         return item
 
     async def _pull(self, app: App, reference: str, note: Notes) -> Image:
@@ -260,7 +262,7 @@ class Lives:
         note.pulled(reference, time.monotonic() - began)
         return image
 
-    async def _care(
+    async def _supervise(
         self,
         app: App,
         revision: Revision,
@@ -385,31 +387,31 @@ class Lives:
 
     # -- stopping ---------------------------------------------------------------------------------
 
-    async def _go(self, revision: Revision, draining_s: float) -> None:
+    async def _drain(self, revision: Revision, draining_s: float) -> None:
         await self._clock.patience(draining_s)
         for item in list(revision.replicas):
-            await self._end(revision, item)
+            await self._remove_replica(revision, item)
         if revision.leaving:
             revision.active = revision.leaving = False
             revision.last_active = self._clock.now()
         revision.running_state, revision.health_state = "Stopped", "Healthy"
 
-    async def _end(self, revision: Revision, item: ReplicaState) -> None:
-        await self._dismiss(revision, item)
+    async def _remove_replica(self, revision: Revision, item: ReplicaState) -> None:
+        await self._stop_replica(revision, item)
         revision.replicas.remove(item)
 
-    async def _dismiss(self, revision: Revision, item: ReplicaState) -> None:
+    async def _stop_replica(self, revision: Revision, item: ReplicaState) -> None:
         item.on_stop()
-        if item.care:
-            item.care.cancel()
+        if item.supervision:
+            item.supervision.cancel()
         grace = revision.template.get("terminationGracePeriodSeconds") or _GRACE_S
         await item.replica.stop(float(grace))
 
-    def _dismiss_some(self, revision: Revision, replicas: Iterable[ReplicaState]) -> None:
+    def _stop_replicas(self, revision: Revision, replicas: Iterable[ReplicaState]) -> None:
         """Stop replicas, which no longer belong to the revision; returns at once."""
         for item in list(replicas):
             revision.replicas.remove(item)
-            task = asyncio.ensure_future(self._dismiss(revision, item))
+            task = asyncio.ensure_future(self._stop_replica(revision, item))
             self._ending.add(task)
             task.add_done_callback(self._ending.discard)
 

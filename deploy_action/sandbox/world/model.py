@@ -79,7 +79,7 @@ class ReplicaState:
     culprit: str = ""  # the container that ended last
     past: list[LogLine] = field(default_factory=list)
     past_written: int = 0
-    care: asyncio.Task[None] | None = None
+    supervision: asyncio.Task[None] | None = None
 
     @property
     def lines(self) -> list[LogLine]:

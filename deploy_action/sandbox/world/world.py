@@ -22,7 +22,7 @@ from deploy_action.sandbox.interfaces import (
 from deploy_action.sandbox.world.change import checked, effective, merged, what_changes
 from deploy_action.sandbox.world.clock import Clock, Spread
 from deploy_action.sandbox.world.json_copy import copied
-from deploy_action.sandbox.world.life import Lives
+from deploy_action.sandbox.world.life import Lifecycles
 from deploy_action.sandbox.world.model import App, Environment, Operation, Revision
 from deploy_action.sandbox.world.notes import record, scalers_stopped
 from deploy_action.sandbox.world.references import References
@@ -82,7 +82,7 @@ class World:
         self._references = References(identities, clock)
         self._images = images
         self._tasks: set[asyncio.Task[None]] = set()
-        self._lives = Lives(
+        self._lifecycles = Lifecycles(
             images=images,
             runtime=runtime,
             clock=clock,
@@ -96,7 +96,7 @@ class World:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         revisions = [item for app in self.apps.values() for item in app.revisions.values()]
-        await asyncio.gather(*(self._lives.stop(item) for item in revisions))
+        await asyncio.gather(*(self._lifecycles.stop(item) for item in revisions))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -170,7 +170,7 @@ class World:
         if app is None:
             app = App(name, known, subscription, desired, environment, self.clock.now())
             self.apps[group.lower(), name.lower()] = app
-            self.spawn(self._references.keep_in_sync(app, self._lives.restart))
+            self.spawn(self._references.keep_in_sync(app, self._lifecycles.restart))
         return app, self._begin(app, desired, PUT, "the whole app")
 
     def patch(self, group: str, name: str, body: Mapping[str, Any]) -> tuple[App, Operation]:
@@ -223,7 +223,7 @@ class World:
         """
         revision = self.revision(app, name)
         if not revision.routable:
-            self._lives.begin(app, revision)
+            self._lifecycles.begin(app, revision)
 
     def deactivate(self, app: App, name: str) -> None:
         """Deactivate a revision without any check, even if it serves.
@@ -236,7 +236,7 @@ class World:
             text = f"Deactivating old revision {revision.name}"
             self._note(app, revision.name, "RevisionDeactivating", text)
             scalers_stopped(app, revision, self.clock.now())
-            self._lives.end(revision)
+            self._lifecycles.end(revision)
             self._purge(app)
 
     def restart(self, app: App, name: str) -> None:
@@ -245,7 +245,7 @@ class World:
         Raises:
             Refused: there is none of that name.
         """
-        self.spawn(self._lives.restart(app, self.revision(app, name)))
+        self.spawn(self._lifecycles.restart(app, self.revision(app, name)))
 
     def _environment(self, properties: Mapping[str, Any]) -> Environment:
         environment_id = str(
@@ -348,13 +348,13 @@ class World:
         if not app.latest_ready:
             app.latest_ready = name  # recorded: the very first one is named there at once
         self._note(app, name, "RevisionCreation", f"Creating a new revision: {name}")
-        self._lives.begin(app, revision)
+        self._lifecycles.begin(app, revision)
         self._purge(app)
         return None
 
     async def _delete(self, app: App, operation: Operation) -> None:
         await self.clock.sleep(self.clock.draw(DELETE))
-        await asyncio.gather(*(self._lives.stop(item) for item in app.revisions.values()))
+        await asyncio.gather(*(self._lifecycles.stop(item) for item in app.revisions.values()))
         self.apps.pop((app.group.lower(), app.name.lower()), None)
         operation.subject, operation.ended = None, time.monotonic()
         operation.status = "Succeeded"
@@ -374,14 +374,14 @@ class World:
         if app.single and latest and latest.serves:
             for revision in app.revisions.values():
                 if revision.routable and revision is not latest:
-                    self._lives.replace(revision)
+                    self._lifecycles.replace(revision)
 
     def _purge(self, app: App) -> None:
         """Delete the oldest inactive revisions beyond the app's limit."""
         most = int(app.configuration.get("maxInactiveRevisions") or _MOST_INACTIVE)
         inactive = [name for name, item in app.revisions.items() if not item.active]
         for name in inactive[: max(0, len(inactive) - most)]:
-            self.spawn(self._lives.stop(app.revisions.pop(name)))
+            self.spawn(self._lifecycles.stop(app.revisions.pop(name)))
 
 
 def _suffix(app: App, template: Mapping[str, Any]) -> str:
