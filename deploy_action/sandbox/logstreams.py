@@ -111,7 +111,7 @@ class LogStreams:
             return [_console_line(line, as_json=as_json) for line in new]
 
         def over() -> bool:
-            return copy.care is None or copy.care.done()
+            return copy.supervision is None or copy.supervision.done()
 
         return await _stream(request, response, tail, fresh, over)
 
