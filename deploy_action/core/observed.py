@@ -44,7 +44,7 @@ def check_journal(observed: Observed) -> Journal | None:
         minutes = max(1, round((journal.until - observed.now) / 60))
         raise SupersededError(
             f"Not deployed: another run owns this app. {journal.describe_holder(observed.now)}; "
-            f"its lock is considered stale in {minutes} min.",
+            f"its lock will be considered stale in {minutes} min.",
             hint="Wait for that run; the setting lock-wait does so automatically. If it has "
             "already ended, run the command repair with take-over: true.",
         )

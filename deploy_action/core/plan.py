@@ -155,7 +155,7 @@ class Plan:
             f"candidate {self.candidate}"
             + (", adopted: it is neither changed nor deactivated" if self.adopted else ""),
             f"traffic now {self.pinned}"
-            + (" (will be pinned first)" if self.needs_pinning else ""),
+            + (" (follows latest, will be pinned)" if self.needs_pinning else ""),
             *([labels] if (labels := self.labels.line(self.pinned, self.candidate)) else []),
             *(["revision mode Single, to be switched to Multiple first"] if self.convert else []),
             *(

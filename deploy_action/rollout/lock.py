@@ -70,7 +70,7 @@ class DeploymentLock:
         If Azure does not respond, the lease expires on its own.
         """
         if not self._announced:
-            return "was not taken"
+            return "was not taken yet"
         try:
             if self.owns(self.app.read()):
                 self.app.write_tags(replace(self.journal, until=0).as_tags())
@@ -109,7 +109,7 @@ class DeploymentLock:
                 that the next run does that work.
         """
         if not self._announced:
-            return "was not taken"
+            return "was not taken yet"
         app = self.app.read()
         if not self.owns(app):
             return "held by the run that took over"

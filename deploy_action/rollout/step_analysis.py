@@ -283,7 +283,8 @@ class StepAnalysis:
                 "abort.",
             )
         self.record.warn(
-            f"{gate} is {verdict}: {evidence} The rollout continues (on-inconclusive: continue)."
+            f"The analysis of {gate} is {verdict}: {evidence} The rollout continues "
+            "(on-inconclusive: continue)."
         )
 
     def _fail(self, name: str, evidence: str) -> AnalysisFailedError:

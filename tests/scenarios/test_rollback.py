@@ -242,7 +242,7 @@ def test_a_dry_run_of_repair_shows_its_plan(stage: Stage) -> None:
     shown = stage.run("repair", take_over="true", dry_run="true")
 
     assert refused.exit_code == 6
-    assert "lock is considered stale in" in refused.log
+    assert "lock will be considered stale in" in refused.log
     assert "take-over: true" in refused.log
     assert shown.exit_code == 0
     assert shown.outputs["result"] == "planned"
