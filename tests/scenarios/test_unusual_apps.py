@@ -57,7 +57,7 @@ def test_without_a_healthy_stable_the_candidate_gets_all_traffic_at_once(stage: 
     run = stage.run(**INPUTS)
 
     assert run.exit_code == 0, run.log
-    assert "there is nothing healthy to go back to" in run.log
+    assert "no healthy revision to roll back to" in run.log
     assert "25 %" not in run.log
     assert stage.serves()["version"] == run.outputs["version"]
 
