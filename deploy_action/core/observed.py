@@ -43,7 +43,7 @@ def check_journal(observed: Observed) -> Journal | None:
     if journal.lease_valid(observed.now) and not observed.holder_ended:
         minutes = max(1, round((journal.until - observed.now) / 60))
         raise SupersededError(
-            f"Not deployed: another run owns this app. {journal.describe_holder(observed.now)}; "
+            f"Another run owns this app. {journal.describe_holder(observed.now)}; "
             f"its lock will be considered stale in {minutes} min.",
             hint="Wait for that run; the setting lock-wait does so automatically. If it has "
             "already ended, run the command repair with take-over: true.",

@@ -118,7 +118,7 @@ def test_a_second_run_with_lock_wait_deploys_after_the_first(stage: Stage) -> No
     second = stage.finished(waiting)
 
     assert done.exit_code == 0, done.log
-    assert "another run owns this app. Run 1" in lines
+    assert "Another run owns this app. Run 1" in lines
     assert second.exit_code == 0, second.log
     assert second.outputs["previous-revision"] == done.outputs["revision"]
 
