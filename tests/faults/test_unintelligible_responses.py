@@ -106,7 +106,8 @@ def _run_and_recover(stage: Stage, kind: str, mutation: str, times: str) -> None
         _clear(stage)
         repair = stage.run("repair", take_over="true")
 
-    assert run.exit_code in {0, 3, 4, 5} or run.outputs["result"] == "failed", run.log
+    # 6: an app that seemed to have another split before the first change.
+    assert run.exit_code in {0, 3, 4, 5, 6} or run.outputs["result"] == "failed", run.log
     assert "Traceback" not in run.log
     assert "unexpected error" not in run.log, run.log
     assert f"{run.outputs['result']} after" in run.log or run.exit_code
@@ -117,5 +118,5 @@ def _run_and_recover(stage: Stage, kind: str, mutation: str, times: str) -> None
     assert serving in {stage.first, run.outputs["revision"]}
     if run.exit_code == 0:
         assert serving == run.outputs["revision"]
-    if run.exit_code == 3:
+    if run.exit_code in {3, 6}:
         assert list(stage.scene.revisions()) == [stage.first], "nothing was changed"

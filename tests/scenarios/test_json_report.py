@@ -125,4 +125,4 @@ def test_s1_no_file_of_a_debugged_run_has_a_value_that_the_runner_masks(stage: S
     assert "not-for-anybody" in masks
     assert len(masks) > 5
     assert [mask for mask in masks if mask in text] == []
-    assert " debug   http      PATCH https://management.azure.com/" in text
+    assert " debug   request   PATCH https://management.azure.com/" in text
