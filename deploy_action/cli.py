@@ -1,4 +1,4 @@
-"""The command line.
+"""The command line: the group of all commands.
 
 Every input of the action is read from ``INPUT_<NAME>`` in the environment; every setting is also an
 option, which takes precedence. Exit codes: docs/results.md.
@@ -11,28 +11,24 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from deploy_action import __version__
-from deploy_action.cli_bump import bump
-from deploy_action.cli_init import init
-from deploy_action.core.record import Record
-from deploy_action.core.settings.schema import setting_specs
 from deploy_action.errors import DeployError
-from deploy_action.run_command import make_log, make_reporter, run_command
 
 _EPILOG = "Exit codes: 0 done, 1 unexpected error, 2 invalid input, 3 refused, 4 aborted and \
 restored, 5 not everything restored, 6 another run owns the app, 130 and 143 cancelled."
 
 
 class _MainGroup(click.Group):
-    """Loads the sandbox only for its command, and shows no traceback."""
+    """Imports only the command in use, and shows no traceback."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return [*super().list_commands(ctx), "sandbox"]
+        from deploy_action.cli_app import COMMANDS
+
+        return [*super().list_commands(ctx), *sorted([*COMMANDS, "bump", "init"]), "sandbox"]
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -40,10 +36,14 @@ class _MainGroup(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except DeployError as error:
+            from deploy_action.run_command import make_log
+
             make_log(sys.stderr).text(str(error))
             ctx.exit(error.exit_code)
         except Exception as error:  # noqa: BLE001  reported as a bug
             from deploy_action.adapters.github_runner import Runner
+            from deploy_action.core.record import Record
+            from deploy_action.run_command import make_log, make_reporter
 
             record = Record(command=ctx.invoked_subcommand or "", clock=time.monotonic)
             runner = Runner(environment=os.environ, log=make_log(sys.stderr))
@@ -62,7 +62,17 @@ class _MainGroup(click.Group):
                     "deploy_action/sandbox/requirements.txt."
                 ) from None
             return sandbox
-        return super().get_command(ctx, cmd_name)
+        if cmd_name == "bump":
+            from deploy_action.cli_bump import bump
+
+            return bump
+        if cmd_name == "init":
+            from deploy_action.cli_init import init
+
+            return init
+        from deploy_action.cli_app import COMMANDS
+
+        return COMMANDS.get(cmd_name) or super().get_command(ctx, cmd_name)
 
 
 @click.group(
@@ -71,119 +81,3 @@ class _MainGroup(click.Group):
 @click.version_option(__version__, message="%(version)s")
 def main() -> None:
     """Blue-green deploys for Azure Container Apps."""
-
-
-main.add_command(bump)
-main.add_command(init)
-
-
-def _options(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add an option for each setting of *names*, as declared once in `core.settings`."""
-
-    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
-        for setting in reversed([item for item in setting_specs() if item.name in names]):
-            shown = f" [default: {setting.default}]" if setting.default else ""
-            function = click.option(
-                f"--{setting.name}", metavar="TEXT", default="", help=setting.about + shown
-            )(function)
-        return function
-
-    return decorate
-
-
-_WHERE = (
-    "environment",
-    "working-directory",
-    "settings-file",
-    "subscription-id",
-    "tenant-id",
-    "client-id",
-    "resource-group",
-    "app",
-)
-_GATES = ("health-path", "health-passes", "health-interval", "health-timeout", "gate-timeout")
-_CACHE = ("cache-patterns", "cache-required")
-
-
-@main.command()
-@_options(
-    *[
-        item.name
-        for item in setting_specs()
-        if item.name not in {"command", "revision", "reason", "take-over"}
-    ]
-)
-def deploy(**options: str) -> None:
-    """Deploy the checked-out commit. On failure, roll everything back.
-
-    Example: deploy-action deploy --app api --resource-group rg --registry contoso --dry-run true
-    """
-    run_command("deploy", options)
-
-
-@main.command()
-@_options(
-    *(*_WHERE, *_GATES, *_CACHE),
-    *("revision", "reason", "identity-path", "convert-mode", "dry-run"),
-    *("manifest", "manifest-on-rollback", "commit", "git-token"),
-)
-def rollback(**options: str) -> None:
-    """Shift all traffic back to the previous revision, or to a named one.
-
-    Example: deploy-action rollback --app api --resource-group rg --reason "errors at login"
-    """
-    run_command("rollback", options)
-
-
-@main.command()
-@_options(*_WHERE, *_CACHE, "take-over", "dry-run")
-def repair(**options: str) -> None:
-    """Recover from a run that was cancelled, killed or lost.
-
-    Example: deploy-action repair --app api --resource-group rg --dry-run true
-    """
-    run_command("repair", options)
-
-
-@main.command()
-@_options(*_WHERE)
-@click.option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="Print JSON instead of a table: the key status of the JSON report.",
-)
-def status(*, as_json: bool, **options: str) -> None:
-    """Show which revision serves, and all revisions of the app.
-
-    Example: deploy-action status --app api --resource-group rg --json
-    """
-    run_command("status", options, as_json=as_json)
-
-
-@main.command()
-@_options(
-    *[
-        item.name
-        for item in setting_specs()
-        if item.name not in {"command", "revision", "reason", "take-over"}
-    ]
-)
-def validate(**options: str) -> None:
-    """Check settings, manifest, Dockerfile and checkout; with --full true also Azure.
-
-    Example: deploy-action validate --environment prod --full true
-    """
-    run_command("validate", options)
-
-
-@main.command(hidden=True)
-def action() -> None:
-    """Run the command that the input 'command' names. Internal: called by action.yml."""
-    run_command(os.environ.get("INPUT_COMMAND", "").strip() or "deploy", {})
-
-
-@main.command(hidden=True)
-def finish() -> None:
-    """Recover from an interrupted step of this run. Internal: called by action.yml."""
-    run_command("repair", {}, own_only=True)
