@@ -14,7 +14,7 @@ from tests.support.paths import ENTRY
 
 
 def at_a_terminal(stage: Stage, **inputs: str) -> str:
-    """Deploy in a process whose standard streams are a terminal; return what is shown."""
+    """Deploy with a terminal as standard output; return the text on it."""
     stage.runs += 1
     environment = stage.scene.runner_environment(stage.runs, **{**HURRY, **inputs})
     primary, secondary = os.openpty()

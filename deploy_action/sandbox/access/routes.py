@@ -6,7 +6,6 @@ these requests has been checked before.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import Any, Final
@@ -17,7 +16,7 @@ from deploy_action.sandbox.access.authorizer import Authorizer
 from deploy_action.sandbox.access.locks import Locks
 from deploy_action.sandbox.access.model import Assignment, Assignments, is_within
 from deploy_action.sandbox.access.roles import Role
-from deploy_action.sandbox.world.refusals import invalid, not_supported, refuse
+from deploy_action.sandbox.world.refusals import json_object, not_supported, refuse
 
 _HOME: Final = "/providers/microsoft.authorization/"
 _BY_PRINCIPAL: Final = re.compile(r"(?:principalId eq |assignedTo\()'([^']+)'", re.IGNORECASE)
@@ -117,7 +116,9 @@ class Routes:
         ]
         match method:
             case "PUT":
-                return self._assign(scope, name.lower(), await _body(request), existing)
+                return self._assign(
+                    scope, name.lower(), json_object(await request.read()), existing
+                )
             case "DELETE":
                 if not existing:
                     return web.Response(status=204)
@@ -169,7 +170,7 @@ class Routes:
         existing = self._locks.find(scope, name)
         match method:
             case "PUT":
-                properties = (await _body(request)).get("properties") or {}
+                properties = (json_object(await request.read())).get("properties") or {}
                 lock = self._locks.put(scope, name, properties)
                 return web.json_response(lock.view(), status=200 if existing else 201)
             case "DELETE":
@@ -180,16 +181,6 @@ class Routes:
             case "GET":
                 raise refuse(404, "LockNotFound", f"The lock '{name}' could not be found.")
         raise not_supported(f"{request.method} {request.path}")
-
-
-async def _body(request: web.BaseRequest) -> dict[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except ValueError as error:
-        raise invalid("body", f"it is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise invalid("body", "an object was expected")
-    return body
 
 
 def _listed(items: list[Any]) -> web.Response:

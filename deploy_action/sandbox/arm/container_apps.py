@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from aiohttp import web
 from deploy_action.sandbox.arm import versions, views
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.world import App, Operation, Revision, World
-from deploy_action.sandbox.world.refusals import invalid, not_supported, refuse
+from deploy_action.sandbox.world.refusals import json_object, not_supported, refuse
 
 _TIMEOUT: Final = {"x-ms-async-operation-timeout": "PT15M"}
 _OPERATION_KINDS: Final = frozenset(
@@ -52,7 +51,7 @@ class ContainerApps:
 
     async def put(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
         """Create or replace an app."""
-        body = await _body(request)
+        body = json_object(await request.read())
         if location := body.get("location"):
             versions.require_known(version_of(request), "containerApps", str(location))
         app, operation = self._world.put(self._subscription, group, name, body)
@@ -69,7 +68,7 @@ class ContainerApps:
 
     async def patch(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
         """Change an app."""
-        _, operation = self._world.patch(group, name, await _body(request))
+        _, operation = self._world.patch(group, name, json_object(await request.read()))
         return web.Response(status=202, headers=self._polling(operation, request))
 
     def delete(self, request: web.BaseRequest, group: str, name: str) -> web.Response:
@@ -158,16 +157,6 @@ class ContainerApps:
                 self._world.restart(app, parts[0])
                 return _done("Restart succeeded")
         raise not_supported(f"{method} on revisions/{'/'.join(parts)}")
-
-
-async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except ValueError as error:
-        raise invalid("body", f"it is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise invalid("body", "an object was expected")
-    return body
 
 
 def app_view(request: web.BaseRequest, app: App) -> dict[str, Any]:

@@ -8,7 +8,6 @@ app's. Registries and workspaces are created by their own providers.
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -20,7 +19,7 @@ from deploy_action.sandbox.arm import regions, versions, views
 from deploy_action.sandbox.arm.polling import Addresses
 from deploy_action.sandbox.world import Environment, Operation, World
 from deploy_action.sandbox.world.clock import Spread
-from deploy_action.sandbox.world.refusals import invalid, refuse
+from deploy_action.sandbox.world.refusals import invalid, json_object, refuse
 
 CREATE: Final = Spread(60, 90, 180)
 _GROUP: Final = re.compile(
@@ -83,9 +82,9 @@ class Foundations:
             return None
         if match := _GROUP.fullmatch(request.path):
             if match["subscription"].lower() == self._subscription.lower():
-                return self._put_group(match["name"], await _body(request))
+                return self._put_group(match["name"], json_object(await request.read()))
         elif match := _ENVIRONMENT.fullmatch(request.path):
-            return self._put_environment(request, match, await _body(request))
+            return self._put_environment(request, match, json_object(await request.read()))
         return None
 
     # -- resource groups -----------------------------------------------------------------------
@@ -177,13 +176,3 @@ class Foundations:
         customer = (logs.get("logAnalyticsConfiguration") or {}).get("customerId")
         if customer:
             self._connect(str(customer), environment.name)
-
-
-async def _body(request: web.BaseRequest) -> Mapping[str, Any]:
-    try:
-        body = json.loads(await request.read())
-    except ValueError as error:
-        raise invalid("body", f"it is not JSON: {error}") from None
-    if not isinstance(body, dict):
-        raise invalid("body", "an object was expected")
-    return body

@@ -5,7 +5,9 @@ R: recorded traffic. I: reported by third parties. Chosen: not established, see 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 _MORE = "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
 
@@ -128,3 +130,14 @@ def _provisioning(app: str, detail: str) -> Problem:
         f"The following field(s) are either invalid or missing. {detail}"
     )
     return Problem(200, "ContainerAppOperationError", text)
+
+
+def json_object(body: bytes) -> dict[str, Any]:
+    """Parse the body of a request, or refuse it as Resource Manager does."""
+    try:
+        parsed = json.loads(body)
+    except ValueError as error:
+        raise invalid("body", f"it is not JSON: {error}") from None
+    if not isinstance(parsed, dict):
+        raise invalid("body", "an object was expected")
+    return parsed
